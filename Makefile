@@ -1,0 +1,58 @@
+# make build   emit and lint the templates          make test    run every test
+# make check   all that CI checks                   make clean   forget the environment
+# GNU Make 3.81 suffices.
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The first interpreter that is 3.11 or newer and can make an environment.
+USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$python -c '$(USABLE)' >/dev/null 2>&1 && { echo $$python; break; }; done)
+
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: build test check format clean redis-server
+
+build: $(VENV)/build.stamp
+	$(BIN)/python build.py
+
+test: $(VENV)/test.stamp redis-server
+	$(BIN)/python -m pytest
+
+check: $(VENV)/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+	$(BIN)/python build.py --check
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer with its venv module is missing: apt-get install python3-venv, or brew install python" >&2; \
+		exit 1; fi
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/build.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) --editable '.[lint]'
+	@touch $@
+
+$(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) --editable '.[lint,test]'
+	@touch $@ $(VENV)/build.stamp
+
+# RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.
+redis-server:
+	@if ! command -v redis-server >/dev/null; then \
+		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+			apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq --yes --no-install-recommends redis-server >/dev/null; \
+		elif command -v brew >/dev/null; then brew install --quiet redis; \
+		else echo "redis-server is missing: sudo apt-get install redis-server" >&2; exit 1; fi; fi

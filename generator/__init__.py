@@ -1,0 +1,93 @@
+"""CloudFormation templates for a web service on AWS App Runner with Amazon MemoryDB behind it.
+
+`Settings` → parts → `Template` → text. A part is a frozen dataclass whose fields are the elements of a template;
+a function makes it; `Layer` names the parts of one template. What is listed in `__all__` is the public interface.
+"""
+
+from __future__ import annotations
+
+from generator.errors import (
+    DuplicateLogicalIdError,
+    GeneratorError,
+    MissingPackageError,
+    OutputError,
+    SettingsError,
+    TemplateError,
+    UsageError,
+)
+from generator.layers import Layer, app_runner_layer, data_layer, default_layers
+from generator.parts.apprunner import AppRunner, app_runner
+from generator.parts.data import Data, ImportedData, imported_data
+from generator.parts.memorydb import MemoryDB, User, memorydb, user
+from generator.parts.network import (
+    ExistingNetwork,
+    Network,
+    Place,
+    existing_network,
+    network,
+    place_exports,
+    supported_region,
+)
+from generator.parts.registry import Repository, repository
+from generator.settings import Settings
+from generator.template import (
+    Condition,
+    Element,
+    Input,
+    Part,
+    Rule,
+    Table,
+    assemble,
+    contains,
+    elements,
+    export,
+    render,
+    why,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AppRunner",
+    "Condition",
+    "Data",
+    "DuplicateLogicalIdError",
+    "Element",
+    "ExistingNetwork",
+    "GeneratorError",
+    "ImportedData",
+    "Input",
+    "Layer",
+    "MemoryDB",
+    "MissingPackageError",
+    "Network",
+    "OutputError",
+    "Part",
+    "Place",
+    "Repository",
+    "Rule",
+    "Settings",
+    "SettingsError",
+    "Table",
+    "TemplateError",
+    "UsageError",
+    "User",
+    "app_runner",
+    "app_runner_layer",
+    "assemble",
+    "contains",
+    "data_layer",
+    "default_layers",
+    "elements",
+    "existing_network",
+    "export",
+    "imported_data",
+    "memorydb",
+    "network",
+    "place_exports",
+    "render",
+    "repository",
+    "supported_region",
+    "user",
+    "why",
+]

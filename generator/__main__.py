@@ -1,0 +1,11 @@
+"""`python -m generator`: what build.py does, with the default settings."""
+
+from __future__ import annotations
+
+import sys
+
+from generator import default_layers
+from generator.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(default_layers))

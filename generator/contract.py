@@ -1,0 +1,65 @@
+"""Names that more than one room relies on: what the data layer exports, what a compute layer asks for,
+what the service reads. Changing a value here changes a deployed system's interface.
+"""
+
+from __future__ import annotations
+
+# Layers; the file is templates/<layer>-layer.json and the stack <name>-<layer>.
+DATA_LAYER = "data"
+APP_RUNNER_LAYER = "apprunner"
+
+# Outputs of the data layer, exported as <stack name>-<output>.
+VPC_ID = "VpcId"
+PRIVATE_SUBNET_IDS = "PrivateSubnetIds"
+MEMORYDB_SECURITY_GROUP_ID = "MemoryDbSecurityGroupId"
+CLUSTER_ENDPOINT = "ClusterEndpoint"
+CLUSTER_NAME = "ClusterName"
+CLUSTER_ARN = "ClusterArn"
+USER_NAME = "UserName"
+USER_ARN = "UserArn"
+PASSWORD_SECRET_ARN = "PasswordSecretArn"
+REPOSITORY_URI = "RepositoryUri"
+REPOSITORY_ARN = "RepositoryArn"
+
+EXPORTS = (
+    VPC_ID,
+    PRIVATE_SUBNET_IDS,
+    MEMORYDB_SECURITY_GROUP_ID,
+    CLUSTER_ENDPOINT,
+    CLUSTER_NAME,
+    CLUSTER_ARN,
+    USER_NAME,
+    USER_ARN,
+    PASSWORD_SECRET_ARN,
+    REPOSITORY_URI,
+    REPOSITORY_ARN,
+)
+
+# Parameters of a compute layer that have no default.
+DATA_STACK_NAME = "DataStackName"
+IMAGE_URI = "ImageUri"
+
+# The service: where it listens, what it reads from its environment, what it may touch in Redis.
+SERVICE_PORT = 8080
+HEALTH_PATH = "/health"
+ENV_CLUSTER_ENDPOINT = "MEMORYDB_CLUSTER_ENDPOINT"
+ENV_USERNAME = "MEMORYDB_USERNAME"
+ENV_PASSWORD = "MEMORYDB_PASSWORD"
+
+MEMORYDB_PORT = 6379
+USER_KEYS = "user:*"
+# hset, hgetall, del and exists are the service's own, multi and exec make its replacement of a user atomic;
+# the rest is what a cluster client needs to find nodes, read from replicas and follow a moving slot.
+USER_COMMANDS = (
+    "hset",
+    "hgetall",
+    "del",
+    "exists",
+    "multi",
+    "exec",
+    "cluster|slots",
+    "command",
+    "readonly",
+    "ping",
+    "asking",
+)

@@ -1,0 +1,69 @@
+"""Everything this project refuses, as exceptions whose text is one paragraph for a person.
+
+Only the command line catches them; `exit_code` is what it exits with.
+"""
+
+from __future__ import annotations
+
+
+class GeneratorError(Exception):
+    """Base of every error that is a refusal and not a defect."""
+
+    exit_code = 1
+
+
+class SettingsError(GeneratorError):
+    """A field of `Settings` holds something it cannot hold."""
+
+    exit_code = 64
+
+    def __init__(self, *, field: str, value: object, expected: str) -> None:
+        self.field = field
+        self.value = value
+        self.expected = expected
+        super().__init__(f"Settings.{field} is {value!r}, but {expected}.")
+
+
+class UsageError(GeneratorError):
+    """The command line asks for something that does not exist."""
+
+    exit_code = 64
+
+
+class TemplateError(GeneratorError):
+    """The given parts do not make a template."""
+
+
+class DuplicateLogicalIdError(TemplateError):
+    """Two different elements claim one logical ID."""
+
+    def __init__(self, *, logical_id: str, first: str, second: str) -> None:
+        self.logical_id = logical_id
+        self.first = first
+        self.second = second
+        super().__init__(
+            f"Logical ID {logical_id} is used twice, by {first} and by {second}. "
+            "Give one of the two parts a prefix, or pass the same object to both."
+        )
+
+
+class MissingPackageError(GeneratorError):
+    """An optional package that this verb needs is not installed."""
+
+    def __init__(self, *, package: str, extra: str, instead: str = "") -> None:
+        self.package = package
+        self.extra = extra
+        otherwise = f", or {instead}" if instead else ""
+        super().__init__(
+            f"{package} is not installed. Run `make build`, "
+            f"or install this project with its extra [{extra}]{otherwise}."
+        )
+
+
+class OutputError(GeneratorError):
+    """A file cannot be read or written."""
+
+    def __init__(self, *, action: str, path: object, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"Cannot {action} {path}: {reason}.")

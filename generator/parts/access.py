@@ -1,0 +1,203 @@
+"""Who may do what: the KMS key, and every IAM statement of the templates, each as narrow as AWS lets it be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from awacs import aws, ecr, kms, logs, secretsmanager, sns, sts
+from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Not, Parameter, Sub, iam
+from troposphere import logs as cloudwatch_logs
+
+from generator.template import Condition, Input, why
+
+POLICY_VERSION = "2012-10-17"
+
+
+@dataclass(frozen=True)
+class KmsKey:
+    """A customer-managed key, if the parameter KmsKeyArn names one."""
+
+    arn: Input
+    given: Condition
+
+    def choose(self, value: object) -> AWSHelperFn:
+        """`value` with a customer-managed key, nothing without."""
+        return self.given.choose(value)
+
+
+@dataclass(frozen=True)
+class FlowLogRole:
+    """The role that VPC Flow Logs writes with."""
+
+    role: iam.Role
+
+
+def kms_key() -> KmsKey:
+    """The optional key that everything at rest is encrypted with, instead of keys owned by AWS."""
+    arn = Input(
+        Parameter(
+            "KmsKeyArn",
+            Type="String",
+            Default="",
+            AllowedPattern="^$|^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+            # App Runner takes neither an alias nor a multi-Region key (AWS::AppRunner::Service, KmsKey).
+            ConstraintDescription="Empty, or the ARN of a single-Region KMS key in this Region, not of an alias.",
+            Description="A symmetric KMS key for the cluster, the password, the images, App Runner's copies of them. "
+            "Leave empty for keys owned by AWS. Give both layers the same value; it cannot change later without "
+            "replacing what it encrypts.",
+        ),
+        group="Encryption",
+        label="KMS key ARN",
+    )
+    return KmsKey(arn, Condition("HasKmsKey", Not(Equals(arn.ref(), ""))))
+
+
+def flow_log_role(logical_id: str, log_group: cloudwatch_logs.LogGroup) -> FlowLogRole:
+    """A role for flow logs of this account, which may write to one log group.
+
+    Source: VPC user guide, "IAM role for publishing flow logs to CloudWatch Logs".
+    """
+    return FlowLogRole(
+        iam.Role(
+            logical_id,
+            Metadata=why("Writes one log group, for flow logs of this account only"),
+            AssumeRolePolicyDocument=_trust(
+                "vpc-flow-logs.amazonaws.com",
+                aws.Condition(
+                    [
+                        aws.StringEquals({"aws:SourceAccount": AccountId}),
+                        aws.ArnLike(
+                            {
+                                "aws:SourceArn": Sub(
+                                    "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*"
+                                )
+                            }
+                        ),
+                    ]
+                ),
+            ),
+            Policies=[
+                _policy(
+                    "write-flow-log",
+                    aws.Statement(
+                        Effect=aws.Allow,
+                        Action=[logs.CreateLogStream, logs.DescribeLogStreams, logs.PutLogEvents],
+                        # The attribute ends in ":*", which covers the group's streams.
+                        Resource=[GetAtt(log_group, "Arn")],
+                    ),
+                )
+            ],
+        )
+    )
+
+
+def image_access_role(logical_id: str, repository_arn: AWSHelperFn) -> iam.Role:
+    """The role App Runner pulls the image with, from one repository.
+
+    Source: App Runner developer guide, "How App Runner works with IAM", access role. It shows no condition on
+    the trust, and aws:SourceAccount is not documented for this principal, so there is none.
+    """
+    return iam.Role(
+        logical_id,
+        Metadata=why("App Runner pulls from this repository only; its login token cannot be limited to one"),
+        AssumeRolePolicyDocument=_trust("build.apprunner.amazonaws.com"),
+        Policies=[
+            _policy(
+                "pull-image",
+                aws.Statement(
+                    Effect=aws.Allow,
+                    Action=[
+                        ecr.BatchCheckLayerAvailability,
+                        ecr.BatchGetImage,
+                        ecr.DescribeImages,
+                        ecr.GetDownloadUrlForLayer,
+                    ],
+                    Resource=[repository_arn],
+                ),
+                # GetAuthorizationToken takes no resource: Service Authorization Reference, Amazon ECR.
+                aws.Statement(Effect=aws.Allow, Action=[ecr.GetAuthorizationToken], Resource=["*"]),
+            )
+        ],
+    )
+
+
+def instance_role(logical_id: str, password_secret_arn: AWSHelperFn, key: KmsKey) -> iam.Role:
+    """The role of the running service: it may read one secret, and decrypt it where a key is given.
+
+    Source: App Runner developer guide, "Referencing environment variables", permissions.
+    """
+    decrypt = aws.Statement(
+        Effect=aws.Allow,
+        Action=[kms.Decrypt],
+        Resource=[key.arn.ref()],
+        # Only through Secrets Manager and only this secret's ciphertext: Secrets Manager user guide,
+        # "Secret encryption and decryption", encryption context.
+        Condition=aws.Condition(
+            aws.StringEquals(
+                {
+                    "kms:EncryptionContext:SecretARN": password_secret_arn,
+                    "kms:ViaService": Sub("secretsmanager.${AWS::Region}.${AWS::URLSuffix}"),
+                }
+            )
+        ),
+    )
+    return iam.Role(
+        logical_id,
+        Metadata=why("The running service may read its password and nothing else"),
+        AssumeRolePolicyDocument=_trust("tasks.apprunner.amazonaws.com"),
+        Policies=[
+            _policy(
+                "read-password",
+                aws.Statement(Effect=aws.Allow, Action=[secretsmanager.GetSecretValue], Resource=[password_secret_arn]),
+            ),
+            key.choose(_policy("decrypt-password", decrypt)),
+        ],
+    )
+
+
+def alarm_topic_policy(topic_arn: AWSHelperFn) -> aws.PolicyDocument:
+    """Lets CloudWatch alarms of this account publish, and nobody without TLS.
+
+    Source: CloudWatch user guide, "Notifying users on alarm changes", SNS permissions.
+    """
+    return aws.PolicyDocument(
+        Version=POLICY_VERSION,
+        Statement=[
+            aws.Statement(
+                Effect=aws.Allow,
+                Principal=aws.Principal("Service", ["cloudwatch.amazonaws.com"]),
+                Action=[sns.Publish],
+                Resource=[topic_arn],
+                Condition=aws.Condition(aws.StringEquals({"aws:SourceAccount": AccountId})),
+            ),
+            aws.Statement(
+                Effect=aws.Deny,
+                Principal=aws.Principal("*"),
+                Action=[sns.Publish],
+                Resource=[topic_arn],
+                Condition=aws.Condition(aws.Bool({"aws:SecureTransport": "false"})),
+            ),
+        ],
+    )
+
+
+def _trust(service: str, condition: aws.Condition | None = None) -> aws.PolicyDocument:
+    conditions = {} if condition is None else {"Condition": condition}
+    return aws.PolicyDocument(
+        Version=POLICY_VERSION,
+        Statement=[
+            aws.Statement(
+                Effect=aws.Allow,
+                Principal=aws.Principal("Service", [service]),
+                Action=[sts.AssumeRole],
+                **conditions,
+            )
+        ],
+    )
+
+
+def _policy(name: str, *statements: aws.Statement) -> iam.Policy:
+    return iam.Policy(
+        PolicyName=name,
+        PolicyDocument=aws.PolicyDocument(Version=POLICY_VERSION, Statement=list(statements)),
+    )

@@ -1,0 +1,410 @@
+"""The network: a VPC of our own, or the place somebody else's VPC gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Protocol
+
+from troposphere import (
+    AWSHelperFn,
+    Equals,
+    GetAtt,
+    Join,
+    Not,
+    Output,
+    Parameter,
+    Ref,
+    Region,
+    Select,
+    Split,
+    Sub,
+    Tags,
+    ec2,
+)
+
+from generator import contract
+from generator.parts.access import FlowLogRole, flow_log_role
+from generator.parts.observability import LogGroup, log_group
+from generator.regions import REGIONS, ZONE_IDS
+from generator.settings import Settings
+from generator.template import Condition, Input, Rule, Table, contains, export, why
+
+GROUP = "Network"
+LETTERS = "ABC"
+
+
+class Place(Protocol):
+    """Where a cluster stands: a VPC and its private subnets, new or given."""
+
+    @property
+    def vpc_id(self) -> AWSHelperFn: ...
+    @property
+    def private_subnet_ids(self) -> AWSHelperFn | list[AWSHelperFn]: ...
+
+
+@dataclass(frozen=True)
+class ZoneChoice:
+    """The Availability Zones: pinned for each Region, or those that the parameter ZoneIds names."""
+
+    zone_ids: Input
+    given: Condition
+    pinned: Table
+
+    def zone_id(self, index: int) -> AWSHelperFn:
+        """The ID of zone `index`, counted from 0."""
+        chosen = self.given.choose(self.zone_ids.ref(), self.pinned.find(Region, "ZoneIds"))
+        return Select(index, Split(",", chosen))
+
+
+@dataclass(frozen=True)
+class PrivateSubnet:
+    """A subnet with a route table of its own, so that a change of NAT never moves it to another."""
+
+    subnet: ec2.Subnet
+    route_table: ec2.RouteTable
+    association: ec2.SubnetRouteTableAssociation
+    default_route: ec2.Route | None
+
+
+@dataclass(frozen=True)
+class NatGateway:
+    """A NAT gateway with its address, in a public subnet."""
+
+    address: ec2.EIP
+    gateway: ec2.NatGateway
+
+
+@dataclass(frozen=True)
+class PublicSide:
+    """What NAT gateways need: an internet gateway, a public subnet in each zone, and the gateways."""
+
+    internet_gateway: ec2.InternetGateway
+    attachment: ec2.VPCGatewayAttachment
+    route_table: ec2.RouteTable
+    default_route: ec2.Route
+    subnets: tuple[ec2.Subnet, ...]
+    associations: tuple[ec2.SubnetRouteTableAssociation, ...]
+    nat_gateways: tuple[NatGateway, ...]
+
+
+@dataclass(frozen=True)
+class FlowLog:
+    """The VPC's traffic, logged to CloudWatch Logs."""
+
+    log_group: LogGroup
+    role: FlowLogRole
+    flow_log: ec2.FlowLog
+
+
+@dataclass(frozen=True)
+class Network:
+    """A VPC with a private subnet in each zone, and by default no way out of it."""
+
+    vpc: ec2.VPC
+    zones: ZoneChoice
+    private_subnets: tuple[PrivateSubnet, ...]
+    public_side: PublicSide | None
+    flow_log: FlowLog | None
+
+    @property
+    def vpc_id(self) -> AWSHelperFn:
+        return self.vpc.ref()
+
+    @property
+    def private_subnet_ids(self) -> list[AWSHelperFn]:
+        return [private.subnet.ref() for private in self.private_subnets]
+
+
+@dataclass(frozen=True)
+class ExistingNetwork:
+    """A VPC and private subnets that are already there, named by parameters."""
+
+    vpc: Input
+    private_subnets: Input
+
+    @property
+    def vpc_id(self) -> AWSHelperFn:
+        return self.vpc.ref()
+
+    @property
+    def private_subnet_ids(self) -> AWSHelperFn:
+        return self.private_subnets.ref()
+
+
+@dataclass(frozen=True)
+class PlaceExports:
+    """What compute layers need to know of the place."""
+
+    vpc_id: Output
+    private_subnet_ids: Output
+
+
+def network(settings: Settings) -> Network:
+    """A VPC as `settings` describe it: zones, NAT, CIDR block, flow logs."""
+    vpc = ec2.VPC(
+        "Vpc",
+        Metadata=why("Nothing but the cluster and its clients lives here; no way out unless the build asks for NAT"),
+        CidrBlock=settings.vpc_cidr,
+        # An interface endpoint's private DNS names need both (PrivateLink guide, "Access an AWS service").
+        EnableDnsSupport=True,
+        EnableDnsHostnames=True,
+        Tags=_named("${AWS::StackName}"),
+    )
+    zones = _zone_choice(settings.zones)
+    letters = LETTERS[: settings.zones]
+    public_side = None if settings.nat == "none" else _public_side(settings, vpc)
+    gateways = public_side.nat_gateways if public_side else ()
+    blocks = private_blocks(settings.vpc_cidr)
+    private_subnets = tuple(
+        _private_subnet(
+            vpc,
+            letter=letter,
+            block=blocks[index],
+            zone_id=zones.zone_id(index),
+            nat=gateways[min(index, len(gateways) - 1)] if gateways else None,
+        )
+        for index, letter in enumerate(letters)
+    )
+    return Network(vpc, zones, private_subnets, public_side, _flow_log(vpc) if settings.flow_logs else None)
+
+
+def existing_network() -> ExistingNetwork:
+    """A VPC that is already there: parameters VpcId and PrivateSubnetIds."""
+    return ExistingNetwork(
+        vpc=Input(
+            Parameter(
+                "VpcId",
+                Type="AWS::EC2::VPC::Id",
+                Description="The VPC to put the cluster in.",
+            ),
+            group=GROUP,
+            label="VPC",
+        ),
+        private_subnets=Input(
+            Parameter(
+                "PrivateSubnetIds",
+                Type="List<AWS::EC2::Subnet::Id>",
+                Description="Two or more private subnets of that VPC, in Availability Zones that MemoryDB takes.",
+            ),
+            group=GROUP,
+            label="Private subnets",
+        ),
+    )
+
+
+def place_exports(place: Place) -> PlaceExports:
+    """The exports VpcId and PrivateSubnetIds (joined by commas) of a place."""
+    return PlaceExports(
+        vpc_id=export(contract.VPC_ID, "The VPC of the cluster.", place.vpc_id),
+        private_subnet_ids=export(
+            contract.PRIVATE_SUBNET_IDS,
+            "The private subnets, joined by commas.",
+            Join(",", place.private_subnet_ids),
+        ),
+    )
+
+
+def supported_region() -> Rule:
+    """Fails early, with a sentence, in a Region that lacks App Runner or MemoryDB."""
+    return Rule(
+        "RegionHasAppRunnerAndMemoryDb",
+        # Ref of a pseudo parameter in a rule: not in the reference's text, but in use, for instance
+        # https://connorkirkpatrick.com/2022/01/20/cloudformation-rules
+        contains(list(REGIONS), Ref("AWS::Region")),
+        f"AWS App Runner is not available in this Region. Choose one of {', '.join(REGIONS)}.",
+    )
+
+
+def nowhere() -> ec2.SecurityGroupRule:
+    """An egress rule that matches no traffic; a group without one lets everything out (AWS::EC2::SecurityGroup)."""
+    return ec2.SecurityGroupRule(
+        IpProtocol="tcp", FromPort=0, ToPort=0, CidrIp="255.255.255.255/32", Description="Nowhere"
+    )
+
+
+def private_blocks(vpc_cidr: str) -> tuple[str, str, str]:
+    """The first three of the eight equal blocks of a VPC: 10.0.0.0/16 gives 10.0.0.0/19 and the next two."""
+    return _blocks(vpc_cidr, 0)
+
+
+def public_blocks(vpc_cidr: str) -> tuple[str, str, str]:
+    """The fifth, sixth and seventh of the eight equal blocks of a VPC; the fourth and eighth stay free."""
+    return _blocks(vpc_cidr, 4)
+
+
+def _blocks(vpc_cidr: str, first: int) -> tuple[str, str, str]:
+    eighths = [str(block) for block in IPv4Network(vpc_cidr).subnets(prefixlen_diff=3)]
+    return eighths[first], eighths[first + 1], eighths[first + 2]
+
+
+def _named(name: str) -> Tags:
+    return Tags(Name=Sub(name))
+
+
+def _zone_choice(count: int) -> ZoneChoice:
+    zone_id = "[a-z]{2,4}[0-9]-az[0-9]{1,2}"
+    zone_ids = Input(
+        Parameter(
+            "ZoneIds",
+            Type="String",
+            Default="",
+            AllowedPattern=f"^$|^{zone_id}(,{zone_id}){{{count - 1}}}$",
+            ConstraintDescription=f"Empty, or {count} zone IDs joined by commas, such as "
+            f"{','.join(ZONE_IDS['us-east-1'][:count])}.",
+            Description=f"The {count} Availability Zones to use, by ID and joined by commas. Leave empty for zones "
+            "that MemoryDB is known to take. Set it when a VPC connector refuses a zone; changing it later moves the "
+            "subnets.",
+        ),
+        group=GROUP,
+        label="Availability Zone IDs",
+    )
+    return ZoneChoice(
+        zone_ids=zone_ids,
+        given=Condition("HasZoneIds", Not(Equals(zone_ids.ref(), ""))),
+        pinned=Table(
+            "ZonesOfRegionsWithAppRunner",
+            {region: {"ZoneIds": ",".join(ids[:count])} for region, ids in ZONE_IDS.items()},
+        ),
+    )
+
+
+def _private_subnet(
+    vpc: ec2.VPC, *, letter: str, block: str, zone_id: AWSHelperFn, nat: NatGateway | None
+) -> PrivateSubnet:
+    subnet = ec2.Subnet(
+        f"PrivateSubnet{letter}",
+        Metadata=why("Zone by ID: MemoryDB and VPC connectors refuse some zones, and names differ by account"),
+        VpcId=vpc.ref(),
+        CidrBlock=block,
+        AvailabilityZoneId=zone_id,
+        MapPublicIpOnLaunch=False,
+        Tags=_named(f"${{AWS::StackName}}-private-{letter.lower()}"),
+    )
+    route_table = ec2.RouteTable(
+        f"PrivateRouteTable{letter}",
+        Metadata=why("One for each zone, so that a change of NAT moves no subnet to another table"),
+        VpcId=vpc.ref(),
+        Tags=_named(f"${{AWS::StackName}}-private-{letter.lower()}"),
+    )
+    return PrivateSubnet(
+        subnet,
+        route_table,
+        ec2.SubnetRouteTableAssociation(
+            f"PrivateRouteTableAssociation{letter}",
+            Metadata=why("Keeps the subnet off the VPC's main table"),
+            SubnetId=subnet.ref(),
+            RouteTableId=route_table.ref(),
+        ),
+        ec2.Route(
+            f"PrivateDefaultRoute{letter}",
+            Metadata=why("Calls to the internet leave through NAT"),
+            RouteTableId=route_table.ref(),
+            DestinationCidrBlock="0.0.0.0/0",
+            NatGatewayId=nat.gateway.ref(),
+        )
+        if nat
+        else None,
+    )
+
+
+def _public_side(settings: Settings, vpc: ec2.VPC) -> PublicSide:
+    letters = LETTERS[: settings.zones]
+    blocks = public_blocks(settings.vpc_cidr)
+    internet_gateway = ec2.InternetGateway(
+        "InternetGateway", Metadata=why("For the NAT gateways only"), Tags=_named("${AWS::StackName}")
+    )
+    attachment = ec2.VPCGatewayAttachment(
+        "InternetGatewayAttachment",
+        Metadata=why("For the NAT gateways only"),
+        VpcId=vpc.ref(),
+        InternetGatewayId=internet_gateway.ref(),
+    )
+    route_table = ec2.RouteTable(
+        "PublicRouteTable",
+        Metadata=why("For the NAT gateways only"),
+        VpcId=vpc.ref(),
+        Tags=_named("${AWS::StackName}-public"),
+    )
+    default_route = ec2.Route(
+        "PublicDefaultRoute",
+        Metadata=why("Waits for the attachment: EC2 refuses a route to a detached gateway"),
+        DependsOn=attachment,
+        RouteTableId=route_table.ref(),
+        DestinationCidrBlock="0.0.0.0/0",
+        GatewayId=internet_gateway.ref(),
+    )
+    subnets = tuple(
+        ec2.Subnet(
+            f"PublicSubnet{letter}",
+            Metadata=why("NAT gateways live here and nothing else"),
+            VpcId=vpc.ref(),
+            CidrBlock=blocks[index],
+            AvailabilityZoneId=GetAtt(f"PrivateSubnet{letter}", "AvailabilityZoneId"),
+            MapPublicIpOnLaunch=False,
+            Tags=_named(f"${{AWS::StackName}}-public-{letter.lower()}"),
+        )
+        for index, letter in enumerate(letters)
+    )
+    associations = tuple(
+        ec2.SubnetRouteTableAssociation(
+            f"PublicRouteTableAssociation{letter}",
+            Metadata=why("Makes the subnet public"),
+            SubnetId=subnet.ref(),
+            RouteTableId=route_table.ref(),
+        )
+        for letter, subnet in zip(letters, subnets, strict=True)
+    )
+    gateways = 1 if settings.nat == "one" else settings.zones
+    return PublicSide(
+        internet_gateway,
+        attachment,
+        route_table,
+        default_route,
+        subnets,
+        associations,
+        tuple(
+            _nat_gateway(letter, subnet, default_route)
+            for letter, subnet in list(zip(letters, subnets, strict=True))[:gateways]
+        ),
+    )
+
+
+def _nat_gateway(letter: str, subnet: ec2.Subnet, default_route: ec2.Route) -> NatGateway:
+    address = ec2.EIP(
+        f"NatAddress{letter}",
+        Metadata=why("Waits for the internet gateway: EC2 refuses an address in a VPC without one"),
+        DependsOn=default_route,
+        Domain="vpc",
+        Tags=_named(f"${{AWS::StackName}}-nat-{letter.lower()}"),
+    )
+    return NatGateway(
+        address,
+        ec2.NatGateway(
+            f"NatGateway{letter}",
+            Metadata=why("Lets the service call the internet"),
+            AllocationId=GetAtt(address, "AllocationId"),
+            SubnetId=subnet.ref(),
+            Tags=_named(f"${{AWS::StackName}}-nat-{letter.lower()}"),
+        ),
+    )
+
+
+def _flow_log(vpc: ec2.VPC) -> FlowLog:
+    logs = log_group("FlowLogGroup")
+    role = flow_log_role("FlowLogRole", logs.log_group)
+    return FlowLog(
+        logs,
+        role,
+        ec2.FlowLog(
+            "FlowLog",
+            Metadata=why("Who talked to the cluster, and who tried to"),
+            ResourceId=vpc.ref(),
+            ResourceType="VPC",
+            TrafficType="ALL",
+            LogDestinationType="cloud-watch-logs",
+            LogGroupName=logs.log_group.ref(),
+            DeliverLogsPermissionArn=GetAtt(role.role, "Arn"),
+            Tags=_named("${AWS::StackName}"),
+        ),
+    )

@@ -1,0 +1,361 @@
+"""What an operator sees: logs, alarms, the topic they are sent to, one dashboard.
+
+Metric names, units and dimensions: MemoryDB developer guide, "Metrics for MemoryDB"; App Runner developer guide,
+"Viewing App Runner service metrics reported to CloudWatch".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from troposphere import AWSHelperFn, Equals, Not, Parameter, Sub, cloudwatch, logs, sns
+
+from generator.parts.access import alarm_topic_policy
+from generator.template import Condition, Input, why
+
+GROUP = "Logs and alarms"
+FIVE_MINUTES = 300
+LOG_RETENTION_DAYS = (
+    1,
+    3,
+    5,
+    7,
+    14,
+    30,
+    60,
+    90,
+    120,
+    150,
+    180,
+    365,
+    400,
+    545,
+    731,
+    1096,
+    1827,
+    2192,
+    2557,
+    2922,
+    3288,
+    3653,
+)
+
+
+@dataclass(frozen=True)
+class LogGroup:
+    """A log group whose entries expire after LogRetentionDays."""
+
+    retention: Input
+    log_group: logs.LogGroup
+
+
+@dataclass(frozen=True)
+class Notifications:
+    """An SNS topic with one e-mail subscriber, if the parameter AlarmEmail names one."""
+
+    email: Input
+    given: Condition
+    topic: sns.Topic
+    topic_policy: sns.TopicPolicy
+
+    @property
+    def actions(self) -> list[AWSHelperFn]:
+        """What an alarm does when it changes to ALARM or back to OK."""
+        return [self.given.choose(self.topic.ref())]
+
+
+@dataclass(frozen=True)
+class MemoryDbAlarms:
+    """Alarms on one cluster."""
+
+    memory: cloudwatch.Alarm
+    engine_cpu: cloudwatch.Alarm
+    authentication_failures: cloudwatch.Alarm
+    authorization_failures: cloudwatch.Alarm
+
+
+@dataclass(frozen=True)
+class AppRunnerAlarms:
+    """Alarms on one service."""
+
+    server_errors: cloudwatch.Alarm
+    latency: cloudwatch.Alarm
+    memory: cloudwatch.Alarm
+    can_scale: Condition
+    instances: cloudwatch.Alarm
+
+
+def log_group(logical_id: str) -> LogGroup:
+    """A log group with retention, deleted with its stack."""
+    retention = Input(
+        Parameter(
+            "LogRetentionDays",
+            Type="Number",
+            Default=30,
+            AllowedValues=list(LOG_RETENTION_DAYS),
+            Description="For how many days log entries are kept.",
+        ),
+        group=GROUP,
+        label="Log retention (days)",
+    )
+    return LogGroup(
+        retention,
+        logs.LogGroup(
+            logical_id,
+            RetentionInDays=retention.ref(),
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Delete",
+        ),
+    )
+
+
+def notifications() -> Notifications:
+    """Where alarms go: the topic exists only when AlarmEmail is set.
+
+    Source of its being unencrypted: CloudWatch user guide, "Amazon SNS topics and alarms", encryption.
+    """
+    email = Input(
+        Parameter(
+            "AlarmEmail",
+            Type="String",
+            Default="",
+            AllowedPattern=r"^$|^[^@\s,]+@[^@\s,]+\.[^@\s,]+$",
+            ConstraintDescription="Empty, or one e-mail address.",
+            Description="The e-mail address that alarms are sent to, once its owner has confirmed AWS's message. "
+            "Leave empty for alarms that only show in CloudWatch.",
+        ),
+        group=GROUP,
+        label="E-mail address for alarms",
+    )
+    given = Condition("HasAlarmEmail", Not(Equals(email.ref(), "")))
+    topic = sns.Topic(
+        "AlarmTopic",
+        Metadata=why(
+            "No KMS key: alarms cannot publish under aws/sns, and a key of yours would have to admit CloudWatch"
+        ),
+        Condition=given.name,
+        Subscription=[sns.Subscription(Endpoint=email.ref(), Protocol="email")],
+    )
+    return Notifications(
+        email,
+        given,
+        topic,
+        sns.TopicPolicy(
+            "AlarmTopicPolicy",
+            Condition=given.name,
+            Topics=[topic.ref()],
+            PolicyDocument=alarm_topic_policy(topic.ref()),
+        ),
+    )
+
+
+def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> MemoryDbAlarms:
+    """Alarms for memory and CPU near their limit, and for anybody refused by the ACL."""
+
+    def alarm(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
+        return _alarm(
+            logical_id,
+            notify,
+            meaning,
+            advice,
+            Namespace="AWS/MemoryDB",
+            MetricName=metric,
+            Dimensions=_dimensions(ClusterName=cluster_name),
+            **properties,
+        )
+
+    return MemoryDbAlarms(
+        memory=alarm(
+            "MemoryUsageAlarm",
+            "DatabaseMemoryUsagePercentage",
+            "A node has used over 80 % of its memory for 15 minutes",
+            "Writes fail when it is full: add shards or take a larger node type",
+            Statistic="Maximum",
+            Threshold=80,
+            EvaluationPeriods=3,
+        ),
+        engine_cpu=alarm(
+            "EngineCpuAlarm",
+            "EngineCPUUtilization",
+            "A node's engine has been over 80 % busy for 15 minutes",
+            "Add shards, or replicas if reads go to them",
+            Statistic="Maximum",
+            Threshold=80,
+            EvaluationPeriods=3,
+        ),
+        authentication_failures=alarm(
+            "AuthenticationFailuresAlarm",
+            "AuthenticationFailures",
+            "Somebody who reaches the cluster does not know the password",
+            "See the VPC's flow log and the service's log",
+            Statistic="Sum",
+            Threshold=0,
+            EvaluationPeriods=1,
+        ),
+        authorization_failures=alarm(
+            "CommandAuthorizationFailuresAlarm",
+            "CommandAuthorizationFailures",
+            "A client ran a command that its access string does not allow",
+            "See the service's log, then the user's access string",
+            Statistic="Sum",
+            Threshold=0,
+            EvaluationPeriods=1,
+        ),
+    )
+
+
+def app_runner_alarms(
+    notify: Notifications,
+    *,
+    service_name: AWSHelperFn,
+    service_id: AWSHelperFn,
+    min_size: AWSHelperFn,
+    max_size: AWSHelperFn,
+    prefix: str = "",
+) -> AppRunnerAlarms:
+    """Alarms for errors, slowness, memory, and for having no further instance to scale to."""
+
+    def alarm(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
+        return _alarm(
+            prefix + logical_id,
+            notify,
+            meaning,
+            advice,
+            Namespace="AWS/AppRunner",
+            MetricName=metric,
+            Dimensions=_dimensions(ServiceName=service_name, ServiceID=service_id),
+            **properties,
+        )
+
+    # A service of a fixed size is always at its maximum.
+    can_scale = Condition(f"{prefix}CanScale", Not(Equals(min_size, max_size)))
+    return AppRunnerAlarms(
+        server_errors=alarm(
+            "ServerErrorsAlarm",
+            "5xxStatusResponses",
+            "Over 5 answers with status 5xx within 5 minutes",
+            "See the service's application log and the cluster's alarms",
+            Statistic="Sum",
+            Threshold=5,
+            EvaluationPeriods=1,
+        ),
+        latency=alarm(
+            "LatencyAlarm",
+            "RequestLatency",
+            "One request in twenty has taken over a second for 15 minutes",
+            "See whether the instances or the cluster are busy",
+            ExtendedStatistic="p95",
+            Threshold=1000,
+            EvaluationPeriods=3,
+        ),
+        memory=alarm(
+            "InstanceMemoryAlarm",
+            "MemoryUtilization",
+            "An instance has used over 90 % of its memory for 15 minutes",
+            "Raise Memory or lower MaxConcurrency",
+            Statistic="Maximum",
+            Threshold=90,
+            EvaluationPeriods=3,
+        ),
+        can_scale=can_scale,
+        instances=alarm(
+            "InstancesAtMaximumAlarm",
+            "ActiveInstances",
+            "Every instance that MaxSize allows has been busy for 15 minutes",
+            "Further load is turned away: raise MaxSize",
+            Condition=can_scale.name,
+            Statistic="Maximum",
+            Threshold=max_size,
+            ComparisonOperator="GreaterThanOrEqualToThreshold",
+            EvaluationPeriods=3,
+        ),
+    )
+
+
+def dashboard(
+    *,
+    service_name: AWSHelperFn,
+    service_id: AWSHelperFn,
+    cluster_name: AWSHelperFn,
+    prefix: str = "",
+) -> cloudwatch.Dashboard:
+    """One dashboard: the service's traffic, errors, latency and instances above its cluster's load."""
+    service = ["ServiceName", "${ServiceName}", "ServiceID", "${ServiceId}"]
+    cluster = ["ClusterName", "${ClusterName}"]
+
+    def widget(
+        row: int, column: int, title: str, stat: str, namespace: str, names: tuple[str, ...], dimensions: list[str]
+    ) -> dict[str, object]:
+        return {
+            "type": "metric",
+            "x": 12 * column,
+            "y": 6 * row,
+            "width": 12,
+            "height": 6,
+            "properties": {
+                "metrics": [[namespace, name, *dimensions] for name in names],
+                "period": FIVE_MINUTES,
+                "region": "${AWS::Region}",
+                "stat": stat,
+                "title": title,
+            },
+        }
+
+    app_runner, memorydb = "AWS/AppRunner", "AWS/MemoryDB"
+    statuses = ("2xxStatusResponses", "4xxStatusResponses", "5xxStatusResponses")
+    widgets = [
+        widget(0, 0, "Answers", "Sum", app_runner, statuses, service),
+        widget(0, 1, "Latency, p95 (ms)", "p95", app_runner, ("RequestLatency",), service),
+        widget(
+            1, 0, "Instances and requests at once", "Maximum", app_runner, ("ActiveInstances", "Concurrency"), service
+        ),
+        widget(1, 1, "Instance load (%)", "Maximum", app_runner, ("CPUUtilization", "MemoryUtilization"), service),
+        widget(
+            2,
+            0,
+            "Cluster load (%)",
+            "Maximum",
+            memorydb,
+            ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage"),
+            cluster,
+        ),
+        widget(
+            2,
+            1,
+            "Refused by the cluster",
+            "Sum",
+            memorydb,
+            ("AuthenticationFailures", "CommandAuthorizationFailures"),
+            cluster,
+        ),
+    ]
+    return cloudwatch.Dashboard(
+        prefix + "Dashboard",
+        Metadata=why("Service above cluster, on one page"),
+        DashboardBody=Sub(
+            json.dumps({"widgets": widgets}, sort_keys=True),
+            ServiceName=service_name,
+            ServiceId=service_id,
+            ClusterName=cluster_name,
+        ),
+    )
+
+
+def _dimensions(**values: AWSHelperFn) -> list[cloudwatch.MetricDimension]:
+    return [cloudwatch.MetricDimension(Name=name, Value=value) for name, value in values.items()]
+
+
+def _alarm(logical_id: str, notify: Notifications, meaning: str, advice: str, **properties: Any) -> cloudwatch.Alarm:
+    defaults: Mapping[str, object] = {
+        "Metadata": why(meaning),
+        "AlarmDescription": f"{meaning}. {advice}.",
+        "Period": FIVE_MINUTES,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "notBreaching",
+        "AlarmActions": notify.actions,
+        "OKActions": notify.actions,
+    }
+    return cloudwatch.Alarm(logical_id, **{**defaults, **properties})

@@ -1,0 +1,42 @@
+"""All there is to choose: every `Settings`."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from itertools import product
+from typing import get_args
+
+from hypothesis import strategies as st
+
+from generator.settings import Nat, Settings
+
+NATS: tuple[Nat, ...] = get_args(Nat)
+
+SHAPES = [
+    Settings(zones=zones, nat=nat, flow_logs=flow_logs, private_ingress=private_ingress)
+    for zones, nat, flow_logs, private_ingress in product((2, 3), NATS, (True, False), (True, False))
+]
+"""One Settings for each combination that changes which resources there are."""
+
+
+def _block(address: IPv4Address, prefix_length: int) -> str:
+    return str(IPv4Network((address, prefix_length), strict=False))
+
+
+vpc_cidrs = st.builds(
+    _block,
+    st.one_of(
+        *(st.ip_addresses(v=4, network=network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+    ),
+    st.integers(16, 24),
+)
+
+all_settings = st.builds(
+    Settings,
+    zones=st.sampled_from((2, 3)),
+    nat=st.sampled_from(NATS),
+    vpc_cidr=vpc_cidrs,
+    flow_logs=st.booleans(),
+    private_ingress=st.booleans(),
+    auto_minor_version_upgrade=st.booleans(),
+)

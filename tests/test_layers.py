@@ -1,0 +1,301 @@
+"""What must hold for the templates of every `Settings`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from ipaddress import IPv4Network
+from itertools import combinations
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from generator import contract
+from generator.layers import default_layers
+from generator.regions import REGIONS, ZONE_IDS
+from generator.settings import Settings
+from generator.template import TEMPLATE_BODY_LIMIT
+from tests.references import references, unresolved
+from tests.strategies import SHAPES, all_settings
+
+NOWHERE = "255.255.255.255/32"
+
+
+def templates(settings: Settings) -> dict[str, Any]:
+    return {layer.name: json.loads(layer.text()) for layer in default_layers(settings)}
+
+
+DATA = templates(Settings())[contract.DATA_LAYER]
+APP_RUNNER = templates(Settings())[contract.APP_RUNNER_LAYER]
+
+
+def resources(template: dict[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
+    return {
+        logical_id: resource.get("Properties", {})
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == resource_type
+    }
+
+
+def exports(template: dict[str, Any]) -> set[str]:
+    return {
+        output["Export"]["Name"]["Fn::Sub"].replace("${AWS::StackName}", "${DataStackName}")
+        for output in template["Outputs"].values()
+        if "Export" in output
+    }
+
+
+@given(all_settings)
+def test_every_reference_resolves_and_every_import_is_exported(settings: Settings) -> None:
+    made = templates(settings)
+    assert unresolved(made["data"], set()) == []
+    assert unresolved(made["apprunner"], exports(made["data"])) == []
+
+
+@given(all_settings)
+def test_every_parameter_condition_and_mapping_is_used(settings: Settings) -> None:
+    for template in templates(settings).values():
+        used = {(reference.kind, reference.name) for reference in references(template)}
+        assert {("Ref", name) for name in template["Parameters"]} <= used
+        assert {("Condition", name) for name in template["Conditions"]} <= used
+        assert set(template.get("Mappings", {})) <= {name.partition(".")[0] for kind, name in used if kind == "Mapping"}
+
+
+@given(all_settings)
+def test_subnets_are_disjoint_and_inside_the_vpc(settings: Settings) -> None:
+    template = templates(settings)["data"]
+    vpc = IPv4Network(settings.vpc_cidr)
+    subnets = [IPv4Network(subnet["CidrBlock"]) for subnet in resources(template, "AWS::EC2::Subnet").values()]
+    assert len(subnets) == settings.zones * (1 if settings.nat == "none" else 2)
+    assert all(subnet.subnet_of(vpc) and subnet.prefixlen <= 28 for subnet in subnets)
+    assert not any(one.overlaps(other) for one, other in combinations(subnets, 2))
+
+
+@given(all_settings)
+def test_a_change_of_zones_or_nat_moves_no_private_subnet(settings: Settings) -> None:
+    def private(zones: int, nat: Any) -> dict[str, Any]:
+        template = templates(Settings(zones=zones, nat=nat, vpc_cidr=settings.vpc_cidr))["data"]
+        return {
+            logical_id: subnet["CidrBlock"]
+            for logical_id, subnet in resources(template, "AWS::EC2::Subnet").items()
+            if logical_id.startswith("Private")
+        }
+
+    given, widest = private(settings.zones, settings.nat), private(3, "per-zone")
+    assert given.items() <= widest.items()
+
+
+@given(all_settings)
+def test_only_the_compute_stacks_own_group_reaches_memorydb(settings: Settings) -> None:
+    made = templates(settings)
+    assert resources(made["data"], "AWS::EC2::SecurityGroupIngress") == {}
+    for group in resources(made["data"], "AWS::EC2::SecurityGroup").values():
+        assert "SecurityGroupIngress" not in group
+        assert [rule["CidrIp"] for rule in group["SecurityGroupEgress"]] == [NOWHERE]
+    imported = {"Fn::ImportValue": {"Fn::Sub": "${DataStackName}-MemoryDbSecurityGroupId"}}
+    opened = [
+        rule
+        for rule in resources(made["apprunner"], "AWS::EC2::SecurityGroupIngress").values()
+        if rule["GroupId"] == imported
+    ]
+    assert opened == [
+        {
+            "Description": {"Fn::Sub": "App Runner, stack ${AWS::StackName}"},
+            "FromPort": 6379,
+            "GroupId": imported,
+            "IpProtocol": "tcp",
+            "SourceSecurityGroupId": {"Fn::GetAtt": ["ConnectorSecurityGroup", "GroupId"]},
+            "ToPort": 6379,
+        }
+    ]
+
+
+@given(all_settings)
+def test_security_groups_name_each_other_and_nothing_else(settings: Settings) -> None:
+    made = templates(settings)
+    rules = []
+    for template in made.values():
+        for group in resources(template, "AWS::EC2::SecurityGroup").values():
+            assert "SecurityGroupIngress" not in group
+            assert group["SecurityGroupEgress"], "without a rule, everything may go out"
+            rules += group["SecurityGroupEgress"]
+        rules += resources(template, "AWS::EC2::SecurityGroupIngress").values()
+        rules += resources(template, "AWS::EC2::SecurityGroupEgress").values()
+    to_addresses = [rule for rule in rules if "CidrIp" in rule and rule["CidrIp"] != NOWHERE]
+    through_nat = {
+        "CidrIp": "0.0.0.0/0",
+        "Description": "HTTPS through NAT",
+        "FromPort": 443,
+        "IpProtocol": "tcp",
+        "ToPort": 443,
+    }
+    assert to_addresses == ([] if settings.nat == "none" else [through_nat])
+
+
+@given(all_settings)
+def test_there_is_a_way_out_only_with_nat(settings: Settings) -> None:
+    template = templates(settings)["data"]
+    counts = {
+        kind: len(resources(template, f"AWS::EC2::{kind}"))
+        for kind in ("InternetGateway", "NatGateway", "EIP", "VPCGatewayAttachment")
+    }
+    gateways = {"none": 0, "one": 1, "per-zone": settings.zones}[settings.nat]
+    public = 0 if settings.nat == "none" else 1
+    assert counts == {
+        "InternetGateway": public,
+        "VPCGatewayAttachment": public,
+        "NatGateway": gateways,
+        "EIP": gateways,
+    }
+
+
+@given(all_settings)
+def test_no_secret_stands_in_a_template(settings: Settings) -> None:
+    made = templates(settings)
+    for secret in resources(made["data"], "AWS::SecretsManager::Secret").values():
+        assert "SecretString" not in secret
+        assert secret["GenerateSecretString"] == {"ExcludePunctuation": True, "PasswordLength": 64}
+    for user in resources(made["data"], "AWS::MemoryDB::User").values():
+        assert user["AuthenticationMode"] == {
+            "Passwords": [{"Fn::Sub": "{{resolve:secretsmanager:${PasswordSecret}:SecretString:::}}"}],
+            "Type": "password",
+        }
+    for service in resources(made["apprunner"], "AWS::AppRunner::Service").values():
+        image = service["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
+        assert [secret["Name"] for secret in image["RuntimeEnvironmentSecrets"]] == ["MEMORYDB_PASSWORD"]
+        assert not [
+            variable["Name"]
+            for variable in image["RuntimeEnvironmentVariables"]
+            if re.search("PASS|SECRET|TOKEN|KEY|^PORT$", variable["Name"])
+        ]
+    for template in made.values():
+        assert not re.search(r"NoEcho|AKIA[A-Z0-9]{16}|-----BEGIN", json.dumps(template))
+
+
+@given(all_settings)
+def test_a_template_fits_into_a_template_body(settings: Settings) -> None:
+    assert all(len(layer.text().encode()) < TEMPLATE_BODY_LIMIT for layer in default_layers(settings))
+
+
+def test_the_same_settings_give_the_same_bytes_whatever_the_hash_seed() -> None:
+    program = (
+        "import hashlib\n"
+        "from generator.layers import default_layers\n"
+        "from tests.strategies import SHAPES\n"
+        "for shape in SHAPES:\n"
+        "    for layer in default_layers(shape):\n"
+        "        print(hashlib.sha256(layer.text().encode()).hexdigest())\n"
+    )
+
+    def digests(seed: int) -> str:
+        environment = {**os.environ, "PYTHONHASHSEED": str(seed)}
+        return subprocess.run(
+            [sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True
+        ).stdout
+
+    first = digests(0)
+    assert first.count("\n") == 2 * len(SHAPES)
+    assert digests(1) == first
+    assert digests(4_294_967_295) == first
+
+
+def test_the_data_layer_exports_the_contract_and_nothing_else() -> None:
+    assert exports(DATA) == {f"${{DataStackName}}-{name}" for name in contract.EXPORTS}
+
+
+def test_only_the_contracts_two_parameters_have_no_default() -> None:
+    required = {
+        name
+        for template in (DATA, APP_RUNNER)
+        for name, parameter in template["Parameters"].items()
+        if "Default" not in parameter
+    }
+    assert required == {contract.DATA_STACK_NAME, contract.IMAGE_URI}
+
+
+def test_every_parameter_can_be_understood_in_the_console() -> None:
+    for template in (DATA, APP_RUNNER):
+        interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+        grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+        assert sorted(grouped) == sorted(interface["ParameterLabels"]) == sorted(template["Parameters"])
+        for name, parameter in template["Parameters"].items():
+            assert parameter["Description"], name
+            if "AllowedPattern" in parameter or "MinValue" in parameter:
+                assert parameter["ConstraintDescription"], name
+
+
+def test_defaults_satisfy_their_own_constraints() -> None:
+    for template in (DATA, APP_RUNNER):
+        for name, parameter in template["Parameters"].items():
+            default = parameter.get("Default")
+            if default is None:
+                continue
+            assert default in parameter.get("AllowedValues", [default]), name
+            assert re.search(parameter.get("AllowedPattern", ""), str(default)), name
+            if parameter["Type"] == "Number" and "MinValue" in parameter:
+                assert parameter["MinValue"] <= default <= parameter["MaxValue"], name
+
+
+@pytest.mark.parametrize("template", [DATA, APP_RUNNER])
+def test_another_region_fails_with_a_sentence(template: dict[str, Any]) -> None:
+    (assertion,) = template["Rules"]["RegionHasAppRunnerAndMemoryDb"]["Assertions"]
+    assert assertion["Assert"] == {"Fn::Contains": [list(REGIONS), {"Ref": "AWS::Region"}]}
+    assert assertion["AssertDescription"].startswith("AWS App Runner is not available in this Region.")
+
+
+@pytest.mark.parametrize("zones", [2, 3])
+def test_every_region_has_its_pinned_zones(zones: int) -> None:
+    mapping = templates(Settings(zones=zones))["data"]["Mappings"]["ZonesOfRegionsWithAppRunner"]
+    assert mapping == {region: {"ZoneIds": ",".join(ids[:zones])} for region, ids in ZONE_IDS.items()}
+    assert len(mapping) == 11
+
+
+def test_no_zone_is_one_that_memorydb_refuses() -> None:
+    refused = {"use1-az3", "apne1-az3", "cac1-az3"}
+    assert not refused & {zone_id for zone_ids in ZONE_IDS.values() for zone_id in zone_ids}
+
+
+@given(all_settings)
+def test_no_resource_has_a_literal_physical_name(settings: Settings) -> None:
+    names = {
+        "ACLName",
+        "AlarmName",
+        "AutoScalingConfigurationName",
+        "ClusterName",
+        "DashboardName",
+        "FinalSnapshotName",
+        "GroupName",
+        "LogGroupName",
+        "Name",
+        "RepositoryName",
+        "RoleName",
+        "ServiceName",
+        "SubnetGroupName",
+        "TopicName",
+        "UserName",
+        "VpcConnectorName",
+        "VpcIngressConnectionName",
+    }
+    for template in templates(settings).values():
+        for logical_id, resource in template["Resources"].items():
+            for name in names & set(resource.get("Properties", {})):
+                value = resource["Properties"][name]
+                endpoint_service = resource["Type"] == "AWS::EC2::VPCEndpoint" and name == "ServiceName"
+                assert endpoint_service or not isinstance(value, str), (logical_id, name)
+
+
+@given(all_settings)
+def test_no_partition_is_literal(settings: Settings) -> None:
+    for layer in default_layers(settings):
+        assert "arn:aws" not in layer.text()
+
+
+@given(all_settings)
+def test_nothing_is_tagged_whose_tags_replace_it(settings: Settings) -> None:
+    for resource in templates(settings)["apprunner"]["Resources"].values():
+        if resource["Type"].startswith("AWS::AppRunner::"):
+            assert "Tags" not in resource["Properties"]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from cfnlint.core import get_rules
+
+from generator import lint as lint_module
+from generator.layers import default_layers
+from generator.lint import Finding, claimed_regions, lint
+from generator.regions import REGIONS
+from generator.settings import Settings
+from tests.strategies import SHAPES
+
+TEXTS = {layer.name: layer.text() for layer in default_layers()}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("region", REGIONS)
+def test_both_templates_are_clean_in_every_region(name: str, region: str) -> None:
+    assert lint(TEXTS[name], [region]) == ()
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_both_templates_are_clean_under_experimental_rules_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    every_rule = get_rules(append_rules=[], ignore_rules=[], include_rules=["I"], include_experimental=True)
+    monkeypatch.setattr(lint_module, "_rules", lambda: every_rule)
+    assert lint(TEXTS[name]) == ()
+
+
+@pytest.mark.parametrize("settings", SHAPES, ids=str)
+def test_every_shape_is_clean(settings: Settings) -> None:
+    assert [lint(layer.text(), ["us-east-1"]) for layer in default_layers(settings)] == [(), ()]
+
+
+def test_the_regions_are_those_that_the_template_claims() -> None:
+    assert claimed_regions(TEXTS["data"]) == REGIONS
+
+
+@pytest.mark.parametrize("text", ["{}", "not JSON", "[]", '{"Rules": {"R": {"Assertions": [{"Assert": {}}]}}}'])
+def test_a_template_that_claims_no_region_is_linted_for_one(text: str) -> None:
+    assert claimed_regions(text) == ("us-east-1",)
+
+
+def test_a_finding_names_logical_id_and_rule() -> None:
+    template = json.loads(TEXTS["data"])
+    template["Resources"]["Vpc"]["Properties"]["CidrBlok"] = "10.0.0.0/16"
+    (finding,) = lint(json.dumps(template))
+    assert (finding.logical_id, finding.rule) == ("Vpc", "E3002")
+    assert "CidrBlok" in finding.sentence
+
+
+def test_an_informational_finding_counts() -> None:
+    template = json.loads(TEXTS["data"])
+    template["Outputs"]["VpcId"]["Value"] = {"Fn::Join": ["", ["vpc: ", {"Ref": "Vpc"}]]}
+    assert [(finding.logical_id, finding.rule) for finding in lint(json.dumps(template))] == [("VpcId", "I1022")]
+
+
+def test_text_that_is_no_template_is_a_finding() -> None:
+    assert lint("{") != ()
+
+
+def test_a_cfnlintrc_that_lies_about_silences_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    template = json.loads(TEXTS["data"])
+    template["Resources"]["Vpc"]["Properties"]["CidrBlok"] = "10.0.0.0/16"
+    (tmp_path / ".cfnlintrc").write_text("ignore_checks: [E, W, I]\nregions: [us-west-1]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert [(finding.logical_id, finding.rule) for finding in lint(json.dumps(template))] == [("Vpc", "E3002")]
+
+
+def test_findings_are_sorted() -> None:
+    assert sorted([Finding("B", "E1", ""), Finding("A", "E2", "")])[0].logical_id == "A"
