@@ -180,7 +180,7 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
     has_web_acl = Condition(f"{prefix}HasWebAcl", Not(Equals(inputs.web_acl_arn.ref(), "")))
     private_ingress = _private_ingress(data, service_arn, prefix) if settings.private_ingress else None
     host = GetAtt(private_ingress.connection, "DomainName") if private_ingress else GetAtt(service, "ServiceUrl")
-    notify = notifications()
+    notify = notifications(prefix)
     board = dashboard(service_name=service_name, service_id=service_id, cluster_name=data.cluster_name, prefix=prefix)
     return AppRunner(
         data.inputs,

@@ -112,7 +112,7 @@ def log_group(logical_id: str) -> LogGroup:
     )
 
 
-def notifications() -> Notifications:
+def notifications(prefix: str = "") -> Notifications:
     """Where alarms go: the topic exists only when AlarmEmail is set.
 
     Source of its being unencrypted: CloudWatch user guide, "Amazon SNS topics and alarms", encryption.
@@ -132,7 +132,7 @@ def notifications() -> Notifications:
     )
     given = Condition("HasAlarmEmail", Not(Equals(email.ref(), "")))
     topic = sns.Topic(
-        "AlarmTopic",
+        f"{prefix}AlarmTopic",
         Metadata=why(
             "No KMS key: alarms cannot publish under aws/sns, and a key of yours would have to admit CloudWatch"
         ),
@@ -144,7 +144,7 @@ def notifications() -> Notifications:
         given,
         topic,
         sns.TopicPolicy(
-            "AlarmTopicPolicy",
+            f"{prefix}AlarmTopicPolicy",
             Condition=given.name,
             Topics=[topic.ref()],
             PolicyDocument=alarm_topic_policy(topic.ref()),

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from troposphere import Ref, sns
+
+from generator.cli import main
+from generator.layers import Layer, default_layers
+from generator.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Topic:
+    topic: sns.Topic
+
+
+def one_topic(**properties: Any) -> tuple[Layer, ...]:
+    return (Layer("topic", "A topic.", (Topic(sns.Topic("Topic", **properties)),)),)
+
+
+def files(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.rglob("*"))
+
+
+def test_build_writes_a_file_for_each_layer_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(default_layers, ["build", "--out", str(tmp_path / "new" / "folder")]) == 0
+    written = tmp_path / "new" / "folder"
+    assert files(written) == ["apprunner-layer.json", "data-layer.json"]
+    out, err = capsys.readouterr()
+    size = len((written / "data-layer.json").read_bytes())
+    assert out.splitlines()[0] == (
+        f"{written}/data-layer.json: 23 resources, 12 parameters, {size:,} of 51,200 bytes, 0 findings"
+    )
+    assert err == ""
+
+
+def test_without_a_verb_it_builds(tmp_path: Path) -> None:
+    assert main(one_topic, ["--out", str(tmp_path), "--no-lint"]) == 0
+    assert files(tmp_path) == ["topic-layer.json"]
+
+
+def test_a_layer_by_itself(tmp_path: Path) -> None:
+    assert main(default_layers, ["--out", str(tmp_path), "--layer", "data"]) == 0
+    assert files(tmp_path) == ["data-layer.json"]
+
+
+def test_no_lint_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(one_topic, ["--out", str(tmp_path), "--no-lint"])
+    assert capsys.readouterr().out.endswith("bytes, not linted\n")
+
+
+def test_with_a_finding_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def layers() -> tuple[Layer, ...]:
+        return *one_topic(), Layer("bad", "Bad.", (Topic(sns.Topic("Topic", DisplayName=Ref("Nowhere"))),))
+
+    assert main(layers, ["--out", str(tmp_path)]) == 1
+    assert files(tmp_path) == []
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"{tmp_path}/bad-layer.json: Topic: E1020: ")
+    assert err.endswith("\nNothing was written.\n")
+
+
+def test_check_is_silent_about_what_is_current(tmp_path: Path) -> None:
+    main(one_topic, ["--out", str(tmp_path)])
+    before = (tmp_path / "topic-layer.json").stat()
+    assert main(one_topic, ["--check", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "topic-layer.json").stat() == before
+
+
+def test_check_shows_the_difference_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "topic-layer.json"
+    main(one_topic, ["--out", str(tmp_path)])
+    path.write_text(path.read_text().replace("A topic.", "Another."))
+    capsys.readouterr()
+    assert main(one_topic, ["--check", "--out", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert '-  "Description": "Another.",\n+  "Description": "A topic.",\n' in out
+    assert err == "Not current: run `make build` and commit what it writes.\n"
+    assert "Another." in path.read_text()
+
+
+def test_check_takes_a_missing_file_for_an_empty_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(one_topic, ["--check", "--out", str(tmp_path / "none")]) == 1
+    assert capsys.readouterr().out.startswith(f"--- {tmp_path}/none/topic-layer.json (as it is)\n")
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--bogus"], "Unrecognized arguments: --bogus."),
+        (["frobnicate"], "Argument VERB: invalid choice: 'frobnicate'"),
+        (["build", "--out"], "Argument --out: expected one argument."),
+        (["--layer", "dat"], "There is no layer 'dat'; there are topic."),
+        (["--chec"], "Unrecognized arguments: --chec."),
+    ],
+)
+def test_wrong_usage_is_one_paragraph_and_64(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(one_topic, arguments) == 64
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(message)
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("settings", [{"zones": 1}, {"zones": 7}, {"zones": "2"}, {"vpc_cidr": "10.0.0.0/28"}])
+def test_a_bad_setting_is_one_paragraph_and_64(
+    settings: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(lambda: default_layers(Settings(**settings)), ["--out", str(tmp_path)]) == 64
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(f"Settings.{next(iter(settings))} is ")
+    assert err.count("\n") == 1
+    assert files(tmp_path) == []
+
+
+def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parts = (Topic(sns.Topic("Topic")), Topic(sns.Topic("Topic")))
+    assert main(lambda: (Layer("twice", "Twice.", parts),), ["--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("Logical ID Topic is used twice, by Topic.topic and by Topic.topic.")
+    assert files(tmp_path) == []
+
+
+def test_two_layers_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(lambda: one_topic() + one_topic(), ["--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("Two layers are named 'topic'")
+    assert files(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_one_paragraph_and_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    assert main(one_topic, ["--out", str(tmp_path / "file")]) == 1
+    assert capsys.readouterr().err == f"Cannot write {tmp_path}/file/topic-layer.json: File exists.\n"
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_when_one_file_cannot_be_written_none_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "apprunner-layer.json").mkdir()
+    (tmp_path / "data-layer.json").write_text("mine")
+    assert main(default_layers, ["--out", str(tmp_path), "--no-lint"]) == 1
+    assert capsys.readouterr().err == f"Cannot write {tmp_path}/apprunner-layer.json: it is a directory.\n"
+    assert files(tmp_path) == ["apprunner-layer.json", "data-layer.json"]
+    assert (tmp_path / "data-layer.json").read_text() == "mine"
+
+
+def test_check_of_what_cannot_be_read_is_one_paragraph_and_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "topic-layer.json").mkdir()
+    assert main(one_topic, ["--check", "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"Cannot read {tmp_path}/topic-layer.json: Is a directory.\n"
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(lambda: default_layers(Settings(zones=7)), ["--debug"]) == 64
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback")
+    assert err.endswith("Settings.zones is 7, but it must be 2 or 3.\n")
+
+
+def test_ctrl_c_is_130() -> None:
+    def interrupted() -> tuple[Layer, ...]:
+        raise KeyboardInterrupt
+
+    assert main(interrupted, []) == 130
+
+
+def test_a_template_beyond_the_limit_is_written_and_its_size_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topics = tuple(Topic(sns.Topic(f"Topic{number}", DisplayName="x" * 90)) for number in range(500))
+    assert main(lambda: (Layer("big", "Big.", topics),), ["--out", str(tmp_path), "--no-lint"]) == 0
+    size = (tmp_path / "big-layer.json").stat().st_size
+    assert size > 51_200
+    assert f"500 resources, 0 parameters, {size:,} of 51,200 bytes" in capsys.readouterr().out
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+
+
+def test_build_py_and_the_module_are_the_same_and_the_committed_templates_are_current() -> None:
+    script, module = run("build.py", "--check"), run("-m", "generator", "--check")
+    assert (script.returncode, script.stderr) == (0, "")
+    assert script.stdout == module.stdout
+    assert script.stdout.splitlines()[0].startswith("templates/data-layer.json: 23 resources")
+
+
+def test_help_names_how_it_was_called() -> None:
+    assert run("build.py", "--help").stdout.startswith("usage: python build.py ")
+    assert run("-m", "generator", "--help").stdout.startswith("usage: python -m generator ")
+
+
+def test_without_its_packages_build_py_says_what_to_type() -> None:
+    bare = run("-S", "build.py", PYTHONPATH="")
+    assert (bare.returncode, bare.stdout) == (1, "")
+    assert bare.stderr == (
+        "The package troposphere is not installed. Run `make build`, which brings all that is needed.\n"
+    )
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
+    with subprocess.Popen(
+        [sys.executable, "build.py", "--check", "--no-lint"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1

@@ -1,0 +1,73 @@
+"""Which room may import which: arrows point down only (docs/decisions/0001)."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+AWS = {"awacs", "troposphere"}
+PARTS = {"generator.parts"}
+BOTTOM = {"generator.contract", "generator.errors", "generator.regions"}
+# Module or package, and what else than the standard library it may import.
+ALLOWED = {
+    "generator/contract.py": set(),
+    "generator/errors.py": set(),
+    "generator/regions.py": set(),
+    "generator/settings.py": {"generator.errors"},
+    "generator/template.py": {*AWS, "generator.errors"},
+    "generator/parts": {*AWS, *BOTTOM, *PARTS, "generator.settings", "generator.template"},
+    "generator/layers.py": {"generator.contract", *PARTS, "generator.settings", "generator.template"},
+    "generator/lint.py": {"cfnlint", "generator.errors"},
+    "generator/cli.py": {"generator", "generator.errors", "generator.layers", "generator.lint", "generator.template"},
+    "generator/__main__.py": {"generator", "generator.cli"},
+    "generator/__init__.py": {
+        "generator.errors",
+        "generator.layers",
+        *PARTS,
+        "generator.settings",
+        "generator.template",
+    },
+}
+LAZY = {"generator/lint.py": {"cfnlint"}, "generator/cli.py": {"generator.lint"}}
+
+FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "generator").rglob("*.py"))
+
+
+def room(file: str) -> str:
+    return file if file in ALLOWED else "/".join(file.split("/")[:2])
+
+
+def imported(file: str, *, top_level: bool = False) -> set[str]:
+    """The modules a file imports, those for the type checker left out where only `top_level` ones are asked for."""
+    tree = ast.parse((ROOT / file).read_text())
+    found = set()
+    for node in tree.body if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            modules = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {m if (ROOT / f"{m.replace('.', '/')}.py").exists() else str(node.module) for m in modules}
+    return {module for module in found if module.partition(".")[0] not in sys.stdlib_module_names}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_module_imports_only_what_its_room_may(file: str) -> None:
+    allowed = ALLOWED[room(file)]
+    assert not [
+        module
+        for module in imported(file)
+        if module not in allowed
+        and module.partition(".")[0] not in allowed - {"generator"}
+        and not any(module.startswith(f"{package}.") for package in allowed - {"generator"})
+    ]
+
+
+@pytest.mark.parametrize("file", LAZY)
+def test_what_is_slow_is_imported_where_it_is_needed(file: str) -> None:
+    assert not [module for module in imported(file, top_level=True) for slow in LAZY[file] if module.startswith(slow)]

@@ -1,0 +1,138 @@
+"""The library as its users have it: a wheel in an environment of its own, and their code beside it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+USERS_PART = '''
+"""A part of a user's own, with a bucket that the layer names beside the library's parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from troposphere import AWSHelperFn, Output, Parameter, s3
+
+from generator import (
+    Condition, Data, Input, Layer, Place, Settings, app_runner, assemble, export, imported_data, memorydb, network,
+    render, user, why,
+)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    days: Input
+    bucket: s3.Bucket
+    name: Output
+
+
+def bucket(prefix: str = "") -> Bucket:
+    days = Input(Parameter("Days", Type="Number", Default=7), group="Bucket", label="Days to keep")
+    made = s3.Bucket(f"{prefix}Bucket", Metadata=why("Keeps what the cluster cannot"))
+    return Bucket(days, made, export(f"{prefix}BucketName", "The bucket.", made.ref()))
+
+
+@dataclass(frozen=True)
+class FixedPlace:
+    @property
+    def vpc_id(self) -> AWSHelperFn:
+        return Parameter("V", Type="String").ref()
+
+    @property
+    def private_subnet_ids(self) -> list[AWSHelperFn]:
+        return [self.vpc_id]
+
+
+place: Place = FixedPlace()
+data: Data = imported_data()
+layer = Layer("mine", "Mine.", (bucket(), memorydb(Settings(), network(Settings()), (user(),)), app_runner(data)))
+text: str = render(assemble("Mine.", bucket()))
+'''
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from a copy, so that building leaves nothing in the working tree."""
+    source = tmp_path_factory.mktemp("source")
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    shutil.copytree(ROOT / "generator", source / "generator", ignore=shutil.ignore_patterns("__pycache__"))
+    pip(sys.executable, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(source / "dist"), str(source))
+    (made,) = (source / "dist").iterdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with the wheel installed; what it depends on comes from the environment of the tests."""
+    environment = tmp_path_factory.mktemp("environment")
+    venv.create(environment, symlinks=True)
+    interpreter = environment / "bin" / "python"
+    pip(sys.executable, "--python", str(interpreter), "install", "--no-deps", "--no-index", str(wheel))
+    (site_packages,) = (environment / "lib").glob("python*/site-packages")
+    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return interpreter
+
+
+def pip(interpreter: str, *arguments: str) -> None:
+    subprocess.run([interpreter, "-m", "pip", "--quiet", *arguments], check=True, capture_output=True)
+
+
+def test_the_wheel_holds_every_module_and_the_marker_of_typed_packages(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name for name in archive.namelist() if name.startswith("generator/")}
+    assert packed == {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "generator").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_installed_module_makes_the_committed_templates(python: Path, tmp_path: Path) -> None:
+    subprocess.run([python, "-m", "generator"], cwd=tmp_path, check=True, capture_output=True)
+    for made in (tmp_path / "templates").iterdir():
+        assert made.read_text() == (ROOT / "templates" / made.name).read_text()
+    assert len(list((tmp_path / "templates").iterdir())) == 2
+
+
+def test_a_users_own_part_passes_strict_mypy_against_the_installed_package(python: Path, tmp_path: Path) -> None:
+    package = tmp_path / "mine"
+    package.mkdir()
+    (package / "__init__.py").write_text(USERS_PART)
+    (tmp_path / "mypy.ini").write_text("[mypy]\n[mypy-troposphere.*]\nfollow_untyped_imports = true\n")
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python), "-p", "mine"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.stdout == "Success: no issues found in 1 source file\n"
+    ran = subprocess.run(
+        [python, "-c", "import generator, mine; print(generator.__file__)"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.startswith(str(python.parents[1]))
+
+
+def test_a_mistake_in_a_users_part_does_not_pass(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from generator import Settings\nSettings(zones='2')\n")
+    checked = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python), "mine.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert 'incompatible type "str"; expected "int"' in checked.stdout
