@@ -199,6 +199,7 @@ def test_build_py_and_the_module_are_the_same_and_the_committed_templates_are_cu
     script, module = run("build.py", "--check"), run("-m", "generator", "--check")
     assert (script.returncode, script.stderr) == (0, "")
     assert script.stdout == module.stdout
+    assert f"$ make build\n{script.stdout}```" in (ROOT / "README.md").read_text()
     assert script.stdout.splitlines()[0].startswith("templates/data-layer.json: 23 resources")
 
 
