@@ -15,7 +15,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -
 .PHONY: build test check format clean redis-server
 
 build: $(VENV)/build.stamp
-	$(BIN)/python build.py
+	@$(BIN)/python build.py
 
 test: $(VENV)/test.stamp redis-server
 	$(BIN)/python -m pytest
@@ -38,14 +38,15 @@ $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "Python 3.11 or newer with its venv module is missing: apt-get install python3-venv, or brew install python" >&2; \
 		exit 1; fi
-	$(PYTHON) -m venv $(VENV)
+	@echo "Making an environment in $(VENV) with $(PYTHON) ..."
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/build.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP_INSTALL) --editable '.[lint]'
+	@$(PIP_INSTALL) --editable '.[lint]'
 	@touch $@
 
 $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP_INSTALL) --editable '.[lint,test]'
+	@$(PIP_INSTALL) --editable '.[lint,test]'
 	@touch $@ $(VENV)/build.stamp
 
 # RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.
