@@ -1,4 +1,4 @@
-"""Text to findings: cfn-lint with every rule that is not experimental, informational ones included."""
+"""Text to findings: cfn-lint with every rule that is not experimental, informational ones included, and ours."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.errors import MissingPackageError
@@ -14,6 +15,7 @@ from generator.errors import MissingPackageError
 if TYPE_CHECKING:
     from cfnlint.rules import RulesCollection
 
+OUR_RULES = str(Path(__file__).with_name("rules"))
 DEFAULT_REGIONS = ("us-east-1",)
 
 
@@ -70,7 +72,7 @@ def _rules() -> RulesCollection:
         from cfnlint.core import get_rules
     except ModuleNotFoundError as error:
         raise MissingPackageError(package="cfn-lint", extra="lint", instead="pass --no-lint") from error
-    return get_rules(append_rules=[], ignore_rules=[], include_rules=["I"])
+    return get_rules(append_rules=[OUR_RULES], ignore_rules=[], include_rules=["E", "W", "I"])
 
 
 def _finding(match: Any) -> Finding:

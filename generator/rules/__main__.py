@@ -1,0 +1,52 @@
+"""`python -m generator.rules > docs/rules.md`: the page about the rules, made from their classes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from cfnlint.rules import RulesCollection
+
+SECTIONS = {"MemoryDB": range(9600, 9630), "App Runner": range(9630, 9660), "Both": range(9660, 9700)}
+SEVERITIES = {"E": "Error", "W": "Warning"}
+
+HEAD = """\
+# Lint rules
+
+<!-- Made by `python -m generator.rules > docs/rules.md`. -->
+
+cfn-lint knows the properties of MemoryDB and App Runner, but not which values AWS takes. These rules do. `build`
+applies them; any other template gets them with stock cfn-lint, this library not installed:
+
+```sh
+cfn-lint --append-rules generator/rules -- template.yaml
+```
+
+IDs are 9600 to 9699. An error is what AWS refuses, what loses data or what opens access; the rest are warnings. A value
+behind a parameter is judged by the parameter's default and allowed values; two values that must fit together by their
+defaults; what only the deployment can know is not judged.
+"""
+
+
+def rules() -> list[Any]:
+    """An instance of each rule in this folder, by number."""
+    collection = RulesCollection(include_rules=["E", "W"])
+    collection.create_from_directory(str(Path(__file__).parent))
+    return sorted(collection.all_rules.values(), key=lambda rule: str(rule.id[1:]))
+
+
+def document() -> str:
+    """docs/rules.md."""
+    text = HEAD
+    for title, numbers in SECTIONS.items():
+        text += f"\n## {title}\n"
+        for rule in rules():
+            if int(rule.id[1:]) in numbers:
+                text += f"\n### {rule.id}: {rule.shortdesc}\n\n"
+                text += f"{SEVERITIES[rule.id[0]]}. {rule.description} [Source]({rule.source_url}).\n"
+    return text
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

@@ -1,0 +1,293 @@
+"""Rules for AWS::MemoryDB::Cluster and for the names of all MemoryDB resources."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from cfnlint.jsonschema import ValidationError
+from cfnlint.rules import CloudFormationLintRule, RuleMatch
+from cfnlint.rules.jsonschema.CfnLintKeyword import CfnLintKeyword
+
+CLUSTER = "AWS::MemoryDB::Cluster"
+SERVICE_GUIDE = "https://docs.aws.amazon.com/memorydb/latest/devguide"
+CLUSTER_REFERENCE = (
+    "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-memorydb-cluster.html"
+)
+
+SIZES = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge")
+TIERED = {f"db.r6gd.{size}" for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge")}
+NODE_TYPES = {
+    "db.t4g.small",
+    "db.t4g.medium",
+    *(f"db.{family}.{size}" for family in ("r6g", "r7g") for size in SIZES),
+    *TIERED,
+}
+VERSIONS = {"redis": ("6.2", "7.0", "7.1"), "valkey": ("7.2", "7.3")}
+DEFAULT_ENGINE = "redis"
+DEFAULT_SHARDS, DEFAULT_REPLICAS = 1, 1
+MAX_REPLICAS = 5
+MAX_NODES = 500
+MAX_RETENTION_DAYS = 35
+
+# Property that names the resource, and how long the name may be.
+NAMES = {
+    "AWS::MemoryDB::ACL": ("ACLName", 40),
+    "AWS::MemoryDB::Cluster": ("ClusterName", 40),
+    "AWS::MemoryDB::ParameterGroup": ("ParameterGroupName", 255),
+    "AWS::MemoryDB::SubnetGroup": ("SubnetGroupName", 255),
+    "AWS::MemoryDB::User": ("UserName", 40),
+}
+LEGAL_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+
+
+def known(validator: Any, properties: dict[str, Any], name: str) -> Iterator[tuple[Any, Any]]:
+    """Each value that a property can have, with the validator that knows what else then holds."""
+    for value, narrowed, error in validator.resolve_value(properties.get(name)):
+        if error is None and isinstance(value, (str, int, float)):
+            yield value, narrowed
+
+
+def first(validator: Any, properties: dict[str, Any], name: str, default: Any = None) -> tuple[Any, Any]:
+    """What a property is unless somebody chooses otherwise; (None, validator) where only the deployment knows."""
+    value = properties.get(name, default)
+    parameter = validator.cfn.template.get("Parameters", {}).get(value.get("Ref")) if isinstance(value, dict) else None
+    if parameter is not None and "Default" not in parameter:
+        return None, validator
+    return next(known(validator, {name: value}, name), (None, validator))
+
+
+def problem(name: str, sentence: str) -> ValidationError:
+    return ValidationError(sentence, path=deque([name]))
+
+
+class ClusterRule:
+    """A rule that is asked about the properties of every cluster."""
+
+    tags: ClassVar = ["memorydb"]
+
+    def __init__(self) -> None:
+        CfnLintKeyword.__init__(self, [f"Resources/{CLUSTER}/Properties"])
+
+
+class NodeType(ClusterRule, CfnLintKeyword):
+    id = "E9608"
+    shortdesc = "MemoryDB node type exists"
+    description = "A node type that MemoryDB does not have, or an r6gd one without DataTiering, is refused at creation."
+    source_url = f"{SERVICE_GUIDE}/nodes.supportedtypes.html"
+
+    def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
+        for node_type, narrowed in known(validator, properties, "NodeType"):
+            if node_type not in NODE_TYPES:
+                yield problem("NodeType", f"MemoryDB has no node type {node_type!r}")
+            elif node_type in TIERED and "DataTiering" not in properties:
+                yield problem("NodeType", f"Node type {node_type!r} demands DataTiering")
+            elif node_type not in TIERED:
+                for tiering, _narrowed in known(narrowed, properties, "DataTiering"):
+                    if tiering == "true":
+                        yield problem("DataTiering", f"Node type {node_type!r} has no data tiering, only r6gd has")
+
+
+class Engine(ClusterRule, CfnLintKeyword):
+    id = "E9609"
+    shortdesc = "MemoryDB engine, version and parameter group fit together"
+    description = (
+        "The engine is redis or valkey, the version one of that engine's, and a default parameter group that engine's."
+    )
+    source_url = f"{SERVICE_GUIDE}/engine-versions.html"
+
+    def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
+        for engine, _narrowed in known(validator, properties, "Engine"):
+            if str(engine).lower() not in VERSIONS:
+                yield problem("Engine", f"MemoryDB has no engine {engine!r}, it has redis and valkey")
+        for version, _narrowed in known(validator, properties, "EngineVersion"):
+            if not any(str(version) in versions for versions in VERSIONS.values()):
+                yield problem("EngineVersion", f"MemoryDB has no engine version {version!r}")
+        engine, narrowed = first(validator, properties, "Engine", DEFAULT_ENGINE)
+        version, narrowed = first(narrowed, properties, "EngineVersion")
+        group, _narrowed = first(narrowed, properties, "ParameterGroupName")
+        engine, version = str(engine).lower(), str(version)
+        if any(version in versions for other, versions in VERSIONS.items() if other != engine in VERSIONS):
+            yield problem(
+                "EngineVersion", f"{version} is no version of {engine}, which has {', '.join(VERSIONS[engine])}"
+            )
+        default = re.fullmatch(r"default\.memorydb-([a-z]+)([0-9]+).*", str(group))
+        if default and engine in VERSIONS and default.group(1) != engine:
+            yield problem("ParameterGroupName", f"Parameter group {group!r} is not for {engine}")
+        elif default and version[0].isdigit() and default.group(2) != version[0]:
+            yield problem("ParameterGroupName", f"Parameter group {group!r} is not for version {version}")
+
+
+class NodeCount(ClusterRule, CfnLintKeyword):
+    id = "E9610"
+    shortdesc = "MemoryDB shards and replicas are in range"
+    description = (
+        f"A shard has up to {MAX_REPLICAS} replicas, a cluster up to {MAX_NODES} nodes: shards times (1 + replicas)."
+    )
+    source_url = f"{SERVICE_GUIDE}/quota-limits.html"
+
+    def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
+        for shards, _narrowed in known(validator, properties, "NumShards"):
+            if not 1 <= int(shards) <= MAX_NODES:
+                yield problem("NumShards", f"{shards} shards: a cluster has 1 to {MAX_NODES}")
+        for replicas, _narrowed in known(validator, properties, "NumReplicasPerShard"):
+            if not 0 <= int(replicas) <= MAX_REPLICAS:
+                yield problem("NumReplicasPerShard", f"{replicas} replicas: a shard has 0 to {MAX_REPLICAS}")
+        shards, narrowed = first(validator, properties, "NumShards", DEFAULT_SHARDS)
+        replicas, _narrowed = first(narrowed, properties, "NumReplicasPerShard", DEFAULT_REPLICAS)
+        if shards is None or replicas is None or int(shards) > MAX_NODES:
+            return
+        nodes = int(shards) * (1 + int(replicas))
+        if int(replicas) <= MAX_REPLICAS and nodes > MAX_NODES:
+            yield problem("NumShards", f"{shards} shards with {replicas} replicas are {nodes} nodes, over {MAX_NODES}")
+
+
+class Tls(ClusterRule, CfnLintKeyword):
+    id = "E9614"
+    shortdesc = "MemoryDB cluster uses TLS"
+    description = "Without TLS the cluster takes no password either: MemoryDB then allows only the ACL open-access."
+    source_url = f"{SERVICE_GUIDE}/in-transit-encryption.html"
+
+    def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
+        for tls, _narrowed in known(validator, properties, "TLSEnabled"):
+            if str(tls).lower() == "false":
+                yield problem("TLSEnabled", "TLS is off, so whoever reaches the cluster reads and writes everything")
+
+
+class OpenAccess(ClusterRule, CfnLintKeyword):
+    id = "E9618"
+    shortdesc = "MemoryDB cluster has an ACL of its own"
+    description = "The built-in ACL open-access lets everybody in without a password, to every key and command."
+    source_url = f"{SERVICE_GUIDE}/clusters.acls.html"
+
+    def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
+        for acl, _narrowed in known(validator, properties, "ACLName"):
+            if acl == "open-access":
+                yield problem("ACLName", "The ACL open-access asks nobody for a password")
+
+
+class Snapshots(ClusterRule, CfnLintKeyword):
+    id = "W9615"
+    shortdesc = "MemoryDB cluster takes daily snapshots"
+    description = f"Daily snapshots are off unless SnapshotRetentionLimit is 1 to {MAX_RETENTION_DAYS} days."
+    source_url = f"{SERVICE_GUIDE}/snapshots-automatic.html"
+
+    def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
+        if "SnapshotRetentionLimit" not in properties:
+            yield ValidationError("SnapshotRetentionLimit is not set, so no daily snapshot is taken")
+        elif str(properties["SnapshotRetentionLimit"]) == "0":
+            yield problem("SnapshotRetentionLimit", "SnapshotRetentionLimit is 0, so no daily snapshot is taken")
+
+
+class RetentionLimit(ClusterRule, CfnLintKeyword):
+    id = "E9611"
+    shortdesc = "MemoryDB snapshot retention is in range"
+    description = f"SnapshotRetentionLimit is a number of days from 0 to {MAX_RETENTION_DAYS}."
+    source_url = f"{SERVICE_GUIDE}/snapshots-automatic.html"
+
+    def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
+        for days, _narrowed in known(validator, properties, "SnapshotRetentionLimit"):
+            if not 0 <= int(days) <= MAX_RETENTION_DAYS:
+                yield problem(
+                    "SnapshotRetentionLimit", f"{days} days: snapshots are kept for 0 to {MAX_RETENTION_DAYS}"
+                )
+
+
+class FinalSnapshot(CloudFormationLintRule):
+    id = "E9616"
+    shortdesc = "MemoryDB data outlives its cluster"
+    description = (
+        "Deleting a cluster deletes its automatic snapshots too. FinalSnapshotName, or the DeletionPolicy Retain, "
+        "keeps the data."
+    )
+    source_url = f"{SERVICE_GUIDE}/snapshots-final.html"
+    tags: ClassVar = ["memorydb"]
+
+    def match(self, cfn: Any) -> list[RuleMatch]:
+        return [
+            RuleMatch(["Resources", logical_id], "Deleting this cluster deletes its data: set FinalSnapshotName")
+            for logical_id, resource in cfn.get_resources(CLUSTER).items()
+            if "FinalSnapshotName" not in resource.get("Properties", {})
+            and not str(resource.get("DeletionPolicy")).startswith("Retain")
+        ]
+
+
+class StrandedNetwork(CloudFormationLintRule):
+    id = "W9617"
+    shortdesc = "A retained MemoryDB cluster does not strand its network"
+    description = (
+        "A cluster that stays behind keeps its subnet group and security groups in use, so the deletion of a stack "
+        "that also holds those fails half-way."
+    )
+    source_url = CLUSTER_REFERENCE
+    tags: ClassVar = ["memorydb"]
+
+    def match(self, cfn: Any) -> list[RuleMatch]:
+        network = {
+            logical_id
+            for resource_type in ("AWS::MemoryDB::SubnetGroup", "AWS::EC2::SecurityGroup")
+            for logical_id, resource in cfn.get_resources(resource_type).items()
+            if not str(resource.get("DeletionPolicy")).startswith("Retain")
+        }
+        found = []
+        for logical_id, resource in cfn.get_resources(CLUSTER).items():
+            if not str(resource.get("DeletionPolicy")).startswith("Retain"):
+                continue
+            properties = resource.get("Properties", {})
+            uses = str([properties.get("SubnetGroupName"), properties.get("SecurityGroupIds")])
+            stranded = sorted(name for name in network if f"'{name}'" in uses or f"{{{name}" in uses)
+            if stranded:
+                found.append(
+                    RuleMatch(
+                        ["Resources", logical_id, "DeletionPolicy"],
+                        f"The retained cluster keeps {', '.join(stranded)} from being deleted",
+                    )
+                )
+        return found
+
+
+class NameRule:
+    """A rule that is asked about the properties of every MemoryDB resource that has a name."""
+
+    tags: ClassVar = ["memorydb"]
+    source_url = f"{SERVICE_GUIDE}/quota-limits.html"
+
+    def __init__(self) -> None:
+        CfnLintKeyword.__init__(self, [f"Resources/{resource_type}/Properties" for resource_type in NAMES])
+
+
+class FixedName(NameRule, CfnLintKeyword):
+    id = "W9612"
+    shortdesc = "MemoryDB names are not literal"
+    description = (
+        "A literal name makes a replacement fail, because the old resource still has it, and forbids a second copy "
+        "of the stack "
+        "in the account. Derive it from AWS::StackId or AWS::StackName."
+    )
+
+    def validate(self, validator: Any, keyword: Any, properties: Any, _: Any) -> Iterator[ValidationError]:
+        name, _longest = NAMES[str(keyword).split("/")[1]]
+        if isinstance(properties.get(name), str):
+            yield problem(
+                name, f"The literal name {properties[name]!r} stands in the way of a replacement and a second copy"
+            )
+
+
+class LegalName(NameRule, CfnLintKeyword):
+    id = "E9613"
+    shortdesc = "MemoryDB names are legal"
+    description = (
+        "Lower-case letters, digits and single hyphens, a letter first, no hyphen last; 40 characters for a cluster, "
+        "ACL or user, "
+        "255 for a subnet group or parameter group."
+    )
+
+    def validate(self, validator: Any, keyword: Any, properties: Any, _: Any) -> Iterator[ValidationError]:
+        name, longest = NAMES[str(keyword).split("/")[1]]
+        for value, _narrowed in known(validator, properties, name):
+            if len(str(value)) > longest:
+                yield problem(name, f"{value!r} has {len(str(value))} characters, over {longest}")
+            elif not LEGAL_NAME.fullmatch(str(value)):
+                yield problem(name, f"{value!r} is no name: lower-case letters, digits, single hyphens, a letter first")

@@ -1,0 +1,185 @@
+"""Our cfn-lint rules.
+
+tests/rules/<ID>.yaml holds good and bad resources for one rule, told apart by their logical IDs; whatever is called
+neither Good nor Bad only stands beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sysconfig
+import venv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfn_flip import to_json
+from cfnlint.core import get_rules
+from cfnlint.rules import CloudFormationLintRule
+
+from generator.layers import default_layers
+from generator.lint import OUR_RULES, lint
+from generator.rules.__main__ import document, rules
+
+ROOT = Path(__file__).parents[1]
+FIXTURES = ROOT / "tests" / "rules"
+RULES = {rule.id: rule for rule in rules()}
+TEMPLATES = {layer.name: json.loads(layer.text()) for layer in default_layers()}
+
+
+def caught(text: str, rule: str) -> set[str]:
+    return {finding.logical_id for finding in lint(text, ["us-east-1"]) if finding.rule == rule}
+
+
+def bad(text: str) -> set[str]:
+    return {name for name in json.loads(to_json(text))["Resources"] if name.startswith("Bad")}
+
+
+def test_every_rule_has_a_fixture_with_good_and_bad() -> None:
+    assert sorted(path.stem for path in FIXTURES.iterdir()) == sorted(RULES)
+    for path in FIXTURES.iterdir():
+        resources = json.loads(to_json(path.read_text()))["Resources"]
+        assert any(name.startswith("Good") for name in resources), path.name
+        assert bad(path.read_text()), path.name
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("form", ["YAML", "JSON"])
+def test_a_rule_finds_what_is_bad_and_nothing_else(rule: str, form: str) -> None:
+    text = (FIXTURES / f"{rule}.yaml").read_text()
+    assert caught(text if form == "YAML" else to_json(text), rule) == bad(text)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_fixture_notices_a_rule_that_finds_nothing(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = get_rules(append_rules=[OUR_RULES], ignore_rules=[], include_rules=["E", "W", "I"])
+    kind = type(broken.all_rules[rule])
+    hook = "match" if kind.match is not CloudFormationLintRule.match else "validate"
+    monkeypatch.setattr(kind, hook, lambda *_: iter(()))
+    monkeypatch.setattr("generator.lint._rules", lambda: broken)
+    text = (FIXTURES / f"{rule}.yaml").read_text()
+    assert caught(text, rule) != bad(text)
+
+
+def test_ids_are_in_the_documented_range_and_severities_are_two() -> None:
+    assert all(rule[0] in "EW" and 9600 <= int(rule[1:]) <= 9699 for rule in RULES)
+
+
+def test_every_rule_says_why_and_where_from() -> None:
+    for rule in RULES.values():
+        assert rule.shortdesc
+        assert rule.description.endswith(".")
+        assert rule.source_url.startswith("https://docs.aws.amazon.com/")
+
+
+def test_the_page_of_rules_is_current() -> None:
+    assert (ROOT / "docs" / "rules.md").read_text() == document()
+
+
+IMAGE = "Service.Properties.SourceConfiguration.ImageRepository.ImageConfiguration"
+PASSWORD = "MemoryDbUser.Properties.AuthenticationMode.Passwords.0"
+
+# Rule, what is changed, to what (None: removed), in which layer.
+MUTATIONS: list[tuple[str, str, Any, str]] = [
+    ("E9601", PASSWORD, "Anchor_Demo_Passw0rd#2022", "data"),
+    ("E9601", PASSWORD, {"Fn::Join": ["", ["literally-", "this-one"]]}, "data"),
+    ("E9602", PASSWORD, "a", "data"),
+    ("E9602", PASSWORD, "abcdefghijk/lmnopqrst", "data"),
+    ("E9602", PASSWORD, "x" * 129, "data"),
+    ("E9603", "PasswordSecret.Properties.GenerateSecretString.ExcludePunctuation", False, "data"),
+    ("E9603", "PasswordSecret.Properties.GenerateSecretString.PasswordLength", 8, "data"),
+    ("W9604", PASSWORD, {"Ref": "SnapshotName"}, "data"),
+    ("E9605", "MemoryDbUser.Properties.AccessString", "on ~user:* hset", "data"),
+    ("E9605", "MemoryDbUser.Properties.AccessString", "on #aaaa ~user:* +hset", "data"),
+    ("W9606", "MemoryDbUser.Properties.AccessString", "~user:* +hset", "data"),
+    ("W9606", "MemoryDbUser.Properties.AccessString", "on ~user:* -@all", "data"),
+    ("W9606", "MemoryDbUser.Properties.AccessString", "on +hset", "data"),
+    ("W9607", "MemoryDbUser.Properties.AccessString", "on ~* -@all +hset", "data"),
+    ("W9607", "MemoryDbUser.Properties.AccessString", "on ~user:* +@all", "data"),
+    ("W9607", "MemoryDbUser.Properties.AccessString", "on ~user:* &* +hset", "data"),
+    ("E9608", "Cluster.Properties.NodeType", "db.x", "data"),
+    ("E9608", "Cluster.Properties.NodeType", "db.r6gd.xlarge", "data"),
+    ("E9608", "Cluster.Properties.NodeType", {"Ref": "Engine"}, "data"),
+    ("E9609", "Cluster.Properties.Engine", "mysql", "data"),
+    ("E9609", "Cluster.Properties.EngineVersion", "99", "data"),
+    ("E9609", "Cluster.Properties.EngineVersion", "7.3", "data"),
+    ("E9609", "Cluster.Properties.ParameterGroupName", "default.memorydb-valkey7", "data"),
+    ("E9610", "Cluster.Properties.NumReplicasPerShard", 9, "data"),
+    ("E9610", "Cluster.Properties.NumShards", 0, "data"),
+    ("E9610", "Cluster.Properties.NumShards", 300, "data"),
+    ("E9611", "Cluster.Properties.SnapshotRetentionLimit", 36, "data"),
+    ("W9612", "Cluster.Properties.ClusterName", "users", "data"),
+    ("W9612", "Acl.Properties.ACLName", "users", "data"),
+    ("W9612", "SubnetGroup.Properties.SubnetGroupName", "users", "data"),
+    ("W9612", "MemoryDbUser.Properties.UserName", "users", "data"),
+    ("E9613", "Cluster.Properties.ClusterName", "n" * 90, "data"),
+    ("E9613", "Cluster.Properties.ClusterName", "Users_", "data"),
+    ("E9613", "MemoryDbUser.Properties.UserName", "1user", "data"),
+    ("E9614", "Cluster.Properties.TLSEnabled", False, "data"),
+    ("W9615", "Cluster.Properties.SnapshotRetentionLimit", 0, "data"),
+    ("W9615", "Cluster.Properties.SnapshotRetentionLimit", None, "data"),
+    ("E9616", "Cluster.Properties.FinalSnapshotName", None, "data"),
+    ("W9617", "Cluster.DeletionPolicy", "Retain", "data"),
+    ("E9618", "Cluster.Properties.ACLName", "open-access", "data"),
+    ("W9661", "Cluster.Properties.KmsKeyId", "arn:aws:kms:us-east-1:123456789012:key/1234", "data"),
+    ("E9631", f"{IMAGE}.RuntimeEnvironmentVariables.0.Name", "MEMORYDB_PASSWORD", "apprunner"),
+    ("E9631", f"{IMAGE}.RuntimeEnvironmentVariables.1.Name", "SESSION_SECRET", "apprunner"),
+    ("E9632", f"{IMAGE}.RuntimeEnvironmentVariables.0.Name", "PORT", "apprunner"),
+    ("E9633", "Service.Properties.InstanceConfiguration.Memory", "512", "apprunner"),
+    ("E9633", "Service.Properties.InstanceConfiguration.Cpu", "4 vCPU", "apprunner"),
+    ("E9634", "AutoScaling.Properties.MinSize", 6, "apprunner"),
+    ("W9635", "Service.Properties.Tags", [{"Key": "Commit", "Value": "4f2a"}], "apprunner"),
+    ("W9635", "VpcConnector.Properties.Tags", [{"Key": "Commit", "Value": "4f2a"}], "apprunner"),
+    ("W9661", "Service.Properties.AutoScalingConfigurationArn", "arn:aws:apprunner:us-east-1:1:a", "apprunner"),
+]
+
+
+def mutated(path: str, value: Any, layer: str) -> str:
+    template = json.loads(json.dumps(TEMPLATES[layer]))
+    node: Any = template["Resources"]
+    *outer, last = (int(key) if key.isdigit() else key for key in path.split("."))
+    for key in outer:
+        node = node[key]
+    if value is None:
+        del node[last]
+    else:
+        node[last] = value
+    return json.dumps(template)
+
+
+@pytest.mark.parametrize(("rule", "path", "value", "layer"), MUTATIONS)
+def test_a_mutation_of_our_own_template_is_caught(rule: str, path: str, value: Any, layer: str) -> None:
+    assert caught(mutated(path, value, layer), rule) == {path.partition(".")[0]}
+
+
+@pytest.mark.parametrize("layer", TEMPLATES)
+def test_the_unmutated_template_is_clean(layer: str) -> None:
+    assert lint(json.dumps(TEMPLATES[layer]), ["us-east-1"]) == ()
+
+
+def test_a_second_connector_in_our_template_is_caught() -> None:
+    template = json.loads(json.dumps(TEMPLATES["apprunner"]))
+    template["Resources"]["VpcConnector2"] = template["Resources"]["VpcConnector"]
+    assert caught(json.dumps(template), "E9636") == {"VpcConnector2"}
+
+
+def test_stock_cfn_lint_takes_the_folder_without_this_library(tmp_path: Path) -> None:
+    venv.create(tmp_path / "environment", symlinks=True)
+    python = tmp_path / "environment" / "bin" / "python"
+    (site_packages,) = (tmp_path / "environment" / "lib").glob("python*/site-packages")
+    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([python, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    assert run("-c", "import generator").returncode == 1
+    fixtures = [str(path) for path in sorted(FIXTURES.iterdir())]
+    program = "from cfnlint.runner.cli import main; main()"
+    linted = run("-c", program, "--append-rules", OUR_RULES, "--format", "parseable", "--", *fixtures)
+    assert linted.stderr == ""
+    lines = (line.split(":") for line in linted.stdout.splitlines())
+    found = {(Path(fields[0]).stem, fields[5]) for fields in lines if len(fields) > 5}
+    assert {(rule, rule) for rule in RULES} <= found
