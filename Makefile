@@ -1,5 +1,6 @@
 # make build   emit and lint the templates          make test    run every test
-# make check   all that CI checks                   make clean   forget the environment
+# make check   all that CI checks                   make audit   what neutral tools say (docs/security.md)
+# make bench   how long things take               make clean   forget the environments
 # GNU Make 3.81 suffices.
 
 VENV := .venv
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: build test check format clean redis-server
+.PHONY: build test check audit bench format clean redis-server
 
 build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
@@ -27,12 +28,19 @@ check: $(VENV)/test.stamp
 	$(MAKE) test
 	$(BIN)/python build.py --check
 
+# Needs node, for cdk-nag. Each tool has an environment of its own, which takes a minute the first time.
+audit: $(VENV)/build.stamp
+	@$(BIN)/python -m audit
+
+bench: $(VENV)/build.stamp
+	@$(BIN)/python -m benchmarks.generator
+
 format: $(VENV)/test.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .audit
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \

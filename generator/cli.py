@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +40,8 @@ def main(layers: Layers, argv: Sequence[str] | None = None) -> int:
         return code
     except GeneratorError as error:
         if "--debug" in given:
+            import traceback
+
             traceback.print_exception(error)
         print(error, file=sys.stderr)
         return error.exit_code
@@ -154,6 +154,8 @@ def _emit(layer: Layer, out: Path, *, lint: bool) -> _Emitted:
 
 
 def _difference(path: Path, text: str) -> str:
+    import difflib
+
     try:
         committed = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

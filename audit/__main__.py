@@ -1,0 +1,98 @@
+"""`make audit`: runs each tool in an environment of its own and compares with docs/security.md.
+
+A finding that the page does not explain fails the audit, and so does an explanation that no tool asks for any more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENTS = ROOT / ".audit"
+PAGE = ROOT / "docs" / "security.md"
+TEMPLATES = sorted((ROOT / "templates").glob("*-layer.json"))
+
+# Environment and what is installed into it; its program is audit/<tool>_findings.py, run with the templates' paths.
+TOOLS = {
+    "checkov": ("checkov==3.3.30",),
+    "cdk_nag": ("cdk-nag==2.38.2", "aws-cdk-lib==2.275.0"),
+    "cfn_lint": ("cfn-lint==1.58.0",),
+    "cloudformation_validate": ("cloudformation-validate==1.14.0",),
+    "parliament": ("parliament==1.6.4", "setuptools<81"),
+}
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """One objection of one tool. `template` is the layer's name, `subject` a logical ID."""
+
+    tool: str
+    rule: str
+    template: str
+    subject: str
+
+
+def main() -> int:
+    if shutil.which("node") is None:
+        print(
+            "node is missing, which cdk-nag runs on: sudo apt-get install nodejs, or brew install node", file=sys.stderr
+        )
+        return 1
+    found = {finding for tool in TOOLS for finding in findings(tool)}
+    explained = set(explanations(PAGE.read_text(encoding="utf-8")))
+    counts = Counter(finding.tool for finding in found)
+    unexplained = Counter(finding.tool for finding in found - explained)
+    for tool in TOOLS:
+        print(f"{tool:25} {counts[tool]:3} findings, {unexplained[tool]:3} unexplained")
+    for finding in sorted(found - explained):
+        print(f"unexplained: | {finding.tool} | {finding.rule} | {finding.template} | {finding.subject} |")
+    for finding in sorted(explained - found):
+        print(f"explained, but not found: | {finding.tool} | {finding.rule} | {finding.template} | {finding.subject} |")
+    return 1 if found != explained else 0
+
+
+def findings(tool: str) -> Iterator[Finding]:
+    """What one tool objects to. Its program prints a JSON list of [rule, template, subject]."""
+    program = Path(__file__).with_name(f"{tool}_findings.py")
+    ran = subprocess.run(
+        [environment(tool), program, *map(str, TEMPLATES)], capture_output=True, text=True, cwd=ENVIRONMENTS
+    )
+    if ran.returncode != 0:
+        raise SystemExit(f"{tool} failed:\n{ran.stderr}")
+    for rule, template, subject in json.loads(ran.stdout.splitlines()[-1]):
+        yield Finding(tool, rule, template, subject)
+
+
+def environment(tool: str) -> Path:
+    """The interpreter of the tool's environment, which is made when its packages are not the ones wanted."""
+    directory = ENVIRONMENTS / tool
+    stamp = directory / "packages"
+    wanted = "\n".join(TOOLS[tool])
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print(f"Making an environment for {tool} ...", file=sys.stderr)
+        venv.create(directory, clear=True, with_pip=True)
+        pip = [str(directory / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, *TOOLS[tool]], check=True)
+        stamp.write_text(wanted)
+    return directory / "bin" / "python"
+
+
+def explanations(page: str) -> Iterator[Finding]:
+    """The rows of the page's tables that have a finding: tool, rule, template, logical ID, reason."""
+    row = re.compile(r"\| (\w+) \| ([\w.-]+) \| ([\w-]+) \| (\w+) \| \S")
+    for line in page.splitlines():
+        if matched := row.match(line):
+            yield Finding(*matched.groups())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""cfn-lint with every rule, experimental ones included, in every Region with App Runner; run by its own environment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+found = []
+for path in map(Path, sys.argv[1:]):
+    rules = json.loads(path.read_text())["Rules"]["RegionHasAppRunnerAndMemoryDb"]
+    regions = rules["Assertions"][0]["Assert"]["Fn::Contains"][0]
+    command = [Path(sys.executable).with_name("cfn-lint"), "--include-checks", "I", "--include-experimental"]
+    ran = subprocess.run(
+        [*command, "--format", "json", "--regions", *regions, "--", path], capture_output=True, text=True
+    )
+    for match in json.loads(ran.stdout or "[]"):
+        where = match["Location"]["Path"] or []
+        found.append([match["Rule"]["Id"], path.stem, where[1] if len(where) > 1 else "template"])
+print(json.dumps(found))

@@ -1,0 +1,59 @@
+"""parliament on every identity policy in the templates given; run by the parliament environment."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from parliament import analyze_policy_string
+
+# What an expression stands for, by the name it ends in: parliament compares ARNs with what an action takes.
+ARN = "arn:aws:{}:us-east-1:123456789012:{}"
+STANDS_FOR = {
+    "FlowLogGroup.Arn": ARN.format("logs", "log-group:flow:*"),
+    "KmsKeyArn": ARN.format("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"),
+    "PasswordSecretArn": ARN.format("secretsmanager", "secret:password-a1b2c3"),
+    "RepositoryArn": ARN.format("ecr", "repository/users"),
+}
+
+
+def resolved(node: Any) -> Any:
+    """A policy with a plausible value for each intrinsic function."""
+    match node:
+        case {"Fn::ImportValue": {"Fn::Sub": str() as name}}:
+            return STANDS_FOR[name.rpartition("-")[2]]
+        case {"Fn::GetAtt": [str() as resource, str() as attribute]}:
+            return STANDS_FOR[f"{resource}.{attribute}"]
+        case {"Ref": "AWS::AccountId"}:
+            return "123456789012"
+        case {"Ref": str() as name}:
+            return STANDS_FOR[name]
+        case {"Fn::Sub": str() as text}:
+            return text.replace("${AWS::Region}", "us-east-1").replace("${AWS::URLSuffix}", "amazonaws.com")
+        case dict():
+            return {key: resolved(value) for key, value in node.items()}
+        case list():
+            return [resolved(item) for item in node]
+    return node
+
+
+def policies(node: Any) -> Iterator[Any]:
+    """Every inline policy below `node`."""
+    if isinstance(node, dict):
+        if "PolicyName" in node:
+            yield node["PolicyDocument"]
+        node = list(node.values())
+    for item in node if isinstance(node, list) else []:
+        yield from policies(item)
+
+
+found = []
+for path in map(Path, sys.argv[1:]):
+    for logical_id, resource in json.loads(path.read_text())["Resources"].items():
+        for policy in policies(resource):
+            analyzed = analyze_policy_string(json.dumps(resolved(policy)))
+            found += [[finding.issue, path.stem, logical_id] for finding in analyzed.findings]
+print(json.dumps(found))
