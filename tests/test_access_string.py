@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,15 +19,17 @@ PERMITTED = "OK"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    directory = tmp_path_factory.mktemp("redis")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = {"port": port, "bind": "127.0.0.1", "save": "", "dir": directory, "cluster-enabled": "yes"}
+def server() -> Iterator[Any]:
+    # Not pytest's folder: the path of a socket may have 107 characters.
+    with tempfile.TemporaryDirectory() as directory:
+        yield from _serving(Path(directory) / "redis.sock")
+
+
+def _serving(path: Path) -> Iterator[Any]:
+    options = {"port": "0", "unixsocket": path, "save": "", "dir": path.parent}
     command = ["redis-server", *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    client: Any = redis.Redis(port=port, decode_responses=True)
+    client: Any = redis.Redis(unix_socket_path=str(path), decode_responses=True)
     try:
         for _ in range(100):
             try:
