@@ -1,8 +1,9 @@
-"""parliament on every identity policy in the templates given; run by the parliament environment."""
+"""parliament on every IAM document in the templates given; run by the parliament environment."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,16 @@ from parliament import analyze_policy_string
 ARN = "arn:aws:{}:us-east-1:123456789012:{}"
 STANDS_FOR = {
     "FlowLogGroup.Arn": ARN.format("logs", "log-group:flow:*"),
+    "AlarmTopic": ARN.format("sns", "alarms"),
     "KmsKeyArn": ARN.format("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"),
     "PasswordSecretArn": ARN.format("secretsmanager", "secret:password-a1b2c3"),
     "RepositoryArn": ARN.format("ecr", "repository/users"),
+}
+PSEUDO = {
+    "AccountId": "123456789012",
+    "Partition": "aws",
+    "Region": "us-east-1",
+    "URLSuffix": "amazonaws.com",
 }
 
 
@@ -27,12 +35,10 @@ def resolved(node: Any) -> Any:
             return STANDS_FOR[name.rpartition("-")[2]]
         case {"Fn::GetAtt": [str() as resource, str() as attribute]}:
             return STANDS_FOR[f"{resource}.{attribute}"]
-        case {"Ref": "AWS::AccountId"}:
-            return "123456789012"
         case {"Ref": str() as name}:
-            return STANDS_FOR[name]
+            return PSEUDO[name.removeprefix("AWS::")] if name.startswith("AWS::") else STANDS_FOR[name]
         case {"Fn::Sub": str() as text}:
-            return text.replace("${AWS::Region}", "us-east-1").replace("${AWS::URLSuffix}", "amazonaws.com")
+            return re.sub(r"\$\{AWS::(\w+)\}", lambda name: PSEUDO[name.group(1)], text)
         case dict():
             return {key: resolved(value) for key, value in node.items()}
         case list():
@@ -41,10 +47,10 @@ def resolved(node: Any) -> Any:
 
 
 def policies(node: Any) -> Iterator[Any]:
-    """Every inline policy below `node`."""
+    """Every policy document below `node`: of roles, of their trust, of topics."""
     if isinstance(node, dict):
-        if "PolicyName" in node:
-            yield node["PolicyDocument"]
+        if "Statement" in node:
+            yield node
         node = list(node.values())
     for item in node if isinstance(node, list) else []:
         yield from policies(item)
