@@ -183,3 +183,11 @@ def test_stock_cfn_lint_takes_the_folder_without_this_library(tmp_path: Path) ->
     lines = (line.split(":") for line in linted.stdout.splitlines())
     found = {(Path(fields[0]).stem, fields[5]) for fields in lines if len(fields) > 5}
     assert {(rule, rule) for rule in RULES} <= found
+
+
+def test_no_rule_stumbles_over_what_is_no_template() -> None:
+    text = (ROOT / "tests" / "odd.yaml").read_text()
+    findings = lint(text, ["us-east-1"])
+    assert [finding for finding in findings if "xception" in finding.sentence] == []
+    hidden = {finding.logical_id for finding in findings if finding.rule in ("E9601", "E9631")}
+    assert hidden == {"BehindConditionOne", "BehindConditionTwo", "BehindConditionThree"}

@@ -51,10 +51,11 @@ class ServiceRule:
         )
 
     def validate(self, validator: Any, _: Any, variables: Any, __: Any) -> Iterator[ValidationError]:
-        for index, variable in enumerate(variables if isinstance(variables, list) else []):
-            name = variable.get("Name") if isinstance(variable, dict) else None
-            for sentence in self.objections(str(name)):
-                yield ValidationError(sentence, path=deque([index, "Name"]))
+        for index, given in enumerate(as_list(variables)):
+            for variable, _narrowed, _ in validator.resolve_value(given):
+                name = variable.get("Name") if isinstance(variable, dict) else None
+                for sentence in self.objections(str(name)):
+                    yield ValidationError(sentence, path=deque([index]))
 
     def objections(self, name: str) -> Iterator[str]:
         raise NotImplementedError
@@ -97,6 +98,8 @@ class CpuAndMemory(CfnLintKeyword):
         super().__init__([f"Resources/{SERVICE}/Properties/InstanceConfiguration"])
 
     def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
+        if not isinstance(properties, dict):
+            return
         cpu = first(validator, properties.get("Cpu", DEFAULT_CPU))
         memory = first(validator, properties.get("Memory", DEFAULT_MEMORY))
         units, megabytes = CPU.get(str(cpu), cpu), MEMORY.get(str(memory), memory)
@@ -159,7 +162,7 @@ class ConnectorsShareGroups(CloudFormationLintRule):
         first: dict[tuple[str, ...], str] = {}
         found = []
         for logical_id, resource in cfn.get_resources(CONNECTOR).items():
-            groups = resource.get("Properties", {}).get("SecurityGroups")
+            groups = properties_of(resource).get("SecurityGroups")
             if not isinstance(groups, list) or not groups or resource.get("Condition"):
                 continue
             same = first.setdefault(tuple(sorted(map(str, groups))), logical_id)
@@ -188,15 +191,15 @@ class PublicConnector(CloudFormationLintRule):
                 f"{subnet['Ref']} is a public subnet, from which a connector reaches nothing outside",
             )
             for logical_id, resource in cfn.get_resources(CONNECTOR).items()
-            for index, subnet in enumerate(as_list(resource.get("Properties", {}).get("Subnets")))
-            if isinstance(subnet, dict) and subnet.get("Ref") in public
+            for index, subnet in enumerate(as_list(properties_of(resource).get("Subnets")))
+            if isinstance(subnet, dict) and str(subnet.get("Ref")) in public
         ]
 
 
 def first(validator: Any, value: Any) -> str | None:
     """What a value is unless somebody chooses otherwise, as text; None where only the deployment knows."""
     if isinstance(value, dict):
-        value = validator.cfn.template.get("Parameters", {}).get(value.get("Ref"), {}).get("Default")
+        value = validator.cfn.template.get("Parameters", {}).get(str(value.get("Ref")), {}).get("Default")
     return None if value is None else str(value)
 
 
@@ -204,7 +207,7 @@ def public_subnets(cfn: Any) -> set[str]:
     """Logical IDs of subnets that give out public addresses or whose route table leads to an internet gateway."""
 
     def referenced(resource: dict[str, Any], name: str) -> str:
-        value = resource.get("Properties", {}).get(name)
+        value = properties_of(resource).get(name)
         return str(value.get("Ref")) if isinstance(value, dict) else ""
 
     gateways = set(cfn.get_resources("AWS::EC2::InternetGateway"))
@@ -218,8 +221,14 @@ def public_subnets(cfn: Any) -> set[str]:
     } | {
         logical_id
         for logical_id, subnet in cfn.get_resources("AWS::EC2::Subnet").items()
-        if subnet.get("Properties", {}).get("MapPublicIpOnLaunch") in (True, "true")
+        if properties_of(subnet).get("MapPublicIpOnLaunch") in (True, "true")
     }
+
+
+def properties_of(resource: dict[str, Any]) -> dict[str, Any]:
+    """The properties as they are written; none where they are no object."""
+    properties = resource.get("Properties")
+    return properties if isinstance(properties, dict) else {}
 
 
 def as_list(value: Any) -> list[Any]:

@@ -53,10 +53,16 @@ def known(validator: Any, properties: dict[str, Any], name: str) -> Iterator[tup
 def first(validator: Any, properties: dict[str, Any], name: str, default: Any = None) -> tuple[Any, Any]:
     """What a property is unless somebody chooses otherwise; (None, validator) where only the deployment knows."""
     value = properties.get(name, default)
-    parameter = validator.cfn.template.get("Parameters", {}).get(value.get("Ref")) if isinstance(value, dict) else None
+    parameters = validator.cfn.template.get("Parameters", {})
+    parameter = parameters.get(str(value.get("Ref"))) if isinstance(value, dict) else None
     if parameter is not None and "Default" not in parameter:
         return None, validator
     return next(known(validator, {name: value}, name), (None, validator))
+
+
+def whole(value: Any) -> int | None:
+    """A whole number, however it is written; None for what is none, which is cfn-lint's to say."""
+    return int(str(value)) if re.fullmatch("-?[0-9]+", str(value)) else None
 
 
 def problem(name: str, sentence: str) -> ValidationError:
@@ -129,18 +135,21 @@ class NodeCount(ClusterRule, CfnLintKeyword):
     source_url = f"{SERVICE_GUIDE}/quota-limits.html"
 
     def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
-        for shards, _narrowed in known(validator, properties, "NumShards"):
-            if not 1 <= int(shards) <= MAX_NODES:
-                yield problem("NumShards", f"{shards} shards: a cluster has 1 to {MAX_NODES}")
-        for replicas, _narrowed in known(validator, properties, "NumReplicasPerShard"):
-            if not 0 <= int(replicas) <= MAX_REPLICAS:
-                yield problem("NumReplicasPerShard", f"{replicas} replicas: a shard has 0 to {MAX_REPLICAS}")
-        shards, narrowed = first(validator, properties, "NumShards", DEFAULT_SHARDS)
-        replicas, _narrowed = first(narrowed, properties, "NumReplicasPerShard", DEFAULT_REPLICAS)
-        if shards is None or replicas is None or int(shards) > MAX_NODES:
+        for value, _narrowed in known(validator, properties, "NumShards"):
+            number = whole(value)
+            if number is not None and not 1 <= number <= MAX_NODES:
+                yield problem("NumShards", f"{number} shards: a cluster has 1 to {MAX_NODES}")
+        for value, _narrowed in known(validator, properties, "NumReplicasPerShard"):
+            number = whole(value)
+            if number is not None and not 0 <= number <= MAX_REPLICAS:
+                yield problem("NumReplicasPerShard", f"{number} replicas: a shard has 0 to {MAX_REPLICAS}")
+        value, narrowed = first(validator, properties, "NumShards", DEFAULT_SHARDS)
+        other, _narrowed = first(narrowed, properties, "NumReplicasPerShard", DEFAULT_REPLICAS)
+        shards, replicas = whole(value), whole(other)
+        if shards is None or replicas is None or shards > MAX_NODES or replicas > MAX_REPLICAS:
             return
-        nodes = int(shards) * (1 + int(replicas))
-        if int(replicas) <= MAX_REPLICAS and nodes > MAX_NODES:
+        nodes = shards * (1 + replicas)
+        if nodes > MAX_NODES:
             yield problem("NumShards", f"{shards} shards with {replicas} replicas are {nodes} nodes, over {MAX_NODES}")
 
 
@@ -188,8 +197,9 @@ class RetentionLimit(ClusterRule, CfnLintKeyword):
     source_url = f"{SERVICE_GUIDE}/snapshots-automatic.html"
 
     def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
-        for days, _narrowed in known(validator, properties, "SnapshotRetentionLimit"):
-            if not 0 <= int(days) <= MAX_RETENTION_DAYS:
+        for value, _narrowed in known(validator, properties, "SnapshotRetentionLimit"):
+            days = whole(value)
+            if days is not None and not 0 <= days <= MAX_RETENTION_DAYS:
                 yield problem(
                     "SnapshotRetentionLimit", f"{days} days: snapshots are kept for 0 to {MAX_RETENTION_DAYS}"
                 )
@@ -209,7 +219,7 @@ class FinalSnapshot(CloudFormationLintRule):
         return [
             RuleMatch(["Resources", logical_id], "Deleting this cluster deletes its data: set FinalSnapshotName")
             for logical_id, resource in cfn.get_resources(CLUSTER).items()
-            if "FinalSnapshotName" not in resource.get("Properties", {})
+            if "FinalSnapshotName" not in str(resource.get("Properties"))
             and not str(resource.get("DeletionPolicy")).startswith("Retain")
         ]
 
@@ -235,8 +245,7 @@ class StrandedNetwork(CloudFormationLintRule):
         for logical_id, resource in cfn.get_resources(CLUSTER).items():
             if not str(resource.get("DeletionPolicy")).startswith("Retain"):
                 continue
-            properties = resource.get("Properties", {})
-            uses = str([properties.get("SubnetGroupName"), properties.get("SecurityGroupIds")])
+            uses = str(resource.get("Properties"))
             stranded = sorted(name for name in network if f"'{name}'" in uses or f"{{{name}" in uses)
             if stranded:
                 found.append(

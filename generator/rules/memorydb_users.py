@@ -41,6 +41,14 @@ def strings(validator: Any, value: Any) -> Iterator[str]:
             yield text
 
 
+def passwords(validator: Any, properties: dict[str, Any]) -> Iterator[Any]:
+    """Each password of a user, on whatever side of a condition it stands."""
+    for mode, narrowed, _ in validator.resolve_value(properties.get("AuthenticationMode")):
+        if isinstance(mode, dict):
+            for given, _narrowed, _ in narrowed.resolve_value(mode.get("Passwords")):
+                yield from given if isinstance(given, list) else []
+
+
 class UserRule:
     """A rule that is asked about the properties of every user."""
 
@@ -57,12 +65,10 @@ class PasswordRule(UserRule):
     source_url = f"{SERVICE_GUIDE}/auth.html"
 
     def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
-        authentication = properties.get("AuthenticationMode")
-        passwords = authentication.get("Passwords") if isinstance(authentication, dict) else None
-        for index, password in enumerate(passwords if isinstance(passwords, list) else []):
+        for password in passwords(validator, properties):
             for text in strings(validator, password):
                 for sentence in self.objections(text):
-                    yield ValidationError(sentence, path=deque(["AuthenticationMode", "Passwords", index]))
+                    yield ValidationError(sentence, path=deque(["AuthenticationMode"]))
 
     def objections(self, password: str) -> Iterator[str]:
         raise NotImplementedError
@@ -110,11 +116,11 @@ class GeneratedPassword(CloudFormationLintRule):
         used = {
             name
             for user in cfn.get_resources(USER).values()
-            for name in _secrets(user.get("Properties", {}).get("AuthenticationMode"))
+            for name in _secrets(properties_of(user).get("AuthenticationMode"))
         }
         found = []
         for logical_id, secret in cfn.get_resources(SECRET).items():
-            generate = secret.get("Properties", {}).get("GenerateSecretString")
+            generate = properties_of(secret).get("GenerateSecretString")
             if logical_id not in used or not isinstance(generate, dict):
                 continue
             path = ["Resources", logical_id, "Properties", "GenerateSecretString"]
@@ -138,15 +144,12 @@ class NoEcho(UserRule, CfnLintKeyword):
     source_url = "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html"
 
     def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
-        authentication = properties.get("AuthenticationMode")
-        passwords = authentication.get("Passwords") if isinstance(authentication, dict) else None
         parameters = validator.cfn.template.get("Parameters", {})
-        for index, password in enumerate(passwords if isinstance(passwords, list) else []):
-            parameter = parameters.get(password.get("Ref")) if isinstance(password, dict) else None
-            if parameter and parameter.get("NoEcho") not in (True, "true"):
+        for password in passwords(validator, properties):
+            name = str(password.get("Ref")) if isinstance(password, dict) else ""
+            if name in parameters and parameters[name].get("NoEcho") not in (True, "true"):
                 yield ValidationError(
-                    f"Parameter {password['Ref']} carries a password and is not NoEcho",
-                    path=deque(["AuthenticationMode", "Passwords", index]),
+                    f"Parameter {name} carries a password and is not NoEcho", path=deque(["AuthenticationMode"])
                 )
 
 
@@ -206,6 +209,12 @@ class AccessStringTooBroad(AccessStringRule, CfnLintKeyword):
         for rule in rules:
             if rule.lower() in BROAD:
                 yield f"{rule} grants {BROAD[rule.lower()]}"
+
+
+def properties_of(resource: dict[str, Any]) -> dict[str, Any]:
+    """The properties as they are written; none where they are no object."""
+    properties = resource.get("Properties")
+    return properties if isinstance(properties, dict) else {}
 
 
 def _secrets(expression: Any) -> Iterator[str]:
