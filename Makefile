@@ -54,7 +54,7 @@ $(VENV)/build.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	@$(PIP_INSTALL) --editable '.[lint,test]'
+	@$(PIP_INSTALL) --editable '.[deploy,lint,test]'
 	@touch $@ $(VENV)/build.stamp
 
 # RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.

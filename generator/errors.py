@@ -67,3 +67,14 @@ class OutputError(GeneratorError):
         self.path = path
         self.reason = reason
         super().__init__(f"Cannot {action} {path}: {reason}.")
+
+
+class DeployError(GeneratorError):
+    """CloudFormation, or the way to it, refuses."""
+
+    def __init__(self, *, stack: str, what: str, why: str, then: str) -> None:
+        self.stack = stack
+        self.what = what
+        self.why = why
+        self.then = then
+        super().__init__(f"{stack}: {what}: {why}. {then}")

@@ -1,4 +1,4 @@
-"""The command: arguments, files, printing, exit codes, and nothing else."""
+"""`build`: templates as files, linted, all or none of them."""
 
 from __future__ import annotations
 
@@ -6,88 +6,37 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import generator
-from generator.errors import GeneratorError, OutputError, TemplateError, UsageError
+from generator.cli.verbs import DONE, FAILED, Layers, Subparsers, chosen, verb
+from generator.errors import OutputError
 from generator.layers import Layer
 from generator.template import TEMPLATE_BODY_LIMIT
 
 if TYPE_CHECKING:
     from generator.lint import Finding
 
-DONE = 0
-FAILED = 1
-INTERRUPTED = 130
 
-Layers = Callable[[], Sequence[Layer]]
-
-
-def main(layers: Layers, argv: Sequence[str] | None = None) -> int:
-    """Runs the command line `argv` (by default the process's own) on what `layers` makes; returns the exit code.
-
-    `layers` is called, not passed as a value, so that a bad setting ends in a sentence and `--help` needs no template.
-    """
-    given = list(sys.argv[1:] if argv is None else argv)
-    try:
-        arguments = _parser().parse_args(_with_verb(given))
-        code: int = arguments.run(layers, arguments)
-        sys.stdout.flush()
-        return code
-    except GeneratorError as error:
-        if "--debug" in given:
-            import traceback
-
-            traceback.print_exception(error)
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has gone; Python would complain once more while closing it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` lists what there is.")
-
-
-def _parser() -> argparse.ArgumentParser:
-    name = Path(sys.argv[0]).name
-    prog = "python -m generator" if name == "__main__.py" else f"python {name}"
-    parser = _Parser(prog=prog, description="Without a verb: build.", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=generator.__version__)
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-
-    build = verbs.add_parser(
+def add_to(verbs: Subparsers, prog: str) -> None:
+    """Adds the verb to the command."""
+    parser = verb(
+        verbs,
         "build",
+        run,
         help="emit the templates, lint them, say what was written",
         description="Emits the templates, lints them with cfn-lint for every Region they claim, and puts each file in "
         "place. With a finding, nothing is written.",
-        epilog=f"Example: {prog} build --check",
-        allow_abbrev=False,
+        example=f"{prog} build --check",
     )
-    build.add_argument("--check", action="store_true", help="write nothing; fail with a diff if a file is not current")
-    build.add_argument(
+    parser.add_argument("--check", action="store_true", help="write nothing; fail with a diff if a file is not current")
+    parser.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("templates"), help="where the files go (default: templates)"
     )
-    build.add_argument("--no-lint", dest="lint", action="store_false", help="do not lint")
-    build.add_argument("--layer", metavar="LAYER", help="only this layer")
-    build.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    build.set_defaults(run=_build)
-    return parser
-
-
-def _with_verb(given: list[str]) -> list[str]:
-    if given and (not given[0].startswith("-") or given[0] in ("-h", "--help", "--version")):
-        return given
-    return ["build", *given]
+    parser.add_argument("--no-lint", dest="lint", action="store_false", help="do not lint")
 
 
 @dataclass(frozen=True)
@@ -109,8 +58,8 @@ class _Emitted:
         )
 
 
-def _build(layers: Layers, arguments: argparse.Namespace) -> int:
-    emitted = [_emit(layer, arguments.out, lint=arguments.lint) for layer in _chosen(layers(), arguments.layer)]
+def run(layers: Layers, arguments: argparse.Namespace) -> int:
+    emitted = [_emit(layer, arguments.out, lint=arguments.lint) for layer in chosen(layers(), arguments.layer)]
     objections = [
         f"{template.path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.sentence}"
         for template in emitted
@@ -129,18 +78,6 @@ def _build(layers: Layers, arguments: argparse.Namespace) -> int:
         _write({template.path: template.text for template in emitted})
     print(*(template.line for template in emitted), sep="\n")
     return DONE
-
-
-def _chosen(layers: Sequence[Layer], name: str | None) -> Sequence[Layer]:
-    names = [layer.name for layer in layers]
-    twice = sorted({given for given in names if names.count(given) > 1})
-    if twice:
-        raise TemplateError(f"Two layers are named {twice[0]!r} and would be written to the same file.")
-    if name is None:
-        return layers
-    if name not in names:
-        raise UsageError(f"There is no layer {name!r}; there are {', '.join(names)}.")
-    return [layer for layer in layers if layer.name == name]
 
 
 def _emit(layer: Layer, out: Path, *, lint: bool) -> _Emitted:

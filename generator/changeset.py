@@ -1,0 +1,273 @@
+"""What a change set says, as values, and the guard that refuses what would lose data. No I/O.
+
+Field names and their values: CloudFormation API reference, DescribeChangeSet, ResourceChange, ResourceChangeDetail.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+NOTHING_TO_CHANGE = ("The submitted information didn't contain changes.", "No updates are to be performed.")
+HIDDEN = "(hidden)"
+
+# Values that may be, or hold, a secret. A dynamic reference is shown by CloudFormation unresolved, but who knows.
+SECRET = re.compile(
+    r"password|passphrase|secretstring|authenticationmode|authtoken|credential|private_?key", re.IGNORECASE
+)
+
+DATA = {
+    "AWS::MemoryDB::Cluster": "the database",
+    "AWS::SecretsManager::Secret": "the password",
+    "AWS::ECR::Repository": "the images",
+}
+"""Types that hold what nobody can make again, and what that is."""
+
+PROTECTED = {**DATA, "AWS::EC2::VPC": "the network under the database"}
+
+# For these a changed tag is a replacement, and a connector's replacement fails while its groups stay the same.
+REPLACED_BY_TAGS = ("AWS::AppRunner::", "AWS::ECS::ExpressGatewayService")
+
+KNOWN_FIELDS = {
+    "Action",
+    "AfterContext",
+    "BeforeContext",
+    "Details",
+    "LogicalResourceId",
+    "PhysicalResourceId",
+    "PolicyAction",
+    "Replacement",
+    "ResourceDriftIgnoredAttributes",
+    "ResourceDriftStatus",
+    "ResourceType",
+    "Scope",
+}
+
+
+class Effect(IntEnum):
+    """What happens to a resource, in the order in which somebody should read it."""
+
+    LOSES_DATA = 0
+    REPLACES = 1
+    REMOVES = 2
+    UNKNOWN = 3
+    MODIFIES = 4
+    ADDS = 5
+    IMPORTS = 6
+
+
+@dataclass(frozen=True)
+class PropertyChange:
+    """One property: what it was, what it will be (None: absent or not told), whether that recreates the resource.
+
+    recreation: Never, Conditionally, Always, or what CloudFormation may say some day. cause: why it changes, if not
+    because the template does.
+    """
+
+    path: str
+    before: str | None
+    after: str | None
+    recreation: str
+    cause: str
+
+    @property
+    def recreates(self) -> bool:
+        return self.recreation not in ("", "Never")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One resource and what happens to it, in CloudFormation's words. `unknown` is what it says beyond those."""
+
+    action: str
+    logical_id: str
+    resource_type: str
+    physical_id: str = ""
+    replacement: str = ""
+    policy_action: str = ""
+    scope: tuple[str, ...] = ()
+    properties: tuple[PropertyChange, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the resource is, or may be, replaced."""
+        return self.action == "Modify" and self.replacement in ("True", "Conditional")
+
+    @property
+    def effect(self) -> Effect:
+        match self.action:
+            case "Add":
+                return Effect.ADDS
+            case "Import":
+                return Effect.IMPORTS
+            case "Remove" if self._destroys:
+                return Effect.LOSES_DATA
+            case "Remove":
+                return Effect.REMOVES
+            case "Modify" if self.replaces:
+                return Effect.LOSES_DATA if self._destroys else Effect.REPLACES
+            case "Modify" if self.replacement in ("", "False"):
+                return Effect.MODIFIES
+            case "SyncWithActual":
+                return Effect.MODIFIES
+        return Effect.UNKNOWN
+
+    @property
+    def _destroys(self) -> bool:
+        """Whether data goes: nobody says that it stays."""
+        return self.resource_type in DATA and "Retain" not in self.policy_action
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A change set: what it is, whether it can be executed, what it does. Changes are in the order of their effect."""
+
+    arn: str
+    stack_name: str
+    stack_id: str
+    status: str
+    reason: str
+    execution_status: str
+    changes: tuple[Change, ...]
+
+    @property
+    def empty(self) -> bool:
+        """There is nothing to do. A change set without changes is not: outputs alone may change."""
+        return self.status == "FAILED" and self.reason.startswith(NOTHING_TO_CHANGE)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A change that the guard does not let through: what it is, why it happens, what to do instead."""
+
+    logical_id: str
+    what: str
+    cause: str
+    instead: str
+
+
+def change_set(pages: Sequence[Mapping[str, Any]]) -> ChangeSet:
+    """The change set that all pages of DescribeChangeSet tell of; what stands beside the changes is on the first."""
+    first = pages[0]
+    changes = [_change(change) for page in pages for change in page.get("Changes", ())]
+    return ChangeSet(
+        arn=first.get("ChangeSetId", ""),
+        stack_name=first.get("StackName", ""),
+        stack_id=first.get("StackId", ""),
+        status=first.get("Status", ""),
+        reason=first.get("StatusReason", ""),
+        execution_status=first.get("ExecutionStatus", ""),
+        changes=tuple(sorted(changes, key=lambda change: (change.effect, change.resource_type, change.logical_id))),
+    )
+
+
+def additions(template: Mapping[str, Any]) -> tuple[Change, ...]:
+    """What a template would add to an account that has none of it, its conditions not evaluated."""
+    return tuple(
+        Change(action="Add", logical_id=logical_id, resource_type=str(resource["Type"]))
+        for logical_id, resource in sorted(template["Resources"].items(), key=lambda item: (item[1]["Type"], item[0]))
+    )
+
+
+def refusals(changes: Sequence[Change], allowed: Collection[str] = ()) -> tuple[Refusal, ...]:
+    """The changes that must not happen by the way: those to data, and to what a stack's tags would replace.
+
+    A logical ID in `allowed` is let through.
+    """
+    return tuple(refusal for change in changes if change.logical_id not in allowed for refusal in _refused(change))
+
+
+def _refused(change: Change) -> Iterator[Refusal]:
+    causes = [changed for changed in change.properties if changed.recreates]
+    cause = ", ".join(dict.fromkeys(changed.path for changed in causes)) or "the template no longer has it"
+    if change.resource_type in PROTECTED and (change.replaces or change.action == "Remove"):
+        verb = (
+            "deletes"
+            if change.action == "Remove"
+            else "may replace"
+            if change.replacement == "Conditional"
+            else "replaces"
+        )
+        yield Refusal(
+            change.logical_id,
+            f"{verb} {PROTECTED[change.resource_type]}",
+            cause,
+            "Deploy a second data stack with the new value, restored from a snapshot of this one (SnapshotName); move "
+            "DataStackName of the compute stacks to it; destroy the old one.",
+        )
+    elif change.replaces and change.resource_type.startswith(REPLACED_BY_TAGS) and "Tags" in change.scope:
+        yield Refusal(
+            change.logical_id,
+            "is replaced because of a tag",
+            cause,
+            "Take the tag off the stack: tags that change with every deployment do not belong on a stack of this type.",
+        )
+
+
+def _change(change: Mapping[str, Any]) -> Change:
+    resource = change.get("ResourceChange", {})
+    unknown = [f"{name}: {value}" for name, value in resource.items() if name not in KNOWN_FIELDS]
+    if change.get("Type", "Resource") != "Resource":
+        unknown.append(f"Type: {change['Type']}")
+    return Change(
+        action=resource.get("Action", ""),
+        logical_id=resource.get("LogicalResourceId", ""),
+        resource_type=resource.get("ResourceType", ""),
+        physical_id=resource.get("PhysicalResourceId", ""),
+        replacement=resource.get("Replacement", ""),
+        policy_action=resource.get("PolicyAction", ""),
+        scope=tuple(resource.get("Scope", ())),
+        properties=tuple(_properties(resource.get("Details", ()))),
+        unknown=tuple(unknown),
+    )
+
+
+def _properties(details: Sequence[Mapping[str, Any]]) -> Iterator[PropertyChange]:
+    """One change for each property: CloudFormation tells a property once for every cause it has."""
+    merged: dict[str, PropertyChange] = {}
+    for detail in details:
+        target = detail.get("Target", {})
+        path = str(target.get("Path", "")).removeprefix("/Properties/").replace("/", ".").removeprefix("/")
+        path = path or target.get("Name") or target.get("Attribute", "")
+        secret = SECRET.search(path)
+        told = PropertyChange(
+            path=path,
+            before=HIDDEN if secret and "BeforeValue" in target else target.get("BeforeValue"),
+            after=HIDDEN if secret and "AfterValue" in target else target.get("AfterValue"),
+            recreation=target.get("RequiresRecreation", ""),
+            cause=_cause(detail),
+        )
+        known = merged.get(path)
+        merged[path] = told if known is None else _merge(known, told)
+    yield from merged.values()
+
+
+def _merge(one: PropertyChange, other: PropertyChange) -> PropertyChange:
+    order = ("", "Never", "Conditionally", "Always")
+    worst = max(one.recreation, other.recreation, key=lambda told: order.index(told) if told in order else len(order))
+    return PropertyChange(
+        one.path,
+        one.before if one.before is not None else other.before,
+        one.after if one.after is not None else other.after,
+        worst,
+        ", ".join(dict.fromkeys(cause for cause in (one.cause, other.cause) if cause)),
+    )
+
+
+def _cause(detail: Mapping[str, Any]) -> str:
+    entity = detail.get("CausingEntity", "")
+    match detail.get("ChangeSource", ""):
+        case "ParameterReference":
+            return f"parameter {entity}"
+        case "ResourceReference" | "ResourceAttribute":
+            return f"follows {entity}"
+        case "DirectModification" | "NoModification" | "":
+            return ""
+        case "Automatic":
+            return "by CloudFormation"
+        case other:
+            return f"{other} {entity}".strip()

@@ -1,0 +1,65 @@
+"""The command: arguments, files, printing, exit codes, and nothing else. Each verb is a module here."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import generator
+from generator.cli import build, preview
+from generator.cli.verbs import FAILED, INTERRUPTED, Layers
+from generator.errors import GeneratorError, UsageError
+
+VERBS = (build, preview)
+
+
+def main(layers: Layers, argv: Sequence[str] | None = None) -> int:
+    """Runs the command line `argv` (by default the process's own) on what `layers` makes; returns the exit code.
+
+    `layers` is called, not passed as a value, so that a bad setting ends in a sentence and `--help` needs no template.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _parser().parse_args(_with_verb(given))
+        code: int = arguments.run(layers, arguments)
+        sys.stdout.flush()
+        return code
+    except GeneratorError as error:
+        if "--debug" in given:
+            import traceback
+
+            traceback.print_exception(error)
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has gone; Python would complain once more while closing it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` lists what there is.")
+
+
+def _parser() -> argparse.ArgumentParser:
+    name = Path(sys.argv[0]).name
+    prog = "python -m generator" if name == "__main__.py" else f"python {name}"
+    parser = _Parser(prog=prog, description="Without a verb: build.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=generator.__version__)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in VERBS:
+        verb.add_to(verbs, prog)
+    return parser
+
+
+def _with_verb(given: list[str]) -> list[str]:
+    if given and (not given[0].startswith("-") or given[0] in ("-h", "--help", "--version")):
+        return given
+    return ["build", *given]

@@ -1,0 +1,44 @@
+"""What the verbs share: exit codes, and which layers are meant."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from generator.errors import TemplateError, UsageError
+from generator.layers import Layer
+
+DONE = 0
+FAILED = 1
+CHANGES = 2
+DATA_WOULD_BE_LOST = 3
+INTERRUPTED = 130
+
+Layers = Callable[[], Sequence[Layer]]
+Run = Callable[[Layers, argparse.Namespace], int]
+Subparsers = Any
+
+
+def verb(verbs: Subparsers, name: str, run: Run, *, help: str, description: str, example: str) -> Any:
+    """A new verb's parser, with the options that every verb has."""
+    parser = verbs.add_parser(
+        name, help=help, description=description, epilog=f"Example: {example}", allow_abbrev=False
+    )
+    parser.add_argument("--layer", metavar="LAYER", help="only this layer")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def chosen(layers: Sequence[Layer], name: str | None) -> Sequence[Layer]:
+    """The layers of that name, or all; raises UsageError for a name that none has."""
+    names = [layer.name for layer in layers]
+    twice = sorted({given for given in names if names.count(given) > 1})
+    if twice:
+        raise TemplateError(f"Two layers are named {twice[0]!r} and would be written to the same file.")
+    if name is None:
+        return layers
+    if name not in names:
+        raise UsageError(f"There is no layer {name!r}; there are {', '.join(names)}.")
+    return [layer for layer in layers if layer.name == name]

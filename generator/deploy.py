@@ -1,0 +1,279 @@
+"""The conversation with CloudFormation: change sets in, values out.
+
+The client, the sleep and the clock are given, so that a test can hold all three. Every call that can be retried is, by
+botocore; what is left of an error becomes one sentence that says what to type next.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import botocore.exceptions
+
+from generator.changeset import ChangeSet, change_set
+from generator.errors import DeployError, UsageError
+
+TEMPLATE_BODY_LIMIT = 51_200
+POLL_SECONDS = 3.0
+# A change set is made within minutes; one that validates against the account may take longer.
+CHANGE_SET_MINUTES = 30
+REVIEW = "REVIEW_IN_PROGRESS"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack as it is."""
+
+    name: str
+    arn: str
+    status: str
+    reason: str = ""
+    parameters: tuple[str, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    protected: bool = False
+
+    @property
+    def exists(self) -> bool:
+        """Whether it ever held a resource; one that waits for its first change set did not."""
+        return self.status != REVIEW
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a stack should become. `parameters` are those somebody named; others keep what is deployed."""
+
+    stack_name: str
+    template: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    role_arn: str = ""
+
+
+class Conversation:
+    """All that is said to CloudFormation in one account and Region."""
+
+    def __init__(
+        self,
+        client: Any,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._sleep = sleep
+        self._now = now
+
+    @property
+    def region(self) -> str:
+        """The Region it talks to."""
+        return str(self._client.meta.region_name)
+
+    def stack(self, name: str) -> Stack | None:
+        """The stack of that name, or None. One that was deleted counts as none."""
+        with _explained(name):
+            try:
+                (found,) = self._client.describe_stacks(StackName=name)["Stacks"]
+            except botocore.exceptions.ClientError as error:
+                if "does not exist" in error.response["Error"].get("Message", ""):
+                    return None
+                raise
+        return Stack(
+            name=found["StackName"],
+            arn=found["StackId"],
+            status=found["StackStatus"],
+            reason=found.get("StackStatusReason", ""),
+            parameters=tuple(parameter["ParameterKey"] for parameter in found.get("Parameters", ())),
+            outputs={output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())},
+            protected=found.get("EnableTerminationProtection", False),
+        )
+
+    @contextmanager
+    def preview(self, request: Request, *, keep: bool = False) -> Iterator[ChangeSet]:
+        """A change set for `request`, with property values, all pages read.
+
+        It is deleted at the end unless `keep`, whatever happens in between, and so is the empty stack that
+        CloudFormation makes for it if there was none before.
+
+        Raises DeployError when the change set fails for another reason than that there is nothing to change.
+        """
+        before = self.stack(request.stack_name)
+        made = self._create(request, before)
+        kept = False
+        try:
+            described = self._ready(request.stack_name, made)
+            if described.status == "FAILED" and not described.empty:
+                raise DeployError(
+                    stack=request.stack_name,
+                    what="The change set failed",
+                    why=self._findings(made) or described.reason,
+                    then="Nothing was changed. Mend the template or the parameters, and try again.",
+                )
+            kept = keep and not described.empty
+            yield described
+        finally:
+            if not kept:
+                self._discard(request.stack_name, made, new_stack=before is None)
+
+    def _create(self, request: Request, before: Stack | None) -> str:
+        size = len(request.template.encode())
+        if size > TEMPLATE_BODY_LIMIT:
+            raise DeployError(
+                stack=request.stack_name,
+                what="The template is too large",
+                why=f"it has {size:,} bytes and CloudFormation takes {TEMPLATE_BODY_LIMIT:,} in a request",
+                then="Split the layer in two, or upload the file in the console, which takes 1 MB.",
+            )
+        optional = {"RoleARN": request.role_arn} if request.role_arn else {}
+        with _explained(request.stack_name):
+            return str(
+                self._client.create_change_set(
+                    StackName=request.stack_name,
+                    ChangeSetName=f"preview-{uuid.uuid4().hex}",
+                    ChangeSetType="UPDATE" if before and before.exists else "CREATE",
+                    TemplateBody=request.template,
+                    Parameters=parameters(request, before),
+                    Tags=[{"Key": key, "Value": value} for key, value in request.tags.items()],
+                    Capabilities=["CAPABILITY_IAM"],
+                    **optional,
+                )["Id"]
+            )
+
+    def _ready(self, stack_name: str, arn: str) -> ChangeSet:
+        end = self._now() + 60 * CHANGE_SET_MINUTES
+        while True:
+            with _explained(stack_name):
+                page = self._client.describe_change_set(ChangeSetName=arn, IncludePropertyValues=True)
+            if page["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+                break
+            if self._now() > end:
+                raise DeployError(
+                    stack=stack_name,
+                    what="The change set is not ready",
+                    why=f"it has been {page['Status']} for {CHANGE_SET_MINUTES} minutes",
+                    then="Look at it in the console, and try again.",
+                )
+            self._sleep(POLL_SECONDS)
+        pages = [page]
+        while token := pages[-1].get("NextToken"):
+            with _explained(stack_name):
+                pages.append(
+                    self._client.describe_change_set(ChangeSetName=arn, IncludePropertyValues=True, NextToken=token)
+                )
+        return change_set(pages)
+
+    def _findings(self, arn: str) -> str:
+        """What CloudFormation's validation before deployment objects to; only DescribeEvents tells."""
+        found: list[str] = []
+        options: dict[str, str] = {}
+        while True:
+            try:
+                page = self._client.describe_events(ChangeSetName=arn, **options)
+            except botocore.exceptions.BotoCoreError:
+                return "; ".join(found)
+            except botocore.exceptions.ClientError:
+                return "; ".join(found)
+            found += [
+                f"{event.get('LogicalResourceId', '')} {event.get('ValidationPath', '')}: "
+                f"{event.get('ValidationStatusReason', '')}"
+                for event in page.get("OperationEvents", ())
+                if event.get("EventType") == "VALIDATION_ERROR"
+            ]
+            if not page.get("NextToken"):
+                return "; ".join(found)
+            options = {"NextToken": page["NextToken"]}
+
+    def _discard(self, stack_name: str, arn: str, *, new_stack: bool) -> None:
+        with _explained(stack_name):
+            self._client.delete_change_set(ChangeSetName=arn)
+            if not new_stack:
+                return
+            # Somebody else's change set may wait in the stack that ours brought about.
+            end = self._now() + 60
+            while any(
+                summary["ChangeSetId"] == arn
+                for summary in self._client.list_change_sets(StackName=stack_name).get("Summaries", ())
+            ):
+                if self._now() > end:
+                    return
+                self._sleep(POLL_SECONDS)
+            waiting = self._client.list_change_sets(StackName=stack_name).get("Summaries", ())
+            left = self.stack(stack_name)
+            if left and not left.exists and not waiting:
+                self._client.delete_stack(StackName=left.arn)
+
+
+def parameters(request: Request, before: Stack | None) -> list[dict[str, Any]]:
+    """Parameters for CreateChangeSet: what is given, else what is deployed, else the template's default.
+
+    Raises UsageError for a parameter that has none of the three.
+    """
+    declared = json.loads(request.template).get("Parameters", {})
+    deployed = before.parameters if before and before.exists else ()
+    chosen: list[dict[str, Any]] = []
+    missing = []
+    for name, parameter in declared.items():
+        if name in request.parameters:
+            chosen.append({"ParameterKey": name, "ParameterValue": request.parameters[name]})
+        elif name in deployed:
+            chosen.append({"ParameterKey": name, "UsePreviousValue": True})
+        elif "Default" not in parameter:
+            missing.append(name)
+    if missing:
+        raise UsageError(
+            f"{request.stack_name} needs a value for {', '.join(missing)}: --parameter {missing[0]}=VALUE"
+            + (", or --image URI." if "ImageUri" in missing else ".")
+        )
+    return chosen
+
+
+def unknown_parameter(name: str, known: Sequence[str]) -> UsageError:
+    """The error for a parameter that no layer declares; it names the nearest one."""
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    hint = f" Did you mean {near[0]}?" if near else f" There are {', '.join(sorted(known))}."
+    return UsageError(f"No layer has a parameter {name!r}.{hint}")
+
+
+@contextmanager
+def _explained(stack_name: str) -> Iterator[None]:
+    """Turns what botocore raises into a sentence, with the request's ID but no credentials."""
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        raise _client_error(stack_name, error) from error
+    except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as error:
+        raise DeployError(
+            stack=stack_name,
+            what="There are no AWS credentials",
+            why=str(error).rstrip("."),
+            then="Run `aws configure`, `aws sso login`, or choose a profile with --profile.",
+        ) from error
+    except botocore.exceptions.BotoCoreError as error:
+        raise DeployError(
+            stack=stack_name, what="AWS cannot be reached", why=str(error).rstrip("."), then="Try again."
+        ) from error
+
+
+def _client_error(stack_name: str, error: botocore.exceptions.ClientError) -> DeployError:
+    details = error.response.get("Error", {})
+    code, message = details.get("Code", ""), details.get("Message", "")
+    operation = error.operation_name
+    if code in ("ExpiredToken", "ExpiredTokenException", "RequestExpired"):
+        what, then = "The AWS session has expired", "Log in again, with `aws sso login` for instance, and repeat."
+    elif code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
+        what, then = f"AWS does not permit {operation}", "Ask for this permission, or use another profile."
+    elif code in ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"):
+        what, then = f"AWS throttles {operation}", "It was tried several times. Wait a minute and repeat."
+    elif code in ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"):
+        what, then = "AWS does not accept the credentials", "Choose others with --profile, or log in again."
+    elif code == "InsufficientCapabilitiesException":
+        what, then = "A capability is missing", "This is a defect: the command passes CAPABILITY_IAM."
+    else:
+        what, then = f"{operation} failed", "Mend this and repeat."
+    return DeployError(stack=stack_name, what=what, why=f"{code}: {message.rstrip('.')}", then=then)

@@ -1,0 +1,93 @@
+"""The verb: its options, files and exit codes, up to where AWS begins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from generator.cli import main
+from generator.layers import default_layers
+
+
+@pytest.fixture(autouse=True)
+def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An environment in which every word to AWS ends at a closed port."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "secret-key",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_REGION": "eu-west-1",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--parameter", "Cpu"], "--parameter Cpu is not KEY=VALUE."),
+        (["--parameter", "=1"], "--parameter =1 is not KEY=VALUE."),
+        (["--tag", "a"], "--tag a is not KEY=VALUE."),
+        (["--parameter", "NodeTyp=x"], "No layer has a parameter 'NodeTyp'. Did you mean NodeType?"),
+        (["--layer", "dat"], "There is no layer 'dat'; there are data, apprunner."),
+        (["--format", "yaml"], "Argument --format: invalid choice: 'yaml'"),
+        (["--profile", "nobody"], "The config profile (nobody) could not be found."),
+        (["--parameters", "/nonexistent/file"], "Cannot read /nonexistent/file: No such file or directory."),
+    ],
+)
+def test_wrong_usage_is_one_paragraph_and_64(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(default_layers, ["preview", *arguments]) == 64
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(message)
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("document", ["{", "[1]", '{"Parameter": {}}', '"text"', '[{"ParameterKey": "Cpu"}]'])
+def test_a_malformed_parameter_file_is_one_paragraph_and_64(
+    document: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "parameters.json"
+    path.write_text(document)
+    assert main(default_layers, ["preview", "--parameters", str(path)]) == 64
+    err = capsys.readouterr().err
+    assert err.startswith(str(path))
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "document",
+    [[{"ParameterKey": "NodeTyp", "ParameterValue": "x"}], {"Parameters": {"NodeTyp": "x"}, "Tags": {"a": "b"}}],
+)
+def test_both_kinds_of_parameter_file_are_read(
+    document: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "parameters.json"
+    path.write_text(json.dumps(document))
+    assert main(default_layers, ["preview", "--parameters", str(path)]) == 64
+    assert "NodeTyp" in capsys.readouterr().err
+
+
+def test_without_a_region_it_says_how_to_name_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    assert main(default_layers, ["preview"]) == 64
+    assert capsys.readouterr().err == "There is no AWS Region: pass --region, or set AWS_REGION.\n"
+
+
+def test_an_aws_that_cannot_be_reached_is_one_paragraph_and_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(default_layers, ["preview", "--layer", "data"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "\nusers-data: AWS cannot be reached: " in err
+    assert "secret-key" not in err
