@@ -133,6 +133,7 @@ class ChangeSet:
     reason: str
     execution_status: str
     changes: tuple[Change, ...]
+    creates: bool = False
 
     @property
     def empty(self) -> bool:
@@ -161,6 +162,8 @@ def change_set(pages: Sequence[Mapping[str, Any]]) -> ChangeSet:
         status=first.get("Status", ""),
         reason=first.get("StatusReason", ""),
         execution_status=first.get("ExecutionStatus", ""),
+        # Told for change sets that create a stack only (CreateChangeSet, OnStackFailure).
+        creates="OnStackFailure" in first,
         changes=tuple(sorted(changes, key=lambda change: (change.effect, change.resource_type, change.logical_id))),
     )
 

@@ -19,12 +19,13 @@ import botocore.exceptions
 
 from generator.changeset import ChangeSet, change_set
 from generator.errors import DeployError, UsageError
+from generator.events import REVIEW, Event, event, in_progress
 
 TEMPLATE_BODY_LIMIT = 51_200
 POLL_SECONDS = 3.0
 # A change set is made within minutes; one that validates against the account may take longer.
 CHANGE_SET_MINUTES = 30
-REVIEW = "REVIEW_IN_PROGRESS"
+FOLLOW_HOURS = 36
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,21 @@ class Request:
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     role_arn: str = ""
+    notification_arns: Sequence[str] = ()
+    import_existing: bool = False
+    disable_rollback: bool = False
+
+
+@dataclass
+class Prepared:
+    """A change set that is deleted when its turn is over, unless it is kept: to be looked at later, or executed."""
+
+    change_set: ChangeSet
+    kept: bool = False
+
+    def keep(self) -> None:
+        """Keeps the change set; one with nothing to do is of no use to anybody."""
+        self.kept = not self.change_set.empty
 
 
 class Conversation:
@@ -94,18 +110,84 @@ class Conversation:
             protected=found.get("EnableTerminationProtection", False),
         )
 
+    def described(self, arn: str) -> ChangeSet:
+        """A change set that somebody made earlier, all pages read. Raises DeployError if there is none."""
+        return self._ready(arn, arn)
+
+    def execute(self, made: ChangeSet, *, disable_rollback: bool) -> None:
+        """Lets CloudFormation do what the change set says. Whoever calls follows the stack's events."""
+        # CreateChangeSet's OnStackFailure has said it for a new stack, and the two exclude each other.
+        update = {} if made.creates else {"DisableRollback": disable_rollback}
+        with _explained(made.stack_name):
+            self._client.execute_change_set(ChangeSetName=made.arn, **update)
+
+    def protect(self, stack_name: str) -> None:
+        """Turns termination protection on."""
+        with _explained(stack_name):
+            self._client.update_termination_protection(StackName=stack_name, EnableTerminationProtection=True)
+
+    def delete(self, stack: Stack) -> None:
+        """Starts the deletion of a stack."""
+        with _explained(stack.name):
+            self._client.delete_stack(StackName=stack.arn)
+
+    def last_event(self, stack_arn: str) -> str:
+        """The ID of the newest event, from which `follow` goes on; empty if there is none."""
+        with _explained(stack_arn):
+            events = self._client.describe_stack_events(StackName=stack_arn)["StackEvents"]
+        return str(events[0]["EventId"]) if events else ""
+
+    def follow(self, stack_arn: str, since: str, tell: Callable[[Sequence[Event]], None]) -> tuple[Stack, list[Event]]:
+        """Waits until CloudFormation is no longer at work; the stack then, and all events after `since`, oldest first.
+
+        `tell` is called with the new events of each look, oldest first, also when there are none.
+        Raises DeployError after 36 hours, which is how long MemoryDB's handler may take.
+        """
+        events: list[Event] = []
+        end = self._now() + 3600 * FOLLOW_HOURS
+        while True:
+            found = self.stack(stack_arn)
+            fresh = self._events(stack_arn, events[-1].id if events else since)
+            events += fresh
+            tell(fresh)
+            if found is None or not in_progress(found.status):
+                return found or Stack(stack_arn, stack_arn, "DELETE_COMPLETE"), events
+            if self._now() > end:
+                raise DeployError(
+                    stack=found.name,
+                    what="CloudFormation is still at work",
+                    why=f"the stack has been {found.status} for {FOLLOW_HOURS} hours",
+                    then="It goes on by itself; run the same command again to follow it.",
+                )
+            self._sleep(POLL_SECONDS)
+
+    def _events(self, stack_arn: str, since: str) -> list[Event]:
+        """The events after `since`, oldest first. CloudFormation tells the newest first, page by page."""
+        found: list[Event] = []
+        options: dict[str, str] = {}
+        while True:
+            with _explained(stack_arn):
+                page = self._client.describe_stack_events(StackName=stack_arn, **options)
+            for told in page["StackEvents"]:
+                if told["EventId"] == since:
+                    return found[::-1]
+                found.append(event(told))
+            if not page.get("NextToken"):
+                return found[::-1]
+            options = {"NextToken": page["NextToken"]}
+
     @contextmanager
-    def preview(self, request: Request, *, keep: bool = False) -> Iterator[ChangeSet]:
+    def prepared(self, request: Request) -> Iterator[Prepared]:
         """A change set for `request`, with property values, all pages read.
 
-        It is deleted at the end unless `keep`, whatever happens in between, and so is the empty stack that
-        CloudFormation makes for it if there was none before.
+        It is deleted at the end unless somebody calls its `keep`, whatever happens, and so is the empty stack
+        that CloudFormation makes for it if there was none before.
 
         Raises DeployError when the change set fails for another reason than that there is nothing to change.
         """
         before = self.stack(request.stack_name)
         made = self._create(request, before)
-        kept = False
+        result = None
         try:
             described = self._ready(request.stack_name, made)
             if described.status == "FAILED" and not described.empty:
@@ -115,10 +197,10 @@ class Conversation:
                     why=self._findings(made) or described.reason,
                     then="Nothing was changed. Mend the template or the parameters, and try again.",
                 )
-            kept = keep and not described.empty
-            yield described
+            result = Prepared(described)
+            yield result
         finally:
-            if not kept:
+            if result is None or not result.kept:
                 self._discard(request.stack_name, made, new_stack=before is None)
 
     def _create(self, request: Request, before: Stack | None) -> str:
@@ -130,13 +212,21 @@ class Conversation:
                 why=f"it has {size:,} bytes and CloudFormation takes {TEMPLATE_BODY_LIMIT:,} in a request",
                 then="Split the layer in two, or upload the file in the console, which takes 1 MB.",
             )
-        optional = {"RoleARN": request.role_arn} if request.role_arn else {}
+        creates = before is None or not before.exists
+        optional: dict[str, Any] = {"RoleARN": request.role_arn} if request.role_arn else {}
+        if request.notification_arns:
+            optional["NotificationARNs"] = list(request.notification_arns)
+        if request.import_existing:
+            optional["ImportExistingResources"] = True
+        if creates:
+            # Its default is documented inconsistently.
+            optional["OnStackFailure"] = "DO_NOTHING" if request.disable_rollback else "ROLLBACK"
         with _explained(request.stack_name):
             return str(
                 self._client.create_change_set(
                     StackName=request.stack_name,
                     ChangeSetName=f"preview-{uuid.uuid4().hex}",
-                    ChangeSetType="UPDATE" if before and before.exists else "CREATE",
+                    ChangeSetType="CREATE" if creates else "UPDATE",
                     TemplateBody=request.template,
                     Parameters=parameters(request, before),
                     Tags=[{"Key": key, "Value": value} for key, value in request.tags.items()],

@@ -53,7 +53,7 @@ class Script:
             "Parameters": values,
             "Tags": [{"Key": "team", "Value": "a"}],
             "Capabilities": ["CAPABILITY_IAM"],
-        }
+        } | ({"OnStackFailure": "ROLLBACK"} if kind == "CREATE" else {})
         self.stubber.add_response("create_change_set", {"Id": ARN, "StackId": STACK_ARN}, expected)
 
     def describe(self, status: str = "CREATE_COMPLETE", token: str = "", **answer: Any) -> None:
@@ -70,9 +70,11 @@ class Script:
     def delete_stack(self) -> None:
         self.stubber.add_response("delete_stack", {}, {"StackName": STACK_ARN})
 
-    def preview(self, **options: Any) -> ChangeSet:
-        with self.talk.preview(REQUEST, **options) as made:
-            return made
+    def preview(self, *, keep: bool = False) -> ChangeSet:
+        with self.talk.prepared(REQUEST) as prepared:
+            if keep:
+                prepared.keep()
+            return prepared.change_set
 
 
 @pytest.fixture
@@ -243,7 +245,7 @@ def test_a_template_beyond_the_limit_is_refused_before_anything_is_said(script: 
     script.stack()
     with (
         pytest.raises(DeployError, match="it has 51,201 bytes and CloudFormation takes 51,200"),
-        script.talk.preview(Request("users-data", "x" * 51_201)),
+        script.talk.prepared(Request("users-data", "x" * 51_201)),
     ):
         pass
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from generator.errors import TemplateError, UsageError
@@ -29,6 +30,34 @@ def verb(verbs: Subparsers, name: str, run: Run, *, help: str, description: str,
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=run)
     return parser
+
+
+def add_stack_options(parser: Any) -> None:
+    """The options of every verb that talks to CloudFormation; --region and --profile are the AWS CLI's."""
+    parser.add_argument("--name", default="users", help="stacks are called NAME-LAYER (default: users)")
+    parser.add_argument("--data-stack", metavar="STACK", help="the data layer's stack (default: NAME-data)")
+    parser.add_argument("--image", metavar="URI", help="the image to run: the parameter ImageUri")
+    parser.add_argument(
+        "--parameters", metavar="FILE", type=Path, help=("parameters as the AWS CLI or CodePipeline has them")
+    )
+    parser.add_argument(
+        "--parameter", metavar="KEY=VALUE", action="append", default=[], help="one parameter; may be repeated"
+    )
+    parser.add_argument(
+        "--tag", metavar="KEY=VALUE", action="append", default=[], help=("a tag for the stacks; repeatable")
+    )
+    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation acts with")
+    parser.add_argument(
+        "--allow-replacement", metavar="LOGICAL_ID", action="append", default=[], help="let this change to data through"
+    )
+    parser.add_argument(
+        "--notification-arn", metavar="ARN", action="append", default=[], help="an SNS topic for the stacks' events"
+    )
+    parser.add_argument(
+        "--import-existing", action="store_true", help=("take over resources that exist under their name")
+    )
+    parser.add_argument("--region", help="as in the AWS CLI")
+    parser.add_argument("--profile", help="as in the AWS CLI")
 
 
 def chosen(layers: Sequence[Layer], name: str | None) -> Sequence[Layer]:
