@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from generator.changeset import ChangeSet
+from generator.cli.deploy import deploy_layer, deploy_reviewed
 from generator.deploy import Conversation, Request, parameters, unknown_parameter
 from generator.errors import DeployError, GeneratorError, UsageError
 
@@ -259,3 +261,137 @@ def test_an_unknown_parameter_names_the_nearest() -> None:
     assert str(unknown_parameter("NodeTyp", ["Cpu", "NodeType"])).endswith("Did you mean NodeType?")
     assert str(unknown_parameter("zzz", ["Cpu", "NodeType"])).endswith("There are Cpu, NodeType.")
     assert issubclass(UsageError, GeneratorError)
+
+
+def an_event(number: int, status: str = "CREATE_COMPLETE", logical_id: str = "A", **fields: Any) -> dict[str, Any]:
+    return {
+        "EventId": str(number),
+        "StackId": STACK_ARN,
+        "StackName": "users-data",
+        "Timestamp": number,
+        "LogicalResourceId": logical_id,
+        "PhysicalResourceId": "x",
+        "ResourceType": "T",
+        "ResourceStatus": status,
+        **fields,
+    }
+
+
+class Following(Script):
+    """A script whose stack is asked for by its ARN."""
+
+    def at(self, status: str, *pages: list[dict[str, Any]], **fields: Any) -> None:
+        stack = {"StackName": "users-data", "StackId": STACK_ARN, "StackStatus": status, "CreationTime": 0, **fields}
+        self.stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": STACK_ARN})
+        for number, page in enumerate(pages):
+            expected = {"StackName": STACK_ARN} | ({"NextToken": f"p{number}"} if number else {})
+            following = {"NextToken": f"p{number + 1}"} if number + 1 < len(pages) else {}
+            self.stubber.add_response("describe_stack_events", {"StackEvents": page, **following}, expected)
+
+
+@pytest.fixture
+def following() -> Iterator[Following]:
+    made = Following()
+    with made.stubber:
+        yield made
+        made.stubber.assert_no_pending_responses()
+
+
+def test_events_are_told_oldest_first_and_each_once(following: Following) -> None:
+    following.at("CREATE_IN_PROGRESS", [an_event(3), an_event(2), an_event(1)])
+    following.at("CREATE_IN_PROGRESS", [an_event(3), an_event(2), an_event(1)])
+    following.at("CREATE_COMPLETE", [an_event(4), an_event(3), an_event(2), an_event(1)])
+    told: list[str] = []
+    stack, events = following.talk.follow(STACK_ARN, "1", lambda fresh: told.extend(event.id for event in fresh))
+    assert stack.status == "CREATE_COMPLETE"
+    assert told == [event.id for event in events] == ["2", "3", "4"]
+
+
+def test_three_thousand_events_are_read_over_thirty_pages(following: Following) -> None:
+    newest_first = [an_event(number) for number in range(3000, 0, -1)]
+    following.at("CREATE_COMPLETE", *(newest_first[start : start + 100] for start in range(0, 3000, 100)))
+    _, events = following.talk.follow(STACK_ARN, "", lambda _: None)
+    assert [event.id for event in events] == [str(number) for number in range(1, 3001)]
+
+
+def test_reading_stops_at_the_event_that_was_seen_last(following: Following) -> None:
+    following.at("CREATE_COMPLETE", [an_event(101), an_event(100)])
+    _, events = following.talk.follow(STACK_ARN, "100", lambda _: None)
+    assert [event.id for event in events] == ["101"]
+
+
+def test_a_stack_that_is_gone_has_been_deleted(following: Following) -> None:
+    following.stubber.add_client_error("describe_stacks", *ABSENT)
+    following.stubber.add_response("describe_stack_events", {"StackEvents": [an_event(1)]}, {"StackName": STACK_ARN})
+    stack, _ = following.talk.follow(STACK_ARN, "", lambda _: None)
+    assert stack.status == "DELETE_COMPLETE"
+
+
+def test_a_wait_ends_after_a_day_and_a_half(following: Following) -> None:
+    following.at("CREATE_IN_PROGRESS", [])
+    following.at("CREATE_IN_PROGRESS", [])
+    following.talk = Conversation(
+        following.client, sleep=lambda _: following.sleep(36 * 3600 + 1), now=lambda: following.seconds
+    )
+    with pytest.raises(DeployError, match="has been CREATE_IN_PROGRESS for 36 hours"):
+        following.talk.follow(STACK_ARN, "", lambda _: None)
+
+
+OPTIONS = argparse.Namespace(
+    yes=True, no_wait=False, recreate=False, disable_rollback=False, allow_replacement=[], change_set=None
+)
+
+
+def options(**changed: Any) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(OPTIONS), **changed})
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        ("ROLLBACK_COMPLETE", "repeat with --recreate"),
+        ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name users-data"),
+        ("DELETE_FAILED", "See its events for what stopped its deletion"),
+    ],
+)
+def test_a_stack_that_cannot_be_deployed_to_says_what_to_type(script: Script, status: str, sentence: str) -> None:
+    script.stack(status, StackStatusReason="It broke")
+    with pytest.raises(DeployError) as caught:
+        deploy_layer(script.talk, "data", REQUEST, options())
+    assert str(caught.value).startswith(f"users-data: The stack is {status}: It broke. ")
+    assert sentence in str(caught.value)
+
+
+def test_nothing_to_change_is_success_and_leaves_nothing(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    script.stack()
+    script.stack()
+    script.create("UPDATE", SIZE)
+    script.describe("FAILED", StackName="users-data", StatusReason="No updates are to be performed.")
+    script.delete()
+    assert deploy_layer(script.talk, "data", REQUEST, options()) == 0
+    assert capsys.readouterr().out.startswith("users-data: nothing to change.")
+
+
+def test_a_change_to_data_is_refused_with_3_and_the_change_set_deleted(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script.stack()
+    script.stack()
+    script.create("UPDATE", SIZE)
+    cluster = {"Action": "Modify", "Replacement": "True", "LogicalResourceId": "Cluster"}
+    change = {"Type": "Resource", "ResourceChange": {**cluster, "ResourceType": "AWS::MemoryDB::Cluster"}}
+    script.describe(StackName="users-data", Changes=[change])
+    script.delete()
+    assert deploy_layer(script.talk, "data", REQUEST, options()) == 3
+    assert "refused: Cluster: replaces the database" in capsys.readouterr().out
+
+
+def test_somebody_elses_operation_is_left_alone_with_no_wait(script: Script) -> None:
+    script.stack("UPDATE_IN_PROGRESS")
+    assert deploy_layer(script.talk, "data", REQUEST, options(no_wait=True)) == 0
+
+
+def test_a_stale_change_set_is_refused(script: Script) -> None:
+    script.describe(StackName="users-data", ExecutionStatus="OBSOLETE")
+    with pytest.raises(DeployError, match="it is OBSOLETE, because another one was executed since"):
+        deploy_reviewed(script.talk, options(change_set=ARN))

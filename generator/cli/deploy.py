@@ -59,15 +59,16 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     every = layers()
     talk = conversation(arguments)
     if arguments.change_set:
-        return _reviewed(talk, arguments)
+        return deploy_reviewed(talk, arguments)
     for layer, request in list(requests(every, chosen(every, arguments.layer), arguments)):
-        code = _layer(talk, layer.name, request, arguments)
+        code = deploy_layer(talk, layer.name, request, arguments)
         if code != DONE:
             return code
     return DONE
 
 
-def _layer(talk: Conversation, layer: str, request: Request, arguments: argparse.Namespace) -> int:
+def deploy_layer(talk: Conversation, layer: str, request: Request, arguments: argparse.Namespace) -> int:
+    """Deploys one layer's stack; the exit code. Raises DeployError where it fails."""
     if not _settled(talk, request.stack_name, arguments):
         return DONE
     print(f"Making a change set for {request.stack_name} ...", file=sys.stderr)
@@ -81,7 +82,8 @@ def _layer(talk: Conversation, layer: str, request: Request, arguments: argparse
     return _followed(talk, layer, request.stack_name, prepared.change_set.stack_id, since, arguments)
 
 
-def _reviewed(talk: Conversation, arguments: argparse.Namespace) -> int:
+def deploy_reviewed(talk: Conversation, arguments: argparse.Namespace) -> int:
+    """Executes the change set that --change-set names, if it still can be; the exit code."""
     from generator.deploy import Prepared
 
     made = talk.described(arguments.change_set)
