@@ -35,6 +35,9 @@ EXPORTS = (
     REPOSITORY_ARN,
 )
 
+# The data layer's cluster leaves a snapshot of this name, a hyphen and the stack's ID without its hyphens.
+FINAL_SNAPSHOT_LABEL = "final"
+
 # Parameters of a compute layer that have no default.
 DATA_STACK_NAME = "DataStackName"
 IMAGE_URI = "ImageUri"

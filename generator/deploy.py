@@ -87,13 +87,22 @@ class Conversation:
         self._now = now
 
     @property
+    def client(self) -> Any:
+        """The client it talks through."""
+        return self._client
+
+    def pause(self, seconds: float) -> None:
+        """Waits, by the given sleep."""
+        self._sleep(seconds)
+
+    @property
     def region(self) -> str:
         """The Region it talks to."""
         return str(self._client.meta.region_name)
 
     def stack(self, name: str) -> Stack | None:
         """The stack of that name, or None. One that was deleted counts as none."""
-        with _explained(name):
+        with explained(name):
             try:
                 (found,) = self._client.describe_stacks(StackName=name)["Stacks"]
             except botocore.exceptions.ClientError as error:
@@ -118,22 +127,22 @@ class Conversation:
         """Lets CloudFormation do what the change set says. Whoever calls follows the stack's events."""
         # CreateChangeSet's OnStackFailure has said it for a new stack, and the two exclude each other.
         update = {} if made.creates else {"DisableRollback": disable_rollback}
-        with _explained(made.stack_name):
+        with explained(made.stack_name):
             self._client.execute_change_set(ChangeSetName=made.arn, **update)
 
-    def protect(self, stack_name: str) -> None:
-        """Turns termination protection on."""
-        with _explained(stack_name):
-            self._client.update_termination_protection(StackName=stack_name, EnableTerminationProtection=True)
+    def protect(self, stack_name: str, *, on: bool = True) -> None:
+        """Turns termination protection on or off."""
+        with explained(stack_name):
+            self._client.update_termination_protection(StackName=stack_name, EnableTerminationProtection=on)
 
-    def delete(self, stack: Stack) -> None:
+    def delete(self, stack: Stack, *, role_arn: str = "") -> None:
         """Starts the deletion of a stack."""
-        with _explained(stack.name):
-            self._client.delete_stack(StackName=stack.arn)
+        with explained(stack.name):
+            self._client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
 
     def last_event(self, stack_arn: str) -> str:
         """The ID of the newest event, from which `follow` goes on; empty if there is none."""
-        with _explained(stack_arn):
+        with explained(stack_arn):
             events = self._client.describe_stack_events(StackName=stack_arn)["StackEvents"]
         return str(events[0]["EventId"]) if events else ""
 
@@ -166,7 +175,7 @@ class Conversation:
         found: list[Event] = []
         options: dict[str, str] = {}
         while True:
-            with _explained(stack_arn):
+            with explained(stack_arn):
                 page = self._client.describe_stack_events(StackName=stack_arn, **options)
             for told in page["StackEvents"]:
                 if told["EventId"] == since:
@@ -221,7 +230,7 @@ class Conversation:
         if creates:
             # Its default is documented inconsistently.
             optional["OnStackFailure"] = "DO_NOTHING" if request.disable_rollback else "ROLLBACK"
-        with _explained(request.stack_name):
+        with explained(request.stack_name):
             return str(
                 self._client.create_change_set(
                     StackName=request.stack_name,
@@ -238,7 +247,7 @@ class Conversation:
     def _ready(self, stack_name: str, arn: str) -> ChangeSet:
         end = self._now() + 60 * CHANGE_SET_MINUTES
         while True:
-            with _explained(stack_name):
+            with explained(stack_name):
                 page = self._client.describe_change_set(ChangeSetName=arn, IncludePropertyValues=True)
             if page["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
                 break
@@ -252,7 +261,7 @@ class Conversation:
             self._sleep(POLL_SECONDS)
         pages = [page]
         while token := pages[-1].get("NextToken"):
-            with _explained(stack_name):
+            with explained(stack_name):
                 pages.append(
                     self._client.describe_change_set(ChangeSetName=arn, IncludePropertyValues=True, NextToken=token)
                 )
@@ -280,7 +289,7 @@ class Conversation:
             options = {"NextToken": page["NextToken"]}
 
     def _discard(self, stack_name: str, arn: str, *, new_stack: bool) -> None:
-        with _explained(stack_name):
+        with explained(stack_name):
             self._client.delete_change_set(ChangeSetName=arn)
             if not new_stack:
                 return
@@ -331,7 +340,7 @@ def unknown_parameter(name: str, known: Sequence[str]) -> UsageError:
 
 
 @contextmanager
-def _explained(stack_name: str) -> Iterator[None]:
+def explained(stack_name: str) -> Iterator[None]:
     """Turns what botocore raises into a sentence, with the request's ID but no credentials."""
     try:
         yield

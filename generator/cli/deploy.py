@@ -129,13 +129,13 @@ def _settled(talk: Conversation, stack_name: str, arguments: argparse.Namespace)
         print(f"{stack_name} is {stack.status}: following that first.", file=sys.stderr)
         if arguments.no_wait:
             return False
-        _watch(talk, stack.arn, talk.last_event(stack.arn))
+        watch(talk, stack.arn, talk.last_event(stack.arn))
         stack = talk.stack(stack_name)
     if stack and stack.status in NEVER_LIVED and arguments.recreate:
         print(f"Deleting {stack_name}, which is {stack.status} ...", file=sys.stderr)
         since = talk.last_event(stack.arn)
         talk.delete(stack)
-        _watch(talk, stack.arn, since)
+        watch(talk, stack.arn, since)
         stack = talk.stack(stack_name)
     then = advice(stack.status, stack_name) if stack else ""
     if stack and then:
@@ -153,7 +153,7 @@ def _followed(
         print(f"CloudFormation is at work on {stack_name}; run the same command again to follow it.", file=sys.stderr)
         return DONE
     try:
-        stack, events = _watch(talk, stack_arn, since)
+        stack, events = watch(talk, stack_arn, since)
     except KeyboardInterrupt:
         print(
             f"\nCloudFormation goes on with {stack_name}. To follow it again, run the same command again.",
@@ -181,7 +181,7 @@ def _followed(
     return DONE
 
 
-def _watch(talk: Conversation, stack_arn: str, since: str) -> tuple[Stack, list[Event]]:
+def watch(talk: Conversation, stack_arn: str, since: str) -> tuple[Stack, list[Event]]:
     """Follows a stack, telling every event on standard error, and now and then what is still running."""
     from generator.events import still_running
 

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from generator import contract
@@ -33,22 +33,27 @@ STYLES = {
 
 def conversation(arguments: argparse.Namespace) -> Conversation:
     """CloudFormation in the account and Region that the arguments and the environment name."""
+    (client,) = clients(arguments, "cloudformation")
+    from generator.deploy import Conversation
+
+    return Conversation(client)
+
+
+def clients(arguments: argparse.Namespace, *services: str) -> list[Any]:
+    """A client for each service, in the account and Region that the arguments and the environment name."""
     try:
         import boto3
         import botocore.exceptions
         from botocore.config import Config
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=str(error.name), extra="deploy") from error
-    from generator.deploy import Conversation
-
     try:
         # boto3 knows AWS_DEFAULT_REGION only; the AWS CLI prefers AWS_REGION.
         region = arguments.region or os.environ.get("AWS_REGION")
         session = boto3.Session(profile_name=arguments.profile, region_name=region)
         # With growing pauses, because a long deployment meets throttling.
-        attempts = int(os.environ.get("AWS_MAX_ATTEMPTS", "10"))
-        retries = {"mode": "standard", "total_max_attempts": attempts}
-        client = session.client("cloudformation", config=Config(retries=retries))
+        retries = {"mode": "standard", "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", "10"))}
+        return [session.client(service, config=Config(retries=retries)) for service in services]
     except botocore.exceptions.NoRegionError:
         raise UsageError("There is no AWS Region: pass --region, or set AWS_REGION.") from None
     except botocore.exceptions.ProfileNotFound as error:
@@ -57,7 +62,11 @@ def conversation(arguments: argparse.Namespace) -> Conversation:
         raise DeployError(
             stack=arguments.name, what="AWS cannot be reached", why=str(error).rstrip("."), then="Mend this and repeat."
         ) from error
-    return Conversation(client)
+
+
+def stack_name(layer: str, arguments: argparse.Namespace) -> str:
+    """The name of a layer's stack."""
+    return data_stack(arguments) if layer == contract.DATA_LAYER else f"{arguments.name}-{layer}"
 
 
 def data_stack(arguments: argparse.Namespace) -> str:
@@ -134,11 +143,10 @@ def requests(
             raise unknown_parameter(name, known)
     given = {contract.DATA_STACK_NAME: data_stack(arguments), **given}
     for layer in wanted:
-        is_data = layer.name == contract.DATA_LAYER
         yield (
             layer,
             Request(
-                stack_name=data_stack(arguments) if is_data else f"{arguments.name}-{layer.name}",
+                stack_name=stack_name(layer.name, arguments),
                 template=templates[layer.name],
                 parameters={name: value for name, value in given.items() if name in declared[layer.name]},
                 tags=tags,

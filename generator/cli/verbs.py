@@ -32,21 +32,28 @@ def verb(verbs: Subparsers, name: str, run: Run, *, help: str, description: str,
     return parser
 
 
-def add_stack_options(parser: Any) -> None:
-    """The options of every verb that talks to CloudFormation; --region and --profile are the AWS CLI's."""
+def add_account_options(parser: Any) -> None:
+    """The options of every verb that talks to AWS; --region and --profile are the AWS CLI's."""
     parser.add_argument("--name", default="users", help="stacks are called NAME-LAYER (default: users)")
     parser.add_argument("--data-stack", metavar="STACK", help="the data layer's stack (default: NAME-data)")
+    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation acts with")
+    parser.add_argument("--region", help="as in the AWS CLI")
+    parser.add_argument("--profile", help="as in the AWS CLI")
+
+
+def add_stack_options(parser: Any) -> None:
+    """The options of every verb that says what stacks should become."""
+    add_account_options(parser)
     parser.add_argument("--image", metavar="URI", help="the image to run: the parameter ImageUri")
     parser.add_argument(
-        "--parameters", metavar="FILE", type=Path, help=("parameters as the AWS CLI or CodePipeline has them")
+        "--parameters", metavar="FILE", type=Path, help="parameters as the AWS CLI or CodePipeline has them"
     )
     parser.add_argument(
-        "--parameter", metavar="KEY=VALUE", action="append", default=[], help="one parameter; may be repeated"
+        "--parameter", metavar="KEY=VALUE", action="append", default=[], help="one parameter; repeatable"
     )
     parser.add_argument(
-        "--tag", metavar="KEY=VALUE", action="append", default=[], help=("a tag for the stacks; repeatable")
+        "--tag", metavar="KEY=VALUE", action="append", default=[], help=("a tag of the stacks; repeatable")
     )
-    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation acts with")
     parser.add_argument(
         "--allow-replacement", metavar="LOGICAL_ID", action="append", default=[], help="let this change to data through"
     )
@@ -56,8 +63,6 @@ def add_stack_options(parser: Any) -> None:
     parser.add_argument(
         "--import-existing", action="store_true", help=("take over resources that exist under their name")
     )
-    parser.add_argument("--region", help="as in the AWS CLI")
-    parser.add_argument("--profile", help="as in the AWS CLI")
 
 
 def chosen(layers: Sequence[Layer], name: str | None) -> Sequence[Layer]:

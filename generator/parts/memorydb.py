@@ -230,7 +230,7 @@ def memorydb(settings: Settings, place: Place, users: tuple[User, ...]) -> Memor
         SnapshotWindow=has_snapshot_window.choose(inputs.snapshot_window.ref()),
         MaintenanceWindow=has_maintenance_window.choose(inputs.maintenance_window.ref()),
         SnapshotName=has_snapshot_name.choose(inputs.snapshot_name.ref()),
-        FinalSnapshotName=stack_name_of("final"),
+        FinalSnapshotName=stack_name_of(contract.FINAL_SNAPSHOT_LABEL),
         KmsKeyId=key.choose(key.arn.ref()),
         DeletionPolicy="Delete",
         UpdateReplacePolicy="Delete",

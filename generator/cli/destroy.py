@@ -1,0 +1,159 @@
+"""`destroy`: both stacks in reverse, a snapshot kept. Says what goes and what stays, and asks for the name."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from generator.cli.verbs import DONE, FAILED, INTERRUPTED, Layers, Subparsers, add_account_options, chosen, verb
+from generator.errors import DeployError, UsageError
+
+if TYPE_CHECKING:
+    from generator.deploy import Conversation, Stack
+    from generator.removal import Inventory
+
+# A connector's interfaces are released some time after the connector is gone.
+LINGER_SECONDS = 60
+LINGER_ATTEMPTS = 30
+
+
+def add_to(verbs: Subparsers, prog: str) -> None:
+    """Adds the verb to the command."""
+    parser = verb(
+        verbs,
+        "destroy",
+        run,
+        help="delete the stacks in reverse, and keep a snapshot",
+        description="Deletes the compute stack, then the data stack. Names everything that goes and that stays, "
+        "and asks for the deployment's name. Refuses while another stack imports from the data stack, while the "
+        "repository holds images, and while the final snapshot's name is taken.",
+        example=f"{prog} destroy --name users",
+    )
+    add_account_options(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--purge-images", action="store_true", help="delete the images in the repository too")
+
+
+def run(layers: Layers, arguments: argparse.Namespace) -> int:
+    """Destroys what is there; returns the exit code."""
+    from generator.cli.stacks import clients, conversation, stack_name
+
+    if not arguments.yes and not sys.stdin.isatty():
+        raise UsageError("There is no terminal to ask on: pass --yes to delete without being asked.")
+    talk = conversation(arguments)
+    wanted = [stack_name(layer.name, arguments) for layer in reversed(chosen(layers(), arguments.layer))]
+    stacks = [stack for name in wanted if (stack := talk.stack(name))]
+    if not stacks:
+        print(f"There is nothing to destroy: no stack {' or '.join(wanted)}.")
+        return DONE
+    return destroy(talk, stacks, arguments, *clients(arguments, "ecr", "memorydb"))
+
+
+def destroy(
+    talk: Conversation, stacks: list[Stack], arguments: argparse.Namespace, ecr: object, memorydb: object
+) -> int:
+    """Deletes `stacks` in their order, after all that stands in the way is out of it."""
+    from generator.removal import REPOSITORY, images, inventory, purge, snapshot_exists
+
+    held = [inventory(talk.client, stack.name, stack.arn) for stack in stacks]
+    _refuse_imports(talk, stacks)
+    full = {}
+    for one in held:
+        for repository in one.of_type(REPOSITORY):
+            found = images(ecr, repository.physical_id)
+            if found and not arguments.purge_images:
+                raise DeployError(
+                    stack=one.stack_name,
+                    what=f"The repository {repository.physical_id} holds {len(found)} images",
+                    why="CloudFormation does not delete it then",
+                    then="Pass --purge-images to delete them too.",
+                )
+            full[repository.physical_id] = found
+        if one.final_snapshot and snapshot_exists(memorydb, one.final_snapshot):
+            raise DeployError(
+                stack=one.stack_name,
+                what=f"There is a snapshot {one.final_snapshot} already",
+                why="the cluster's final snapshot has to have this name",
+                then="Copy it under another name and delete it: aws memorydb copy-snapshot, then delete-snapshot.",
+            )
+    _tell(held, {name: len(found) for name, found in full.items()})
+    if not arguments.yes and not _typed(arguments.name):
+        print("Nothing was deleted.", file=sys.stderr)
+        return FAILED
+    for repository_name, found in full.items():
+        purge(ecr, repository_name, found)
+    for stack, one in zip(stacks, held, strict=True):
+        try:
+            _delete(talk, stack, arguments.role_arn)
+        except KeyboardInterrupt:
+            print(f"\nCloudFormation goes on deleting {stack.name}. Run the same command again.", file=sys.stderr)
+            return INTERRUPTED
+        print(f"{stack.name} is deleted.")
+        if one.final_snapshot and not snapshot_exists(memorydb, one.final_snapshot):
+            raise DeployError(
+                stack=stack.name,
+                what=f"The final snapshot {one.final_snapshot} is missing",
+                why="the cluster is gone and MemoryDB does not know the snapshot",
+                then="Look for it in the console, under Snapshots, in this Region.",
+            )
+    return DONE
+
+
+def _refuse_imports(talk: Conversation, stacks: list[Stack]) -> None:
+    from generator.removal import importers
+
+    going = {stack.name for stack in stacks}
+    for stack in stacks:
+        users = {name for names in importers(talk.client, stack.name, stack.arn).values() for name in names}
+        if users - going:
+            raise DeployError(
+                stack=stack.name,
+                what="Other stacks use its values",
+                why=f"{', '.join(sorted(users - going))} would be left without their data",
+                then="Delete those first, or move them to another data stack.",
+            )
+
+
+def _tell(held: list[Inventory], full: dict[str, int]) -> None:
+    for one in held:
+        print(f"{one.stack_name} goes, with:")
+        for resource in one.resources:
+            if not resource.stays:
+                count = f", with {full[resource.physical_id]} images" if full.get(resource.physical_id) else ""
+                print(f"  - {resource.logical_id}  {resource.resource_type}  {resource.physical_id}{count}")
+        for sentence in one.stays():
+            print(f"  stays: {sentence}")
+
+
+def _typed(name: str) -> bool:
+    print(f"Type {name} to delete all this: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() == name
+
+
+def _delete(talk: Conversation, stack: Stack, role_arn: str) -> None:
+    """Deletes one stack, again while interfaces linger."""
+    from generator.cli.deploy import watch
+    from generator.events import first_failure
+    from generator.removal import LINGERS
+
+    if stack.protected:
+        talk.protect(stack.name, on=False)
+    for attempt in range(LINGER_ATTEMPTS):
+        since = talk.last_event(stack.arn)
+        talk.delete(stack, role_arn=role_arn)
+        left, events = watch(talk, stack.arn, since)
+        if left.status == "DELETE_COMPLETE":
+            return
+        failure = first_failure(events)
+        reason = failure.reason if failure else left.reason
+        if not LINGERS.search(reason) or attempt + 1 == LINGER_ATTEMPTS:
+            raise DeployError(
+                stack=stack.name,
+                what=f"The deletion failed, the stack is {left.status}",
+                why=f"{failure.logical_id}: {reason}".rstrip(".") if failure else reason,
+                then="Mend this, and run the same command again.",
+            )
+        what = failure.logical_id if failure else stack.name
+        print(f"Something still holds on to {what}; trying again.", file=sys.stderr)
+        talk.pause(LINGER_SECONDS)

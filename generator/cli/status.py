@@ -1,0 +1,132 @@
+"""`status`: the stacks as they are, their outputs, and whether somebody changed them by hand."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator.cli.verbs import DONE, Layers, Subparsers, add_account_options, chosen, verb
+from generator.errors import DeployError, OutputError
+
+if TYPE_CHECKING:
+    from generator.deploy import Conversation
+
+DRIFT_MINUTES = 15
+
+
+def add_to(verbs: Subparsers, prog: str) -> None:
+    """Adds the verb to the command."""
+    parser = verb(
+        verbs,
+        "status",
+        run,
+        help="show stacks, outputs and drift",
+        description=(
+            "Shows each layer's stack: its status, its outputs, and with --drift what somebody changed by hand."
+        ),
+        example=f"{prog} status --name users --format json",
+    )
+    add_account_options(parser)
+    parser.add_argument("--drift", action="store_true", help="detect drift, which takes a minute or more")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument("--outputs-file", metavar="FILE", type=Path, help="write the outputs as JSON")
+
+
+def run(layers: Layers, arguments: argparse.Namespace) -> int:
+    """Shows the status and returns the exit code."""
+    from generator.cli.stacks import conversation, stack_name
+
+    talk = conversation(arguments)
+    told = [_status(talk, stack_name(layer.name, arguments), arguments) for layer in chosen(layers(), arguments.layer)]
+    if arguments.format == "json":
+        print(json.dumps({"version": 1, "stacks": told}, indent=2))
+    else:
+        for stack in told:
+            _show(stack)
+    if arguments.outputs_file:
+        outputs = {stack["stackName"]: stack["outputs"] for stack in told}
+        try:
+            arguments.outputs_file.write_text(json.dumps(outputs, indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                action="write", path=arguments.outputs_file, reason=error.strerror or str(error)
+            ) from error
+    return DONE
+
+
+def _status(talk: Conversation, name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    stack = talk.stack(name)
+    if stack is None:
+        return {"stackName": name, "status": None, "outputs": {}}
+    told: dict[str, Any] = {
+        "stackName": name,
+        "stackId": stack.arn,
+        "status": stack.status,
+        "reason": stack.reason or None,
+        "terminationProtection": stack.protected,
+        "outputs": dict(sorted(stack.outputs.items())),
+    }
+    if arguments.drift and stack.exists:
+        print(f"Detecting drift of {name} ...", file=sys.stderr)
+        told["drift"] = drift(talk, name)
+    return told
+
+
+def drift(talk: Conversation, stack_name: str) -> list[dict[str, Any]]:
+    """What somebody changed by hand: each resource with its properties, expected and actual."""
+    from generator.changeset import HIDDEN, SECRET
+    from generator.deploy import explained
+
+    with explained(stack_name):
+        detection = talk.client.detect_stack_drift(StackName=stack_name)["StackDriftDetectionId"]
+        end = time.monotonic() + 60 * DRIFT_MINUTES
+        while True:
+            found = talk.client.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+            if found["DetectionStatus"] != "DETECTION_IN_PROGRESS":
+                break
+            if time.monotonic() > end:
+                raise DeployError(
+                    stack=stack_name,
+                    what="Drift detection does not end",
+                    why=f"it has run for {DRIFT_MINUTES} minutes",
+                    then="Look at it in the console.",
+                )
+            talk.pause(2)
+        pages = talk.client.get_paginator("describe_stack_resource_drifts").paginate(
+            StackName=stack_name, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
+        )
+        return [
+            {
+                "logicalId": resource["LogicalResourceId"],
+                "status": resource["StackResourceDriftStatus"],
+                "properties": [
+                    {
+                        "path": difference["PropertyPath"],
+                        "expected": HIDDEN
+                        if SECRET.search(difference["PropertyPath"])
+                        else difference["ExpectedValue"],
+                        "actual": HIDDEN if SECRET.search(difference["PropertyPath"]) else difference["ActualValue"],
+                    }
+                    for difference in resource.get("PropertyDifferences", ())
+                ],
+            }
+            for page in pages
+            for resource in page["StackResourceDrifts"]
+        ]
+
+
+def _show(stack: dict[str, Any]) -> None:
+    reason = f" ({stack['reason']})" if stack.get("reason") else ""
+    print(f"{stack['stackName']}: {stack['status'] or 'does not exist'}{reason}")
+    for key, value in stack["outputs"].items():
+        print(f"  {key}: {value}")
+    for resource in stack.get("drift", ()):
+        print(f"  drift: {resource['logicalId']} is {resource['status']}")
+        for difference in resource["properties"]:
+            print(f"    {difference['path']}: {difference['expected']} is {difference['actual']}")
+    if stack.get("drift") == []:
+        print("  no drift")
