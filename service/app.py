@@ -46,7 +46,7 @@ def create_app(store: Users, *, seconds: float = 2.0, build_id: str = "unknown")
     app.add_route("/health", _Health())
     app.add_route("/ready", _Ready(store, build_id))
     app.add_route("/openapi.json", _OpenApi())
-    # An e-mail may hold slashes. It is what WSGI servers make of the path, which they decode once.
+    # An e-mail may hold slashes.
     app.add_route("/{email:path}", _User(store))
     return app
 
@@ -65,8 +65,9 @@ class _User:
     def __init__(self, store: Users) -> None:
         self._store = store
 
-    def on_get(self, request: falcon.Request, response: falcon.Response, email: str) -> None:
-        fields = self._store.get(_checked(request, email), request.context.deadline)
+    def on_get(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
+        email = _email(request)
+        fields = self._store.get(email, request.context.deadline)
         if fields is None:
             _missing(response, email)
         else:
@@ -75,15 +76,17 @@ class _User:
 
     on_head = on_get
 
-    def on_put(self, request: falcon.Request, response: falcon.Response, email: str) -> None:
+    def on_put(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
         fields = _body(request)
-        if fields["email"] != _checked(request, email):
+        email = _email(request)
+        if fields["email"] != email:
             raise falcon.HTTPBadRequest(description="The e-mail address of the body is not that of the path.")
         created = self._store.replace(email, fields, request.context.deadline)
         response.status = falcon.HTTP_201 if created else falcon.HTTP_200
 
-    def on_delete(self, request: falcon.Request, response: falcon.Response, email: str) -> None:
-        if self._store.delete(_checked(request, email), request.context.deadline):
+    def on_delete(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
+        email = _email(request)
+        if self._store.delete(email, request.context.deadline):
             response.status = falcon.HTTP_204
         else:
             _missing(response, email)
@@ -149,7 +152,7 @@ class _Envelope:
                 extra={
                     "request": request.context.id,
                     "method": request.method,
-                    "route": request.uri_template,
+                    "route": request.uri_template and request.uri_template.replace(":path", ""),
                     "status": response.status_code,
                     "ms": round(1000 * (time.monotonic() - request.context.arrived), 1),
                 },
@@ -166,14 +169,15 @@ def _body(request: falcon.Request) -> Fields:
         raise falcon.HTTPBadRequest(description=f"{error}.") from None
 
 
-def _checked(request: falcon.Request, email: str) -> str:
-    """The e-mail of the path; falcon has put U+FFFD where it was not UTF-8, which would be somebody else's."""
-    if "\N{REPLACEMENT CHARACTER}" in email:
-        try:
-            request.env["PATH_INFO"].encode("latin-1").decode()
-        except UnicodeDecodeError:
-            raise falcon.HTTPBadRequest(description="The path is not UTF-8.") from None
-    return email
+def _email(request: falcon.Request) -> str:
+    """The e-mail in the path, which the server has decoded once (PEP 3333: to Latin-1).
+
+    Falcon's own view of it lacks leading slashes, and has U+FFFD for what is not UTF-8, which would be somebody else's.
+    """
+    try:
+        return str(request.env["PATH_INFO"])[1:].encode("latin-1").decode()
+    except UnicodeDecodeError:
+        raise falcon.HTTPBadRequest(description="The path is not UTF-8.") from None
 
 
 def _missing(response: falcon.Response, email: str) -> None:

@@ -1,4 +1,4 @@
-"""waitress, with the two things it lacks: the moment a request arrived, and an end that finishes what runs."""
+"""waitress, with what it lacks: the moment a request arrived, the path as it is, an end that finishes what runs."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ class _Task(WSGITask):
     request: Any
 
     def get_environment(self) -> dict[str, Any]:
-        return {**super().get_environment(), ARRIVED: self.request.arrived}
+        # waitress leaves one of several leading slashes, but an e-mail may begin with one.
+        return {**super().get_environment(), "PATH_INFO": self.request.path, ARRIVED: self.request.arrived}
 
 
 class _Channel(HTTPChannel):
