@@ -194,7 +194,7 @@ def test_a_chunked_body_has_the_same_bound(service: Service) -> None:
     for size, expected in ((MAX_BODY, 200), (MAX_BODY + 1, 413)):
         text = body("chunked@foo.com").ljust(size).decode()
         made = subprocess.run(
-            ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", *length, "-d", "@-", service.url],
+            ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", *length, "-d@-", service.url],
             input=text, capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert made.stdout == str(expected)
