@@ -1,5 +1,6 @@
 # make build   emit and lint the templates          make test    run every test
-# make check   all that CI checks                   make clean   forget the environment
+# make serve   the service on this machine          make check   all that CI checks
+# make clean   forget the environment
 # GNU Make 3.81 suffices.
 
 VENV := .venv
@@ -12,10 +13,13 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: build test check format clean redis-server
+.PHONY: build serve test check format clean redis-server
 
 build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
+
+serve: $(VENV)/serve.stamp
+	@$(BIN)/python build.py serve
 
 test: $(VENV)/test.stamp redis-server
 	$(BIN)/python -m pytest
@@ -45,9 +49,13 @@ $(VENV)/build.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[lint]'
 	@touch $@
 
+$(VENV)/serve.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP_INSTALL) --editable '.[serve]'
+	@touch $@
+
 $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[lint,test]'
-	@touch $@ $(VENV)/build.stamp
+	@touch $@ $(VENV)/build.stamp $(VENV)/serve.stamp
 
 # RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.
 redis-server:

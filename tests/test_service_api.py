@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from rehearsal.cluster import Cluster
 from service.openapi import document
 from service.users import MAX_BODY
-from tests.running import ROOT, Client, Service, body, path
+from tests.running import Client, Service, body, path
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
@@ -250,10 +250,3 @@ def test_whatever_is_sent_nothing_breaks(service: Service, email: str, user: byt
         assert client("GET", path(email)).status < 500
     finally:
         client.close()
-
-
-def test_the_service_imports_nothing_of_the_generator() -> None:
-    listed = subprocess.run(
-        ["grep", "-rlE", "^(from|import) (generator|rehearsal|tests)", ROOT / "service"], capture_output=True, text=True
-    )
-    assert listed.stdout == ""
