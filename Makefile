@@ -1,6 +1,7 @@
 # make build   emit and lint the templates          make test    run every test
-# make check   all that CI checks                   make audit   what neutral tools say (docs/security.md)
-# make bench   how long things take               make clean   forget the environments
+# make check   all that CI checks                   make serve   the service on this machine
+# make audit   what neutral tools say               make bench   how long things take
+# make clean   forget the environments
 # GNU Make 3.81 suffices.
 
 VENV := .venv
@@ -13,10 +14,13 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: build test check audit bench format clean redis-server
+.PHONY: build serve test check audit bench format clean redis-server
 
 build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
+
+serve: $(VENV)/serve.stamp
+	@$(BIN)/python build.py serve
 
 test: $(VENV)/test.stamp redis-server
 	$(BIN)/python -m pytest
@@ -53,9 +57,13 @@ $(VENV)/build.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[lint]'
 	@touch $@
 
+$(VENV)/serve.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP_INSTALL) --editable '.[serve]'
+	@touch $@
+
 $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[deploy,lint,test]'
-	@touch $@ $(VENV)/build.stamp
+	@touch $@ $(VENV)/build.stamp $(VENV)/serve.stamp
 
 # RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.
 redis-server:

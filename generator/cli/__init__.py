@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import generator
-from generator.cli import build, deploy, destroy, preview, status
+from generator.cli import build, deploy, destroy, preview, serve, status
 from generator.cli.verbs import FAILED, INTERRUPTED, Layers
 from generator.errors import GeneratorError, UsageError
 
-VERBS = (build, preview, deploy, destroy, status)
+VERBS = (build, preview, deploy, destroy, status, serve)
 
 
 def main(layers: Layers, argv: Sequence[str] | None = None) -> int:

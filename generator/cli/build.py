@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generator.cli.verbs import DONE, FAILED, Layers, Subparsers, chosen, verb
+from generator.cli.verbs import DONE, FAILED, Layers, Subparsers, add_layer_option, chosen, verb
 from generator.errors import OutputError
 from generator.layers import Layer
 from generator.template import TEMPLATE_BODY_LIMIT
@@ -32,6 +32,7 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         "place. With a finding, nothing is written.",
         example=f"{prog} build --check",
     )
+    add_layer_option(parser)
     parser.add_argument("--check", action="store_true", help="write nothing; fail with a diff if a file is not current")
     parser.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("templates"), help="where the files go (default: templates)"

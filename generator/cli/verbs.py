@@ -26,14 +26,19 @@ def verb(verbs: Subparsers, name: str, run: Run, *, help: str, description: str,
     parser = verbs.add_parser(
         name, help=help, description=description, epilog=f"Example: {example}", allow_abbrev=False
     )
-    parser.add_argument("--layer", metavar="LAYER", help="only this layer")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.set_defaults(run=run)
     return parser
 
 
+def add_layer_option(parser: Any) -> None:
+    """The option that narrows a verb."""
+    parser.add_argument("--layer", metavar="LAYER", help="only this layer")
+
+
 def add_account_options(parser: Any) -> None:
     """The options of every verb that talks to AWS; --region and --profile are the AWS CLI's."""
+    add_layer_option(parser)
     parser.add_argument("--name", default="users", help="stacks are called NAME-LAYER (default: users)")
     parser.add_argument("--data-stack", metavar="STACK", help="the data layer's stack (default: NAME-data)")
     parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation acts with")

@@ -1,0 +1,100 @@
+"""waitress, with what it lacks: the moment a request arrived, the path as it is, an end that finishes what runs."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from waitress import wasyncore
+from waitress.adjustments import Adjustments
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.server import TcpWSGIServer
+from waitress.task import WSGITask
+
+from service.app import ARRIVED
+
+# Load balancers keep a connection for about a minute, and should be the ones who close it.
+IDLE_SECONDS = 120
+MAX_CONNECTIONS = 1000
+# More than the API takes, so that the API says so; beyond this waitress does, before it has read it all.
+MAX_BODY = 1024 * 1024
+MAX_HEADER = 16 * 1024
+
+
+class Server(TcpWSGIServer):
+    """Listens from the moment it is made; `run` serves until SIGTERM or SIGINT."""
+
+    def __init__(self, app: Callable[..., Any], host: str, port: int, threads: int) -> None:
+        adjustments = Adjustments(
+            host=host,
+            port=port,
+            threads=threads,
+            backlog=1024,
+            channel_timeout=IDLE_SECONDS,
+            connection_limit=MAX_CONNECTIONS,
+            max_request_body_size=MAX_BODY,
+            max_request_header_size=MAX_HEADER,
+            # select() ends at 1,024 files.
+            asyncore_use_poll=True,
+            # Nothing here looks at proxy headers.
+            clear_untrusted_proxy_headers=False,
+            ident=None,
+        )
+        self.channel_class = _Channel
+        self._sockets: dict[int, Any] = {}
+        self._stopping = False
+        super().__init__(app, self._sockets, adj=adjustments)
+
+    def run(self, grace: float = 5.0) -> None:
+        """Serves until SIGTERM or SIGINT; then stops listening, and returns when all is answered, or after `grace`
+        seconds. A second signal ends the process.
+
+        The handlers matter beyond politeness: the kernel lets process 1 ignore what it has no handler for.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        while not self._stopping:
+            self._turn(timeout=30)
+        wasyncore.dispatcher.close(self)
+        end = time.monotonic() + grace
+        while self.active_channels and time.monotonic() < end:
+            channels: Any = self.active_channels
+            for channel in tuple(channels.values()):
+                if not (channel.requests or channel.request or channel.total_outbufs_len):
+                    channel.will_close = True
+            self._turn(timeout=0.1)
+        self.task_dispatcher.shutdown(timeout=1)
+
+    def _turn(self, timeout: float) -> None:
+        wasyncore.loop(timeout=timeout, use_poll=True, map=self._sockets, count=1)
+
+    def _stop(self, number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        self._stopping = True
+        self.pull_trigger()
+
+
+class _Parser(HTTPRequestParser):
+    arrived = 0.0
+
+    def received(self, data: bytes) -> int:
+        consumed = super().received(data)
+        if self.completed:
+            self.arrived = time.monotonic()
+        return consumed
+
+
+class _Task(WSGITask):
+    request: Any
+
+    def get_environment(self) -> dict[str, Any]:
+        # waitress leaves one of several leading slashes, but an e-mail may begin with one.
+        return {**super().get_environment(), "PATH_INFO": self.request.path, ARRIVED: self.request.arrived}
+
+
+class _Channel(HTTPChannel):
+    parser_class = _Parser
+    task_class = _Task

@@ -1,0 +1,76 @@
+"""What a user is: the types that validate it, and from which /openapi.json is generated.
+
+A user is a JSON object of strings. `email` and `name` are required, other attributes are kept as they come, within the
+bounds below. The bounds also keep what is stored small: at most 64 attributes of 4,096 characters, in a body of 64 KiB.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+MAX_BODY = 64 * 1024
+MAX_ATTRIBUTES = 64
+
+# RFC 5321 allows an address 254 characters. Everything but control characters may stand before the @, because a quoted
+# local part holds nearly anything; a domain holds no spaces. Every address has an @, so no route can be one.
+Email = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=254,
+        pattern="^[^\\u0000-\\u001f\\u007f]+@[^\\u0000-\\u0020\\u007f@]+$",
+        description="An e-mail address, kept exactly as given: no change of case, no normalisation.",
+    ),
+]
+Name = Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\u0000]+$", description="Any text without NUL.")]
+Key = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[^\\u0000]+$")]
+Value = Annotated[str, Meta(max_length=4096, pattern="^[^\\u0000]*$", description="Any text without NUL.")]
+Attributes = Annotated[dict[Key, Value], Meta(max_length=MAX_ATTRIBUTES)]
+
+Fields: TypeAlias = dict[str, str]
+
+
+class User(msgspec.Struct):
+    """A user; further attributes are strings too."""
+
+    email: Email
+    name: Name
+
+
+class InvalidUserError(Exception):
+    """The body is no user; the text says where and why, and repeats nothing of the body."""
+
+
+class UnavailableError(Exception):
+    """The store cannot do it, or not in time. The text is a sentence for anybody: no host, no key, no secret."""
+
+
+def parse(body: bytes) -> Fields:
+    """The user in `body`. Raises InvalidUserError."""
+    try:
+        fields = _attributes.decode(body)
+        msgspec.convert(fields, User)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        # msgspec names the place and the rule, never the value. UnicodeDecodeError would quote the bytes.
+        reason = str(error) if isinstance(error, msgspec.MsgspecError) else "not JSON in UTF-8"
+        raise InvalidUserError(reason) from None
+    # Python's $ also matches before a final newline; JSON Schema's does not.
+    if fields["email"].endswith("\n"):
+        raise InvalidUserError("Expected no newline - at `$.email`")
+    # msgspec keeps the last of two equal keys without a word. The text is known to be a flat object of strings by now.
+    if len(json.loads(body, object_pairs_hook=list)) != len(fields):
+        raise InvalidUserError("Object names an attribute twice")
+    return fields
+
+
+def dump(fields: Fields) -> bytes:
+    """A user as it is answered: one line, keys sorted, a newline."""
+    return _encoder.encode(fields) + b"\n"
+
+
+_attributes = msgspec.json.Decoder(Attributes)
+_encoder = msgspec.json.Encoder(order="deterministic")
