@@ -59,6 +59,6 @@ def app_runner_layer(settings: Settings) -> Layer:
     return Layer(
         contract.APP_RUNNER_LAYER,
         "App Runner layer: the web service, connected to the MemoryDB cluster of a data layer's stack. Push an image "
-        "before deploying this.",
+        "before deploying this. Do not tag this stack: a changed tag replaces the service, or fails.",
         (app_runner(imported_data(), settings), supported_region()),
     )

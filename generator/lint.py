@@ -47,7 +47,9 @@ def lint(text: str, regions: Sequence[str] | None = None) -> tuple[Finding, ...]
 
     config = ConfigMixIn(config_file=os.devnull, regions=list(regions or claimed_regions(text)))
     template, errors = decode_str(text)
-    matches = errors or run_template_by_data(template or {}, config, rules)
+    if not errors and not isinstance(template, dict):
+        return (Finding("", "E0000", "There is no template in this text"),)
+    matches = errors or run_template_by_data(template, config, rules)
     return tuple(sorted({_finding(match) for match in matches}))
 
 
@@ -57,12 +59,12 @@ def claimed_regions(text: str) -> tuple[str, ...]:
         template = json.loads(text)
     except ValueError:
         return DEFAULT_REGIONS
-    rules = template.get("Rules", {}) if isinstance(template, dict) else {}
-    for rule in rules.values():
-        for assertion in rule["Assertions"]:
-            match assertion["Assert"]:
-                case {"Fn::Contains": [[*regions], {"Ref": "AWS::Region"}]}:
-                    return tuple(regions)
+    match template:
+        case {"Rules": dict() as rules}:
+            for rule in rules.values():
+                match rule:
+                    case {"Assertions": [{"Assert": {"Fn::Contains": [[*regions], {"Ref": "AWS::Region"}]}}]}:
+                        return tuple(regions)
     return DEFAULT_REGIONS
 
 

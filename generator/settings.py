@@ -21,7 +21,8 @@ VPC_PREFIX_LENGTHS = (16, 24)
 class Settings:
     """What the templates are made of. Every field has the default of the committed templates.
 
-    zones: Availability Zones to spread over, 2 or 3.
+    zones: Availability Zones to spread over, 2 or 3. While a service imports the subnets, CloudFormation refuses to
+        change their number.
     nat: NAT gateways for calls to the internet. "none" suffices for MemoryDB alone: App Runner fetches
         image, secret and logs outside the VPC. "one" or "per-zone" adds public subnets for them.
     vpc_cidr: the IPv4 block of the VPC, /16 to /24. It is cut into eight equal blocks, three private
@@ -67,5 +68,13 @@ class Settings:
             raise refuse(f"a VPC holds at most a /{largest}")
         if block.prefixlen > smallest:
             raise refuse(f"it cannot hold the subnets: eight of at least a /27 each need a /{smallest} or larger")
-        if block.is_loopback or block.is_link_local or block.is_multicast or block.is_unspecified:
-            raise refuse("a VPC cannot use loopback, link-local, multicast or unspecified addresses")
+        if str(block) != self.vpc_cidr:
+            raise refuse(f"it must be written {block}")
+        if (
+            block.is_loopback
+            or block.is_link_local
+            or block.is_multicast
+            or block.is_reserved
+            or block.overlaps(IPv4Network("0.0.0.0/8"))
+        ):
+            raise refuse("a VPC cannot use loopback, link-local, multicast or reserved addresses")

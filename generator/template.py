@@ -146,8 +146,9 @@ def assemble(description: str, *parts: Part) -> Template:
     template = Template(Description=description)
     template.set_version()
     taken: dict[tuple[str, str], tuple[str, Element]] = {}
-    for part in parts:
-        for path, element in elements(part):
+    for number, part in enumerate(parts, start=1):
+        for place, element in elements(part):
+            path = f"{place} of part {number}"
             claim = _claim(element)
             if claim not in taken:
                 taken[claim] = (path, element)

@@ -129,7 +129,9 @@ def test_a_bad_setting_is_one_paragraph_and_64(
 def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parts = (Topic(sns.Topic("Topic")), Topic(sns.Topic("Topic")))
     assert main(lambda: (Layer("twice", "Twice.", parts),), ["--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith("Logical ID Topic is used twice, by Topic.topic and by Topic.topic.")
+    assert capsys.readouterr().err.startswith(
+        "Logical ID Topic is used twice, by Topic.topic of part 1 and by Topic.topic of part 2."
+    )
     assert files(tmp_path) == []
 
 

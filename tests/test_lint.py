@@ -8,7 +8,7 @@ from cfnlint.core import get_rules
 
 from generator import lint as lint_module
 from generator.layers import default_layers
-from generator.lint import Finding, claimed_regions, lint
+from generator.lint import claimed_regions, lint
 from generator.regions import REGIONS
 from generator.settings import Settings
 from tests.strategies import SHAPES
@@ -38,7 +38,17 @@ def test_the_regions_are_those_that_the_template_claims() -> None:
     assert claimed_regions(TEXTS["data"]) == REGIONS
 
 
-@pytest.mark.parametrize("text", ["{}", "not JSON", "[]", '{"Rules": {"R": {"Assertions": [{"Assert": {}}]}}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        '{"Rules": []}',
+        '{"Rules": {"a": {}}}',
+        "not JSON",
+        "[]",
+        '{"Rules": {"R": {"Assertions": [{"Assert": {}}]}}}',
+    ],
+)
 def test_a_template_that_claims_no_region_is_linted_for_one(text: str) -> None:
     assert claimed_regions(text) == ("us-east-1",)
 
@@ -71,4 +81,21 @@ def test_a_cfnlintrc_that_lies_about_silences_nothing(tmp_path: Path, monkeypatc
 
 
 def test_findings_are_sorted() -> None:
-    assert sorted([Finding("B", "E1", ""), Finding("A", "E2", "")])[0].logical_id == "A"
+    template = json.loads(TEXTS["data"])
+    for logical_id in ("Vpc", "Acl", "Cluster"):
+        template["Resources"][logical_id]["Properties"]["Nothing"] = 1
+    assert [finding.logical_id for finding in lint(json.dumps(template), ["us-east-1"])] == ["Acl", "Cluster", "Vpc"]
+
+
+def test_every_region_that_the_template_claims_is_linted() -> None:
+    template = json.loads(TEXTS["apprunner"])
+    claim = template["Rules"]["RegionHasAppRunnerAndMemoryDb"]["Assertions"][0]["Assert"]["Fn::Contains"]
+    claim[0] = ["us-east-1", "eu-north-1"]
+    assert {finding.rule for finding in lint(json.dumps(template))} == {"E3006"}
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null"])
+def test_a_text_without_a_template_is_one_finding_or_more_and_no_crash(text: str) -> None:
+    findings = lint(text)
+    assert findings
+    assert not [finding for finding in findings if "xception" in finding.sentence]

@@ -139,6 +139,7 @@ def test_the_access_string_names_keys_and_commands_one_by_one() -> None:
         ("MaintenanceWindow", "sun:05:00-sun:06:00", True),
         ("MaintenanceWindow", "Sun:05:00-Sun:06:00", False),
         ("SnapshotName", "final-51af3dc0", True),
+        ("SnapshotName", "automatic.db-51af3dc0-2026-11-23-03-00", True),
         ("SnapshotName", "final-", False),
         ("SnapshotName", "final--1", False),
         ("SnapshotName", "Final", False),
@@ -316,3 +317,42 @@ def test_place_exports_join_the_subnets() -> None:
     assert place_exports(network(Settings())).private_subnet_ids.to_dict()["Value"] == {
         "Fn::Join": [",", [Ref("PrivateSubnetA").to_dict(), Ref("PrivateSubnetB").to_dict()]]
     }
+
+
+@pytest.mark.parametrize(("nat", "gateways"), [("one", ["A", "A", "A"]), ("per-zone", ["A", "B", "C"])])
+def test_each_zone_leaves_through_its_own_gateway_or_through_the_only_one(nat: Any, gateways: list[str]) -> None:
+    template = json.loads(default_layers(Settings(zones=3, nat=nat))[0].text())["Resources"]
+    for letter, gateway in zip("ABC", gateways, strict=True):
+        route = template[f"PrivateDefaultRoute{letter}"]["Properties"]
+        assert route["NatGatewayId"] == {"Ref": f"NatGateway{gateway}"}
+        assert route["RouteTableId"] == {"Ref": f"PrivateRouteTable{letter}"}
+        zone = template[f"PublicSubnet{letter}"]["Properties"]["AvailabilityZoneId"]
+        assert zone == {"Fn::GetAtt": [f"PrivateSubnet{letter}", "AvailabilityZoneId"]}
+    assert template["NatAddressA"]["DependsOn"] == "PublicDefaultRoute"
+    assert template["PublicDefaultRoute"]["DependsOn"] == "InternetGatewayAttachment"
+
+
+def test_a_private_service_is_reached_by_its_clients_group_over_https_alone() -> None:
+    template = json.loads(default_layers(Settings(private_ingress=True))[1].text())["Resources"]
+    endpoint = template["ServiceEndpoint"]["Properties"]
+    assert endpoint["SecurityGroupIds"] == [{"Fn::GetAtt": ["EndpointSecurityGroup", "GroupId"]}]
+    assert endpoint["PrivateDnsEnabled"] is False
+    rule = template["EndpointIngress"]["Properties"]
+    assert (rule["FromPort"], rule["ToPort"], rule["IpProtocol"]) == (443, 443, "tcp")
+    assert rule["SourceSecurityGroupId"] == {"Fn::GetAtt": ["ClientSecurityGroup", "GroupId"]}
+    assert rule["GroupId"] == {"Fn::GetAtt": ["EndpointSecurityGroup", "GroupId"]}
+
+
+@pytest.mark.parametrize(
+    ("users", "message"),
+    [((), "at least one user"), (("User", ""), "the same name"), (("Orders", "ORDERS"), "the same name")],
+)
+def test_users_that_memorydb_would_refuse_are_refused(users: tuple[str, ...], message: str) -> None:
+    with pytest.raises(TemplateError, match=message):
+        memorydb(Settings(), network(Settings()), tuple(user(prefix) for prefix in users))
+
+
+@pytest.mark.parametrize(("keys", "command"), [("a b", "hset"), ("", "hset"), ("a:*", "@all"), ("a:*", "HSET x")])
+def test_keys_and_commands_that_are_none_are_refused(keys: str, command: str) -> None:
+    with pytest.raises(TemplateError, match="is no"):
+        access_string(keys, (command,))

@@ -22,6 +22,7 @@ from cfnlint.rules import CloudFormationLintRule
 from generator.layers import default_layers
 from generator.lint import OUR_RULES, lint
 from generator.rules.__main__ import document, rules
+from generator.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "tests" / "rules"
@@ -124,8 +125,8 @@ MUTATIONS: list[tuple[str, str, Any, str]] = [
     ("W9617", "Cluster.DeletionPolicy", "Retain", "data"),
     ("E9618", "Cluster.Properties.ACLName", "open-access", "data"),
     ("W9661", "Cluster.Properties.KmsKeyId", "arn:aws:kms:us-east-1:123456789012:key/1234", "data"),
-    ("E9631", f"{IMAGE}.RuntimeEnvironmentVariables.0.Name", "MEMORYDB_PASSWORD", "apprunner"),
-    ("E9631", f"{IMAGE}.RuntimeEnvironmentVariables.1.Name", "SESSION_SECRET", "apprunner"),
+    ("W9631", f"{IMAGE}.RuntimeEnvironmentVariables.0.Name", "MEMORYDB_PASSWORD", "apprunner"),
+    ("W9631", f"{IMAGE}.RuntimeEnvironmentVariables.1.Name", "SESSION_SECRET", "apprunner"),
     ("E9632", f"{IMAGE}.RuntimeEnvironmentVariables.0.Name", "PORT", "apprunner"),
     ("E9633", "Service.Properties.InstanceConfiguration.Memory", "512", "apprunner"),
     ("E9633", "Service.Properties.InstanceConfiguration.Cpu", "4 vCPU", "apprunner"),
@@ -159,6 +160,15 @@ def test_the_unmutated_template_is_clean(layer: str) -> None:
     assert lint(json.dumps(TEMPLATES[layer]), ["us-east-1"]) == ()
 
 
+def test_a_connector_in_a_public_subnet_beside_our_network_is_caught() -> None:
+    template = json.loads(default_layers(Settings(nat="one"))[0].text())
+    connector = {"Type": "AWS::AppRunner::VpcConnector", "Properties": {"Subnets": [{"Ref": "PrivateSubnetA"}]}}
+    template["Resources"]["Connector"] = connector
+    assert caught(json.dumps(template), "W9637") == set()
+    connector["Properties"] = {"Subnets": [{"Ref": "PublicSubnetA"}]}
+    assert caught(json.dumps(template), "W9637") == {"Connector"}
+
+
 def test_a_second_connector_in_our_template_is_caught() -> None:
     template = json.loads(json.dumps(TEMPLATES["apprunner"]))
     template["Resources"]["VpcConnector2"] = template["Resources"]["VpcConnector"]
@@ -189,5 +199,5 @@ def test_no_rule_stumbles_over_what_is_no_template() -> None:
     text = (ROOT / "tests" / "odd.yaml").read_text()
     findings = lint(text, ["us-east-1"])
     assert [finding for finding in findings if "xception" in finding.sentence] == []
-    hidden = {finding.logical_id for finding in findings if finding.rule in ("E9601", "E9631")}
+    hidden = {finding.logical_id for finding in findings if finding.rule in ("E9601", "W9631")}
     assert hidden == {"BehindConditionOne", "BehindConditionTwo", "BehindConditionThree"}

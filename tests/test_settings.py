@@ -38,7 +38,16 @@ from tests.strategies import all_settings
         (
             {"vpc_cidr": "127.0.0.0/16"},
             "Settings.vpc_cidr is '127.0.0.0/16', but "
-            "a VPC cannot use loopback, link-local, multicast or unspecified addresses.",
+            "a VPC cannot use loopback, link-local, multicast or reserved addresses.",
+        ),
+        (
+            {"vpc_cidr": "10.0.0.0/255.255.0.0"},
+            "Settings.vpc_cidr is '10.0.0.0/255.255.0.0', but it must be written 10.0.0.0/16.",
+        ),
+        (
+            {"vpc_cidr": "0.0.0.0/16"},
+            "Settings.vpc_cidr is '0.0.0.0/16', but "
+            "a VPC cannot use loopback, link-local, multicast or reserved addresses.",
         ),
     ],
 )

@@ -116,7 +116,10 @@ def test_two_elements_with_one_logical_id_are_an_error_that_names_both(
 ) -> None:
     with pytest.raises(DuplicateLogicalIdError) as caught:
         assemble("", Holder((first,)), Holder((None, second)))
-    assert f"Logical ID {logical_id} is used twice, by Holder.content[0] and by Holder.content[1]." in str(caught.value)
+    assert (
+        f"Logical ID {logical_id} is used twice, by Holder.content[0] of part 1 and by Holder.content[1] of part 2."
+        in str(caught.value)
+    )
 
 
 def test_a_condition_may_have_the_name_of_a_resource() -> None:
@@ -131,7 +134,9 @@ def test_a_field_that_is_no_element_is_named(content: object) -> None:
 
 def test_the_501st_resource_is_refused() -> None:
     topics = tuple(sns.Topic(f"Topic{number}") for number in range(501))
-    with pytest.raises(TemplateError, match=r"Holder\.content\[500\]: Maximum number of resources 500 reached"):
+    with pytest.raises(
+        TemplateError, match=r"Holder\.content\[500\] of part 1: Maximum number of resources 500 reached"
+    ):
         assemble("", Holder(topics))
 
 

@@ -43,8 +43,8 @@ def kms_key() -> KmsKey:
             # App Runner takes neither an alias nor a multi-Region key (AWS::AppRunner::Service, KmsKey).
             ConstraintDescription="Empty, or the ARN of a single-Region KMS key in this Region, not of an alias.",
             Description="A symmetric KMS key for the cluster, the password, the images, App Runner's copies of them. "
-            "Leave empty for keys owned by AWS. Give both layers the same value; it cannot change later without "
-            "replacing what it encrypts.",
+            "Leave empty for keys owned by AWS. Give both layers the same value, or the service cannot read "
+            "its password. Only for a new stack.",
         ),
         group="Encryption",
         label="KMS key ARN",

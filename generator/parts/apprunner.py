@@ -123,7 +123,7 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
     connection = _connection(data, settings, prefix)
     scaling = aws_apprunner.AutoScalingConfiguration(
         f"{prefix}AutoScaling",
-        Metadata=why("Every property is create-only: a change makes a new revision and moves the service to it"),
+        Metadata=why("Every property is create-only: a change makes a new configuration and moves the service to it"),
         MinSize=inputs.min_size.ref(),
         MaxSize=inputs.max_size.ref(),
         MaxConcurrency=inputs.concurrency.ref(),

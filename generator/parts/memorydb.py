@@ -163,7 +163,15 @@ def user(
 
 
 def access_string(keys: str, commands: tuple[str, ...]) -> str:
-    """The Redis ACL rules for `commands` on `keys`: on, those keys, nothing, then command by command."""
+    """The Redis ACL rules for `commands` on `keys`: on, those keys, nothing, then command by command.
+
+    Raises TemplateError for a pattern with a space, or a command that is a category or no command at all.
+    """
+    if not re.fullmatch(r"\S+", keys):
+        raise TemplateError(f"{keys!r} is no pattern of keys, such as user:*.")
+    for command in commands:
+        if not re.fullmatch(r"[a-z][a-z0-9._-]*(\|[a-z0-9-]+)?", command):
+            raise TemplateError(f"{command!r} is no command, such as hset or cluster|slots.")
     return " ".join(["on", f"~{keys}", "-@all", *(f"+{command}" for command in commands)])
 
 
@@ -182,6 +190,7 @@ def stack_name_of(label: str) -> AWSHelperFn:
 
 def memorydb(settings: Settings, place: Place, users: tuple[User, ...]) -> MemoryDB:
     """A cluster in `place` for `users`, with TLS, snapshots, alarms, and no way in before a compute layer opens one."""
+    _check(users)
     inputs = _cluster_inputs()
     has_snapshot_window = _given("HasSnapshotWindow", inputs.snapshot_window)
     has_maintenance_window = _given("HasMaintenanceWindow", inputs.maintenance_window)
@@ -265,6 +274,15 @@ def memorydb(settings: Settings, place: Place, users: tuple[User, ...]) -> Memor
     )
 
 
+def _check(users: tuple[User, ...]) -> None:
+    """Raises TemplateError where MemoryDB would refuse what cfn-lint does not see."""
+    if not users:
+        raise TemplateError("A cluster needs at least one user: memorydb(settings, place, (user(),)).")
+    names = [user.user.UserName.to_json() for user in users]
+    if len(set(names)) < len(names):
+        raise TemplateError("Two users have the same name: their prefixes must differ in more than capitals.")
+
+
 def _given(name: str, value: Input) -> Condition:
     return Condition(name, Not(Equals(value.ref(), "")))
 
@@ -277,8 +295,8 @@ def _cluster_inputs() -> ClusterInputs:
                 Type="String",
                 Default="redis",
                 AllowedValues=list(ENGINES),
-                Description="Redis OSS 7.1 or Valkey 7.2, which is cheaper. A redis cluster can become valkey later, "
-                "not the other way round.",
+                Description="Redis OSS 7.1 or Valkey 7.2, which is cheaper. Choose before the first deployment: "
+                "valkey cannot become redis again.",
             ),
             group=GROUP,
             label="Engine",
@@ -366,11 +384,12 @@ def _cluster_inputs() -> ClusterInputs:
                 Type="String",
                 Default="",
                 MaxLength=255,
-                AllowedPattern="^$|^[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+                # Daily snapshots are called automatic.<cluster>-<date>.
+                AllowedPattern=r"^$|^(automatic\.)?[a-z][a-z0-9]*(-[a-z0-9]+)*$",
                 ConstraintDescription="Empty, or a snapshot's name: lower-case letters, digits, single hyphens, a "
                 "letter first.",
                 Description="A snapshot of this account and Region to create the cluster from. Only for a new stack: "
-                "changing or clearing it later would replace the cluster.",
+                "changing or clearing it later fails, since MemoryDB cannot load a snapshot into a cluster.",
             ),
             group=BACKUP_GROUP,
             label="Snapshot to restore from",

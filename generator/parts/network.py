@@ -253,8 +253,8 @@ def _zone_choice(count: int) -> ZoneChoice:
             ConstraintDescription=f"Empty, or {count} zone IDs joined by commas, such as "
             f"{','.join(ZONE_IDS['us-east-1'][:count])}.",
             Description=f"The {count} Availability Zones to use, by ID and joined by commas. Leave empty for zones "
-            "that MemoryDB is known to take. Set it when a VPC connector refuses a zone; changing it later moves the "
-            "subnets.",
+            "that MemoryDB is known to take. Set it when App Runner is known to refuse one of those. Only for a "
+            "new stack: subnets cannot move.",
         ),
         group=GROUP,
         label="Availability Zone IDs",

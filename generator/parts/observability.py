@@ -190,7 +190,7 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> MemoryD
             "AuthenticationFailuresAlarm",
             "AuthenticationFailures",
             "Somebody who reaches the cluster does not know the password",
-            "See the VPC's flow log and the service's log",
+            "See the service's log, and the VPC's flow log where there is one",
             Statistic="Sum",
             Threshold=0,
             EvaluationPeriods=1,

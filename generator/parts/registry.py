@@ -29,7 +29,7 @@ class Repository:
 def repository(prefix: str = "") -> Repository:
     """A repository whose tags never move and whose images are scanned; old ones expire.
 
-    A repository that holds images is not deleted with its stack: CloudFormation fails instead, and nothing is lost.
+    A repository that holds images is not deleted with its stack: CloudFormation fails there, so delete them first.
     """
     key = kms_key()
     images = ecr.Repository(

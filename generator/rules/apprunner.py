@@ -32,8 +32,7 @@ DEFAULT_CPU, DEFAULT_MEMORY = "1024", "2048"
 DEFAULT_MIN_SIZE, DEFAULT_MAX_SIZE = 1, 25
 
 SECRET_NAME = re.compile(
-    r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|CREDENTIALS?|APIKEY|(API|ACCESS|SECRET|PRIVATE|SIGNING)_KEY)$",
-    re.IGNORECASE,
+    r"(^|_)(PASS|PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|CREDENTIALS?|APIKEY|(API|ACCESS|SECRET|PRIVATE|SIGNING)_KEY)$"
 )
 
 
@@ -53,16 +52,19 @@ class ServiceRule:
     def validate(self, validator: Any, _: Any, variables: Any, __: Any) -> Iterator[ValidationError]:
         for index, given in enumerate(as_list(variables)):
             for variable, _narrowed, _ in validator.resolve_value(given):
-                name = variable.get("Name") if isinstance(variable, dict) else None
-                for sentence in self.objections(str(name)):
+                if not isinstance(variable, dict):
+                    continue
+                value = variable.get("Value")
+                is_name = str(value).startswith("arn:") or referred(value) in validator.cfn.get_resources()
+                for sentence in self.objections(str(variable.get("Name")), is_name):
                     yield ValidationError(sentence, path=deque([index]))
 
-    def objections(self, name: str) -> Iterator[str]:
+    def objections(self, name: str, is_name: bool) -> Iterator[str]:
         raise NotImplementedError
 
 
 class PlainSecret(ServiceRule, CfnLintKeyword):
-    id = "E9631"
+    id = "W9631"
     shortdesc = "App Runner secrets are not plain variables"
     description = (
         "Plain environment variables are readable in the console and by DescribeService. RuntimeEnvironmentSecrets "
@@ -70,8 +72,10 @@ class PlainSecret(ServiceRule, CfnLintKeyword):
         "the ARN of a Secrets Manager secret or SSM parameter."
     )
 
-    def objections(self, name: str) -> Iterator[str]:
-        if SECRET_NAME.search(name):
+    def objections(self, name: str, is_name: bool) -> Iterator[str]:
+        # An ARN, or a reference to a resource, names a secret and is none.
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()
+        if SECRET_NAME.search(words) and not is_name:
             yield f"The variable {name} looks like a secret: move it to RuntimeEnvironmentSecrets"
 
 
@@ -82,7 +86,7 @@ class ReservedPort(ServiceRule, CfnLintKeyword):
         "PORT is reserved: App Runner sets it from ImageConfiguration.Port and refuses it among the variables."
     )
 
-    def objections(self, name: str) -> Iterator[str]:
+    def objections(self, name: str, is_name: bool) -> Iterator[str]:
         if name == "PORT":
             yield "App Runner refuses the variable PORT: set Port"
 
@@ -100,14 +104,14 @@ class CpuAndMemory(CfnLintKeyword):
     def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
         if not isinstance(properties, dict):
             return
-        cpu = first(validator, properties.get("Cpu", DEFAULT_CPU))
-        memory = first(validator, properties.get("Memory", DEFAULT_MEMORY))
-        units, megabytes = CPU.get(str(cpu), cpu), MEMORY.get(str(memory), memory)
-        if units in PAIRS and megabytes is not None and megabytes not in PAIRS[units]:
-            yield ValidationError(
-                f"{units} CPU units do not go with {megabytes} MB, but with {' or '.join(PAIRS[units])}",
-                path=deque(["Memory" if "Memory" in properties else "Cpu"]),
-            )
+        for cpu, narrowed in likely(validator, properties.get("Cpu", DEFAULT_CPU)):
+            for memory, _narrowed in likely(narrowed, properties.get("Memory", DEFAULT_MEMORY)):
+                units, megabytes = CPU.get(cpu, cpu), MEMORY.get(memory, memory)
+                if units in PAIRS and megabytes.isdigit() and megabytes not in PAIRS[units]:
+                    yield ValidationError(
+                        f"{units} CPU units do not go with {megabytes} MB, but with {' or '.join(PAIRS[units])}",
+                        path=deque(["Memory" if "Memory" in properties else "Cpu"]),
+                    )
 
 
 class MinOverMax(CfnLintKeyword):
@@ -122,9 +126,10 @@ class MinOverMax(CfnLintKeyword):
 
     def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
         least, most = properties.get("MinSize", DEFAULT_MIN_SIZE), properties.get("MaxSize", DEFAULT_MAX_SIZE)
-        least, most = first(validator, least), first(validator, most)
-        if least and most and least.isdigit() and most.isdigit() and int(least) > int(most):
-            yield ValidationError(f"MinSize {least} exceeds MaxSize {most}", path=deque(["MinSize"]))
+        for fewest, narrowed in likely(validator, least):
+            for greatest, _narrowed in likely(narrowed, most):
+                if fewest.isdigit() and greatest.isdigit() and int(fewest) > int(greatest):
+                    yield ValidationError(f"MinSize {fewest} exceeds MaxSize {greatest}", path=deque(["MinSize"]))
 
 
 class ReplacingTags(CfnLintKeyword):
@@ -165,7 +170,7 @@ class ConnectorsShareGroups(CloudFormationLintRule):
             groups = properties_of(resource).get("SecurityGroups")
             if not isinstance(groups, list) or not groups or resource.get("Condition"):
                 continue
-            same = first.setdefault(tuple(sorted(map(str, groups))), logical_id)
+            same = first.setdefault(tuple(sorted(map(one_spelling, groups))), logical_id)
             if same != logical_id:
                 path = ["Resources", logical_id, "Properties", "SecurityGroups"]
                 found.append(RuleMatch(path, f"{same} has the same security groups, so this connector is refused"))
@@ -188,27 +193,44 @@ class PublicConnector(CloudFormationLintRule):
         return [
             RuleMatch(
                 ["Resources", logical_id, "Properties", "Subnets", index],
-                f"{subnet['Ref']} is a public subnet, from which a connector reaches nothing outside",
+                f"{referred(subnet)} is a public subnet, from which a connector reaches nothing outside",
             )
             for logical_id, resource in cfn.get_resources(CONNECTOR).items()
             for index, subnet in enumerate(as_list(properties_of(resource).get("Subnets")))
-            if isinstance(subnet, dict) and str(subnet.get("Ref")) in public
+            if referred(subnet) in public
         ]
 
 
-def first(validator: Any, value: Any) -> str | None:
-    """What a value is unless somebody chooses otherwise, as text; None where only the deployment knows."""
-    if isinstance(value, dict):
-        value = validator.cfn.template.get("Parameters", {}).get(str(value.get("Ref")), {}).get("Default")
-    return None if value is None else str(value)
+def likely(validator: Any, value: Any) -> Iterator[tuple[str, Any]]:
+    """What a value is unless somebody chooses otherwise, as text: a parameter's default, each side of a condition."""
+    if isinstance(value, dict) and "Ref" in value:
+        parameter = validator.cfn.template.get("Parameters", {}).get(str(value["Ref"]))
+        if isinstance(parameter, dict) and "Default" in parameter and "SSM" not in str(parameter.get("Type")):
+            yield str(parameter["Default"]), validator
+        return
+    for text, narrowed, error in validator.resolve_value(value):
+        if error is None and isinstance(text, (str, int)):
+            yield str(text), narrowed
+
+
+def referred(value: Any) -> str:
+    """The logical ID that a Ref or GetAtt names."""
+    if not isinstance(value, dict):
+        return ""
+    attribute = value.get("Fn::GetAtt", "")
+    return str(value.get("Ref") or (attribute.partition(".")[0] if isinstance(attribute, str) else attribute[:1][0]))
+
+
+def one_spelling(value: Any) -> str:
+    """A security group, however its GetAtt is written."""
+    return f"{referred(value)}.GroupId" if isinstance(value, dict) and "Fn::GetAtt" in value else str(value)
 
 
 def public_subnets(cfn: Any) -> set[str]:
     """Logical IDs of subnets that give out public addresses or whose route table leads to an internet gateway."""
 
     def referenced(resource: dict[str, Any], name: str) -> str:
-        value = properties_of(resource).get(name)
-        return str(value.get("Ref")) if isinstance(value, dict) else ""
+        return referred(properties_of(resource).get(name))
 
     gateways = set(cfn.get_resources("AWS::EC2::InternetGateway"))
     routes = cfn.get_resources("AWS::EC2::Route").values()

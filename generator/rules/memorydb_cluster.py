@@ -53,11 +53,14 @@ def known(validator: Any, properties: dict[str, Any], name: str) -> Iterator[tup
 def first(validator: Any, properties: dict[str, Any], name: str, default: Any = None) -> tuple[Any, Any]:
     """What a property is unless somebody chooses otherwise; (None, validator) where only the deployment knows."""
     value = properties.get(name, default)
-    parameters = validator.cfn.template.get("Parameters", {})
-    parameter = parameters.get(str(value.get("Ref"))) if isinstance(value, dict) else None
-    if parameter is not None and "Default" not in parameter:
-        return None, validator
-    return next(known(validator, {name: value}, name), (None, validator))
+    otherwise = None
+    if isinstance(value, dict) and "Ref" in value:
+        parameter = validator.cfn.template.get("Parameters", {}).get(str(value["Ref"]))
+        otherwise = parameter.get("Default") if isinstance(parameter, dict) else None
+        if otherwise is None:
+            return None, validator
+    # cfn-lint does not tell a default of 0.
+    return next(known(validator, {name: value}, name), (otherwise, validator))
 
 
 def whole(value: Any) -> int | None:
@@ -88,12 +91,12 @@ class NodeType(ClusterRule, CfnLintKeyword):
         for node_type, narrowed in known(validator, properties, "NodeType"):
             if node_type not in NODE_TYPES:
                 yield problem("NodeType", f"MemoryDB has no node type {node_type!r}")
-            elif node_type in TIERED and "DataTiering" not in properties:
+                continue
+            tiered = [tiering for tiering, _narrowed in known(narrowed, properties, "DataTiering")]
+            if node_type in TIERED and ("DataTiering" not in properties or "false" in tiered):
                 yield problem("NodeType", f"Node type {node_type!r} demands DataTiering")
-            elif node_type not in TIERED:
-                for tiering, _narrowed in known(narrowed, properties, "DataTiering"):
-                    if tiering == "true":
-                        yield problem("DataTiering", f"Node type {node_type!r} has no data tiering, only r6gd has")
+            elif node_type not in TIERED and "true" in tiered:
+                yield problem("DataTiering", f"Node type {node_type!r} has no data tiering, only r6gd has")
 
 
 class Engine(ClusterRule, CfnLintKeyword):
@@ -122,7 +125,7 @@ class Engine(ClusterRule, CfnLintKeyword):
         default = re.fullmatch(r"default\.memorydb-([a-z]+)([0-9]+).*", str(group))
         if default and engine in VERSIONS and default.group(1) != engine:
             yield problem("ParameterGroupName", f"Parameter group {group!r} is not for {engine}")
-        elif default and version[0].isdigit() and default.group(2) != version[0]:
+        elif default and version[:1].isdigit() and default.group(2) != version[:1]:
             yield problem("ParameterGroupName", f"Parameter group {group!r} is not for version {version}")
 
 
@@ -186,8 +189,15 @@ class Snapshots(ClusterRule, CfnLintKeyword):
     def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
         if "SnapshotRetentionLimit" not in properties:
             yield ValidationError("SnapshotRetentionLimit is not set, so no daily snapshot is taken")
-        elif str(properties["SnapshotRetentionLimit"]) == "0":
-            yield problem("SnapshotRetentionLimit", "SnapshotRetentionLimit is 0, so no daily snapshot is taken")
+            return
+        # A parameter may allow 0; what counts is what it is unless somebody chooses otherwise.
+        given = properties["SnapshotRetentionLimit"]
+        is_parameter = isinstance(given, dict) and "Ref" in given
+        values = [first(validator, properties, "SnapshotRetentionLimit")] if is_parameter else None
+        for days, _narrowed in values or known(validator, properties, "SnapshotRetentionLimit"):
+            if whole(days) == 0:
+                yield problem("SnapshotRetentionLimit", "SnapshotRetentionLimit is 0, so no daily snapshot is taken")
+                return
 
 
 class RetentionLimit(ClusterRule, CfnLintKeyword):
@@ -219,8 +229,7 @@ class FinalSnapshot(CloudFormationLintRule):
         return [
             RuleMatch(["Resources", logical_id], "Deleting this cluster deletes its data: set FinalSnapshotName")
             for logical_id, resource in cfn.get_resources(CLUSTER).items()
-            if "FinalSnapshotName" not in str(resource.get("Properties"))
-            and not str(resource.get("DeletionPolicy")).startswith("Retain")
+            if _loses(resource.get("Properties")) and not all(_retains(resource, policy) for policy in POLICIES)
         ]
 
 
@@ -239,22 +248,45 @@ class StrandedNetwork(CloudFormationLintRule):
             logical_id
             for resource_type in ("AWS::MemoryDB::SubnetGroup", "AWS::EC2::SecurityGroup")
             for logical_id, resource in cfn.get_resources(resource_type).items()
-            if not str(resource.get("DeletionPolicy")).startswith("Retain")
+            if not _retains(resource, "DeletionPolicy")
         }
         found = []
         for logical_id, resource in cfn.get_resources(CLUSTER).items():
-            if not str(resource.get("DeletionPolicy")).startswith("Retain"):
+            if not any(_retains(resource, policy) for policy in POLICIES):
                 continue
             uses = str(resource.get("Properties"))
             stranded = sorted(name for name in network if f"'{name}'" in uses or f"{{{name}" in uses)
             if stranded:
                 found.append(
                     RuleMatch(
-                        ["Resources", logical_id, "DeletionPolicy"],
+                        ["Resources", logical_id],
                         f"The retained cluster keeps {', '.join(stranded)} from being deleted",
                     )
                 )
         return found
+
+
+POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
+
+
+def _retains(resource: dict[str, Any], policy: str) -> bool:
+    return str(resource.get(policy)).startswith("Retain")
+
+
+def _loses(properties: Any) -> bool:
+    """Whether a cluster's properties name no final snapshot, on some side of a condition; unknown counts as named."""
+    if not isinstance(properties, dict):
+        return properties is None
+    if "Fn::If" in properties:
+        branches = properties["Fn::If"]
+        return isinstance(branches, list) and any(_loses(branch) for branch in branches[1:])
+    return "Fn::Transform" not in properties and _absent(properties.get("FinalSnapshotName"))
+
+
+def _absent(value: Any) -> bool:
+    if isinstance(value, dict) and isinstance(value.get("Fn::If"), list):
+        return any(_absent(branch) for branch in value["Fn::If"][1:])
+    return value is None or value == {"Ref": "AWS::NoValue"}
 
 
 class NameRule:
@@ -273,15 +305,18 @@ class FixedName(NameRule, CfnLintKeyword):
     description = (
         "A literal name makes a replacement fail, because the old resource still has it, and forbids a second copy "
         "of the stack "
-        "in the account. Derive it from AWS::StackId or AWS::StackName."
+        "in the account. Derive it from AWS::StackId."
     )
 
     def validate(self, validator: Any, keyword: Any, properties: Any, _: Any) -> Iterator[ValidationError]:
         name, _longest = NAMES[str(keyword).split("/")[1]]
-        if isinstance(properties.get(name), str):
-            yield problem(
-                name, f"The literal name {properties[name]!r} stands in the way of a replacement and a second copy"
-            )
+        for property_name in (name, "FinalSnapshotName"):
+            value = properties.get(property_name)
+            literal = value.get("Fn::Sub") if isinstance(value, dict) else value
+            if isinstance(literal, str) and "${" not in literal:
+                yield problem(
+                    property_name, f"The literal name {literal!r} stands in the way of a replacement and a second copy"
+                )
 
 
 class LegalName(NameRule, CfnLintKeyword):

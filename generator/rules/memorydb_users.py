@@ -26,7 +26,7 @@ ACCESS_RULE = re.compile(
 BROAD = {
     "~*": "every key",
     "allkeys": "every key",
-    "%RW~*": "every key",
+    "%rw~*": "every key",
     "+@all": "every command",
     "allcommands": "every command",
     "&*": "every channel",
@@ -84,7 +84,9 @@ class PlaintextPassword(PasswordRule, CfnLintKeyword):
     )
 
     def objections(self, password: str) -> Iterator[str]:
-        yield "A password stands in clear in the template: refer to a secret in its place"
+        # An empty default says that somebody has to choose.
+        if password:
+            yield "A password stands in clear in the template: refer to a secret in its place"
 
 
 class PasswordForm(PasswordRule, CfnLintKeyword):
@@ -124,11 +126,9 @@ class GeneratedPassword(CloudFormationLintRule):
             if logical_id not in used or not isinstance(generate, dict):
                 continue
             path = ["Resources", logical_id, "Properties", "GenerateSecretString"]
-            length = generate.get("PasswordLength", 32)
-            if isinstance(length, int) and not SHORTEST <= length <= LONGEST:
+            length = str(generate.get("PasswordLength", 32))
+            if length.isdigit() and not SHORTEST <= int(length) <= LONGEST:
                 found.append(RuleMatch(path, f"{length} characters: MemoryDB takes {SHORTEST} to {LONGEST}"))
-            if generate.get("IncludeSpace") in (True, "true"):
-                continue
             excluded = generate.get("ExcludeCharacters", "")
             if generate.get("ExcludePunctuation") not in (True, "true") and isinstance(excluded, str):
                 missing = [character for character in ILLEGAL if character not in excluded]
@@ -146,8 +146,11 @@ class NoEcho(UserRule, CfnLintKeyword):
     def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
         parameters = validator.cfn.template.get("Parameters", {})
         for password in passwords(validator, properties):
-            name = str(password.get("Ref")) if isinstance(password, dict) else ""
-            if name in parameters and parameters[name].get("NoEcho") not in (True, "true"):
+            names = [] if "{{resolve:" in str(password) else sorted(set(_referenced(password)) & set(parameters))
+            for name in names:
+                parameter = parameters[name]
+                if not isinstance(parameter, dict) or parameter.get("NoEcho") in (True, "true"):
+                    continue
                 yield ValidationError(
                     f"Parameter {name} carries a password and is not NoEcho", path=deque(["AuthenticationMode"])
                 )
@@ -185,15 +188,15 @@ class AccessStringSyntax(AccessStringRule, CfnLintKeyword):
 class AccessStringGrantsNothing(AccessStringRule, CfnLintKeyword):
     id = "W9606"
     shortdesc = "MemoryDB access string grants something"
-    description = "Without on the user cannot log in; without a key and a command it can do nothing."
+    description = "Without on the user cannot log in; without a command, and a key or channel, it can do nothing."
 
     def objections(self, rules: list[str]) -> Iterator[str]:
         lower = [rule.lower() for rule in rules]
         switches = [rule for rule in lower if rule in ("on", "off")]
         if switches[-1:] != ["on"]:
             yield "The user cannot log in: the access string does not say on"
-        if not any("~" in rule or rule == "allkeys" for rule in lower):
-            yield "The access string names no key, as in ~user:*"
+        if not any("~" in rule or rule[0] == "&" or rule in ("allkeys", "allchannels") for rule in lower):
+            yield "The access string names neither key nor channel, as in ~user:*"
         if not any(rule.startswith("+") or rule == "allcommands" for rule in lower):
             yield "The access string allows no command, as in +hget"
 
@@ -236,7 +239,7 @@ def _referenced(node: Any) -> Iterator[str]:
     elif isinstance(node, dict):
         for key, value in node.items():
             if key == "Ref":
-                yield value
+                yield str(value)
             elif key == "Fn::Sub":
                 text = value[0] if isinstance(value, list) else value
                 yield from re.findall(r"\$\{([A-Za-z0-9]+)\}", str(text))
