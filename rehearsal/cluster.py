@@ -190,6 +190,8 @@ class Cluster:
         # A second to notice that a node is gone; MemoryDB does not tell its own.
         yield "cluster-node-timeout 1000"
         yield "repl-diskless-sync-delay 0"
+        # A replica is not listed before it has heard anything, of which a primary without writes says only this.
+        yield "repl-ping-replica-period 1"
         yield 'save ""'
         yield f"appendonly {'yes' if durable else 'no'}"
         if self.tls:
