@@ -1,5 +1,7 @@
 # make build   emit and lint the templates          make test    run every test
-# make check   all that CI checks                   make clean   forget the environment
+# make check   format, types, tests, templates      make clean   forget the environment
+# make acceptance   the image, built, run, fuzzed   make bench   beside its peers
+# make pins    write service/requirements.txt
 # GNU Make 3.81 suffices.
 
 VENV := .venv
@@ -12,7 +14,7 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: build test check format clean redis-server
+.PHONY: build test check acceptance bench pins format clean redis-server container-engine wrk
 
 build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
@@ -20,12 +22,21 @@ build: $(VENV)/build.stamp
 test: $(VENV)/test.stamp redis-server
 	$(BIN)/python -m pytest
 
-check: $(VENV)/test.stamp
+check: $(VENV)/all.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
 	$(BIN)/python build.py --check
+
+acceptance: $(VENV)/all.stamp redis-server container-engine
+	$(BIN)/python -m pytest acceptance tests/test_dockerfile.py
+
+bench: $(VENV)/all.stamp redis-server wrk
+	$(BIN)/python -m benchmarks.service
+
+pins: $(VENV)/all.stamp
+	$(BIN)/python -m acceptance.pins
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff format .
@@ -49,6 +60,10 @@ $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[lint,test]'
 	@touch $@ $(VENV)/build.stamp
 
+$(VENV)/all.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP_INSTALL) --editable '.[lint,test,acceptance,bench]'
+	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp
+
 # RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.
 redis-server:
 	@if ! command -v redis-server >/dev/null; then \
@@ -57,3 +72,22 @@ redis-server:
 			apt-get install -qq --yes --no-install-recommends redis-server >/dev/null; \
 		elif command -v brew >/dev/null; then brew install --quiet redis; \
 		else echo "redis-server is missing: sudo apt-get install redis-server" >&2; exit 1; fi; fi
+
+# Docker if it answers. Otherwise buildah builds and podman runs, without a daemon; debootstrap makes a base where none can
+# be pulled.
+ENGINE := buildah podman runc debootstrap curl
+container-engine:
+	@if ! docker info >/dev/null 2>&1; then for tool in $(ENGINE); do \
+		if ! command -v $$tool >/dev/null; then \
+			if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+				apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+				apt-get install -qq --yes --no-install-recommends $(ENGINE) >/dev/null; \
+			else echo "No container engine: start Docker, or, as root, apt-get install $(ENGINE)" >&2; exit 1; fi; fi; done; fi
+
+wrk:
+	@if ! command -v wrk >/dev/null; then \
+		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq --yes --no-install-recommends wrk >/dev/null; \
+		elif command -v brew >/dev/null; then brew install --quiet wrk; \
+		else echo "wrk is missing: sudo apt-get install wrk" >&2; exit 1; fi; fi
