@@ -1,7 +1,7 @@
 # make build   emit and lint the templates          make test    run every test
-# make check   format, types, tests, templates      make clean   forget the environment
-# make acceptance   the image, built, run, fuzzed   make bench   beside its peers
-# make pins    write service/requirements.txt
+# make serve   the service on this machine          make check   format, types, tests, templates
+# make acceptance   the image built, run, fuzzed    make bench   the service beside its peers
+# make pins    write service/requirements.txt       make clean   forget the environment
 # GNU Make 3.81 suffices.
 
 VENV := .venv
@@ -14,10 +14,13 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: build test check acceptance bench pins format clean redis-server container-engine wrk
+.PHONY: build serve test check acceptance bench pins format clean redis-server container-engine wrk
 
 build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
+
+serve: $(VENV)/serve.stamp
+	@$(BIN)/python build.py serve
 
 test: $(VENV)/test.stamp redis-server
 	$(BIN)/python -m pytest
@@ -56,13 +59,17 @@ $(VENV)/build.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[lint]'
 	@touch $@
 
+$(VENV)/serve.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP_INSTALL) --editable '.[serve]'
+	@touch $@
+
 $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[lint,test]'
-	@touch $@ $(VENV)/build.stamp
+	@touch $@ $(VENV)/build.stamp $(VENV)/serve.stamp
 
 $(VENV)/all.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[lint,test,acceptance,bench]'
-	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp
+	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp $(VENV)/serve.stamp
 
 # RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.
 redis-server:

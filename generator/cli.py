@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import generator
-from generator.errors import GeneratorError, OutputError, TemplateError, UsageError
+from generator import contract
+from generator.errors import GeneratorError, MissingPackageError, OutputError, TemplateError, UsageError
 from generator.layers import Layer
 from generator.template import TEMPLATE_BODY_LIMIT
 
@@ -81,6 +82,21 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--layer", metavar="LAYER", help="only this layer")
     build.add_argument("--debug", action="store_true", help="show the traceback of an error")
     build.set_defaults(run=_build)
+
+    serve = verbs.add_parser(
+        "serve",
+        help="the service on this machine, on an embedded store",
+        description="Runs the service on an embedded Valkey in cluster mode, with the access string of the data layer's user "
+        "and the variables of the App Runner layer. Listens on the loopback interface only. Ctrl-C ends both.",
+        epilog=f"Example: {prog} serve --data users.d",
+        allow_abbrev=False,
+    )
+    serve.add_argument("--data", metavar="DIR", type=Path, help="keep the users here (default: forget them at the end)")
+    serve.add_argument(
+        "--port", type=int, default=contract.SERVICE_PORT, help=f"where to listen (default: {contract.SERVICE_PORT})"
+    )
+    serve.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    serve.set_defaults(run=_serve)
     return parser
 
 
@@ -129,6 +145,22 @@ def _build(layers: Layers, arguments: argparse.Namespace) -> int:
         _write({template.path: template.text for template in emitted})
     print(*(template.line for template in emitted), sep="\n")
     return DONE
+
+
+def _serve(layers: Layers, arguments: argparse.Namespace) -> int:
+    users = [
+        resource["Properties"]["AccessString"]
+        for layer in layers()
+        for resource in json.loads(layer.text())["Resources"].values()
+        if resource["Type"] == "AWS::MemoryDB::User"
+    ]
+    if not users:
+        raise UsageError("No layer has a MemoryDB user for the service to be.")
+    try:
+        from rehearsal.serve import serve
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(package=error.name or "rehearsal", extra="serve", make="serve") from error
+    return serve(users[0], data=arguments.data, port=arguments.port)
 
 
 def _chosen(layers: Sequence[Layer], name: str | None) -> Sequence[Layer]:

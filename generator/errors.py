@@ -50,12 +50,12 @@ class DuplicateLogicalIdError(TemplateError):
 class MissingPackageError(GeneratorError):
     """An optional package that this verb needs is not installed."""
 
-    def __init__(self, *, package: str, extra: str, instead: str = "") -> None:
+    def __init__(self, *, package: str, extra: str, make: str = "build", instead: str = "") -> None:
         self.package = package
         self.extra = extra
         otherwise = f", or {instead}" if instead else ""
         super().__init__(
-            f"{package} is not installed. Run `make build`, "
+            f"{package} is not installed. Run `make {make}`, "
             f"or install this project with its extra [{extra}]{otherwise}."
         )
 

@@ -21,6 +21,8 @@ from typing import Any
 
 import redis
 
+from generator.errors import GeneratorError
+
 SLOTS = 16384
 HOST = "localhost"
 ADDRESS = "127.0.0.1"
@@ -29,7 +31,7 @@ PORTS = range(20000, 32000)
 START_SECONDS = 20
 
 
-class ClusterError(Exception):
+class ClusterError(GeneratorError):
     """The cluster does not start; the text says what the server said last."""
 
 

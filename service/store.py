@@ -17,6 +17,7 @@ import threading
 import time
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, NamedTuple
@@ -34,6 +35,8 @@ COMMANDS = ("hset", "hgetall", "del", "multi", "exec", "cluster|slots", "readonl
 
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.2
+# How long a list of replicas is believed.
+REPLICAS_SECONDS = 10.0
 # A redirection leads to the right node; a chain of them means that the nodes do not agree yet.
 PROMPT_REDIRECTIONS = 5
 
@@ -65,6 +68,7 @@ class Slots:
 
     starts: tuple[int, ...] = ()
     serving: tuple[tuple[Node, ...], ...] = ()
+    stale: float = 0.0
 
     def nodes(self, slot: int) -> tuple[Node, ...]:
         index = bisect_right(self.starts, slot) - 1
@@ -107,6 +111,10 @@ class Store:
     def get(self, email: str, deadline: float) -> Fields | None:
         """The user's fields, or None."""
         key = f"user:{email}"
+        # Nothing fails when a replica is added or comes back, so nothing but time would make it known.
+        if self._read_replicas and time.monotonic() > self._slots.stale:
+            with suppress(redis.RedisError):
+                self._learn(self._slots, deadline, None)
         (flat,) = self._run(key, (("HGETALL", key),), deadline, replica=self._read_replicas)
         # Other writers may have stored any bytes.
         text = [part.decode(errors="replace") for part in flat]
@@ -218,9 +226,12 @@ class Store:
 
     def _ask(self, node: Node, commands: Sequence[Command], deadline: float) -> list[Any]:
         """The answers of this node, which counts as failing from when it gives none until it gives some."""
+        now = time.monotonic()
+        if now >= deadline:
+            raise redis.TimeoutError("No time is left.")
         connection = self._connection(node)
         reused = connection.is_connected
-        connection.until = min(deadline, time.monotonic() + self._patience)
+        connection.until = min(deadline, now + self._patience)
         try:
             try:
                 answers = connection.exchange(commands)
@@ -304,7 +315,9 @@ def _hset(key: str, fields: Fields) -> Command:
 def _slots(answer: Sequence[Any], asked: Node) -> Slots:
     """What `asked` says to CLUSTER SLOTS: [first, last, [host, port, ...] of the primary, of a replica, ...], ..."""
     ranges = sorted((first, tuple(_node(member, asked) for member in members)) for first, _, *members in answer)
-    return Slots(tuple(first for first, _ in ranges), tuple(nodes for _, nodes in ranges))
+    return Slots(
+        tuple(first for first, _ in ranges), tuple(nodes for _, nodes in ranges), time.monotonic() + REPLICAS_SECONDS
+    )
 
 
 def _node(member: Sequence[Any], asked: Node) -> Node:

@@ -1,0 +1,121 @@
+"""`python build.py serve` as a person uses it: start, try, Ctrl-C, start again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.running import ADDRESS, ROOT, Client, body
+
+
+@contextmanager
+def served(*arguments: str, expect: str = "Ctrl-C ends it.") -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        port = probe.getsockname()[1]
+    with subprocess.Popen(
+        [sys.executable, "build.py", "serve", "--port", str(port), *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        text = ""
+        for line in process.stdout:
+            text += line
+            if line.strip() == expect:
+                break
+        try:
+            yield port, text, process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+
+
+def children(pid: int) -> list[int]:
+    """Processes that `pid` has started."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+    pairs = [tuple(map(int, line.split())) for line in listed.stdout.splitlines()]
+    return [child for child, parent in pairs if parent == pid]
+
+
+def lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_lines_it_prints_work(tmp_path: Path) -> None:
+    with served() as (port, text, _):
+        lines = [line.strip() for line in text.splitlines() if line.startswith("  curl ")]
+        assert len(lines) == 4
+        answers = [
+            subprocess.run(line.replace("curl", "curl -sS", 1), shell=True, capture_output=True, text=True, check=True)
+            for line in lines
+        ]
+        assert [answer.stdout for answer in answers] == [
+            "",
+            '{"email":"user1@foo.com","name":"user1"}\n',
+            "user does not exist not_there@foo.com\n",
+            '{"build":"unknown","status":"ok"}\n',
+        ]
+        readme = (ROOT / "README.md").read_text()
+        assert all(line.replace(str(port), "8080") in readme for line in lines)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing_running(number: signal.Signals) -> None:
+    with served() as (_, _, process):
+        started = children(process.pid)
+        assert len(started) == 2
+        process.send_signal(number)
+        assert process.wait(15) == 130
+    assert [pid for pid in started if lives(pid)] == []
+
+
+def test_data_survives_a_restart(tmp_path: Path) -> None:
+    data = tmp_path / "users with a space"
+    for method, path, content in (("POST", "/", body("kept@foo.com", "kept")), ("GET", "/kept@foo.com", None)):
+        with served("--data", str(data)) as (port, _, process):
+            client = Client(port)
+            answer = client(method, path, content)
+            client.close()
+            assert answer.status == 200
+            process.send_signal(signal.SIGINT)
+            process.wait(15)
+    assert answer.json == {"email": "kept@foo.com", "name": "kept"}
+
+
+def test_a_port_in_use_is_a_sentence_and_1() -> None:
+    with socket.create_server((ADDRESS, 0)) as taken:
+        port = taken.getsockname()[1]
+        began = time.monotonic()
+        made = subprocess.run(
+            [sys.executable, "build.py", "serve", "--port", str(port)], cwd=ROOT, capture_output=True, text=True
+        )
+    assert (made.returncode, made.stdout) == (1, "")
+    assert made.stderr == f"Cannot listen on {ADDRESS}:{port}: Address already in use.\n"
+    assert time.monotonic() - began < 20
+
+
+def test_a_data_directory_that_is_a_file_is_a_sentence_and_1(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    made = subprocess.run(
+        [sys.executable, "build.py", "serve", "--data", str(file)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (made.returncode, made.stdout) == (1, "")
+    assert made.stderr == f"Cannot write to {file}/node-0: Not a directory.\n"

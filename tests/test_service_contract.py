@@ -1,0 +1,43 @@
+"""What the layers promise and what the service uses are the same; the two rooms never import each other."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from generator import contract
+from service import settings, store
+from service.openapi import document
+from tests.conftest import access_string
+from tests.running import ROOT
+
+
+def test_the_layers_set_what_the_service_requires() -> None:
+    assert settings.REQUIRED == (contract.ENV_CLUSTER_ENDPOINT, contract.ENV_USERNAME, contract.ENV_PASSWORD)
+    template = json.loads((ROOT / "templates" / "apprunner-layer.json").read_text())
+    (properties,) = [
+        resource["Properties"]
+        for resource in template["Resources"].values()
+        if resource["Type"] == "AWS::AppRunner::Service"
+    ]
+    image = properties["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
+    pairs = image["RuntimeEnvironmentVariables"] + image["RuntimeEnvironmentSecrets"]
+    assert {pair["Name"] for pair in pairs} == set(settings.REQUIRED)
+
+
+def test_the_service_listens_where_the_layers_say() -> None:
+    assert settings.Settings.port == contract.SERVICE_PORT
+    assert contract.HEALTH_PATH in document()["paths"]
+
+
+def test_the_user_may_do_what_the_service_does_and_no_more() -> None:
+    assert contract.USER_KEYS == store.KEYS
+    assert contract.USER_COMMANDS == store.COMMANDS
+    granted = {word.removeprefix("+") for word in access_string().split() if word.startswith("+")}
+    assert granted == set(store.COMMANDS)
+
+
+def test_the_store_sends_no_other_command() -> None:
+    source = (ROOT / "service" / "store.py").read_text()
+    sent = set(re.findall(r'\(\s*"([A-Z]{3,})"', source))
+    assert sent == {"ASKING", "CLUSTER", "DEL", "EXEC", "HGETALL", "HSET", "MULTI", "PING", "READONLY"}

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from service.settings import REQUIRED, Settings, SettingsError, settings
+from tests.running import ROOT
+
+GOOD = {
+    "MEMORYDB_CLUSTER_ENDPOINT": "clustercfg.users.memorydb.eu-central-1.amazonaws.com:6379",
+    "MEMORYDB_USERNAME": "users",
+    "MEMORYDB_PASSWORD": "a-secret",
+}
+
+
+def test_three_variables_are_enough() -> None:
+    chosen = settings(GOOD)
+    assert (chosen.redis_host, chosen.redis_port) == (GOOD["MEMORYDB_CLUSTER_ENDPOINT"][:-5], 6379)
+    assert (chosen.tls, chosen.port, chosen.deadline) == (True, 8080, 2.0)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_one_of_the_three_it_does_not_start(name: str, value: str | None) -> None:
+    given = {**GOOD, "PATH": "", name: value or ""}
+    made = subprocess.run([sys.executable, "-m", "service"], cwd=ROOT, env=given, capture_output=True, text=True)
+    assert (made.returncode, made.stdout) == (64, "")
+    assert made.stderr == f"Missing from the environment: {name}.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("MEMORYDB_CLUSTER_ENDPOINT", "host", "host:port"),
+        ("MEMORYDB_CLUSTER_ENDPOINT", "host:0", "host:port"),
+        ("MEMORYDB_CLUSTER_ENDPOINT", ":6379", "host:port"),
+        ("MEMORYDB_TLS", "no", "true or false"),
+        ("MEMORYDB_TLS_CA_FILE", "/nowhere", "a file that can be read"),
+        ("MEMORYDB_READ_REPLICAS", "1", "true or false"),
+        ("PORT", "65536", "a port, 1 to 65535"),
+        ("PORT", "8_080", "a port, 1 to 65535"),
+        ("THREADS", "0", "1 to 64"),
+        ("REQUEST_DEADLINE", "nan", "seconds, 0.1 to 60"),
+        ("REQUEST_DEADLINE", "soon", "seconds, 0.1 to 60"),
+        ("LOG_LEVEL", "LOUD", "one of DEBUG, INFO, WARNING, ERROR"),
+    ],
+)
+def test_what_is_wrong_is_named_but_not_repeated(name: str, value: str, expected: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings({**GOOD, name: value})
+    assert str(caught.value) == f"{name} must be {expected}."
+
+
+def test_every_variable_has_its_effect() -> None:
+    chosen = settings(
+        {
+            **GOOD,
+            "MEMORYDB_CLUSTER_ENDPOINT": "[::1]:7000",
+            "MEMORYDB_TLS": "False",
+            "MEMORYDB_TLS_CA_FILE": __file__,
+            "MEMORYDB_READ_REPLICAS": "true",
+            "HOST": "127.0.0.1",
+            "PORT": "80",
+            "THREADS": "8",
+            "REQUEST_DEADLINE": "0.5",
+            "LOG_LEVEL": "warning",
+            "BUILD_ID": "abc",
+        }
+    )
+    assert chosen == Settings(
+        redis_host="::1",
+        redis_port=7000,
+        username="users",
+        password="a-secret",
+        tls=False,
+        tls_ca_file=__file__,
+        read_replicas=True,
+        host="127.0.0.1",
+        port=80,
+        threads=8,
+        deadline=0.5,
+        log_level="WARNING",
+        build_id="abc",
+    )
+
+
+def test_the_password_is_not_shown() -> None:
+    assert "a-secret" not in repr(settings(GOOD))
+
+
+def test_every_variable_is_documented() -> None:
+    documented = (ROOT / "docs" / "service.md").read_text()
+    source = (ROOT / "service" / "settings.py").read_text()
+    names = [line.split('"')[1] for line in source.splitlines() if line[:1].isupper() and ' = "' in line]
+    assert len(names) == 12
+    assert [name for name in names if f"`{name}`" not in documented] == []
