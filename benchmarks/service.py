@@ -102,10 +102,13 @@ def main() -> int:
 
 @contextmanager
 def redis_cluster() -> Iterator[dict[str, str]]:
-    """The environment of a server: three shards with TLS, and the user whose rights the data layer's template gives."""
+    """The environment of a server: three shards with TLS, and the user whose rights the data layer's template gives.
+
+    The peers' client, redis-py's own for clusters, asks for COMMAND as well; the service does without.
+    """
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        user = User("service", secrets.token_urlsafe(), access_string())
+        user = User("service", secrets.token_urlsafe(), f"{access_string()} +command")
         with Cluster(directory, user=user, shards=3, tls=certificates(directory)) as cluster:
             yield environment(cluster)
 
