@@ -86,8 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = verbs.add_parser(
         "serve",
         help="the service on this machine, on an embedded store",
-        description="Runs the service on an embedded Valkey in cluster mode, with the access string of the data layer's user "
-        "and the variables of the App Runner layer. Listens on the loopback interface only. Ctrl-C ends both.",
+        description="Runs the service on an embedded Valkey in cluster mode, with the access string of the data "
+        "layer's user and the variables of the App Runner layer, on the loopback interface only. Ctrl-C ends both.",
         epilog=f"Example: {prog} serve --data users.d",
         allow_abbrev=False,
     )

@@ -35,6 +35,9 @@ COMMANDS = ("hset", "hgetall", "del", "multi", "exec", "cluster|slots", "readonl
 
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.2
+# A connection unused for longer is not trusted to be there: networks forget them without a word, AWS's after 350 s
+# (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html).
+IDLE_SECONDS = 120.0
 # How long a list of replicas is believed.
 REPLICAS_SECONDS = 10.0
 # A redirection leads to the right node; a chain of them means that the nodes do not agree yet.
@@ -230,6 +233,8 @@ class Store:
         if now >= deadline:
             raise redis.TimeoutError("No time is left.")
         connection = self._connection(node)
+        if now - connection.used > IDLE_SECONDS:
+            connection.disconnect()
         reused = connection.is_connected
         connection.until = min(deadline, now + self._patience)
         try:
@@ -246,6 +251,7 @@ class Store:
         except (redis.ConnectionError, redis.TimeoutError):
             self._failing |= {node}
             raise
+        connection.used = now
         if node in self._failing:
             self._failing -= {node}
         return answers
@@ -267,6 +273,7 @@ class _Connection(redis.Connection):
     """A connection that waits for nothing longer than `until`: neither connecting, nor TLS, nor AUTH, nor an answer."""
 
     until = 0.0
+    used = 0.0
 
     def exchange(self, commands: Sequence[Command]) -> list[Any]:
         """Sends all commands, reads all answers, and raises the first that is an error."""

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-ROOT = Path(__file__).parents[1]
-USER = "service"
+from rehearsal.cluster import Cluster
+
 PERMITTED = "OK"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    directory = tmp_path_factory.mktemp("redis")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = {"port": port, "bind": "127.0.0.1", "save": "", "dir": directory, "cluster-enabled": "yes"}
-    command = ["redis-server", *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    client: Any = redis.Redis(port=port, decode_responses=True)
-    try:
-        for _ in range(100):
-            try:
-                client.ping()
-                break
-            except redis.ConnectionError:
-                if process.poll() is not None:
-                    raise
-                time.sleep(0.05)
-        template = json.loads((ROOT / "templates" / "data-layer.json").read_text())
-        access_string = template["Resources"]["MemoryDbUser"]["Properties"]["AccessString"]
-        client.execute_command("ACL", "SETUSER", USER, *access_string.split(), "nopass")
+@pytest.fixture
+def server(cluster: Cluster) -> Iterator[Any]:
+    with cluster.client(cluster.nodes[0]) as client:
         yield client
-    finally:
-        client.close()
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     ],
 )
 def test_what_the_service_needs_is_permitted(server: Any, command: str) -> None:
-    assert server.execute_command("ACL", "DRYRUN", USER, *command.split()) == PERMITTED
+    assert server.execute_command("ACL", "DRYRUN", "service", *command.split()) == PERMITTED
 
 
 @pytest.mark.parametrize(
@@ -90,4 +61,4 @@ def test_what_the_service_needs_is_permitted(server: Any, command: str) -> None:
     ],
 )
 def test_everything_else_is_not(server: Any, command: str) -> None:
-    assert server.execute_command("ACL", "DRYRUN", USER, *command.split()) != PERMITTED
+    assert server.execute_command("ACL", "DRYRUN", "service", *command.split()) != PERMITTED
