@@ -1,6 +1,7 @@
 # make build   emit and lint the templates          make test    run every test
-# make check   all that CI checks                   make serve   the service on this machine
-# make audit   what neutral tools say               make bench   how long things take
+# make check   all but acceptance                   make serve   the service on this machine
+# make acceptance   the image built, run, fuzzed    make audit   what neutral tools say
+# make bench   how long things take                 make pins    write service/requirements.txt
 # make clean   forget the environments
 # GNU Make 3.81 suffices.
 
@@ -14,7 +15,7 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: build serve test check audit bench format clean redis-server
+.PHONY: build serve test check acceptance audit bench pins format clean redis-server container-engine wrk
 
 build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
@@ -25,19 +26,26 @@ serve: $(VENV)/serve.stamp
 test: $(VENV)/test.stamp redis-server
 	$(BIN)/python -m pytest
 
-check: $(VENV)/test.stamp
+check: $(VENV)/all.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
 	$(BIN)/python build.py --check
 
+acceptance: $(VENV)/all.stamp redis-server container-engine
+	$(BIN)/python -m pytest acceptance tests/test_dockerfile.py
+
+bench: $(VENV)/all.stamp redis-server wrk
+	$(BIN)/python -m benchmarks.generator
+	$(BIN)/python -m benchmarks.service
+
+pins: $(VENV)/all.stamp
+	$(BIN)/python -m acceptance.pins
+
 # Needs node, for cdk-nag. Each tool has an environment of its own, which takes a minute the first time.
 audit: $(VENV)/build.stamp
 	@$(BIN)/python -m audit
-
-bench: $(VENV)/build.stamp
-	@$(BIN)/python -m benchmarks.generator
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff format .
@@ -65,6 +73,10 @@ $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[deploy,lint,test]'
 	@touch $@ $(VENV)/build.stamp $(VENV)/serve.stamp
 
+$(VENV)/all.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP_INSTALL) --editable '.[acceptance,bench,deploy,lint,test]'
+	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp $(VENV)/serve.stamp
+
 # RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.
 redis-server:
 	@if ! command -v redis-server >/dev/null; then \
@@ -73,3 +85,22 @@ redis-server:
 			apt-get install -qq --yes --no-install-recommends redis-server >/dev/null; \
 		elif command -v brew >/dev/null; then brew install --quiet redis; \
 		else echo "redis-server is missing: sudo apt-get install redis-server" >&2; exit 1; fi; fi
+
+# Docker if it answers. Otherwise buildah builds and podman runs, without a daemon; debootstrap makes a base where none can
+# be pulled.
+ENGINE := buildah podman runc debootstrap curl
+container-engine:
+	@if ! docker info >/dev/null 2>&1; then for tool in $(ENGINE); do \
+		if ! command -v $$tool >/dev/null; then \
+			if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+				apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+				apt-get install -qq --yes --no-install-recommends $(ENGINE) >/dev/null; \
+			else echo "No container engine: start Docker, or, as root, apt-get install $(ENGINE)" >&2; exit 1; fi; fi; done; fi
+
+wrk:
+	@if ! command -v wrk >/dev/null; then \
+		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq --yes --no-install-recommends wrk >/dev/null; \
+		elif command -v brew >/dev/null; then brew install --quiet wrk; \
+		else echo "wrk is missing: sudo apt-get install wrk" >&2; exit 1; fi; fi

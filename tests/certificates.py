@@ -23,11 +23,14 @@ def certificates(directory: Path) -> Tls:
         _builder(authority_name, authority_name, authority_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signing_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     certificate = (
         _builder(name, authority_name, key.public_key())
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        # From Python 3.13 on, ssl.create_default_context() accepts none without it (VERIFY_X509_STRICT).
+        .add_extension(_issuer(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     files = Tls(directory / "node.pem", directory / "node.key", directory / "authority.pem")
@@ -50,6 +53,10 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=2))
     )
+
+
+def _issuer(key: ec.EllipticCurvePublicKey) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
 
 
 def _usage(*, signing_certificates: bool) -> x509.KeyUsage:

@@ -1,0 +1,138 @@
+"""The image, built once; a real TLS cluster with the service's own user; a container of the image that uses it."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from acceptance import engine as engines
+from acceptance.engine import Engine
+from generator.contract import HEALTH_PATH
+from rehearsal.cluster import Cluster, User
+from service import settings
+from tests.certificates import certificates
+from tests.conftest import access_string
+from tests.running import environment
+
+IMAGE = "memorydb-apprunner-service:acceptance"
+BUILD_ID = "acceptance-1"
+AUTHORITY = "/run/authority.pem"
+PASSWORD = "a-password-that-no-log-may-hold"
+GRACE = 30
+
+_facts: list[str] = []
+
+
+def note(fact: str) -> None:
+    """Printed when the tests are over."""
+    _facts.append(fact)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for fact in _facts:
+        terminalreporter.write_line(fact)
+
+
+def curl(*arguments: str) -> tuple[int, dict[str, str], str]:
+    """Status, headers in lower case, body."""
+    ran = subprocess.run(["curl", "--silent", "--show-error", "--include", *arguments], check=True, capture_output=True)
+    head, _, body = ran.stdout.decode().partition("\r\n\r\n")
+    status, *headers = head.split("\r\n")
+    named = {name.lower(): value for name, _, value in (header.partition(": ") for header in headers)}
+    return int(status.split()[1]), named, body
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    return engines.engine()
+
+
+@pytest.fixture(scope="session")
+def base(engine: Engine) -> str:
+    started = time.monotonic()
+    image, real = engines.base(engine)
+    kind = "pulled" if real else "a stand-in: its registry is out of reach"
+    note(f"base: {image}, {kind}, ready after {time.monotonic() - started:.0f} s")
+    return image
+
+
+@pytest.fixture(scope="session")
+def image(engine: Engine, base: str) -> str:
+    started = time.monotonic()
+    engine.build(IMAGE, base, BUILD_ID)
+    added = engine.size(IMAGE) - engine.size(base)
+    note(f"image: built in {time.monotonic() - started:.0f} s, {added / 1e6:.1f} MB more than its base")
+    return IMAGE
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    directory = tmp_path_factory.mktemp("cluster")
+    user = User("service", PASSWORD, access_string())
+    with Cluster(directory, user=user, shards=3, tls=certificates(directory)) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def container(engine: Engine, image: str, cluster: Cluster) -> Iterator[Container]:
+    """The service on the cluster."""
+    with on_cluster(engine, image, cluster) as container:
+        yield container
+
+
+class Container:
+    def __init__(self, engine: Engine, image: str, environment: dict[str, str], *options: str) -> None:
+        """The service listens on the loopback interface of this machine, whose network the container shares."""
+        self.engine = engine
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        here = {settings.HOST: "127.0.0.1", settings.PORT: str(self.port)}
+        self.id = engine.start(image, {**environment, **here}, *options)
+
+    def __enter__(self) -> Container:
+        deadline = time.monotonic() + GRACE
+        while not self._healthy():
+            if time.monotonic() > deadline:
+                text = self.log()
+                self.__exit__()
+                raise RuntimeError(f"Not healthy after {GRACE} s:\n{text}")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine("rm", "--force", self.id)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> int:
+        """SIGTERM, then its exit code; 137 when it had to be killed."""
+        self.engine("stop", "--time", str(GRACE), self.id)
+        return int(self.engine("inspect", "--format", "{{.State.ExitCode}}", self.id))
+
+    def log(self) -> str:
+        """All it has printed."""
+        return self.engine.printed("logs", self.id)
+
+    def _healthy(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", HEALTH_PATH)
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def on_cluster(engine: Engine, image: str, cluster: Cluster) -> Container:
+    assert cluster.tls is not None
+    variables = {**environment(cluster), settings.TLS_CA_FILE: AUTHORITY}
+    return Container(engine, image, variables, "--volume", f"{cluster.tls.authority}:{AUTHORITY}:ro")
