@@ -13,12 +13,14 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+MINISTACK := .ministack/stamp
+
 .PHONY: build test check audit bench format clean redis-server
 
 build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
 
-test: $(VENV)/test.stamp redis-server
+test: $(VENV)/test.stamp $(MINISTACK) redis-server
 	$(BIN)/python -m pytest
 
 check: $(VENV)/test.stamp
@@ -40,7 +42,7 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .audit
+	rm -rf $(VENV) .audit .ministack
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -56,6 +58,11 @@ $(VENV)/build.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[lint,test]'
 	@touch $@ $(VENV)/build.stamp
+
+# The emulator of AWS, apart from the tests because it pins a botocore of its own.
+$(MINISTACK): rehearsal/requirements.txt | $(VENV)/test.stamp
+	@$(BIN)/python -m rehearsal.emulator
+	@touch $@
 
 # RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.
 redis-server:
