@@ -148,14 +148,18 @@ def client_environment(url: str, secret: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
     }
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], started: Emulator) -> None:
+    # No proxy, whatever the user has configured.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + SECONDS_TO_START
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-            urllib.request.urlopen(f"{started.url}/_ministack/ready", timeout=5).close()
+            opener.open(f"{started.url}/_ministack/ready", timeout=5).close()
             return
         time.sleep(0.05)
     raise RuntimeError(f"The emulator did not start.\n{started.log()}")

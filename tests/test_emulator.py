@@ -71,6 +71,9 @@ class Cloud:
     def outputs(self, stack: str) -> dict[str, str]:
         return {output["OutputKey"]: output["OutputValue"] for output in self.stack(stack)["Outputs"]}
 
+    def parameter(self, stack: str, name: str) -> str:
+        return {each["ParameterKey"]: str(each["ParameterValue"]) for each in self.stack(stack)["Parameters"]}[name]
+
     def events(self, stack: str) -> list[tuple[str, str, str]]:
         """Of the last operation, the oldest first: logical ID, status, reason."""
         events = self.formation.describe_stack_events(StackName=stack)["StackEvents"]
@@ -120,9 +123,10 @@ def throwaway(cloud: Cloud) -> Iterator[Callable[[str], str]]:
         return made[-1]
 
     yield name
-    for stack in made:
-        cloud.formation.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
-        cloud.delete(stack)
+    for stack in cloud.formation.describe_stacks()["Stacks"]:
+        if stack["StackName"] in made:
+            cloud.formation.delete_stack(StackName=stack["StackName"])
+            assert cloud.settled(stack["StackId"]) == "DELETE_COMPLETE"
 
 
 def only(changes: Any, logical_id: str) -> Any:
@@ -223,12 +227,55 @@ def test_a_parameter_with_no_echo_is_hidden(cloud: Cloud, throwaway: Callable[[s
     assert "marlin" not in str(answer)
 
 
+def test_a_condition_that_turns_adds_and_removes_what_it_stands_at(layers: Cloud) -> None:
+    def actions(change_set: Any) -> dict[str, str]:
+        changes = [each["ResourceChange"] for each in change_set["Changes"]]
+        return {each["LogicalResourceId"]: each["Action"] for each in changes if each["Action"] != "Modify"}
+
+    change_set = layers.change_set(DATA, template("data"), AlarmEmail="somebody@example.com")
+    assert actions(change_set) == {"AlarmTopic": "Add", "AlarmTopicPolicy": "Add"}
+    assert "KNOWN_AFTER_APPLY" in only(change_set, "AlarmTopicPolicy")["AfterContext"]
+    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    assert [status for who, status, _ in layers.events(DATA) if who == "AlarmTopic"] == [
+        "CREATE_IN_PROGRESS",
+        "CREATE_IN_PROGRESS",
+        "CREATE_COMPLETE",
+    ]
+    change_set = layers.change_set(DATA, template("data"))
+    assert actions(change_set) == {"AlarmTopic": "Remove", "AlarmTopicPolicy": "Remove"}
+    assert only(change_set, "AlarmTopic")["PolicyAction"] == "Delete"
+    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    events = layers.events(DATA)
+    assert events.index((DATA, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "")) < events.index(
+        ("AlarmTopic", "DELETE_IN_PROGRESS", "")
+    )
+    assert ("AlarmTopic", "DELETE_COMPLETE", "") in events
+
+
+def test_a_first_change_set_adds_what_exists_and_nothing_else(layers: Cloud, throwaway: Callable[[str], str]) -> None:
+    body = template("data")
+    change_set = layers.change_set(throwaway("first"), body, "CREATE")
+    assert {each["ResourceChange"]["Action"] for each in change_set["Changes"]} == {"Add"}
+    assert {each["ResourceChange"]["LogicalResourceId"] for each in change_set["Changes"]} == {
+        name for name, resource in body["Resources"].items() if resource.get("Condition") != "HasAlarmEmail"
+    }
+
+
 def test_what_the_schema_says_is_create_only_is_a_replacement(layers: Cloud) -> None:
     body = template("data")
     body["Resources"]["Cluster"]["Properties"]["Port"] = 6380
     change = only(layers.change_set(DATA, body), "Cluster")
     assert (change["Replacement"], change["PolicyAction"]) == ("True", "ReplaceAndDelete")
-    assert change["Details"][0]["Target"]["RequiresRecreation"] == "Always"
+    (target,) = (detail["Target"] for detail in change["Details"] if detail["Target"]["Name"] == "Port")
+    assert (target["RequiresRecreation"], target["BeforeValue"], target["AfterValue"]) == ("Always", "6379", "6380")
+
+
+def test_what_the_schema_says_may_be_create_only_is_a_conditional_replacement(layers: Cloud) -> None:
+    body = template("data")
+    body["Resources"]["Vpc"]["Properties"]["InstanceTenancy"] = "dedicated"
+    assert only(layers.change_set(DATA, body), "Vpc")["Replacement"] == "Conditional"
 
 
 def test_a_stack_tag_replaces_what_takes_tags_at_its_creation_only(layers: Cloud) -> None:
@@ -237,6 +284,17 @@ def test_a_stack_tag_replaces_what_takes_tags_at_its_creation_only(layers: Cloud
     )
     assert only(change_set, "Service")["Replacement"] == "True"
     assert only(change_set, "AccessRole")["Replacement"] == "False"
+
+
+def test_a_stack_tag_fails_the_update_of_the_vpc_connector(layers: Cloud) -> None:
+    change_set = layers.change_set(
+        COMPUTE, template("apprunner"), tags={"commit": "abc"}, DataStackName=DATA, ImageUri=IMAGE
+    )
+    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert layers.settled(COMPUTE) == "UPDATE_ROLLBACK_COMPLETE"
+    (failed,) = (event for event in layers.events(COMPUTE) if event[1].endswith("FAILED"))
+    assert failed[:2] == ("VpcConnector", "UPDATE_FAILED")
+    assert "combination" in failed[2]
 
 
 def test_a_replacement_is_created_before_its_predecessor_is_deleted(layers: Cloud) -> None:
@@ -261,11 +319,17 @@ def test_a_named_resource_cannot_be_replaced_under_its_name(layers: Cloud) -> No
     assert first[2].endswith("already exists.")
 
 
+def test_other_zones_cannot_take_over_the_ranges_of_the_subnets(layers: Cloud) -> None:
+    assert layers.deploy(DATA, template("data"), ZoneIds="euw1-az2,euw1-az3") == "UPDATE_ROLLBACK_COMPLETE"
+    (failed,) = (event for event in layers.events(DATA) if event[1].endswith("FAILED"))
+    assert failed[0] == "PrivateSubnetA"
+    assert "conflicts with another subnet" in failed[2]
+
+
 def test_an_imported_export_cannot_change(layers: Cloud) -> None:
     body = template("data")
     before = layers.outputs(DATA)
     body["Outputs"]["UserName"]["Value"] = "somebody"
-    body["Resources"]["Cluster"]["Properties"]["Description"] = "A change, for an output alone is none."
     assert layers.deploy(DATA, body) == "UPDATE_ROLLBACK_COMPLETE"
     reason = f"Export {DATA}-UserName cannot be updated as it is in use by {COMPUTE}"
     assert (DATA, "UPDATE_ROLLBACK_IN_PROGRESS", reason) in layers.events(DATA)
@@ -275,7 +339,6 @@ def test_an_imported_export_cannot_change(layers: Cloud) -> None:
 def test_an_imported_export_cannot_be_removed(layers: Cloud) -> None:
     body = template("data")
     del body["Outputs"]["UserName"]
-    body["Resources"]["Cluster"]["Properties"]["Description"] = "A change, for an output alone is none."
     assert layers.deploy(DATA, body) == "UPDATE_ROLLBACK_COMPLETE"
 
 
@@ -290,6 +353,38 @@ def test_an_import_of_what_nobody_exports_fails_the_change_set(cloud: Cloud, thr
     change_set = cloud.change_set(stack, template("apprunner"), "CREATE", DataStackName="nobody", ImageUri=IMAGE)
     assert change_set["Status"] == "FAILED"
     assert change_set["StatusReason"].startswith("No export named nobody-")
+
+
+def test_a_change_of_outputs_alone_executes_though_it_lists_nothing(layers: Cloud) -> None:
+    body = template("data")
+    body["Outputs"]["More"] = {"Value": "more"}
+    change_set = layers.change_set(DATA, body, NodeType=layers.parameter(DATA, "NodeType"))
+    assert (change_set["Status"], change_set["Changes"]) == ("CREATE_COMPLETE", [])
+    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    assert layers.outputs(DATA)["More"] == "more"
+
+
+def test_a_second_change_set_for_a_stack_in_review_waits_beside_the_first(
+    cloud: Cloud, throwaway: Callable[[str], str]
+) -> None:
+    stack = throwaway("review")
+    first = cloud.change_set(stack, template("data"), "CREATE")
+    second = cloud.change_set(stack, template("data"), "CREATE")
+    assert first["StackId"] == second["StackId"]
+    assert cloud.stack(stack)["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert len(cloud.formation.list_change_sets(StackName=first["StackId"])["Summaries"]) == 2
+
+
+@pytest.mark.parametrize("kind", ["CREATE", "UPDATE"])
+def test_a_stack_whose_creation_failed_takes_no_change_set(
+    running: Emulator, cloud: Cloud, throwaway: Callable[[str], str], kind: str
+) -> None:
+    stack = throwaway("dead")
+    with running.faults(Fault("Vpc", reason="Injected.")):
+        assert cloud.deploy(stack, template("data"), "CREATE") == "ROLLBACK_COMPLETE"
+    with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
+        cloud.change_set(stack, template("data"), kind)
 
 
 def test_a_failed_create_rolls_back_with_its_reason(
@@ -317,7 +412,8 @@ def test_a_slow_resource_can_be_watched(running: Emulator, layers: Cloud) -> Non
     with running.faults(Fault("Cluster", "update", seconds=0.5)):
         layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
         assert layers.stack(DATA)["StackStatus"] == "UPDATE_IN_PROGRESS"
-        assert layers.events(DATA)[-1][:2] == ("Cluster", "UPDATE_IN_PROGRESS")
+        while layers.events(DATA)[-1][:2] != ("Cluster", "UPDATE_IN_PROGRESS"):
+            assert layers.stack(DATA)["StackStatus"] == "UPDATE_IN_PROGRESS"
         assert layers.settled(DATA) == "UPDATE_COMPLETE"
 
 
@@ -344,9 +440,14 @@ def test_a_role_needs_an_acknowledgement(cloud: Cloud) -> None:
         cloud.stack("unacknowledged")
 
 
-def test_a_wrong_signature_is_refused(running: Emulator) -> None:
-    stranger = boto3.client("cloudformation", aws_secret_access_key="wrong", aws_access_key_id="111122223333")
-    with pytest.raises(ClientError, match="signature"):
+def test_a_parameter_that_the_template_lacks_is_refused(layers: Cloud) -> None:
+    with pytest.raises(ClientError, match=r"Parameters: \[Nodetype\] do not exist in the template"):
+        layers.change_set(DATA, template("data"), Nodetype="db.t4g.medium")
+
+
+def test_an_unknown_key_is_refused(running: Emulator) -> None:
+    stranger = boto3.client("cloudformation", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="unknown")
+    with pytest.raises(ClientError, match="security token"):
         stranger.describe_stacks()
 
 

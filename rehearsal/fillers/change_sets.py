@@ -1,208 +1,152 @@
-"""Change sets: property values before and after, hidden parameters, missing exports.
-
-Facts: API reference, DescribeChangeSet: IncludePropertyValues; ResourceChange: BeforeContext and AfterContext, "an
-encoded JSON string"; ResourceTargetDefinition: Path, BeforeValue, AfterValue, AttributeChangeType. The values' form is
-that of the change sets recorded in aws-cdk, packages/@aws-cdk/cloudformation-diff/test/util.ts: scalars as strings,
-a path down to what differs, {{changeSet:KNOWN_AFTER_APPLY}} for what is not yet known, dynamic references unresolved.
-API reference, Parameter: a parameter with NoEcho is shown as ****.
-"""
+"""What a change set may be made of, and what becomes of it: states of stacks, outputs, missing exports, addresses."""
 
 from __future__ import annotations
 
 import copy
-import json
 import re
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
 from typing import Any
 
-from ministack.services.cloudformation import _change_sets, _stacks, changesets, engine, handlers
-from ministack.services.cloudformation.helpers import CFN_NS, _p
+from ministack.services.cloudformation import (
+    _change_sets,
+    _exports,
+    _stack_events,
+    _stacks,
+    changesets,
+    engine,
+    handlers,
+)
+from ministack.services.cloudformation.helpers import _error, _extract_members, _p
 from ministack.services.cloudformation.stacks import _stack_region_context
 
-UNKNOWN = "{{changeSet:KNOWN_AFTER_APPLY}}"
-HIDDEN = "****"
-NOTHING = object()
-ATTRIBUTES = ("Metadata", "UpdateReplacePolicy", "DeletionPolicy")
+from rehearsal.fillers import values
 
-
-class Unknown(dict[str, str]):
-    """The attributes of a resource that does not exist yet."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __getitem__(self, name: str) -> str:
-        return UNKNOWN
-
-    def get(self, name: str, default: object = None) -> str:
-        return UNKNOWN
+# User guide, "Understand stack status codes": an update is possible in these, and a creation where there is no stack.
+UPDATABLE = (
+    "CREATE_COMPLETE",
+    "UPDATE_COMPLETE",
+    "UPDATE_ROLLBACK_COMPLETE",
+    "IMPORT_COMPLETE",
+    "IMPORT_ROLLBACK_COMPLETE",
+)
+# After a failure without rollback an update is possible too ("Stack failure options").
+RESUMABLE = ("CREATE_FAILED", "UPDATE_FAILED")
+ABSENT = ("REVIEW_IN_PROGRESS", "DELETE_COMPLETE")
 
 
 def install() -> None:
-    create, describe = handlers._ACTION_HANDLERS["CreateChangeSet"], handlers._ACTION_HANDLERS["DescribeChangeSet"]
+    resolve = changesets._resolve_props_for_diff
+    changesets._resolve_props_for_diff = lambda template, *rest: existing(resolve(template, *rest), template, *rest)
+    actions = handlers._ACTION_HANDLERS
+    create, describe = actions["CreateChangeSet"], actions["DescribeChangeSet"]
 
     def created(params: Any) -> Any:
         stack = handlers._resolve_stack(_p(params, "StackName"))
-        before = copy.deepcopy(stack) if stack and _p(params, "ChangeSetType", "UPDATE") != "CREATE" else {}
-        answer = create(params)
-        if answer[0] == 200:
-            (change_set_id,) = re.findall(r"<Id>(.*?)</Id>", answer[2].decode())
-            change_set = _change_sets[change_set_id]
-            stack = _stacks[change_set["StackName"]]
-            with _stack_region_context(stack, stack["StackId"]):
-                fail_without_export(change_set)
-                add_values(change_set, before)
-        return answer
+        if refusal := refused(stack, _p(params, "ChangeSetType", "UPDATE")) or unknown_parameters(params, stack):
+            return refusal
+        before = copy.deepcopy(stack) if stack else {}
+        status, headers, body = create(params)
+        if status != 200:
+            return status, headers, body
+        (change_set_id,) = re.findall(r"<Id>(.*?)</Id>", body.decode())
+        change_set = _change_sets[change_set_id]
+        if before.get("StackStatus") == "REVIEW_IN_PROGRESS":
+            new_id = change_set["StackId"]
+            keep_stack(before, change_set)
+            body = body.replace(new_id.encode(), change_set["StackId"].encode())
+        stack = _stacks[change_set["StackName"]]
+        with _stack_region_context(stack, stack["StackId"]):
+            count_outputs(change_set, before)
+            fail_without_export(change_set)
+            values.add_values(change_set, before)
+        return status, headers, body
 
     def described(params: Any) -> Any:
         status, headers, body = describe(params)
         if status == 200:
             _, change_set = changesets._find_change_set(_p(params, "ChangeSetName"), _p(params, "StackName"))
-            body = shown(body, change_set, _p(params, "IncludePropertyValues").lower() == "true")
+            body = values.shown(body, change_set, _p(params, "IncludePropertyValues").lower() == "true")
         return status, headers, body
 
-    handlers._ACTION_HANDLERS["CreateChangeSet"] = created
-    handlers._ACTION_HANDLERS["DescribeChangeSet"] = described
+    actions["CreateChangeSet"], actions["DescribeChangeSet"] = created, described
+    for name in ("DescribeChangeSet", "ExecuteChangeSet", "ListChangeSets"):
+        actions[name] = by_name(actions[name])
+
+
+def existing(resolved: Any, template: Any, parameters: Any, *rest: Any) -> Any:
+    """User guide, "Conditions section": a resource whose condition is false is not created; so a condition that turns
+    adds or removes it."""
+    conditions = engine._evaluate_conditions(template, parameters) if template else {}
+    return {
+        "Resources": {
+            name: resource
+            for name, resource in resolved.get("Resources", {}).items()
+            if conditions.get(resource.get("Condition"), True)
+        }
+    }
+
+
+def by_name(action: Any) -> Any:
+    """API reference: StackName is "the name or the unique stack ID"."""
+
+    def acted(params: Any) -> Any:
+        stack = handlers._resolve_stack(_p(params, "StackName")) if _p(params, "StackName") else None
+        return action({**params, "StackName": [stack["StackName"]]} if stack else params)
+
+    return acted
+
+
+def refused(stack: dict[str, Any] | None, kind: str) -> Any:
+    """The sentence is the one that updates of stacks in other states fail with, ROLLBACK_COMPLETE included, which can
+    only be deleted (user guide, "Understand stack status codes")."""
+    if stack is None or stack["StackStatus"] == "DELETE_COMPLETE":
+        return None
+    status = stack["StackStatus"]
+    if kind == "CREATE" and status in (*UPDATABLE, *ABSENT):
+        return None
+    if kind != "CREATE" and status in (*UPDATABLE, *RESUMABLE):
+        return None
+    return _error("ValidationError", f"Stack:{stack['StackId']} is in {status} state and can not be updated.")
+
+
+def unknown_parameters(params: Any, stack: dict[str, Any] | None) -> Any:
+    """The sentence is the one that such a request is refused with."""
+    try:
+        body = _p(params, "TemplateBody")
+        template = engine._parse_template(body) if body else (stack or {}).get("_template", {})
+    except Exception:  # a template that is none is ministack's to refuse
+        return None
+    given = [each["Key"] for each in _extract_members(params, "Parameters")]
+    unknown = [name for name in given if name not in (template.get("Parameters") or {})]
+    if unknown:
+        return _error("ValidationError", f"Parameters: [{', '.join(unknown)}] do not exist in the template")
+    return None
+
+
+def keep_stack(before: dict[str, Any], change_set: dict[str, Any]) -> None:
+    """A second change set for a stack in review is one more of the same stack (user guide, "Create a change set")."""
+    stack = _stacks[change_set["StackName"]]
+    _stack_events.pop(stack["StackId"], None)
+    stack.update(StackId=before["StackId"], CreationTime=before["CreationTime"])
+    change_set["StackId"] = before["StackId"]
+
+
+def count_outputs(change_set: dict[str, Any], before: dict[str, Any]) -> None:
+    """Outputs that change are a change, although they are not listed: such a change set executes."""
+    old, new = before.get("_template", {}).get("Outputs", {}), change_set["_template"].get("Outputs", {})
+    was, will_be = before.get("_resolved_params", {}), change_set["_resolved_params"]
+    changed = {name for name, each in will_be.items() if was.get(name, {}).get("Value") != each["Value"]}
+    references = {name for name, _ in engine._intrinsic_references(new)}
+    nothing = change_set["StatusReason"].startswith("The submitted information didn't contain changes.")
+    if nothing and before and (old != new or changed & references):
+        change_set.update(Status="CREATE_COMPLETE", ExecutionStatus="AVAILABLE", StatusReason="")
 
 
 def fail_without_export(change_set: dict[str, Any]) -> None:
-    """A change set that imports what nobody exports fails with this sentence (user guide, troubleshooting, "No export
-    named"). Whether CreateChangeSet itself refuses it is not documented."""
-    from ministack.services.cloudformation import _exports
-
+    """Importing what nobody exports fails with this sentence (user guide, "Troubleshooting CloudFormation": "No export
+    named"). That it fails the change set, rather than CreateChangeSet or the execution, is an assumption."""
     stack = {**_stacks[change_set["StackName"]], "_template": change_set["_template"]}
     stack["_resolved_params"] = change_set["_resolved_params"]
     missing = handlers._imported_export_names(stack, change_set["StackName"]) - set(_exports)
     if missing and change_set["Status"] == "CREATE_COMPLETE":
         reason = f"No export named {min(missing)} found."
         change_set.update(Status="FAILED", ExecutionStatus="UNAVAILABLE", StatusReason=reason, Changes=[])
-
-
-def add_values(change_set: dict[str, Any], before: dict[str, Any]) -> None:
-    """Adds _context to every change, and to every detail of a change what differs."""
-    changes = {
-        change["ResourceChange"]["LogicalResourceId"]: change["ResourceChange"] for change in change_set["Changes"]
-    }
-    resources = dict(before.get("_resources", {}))
-    for logical_id, change in changes.items():
-        if change["Action"] == "Add" or change.get("Replacement", "False") != "False":
-            resources[logical_id] = {"PhysicalResourceId": UNKNOWN, "Attributes": Unknown()}
-        elif change["Action"] == "Modify":
-            resources[logical_id] = {**resources[logical_id], "Attributes": Unknown()}
-    new = {"_template": change_set["_template"], "_resolved_params": change_set["_resolved_params"]}
-    about = {"StackName": change_set["StackName"], "StackId": change_set["StackId"]}
-    for logical_id, change in changes.items():
-        old_context = context({**before, **about}, logical_id)
-        new_context = context({**new, **about, "_resources": resources}, logical_id)
-        change["_context"] = {"BeforeContext": old_context, "AfterContext": new_context}
-        change["Details"] = [
-            each for detail in change.get("Details", ()) for each in detailed(detail, old_context, new_context)
-        ]
-
-
-def context(stack: dict[str, Any], logical_id: str) -> dict[str, Any] | None:
-    """A resource as its template and parameters make it, as far as that is known; nothing secret in it."""
-    template = stack.get("_template") or {}
-    definition = template.get("Resources", {}).get(logical_id)
-    if definition is None:
-        return None
-    parameters = stack["_resolved_params"]
-    conditions = engine._evaluate_conditions(template, parameters)
-    visible = {
-        name: {**each, "Value": HIDDEN if each["NoEcho"] else each["Value"]} for name, each in parameters.items()
-    }
-    if (condition := definition.get("Condition")) and not conditions.get(condition, True):
-        return None
-
-    def value(raw: Any) -> Any:
-        try:
-            return engine._resolve_refs(
-                copy.deepcopy(raw),
-                stack.get("_resources", {}),
-                visible,
-                conditions,
-                template.get("Mappings", {}),
-                stack["StackName"],
-                stack["StackId"],
-            )
-        except (ValueError, LookupError, TypeError, AttributeError):
-            return UNKNOWN
-
-    properties = {name: value(raw) for name, raw in (definition.get("Properties") or {}).items()}
-    found = {"Properties": {name: each for name, each in properties.items() if each is not engine._NO_VALUE}}
-    found |= {name: value(definition[name]) for name in ATTRIBUTES if name in definition}
-    return {name: text(each) for name, each in found.items()}
-
-
-def text(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: text(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [text(each) for each in value]
-    if isinstance(value, bool):
-        return str(value).lower()
-    return UNKNOWN if UNKNOWN in str(value) else str(value)
-
-
-def detailed(detail: dict[str, Any], before: Any, after: Any) -> Iterator[dict[str, Any]]:
-    """A detail for every place below its property, or below its attribute, that differs."""
-    target = detail["Target"]
-    steps = [target["Attribute"], *([target["Name"]] if "Name" in target else [])]
-    old, new = before, after
-    for step in steps:
-        old = old.get(step, NOTHING) if isinstance(old, dict) else NOTHING
-        new = new.get(step, NOTHING) if isinstance(new, dict) else NOTHING
-    found = list(differing(old, new, "/" + "/".join(steps))) or [("/" + "/".join(steps), old, new)]
-    for path, was, will_be in found:
-        values = {"Path": path}
-        if was is not NOTHING:
-            values["BeforeValue"] = encoded(was)
-        if will_be is not NOTHING:
-            values["AfterValue"] = encoded(will_be)
-        if len(values) > 1:
-            kind = "Add" if was is NOTHING else "Remove" if will_be is NOTHING else "Modify"
-            values["AttributeChangeType"] = kind
-        yield {**detail, "Target": {**target, **values}}
-
-
-def differing(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in sorted(old.keys() | new.keys()):
-            yield from differing(old.get(name, NOTHING), new.get(name, NOTHING), f"{path}/{name}")
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (was, will_be) in enumerate(zip(old, new, strict=True)):
-            yield from differing(was, will_be, f"{path}/{index}")
-    elif old != new:
-        yield path, old, new
-
-
-def encoded(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-
-
-def shown(body: bytes, change_set: dict[str, Any], with_values: bool) -> bytes:
-    ElementTree.register_namespace("", CFN_NS)
-    name = f"{{{CFN_NS}}}"
-    root = ElementTree.fromstring(body)
-    for parameter in root.iterfind(f".//{name}Parameters/{name}member"):
-        key, value = parameter.find(f"{name}ParameterKey"), parameter.find(f"{name}ParameterValue")
-        assert key is not None
-        assert value is not None
-        if change_set["_resolved_params"][key.text]["NoEcho"]:
-            value.text = HIDDEN
-
-    def put(parent: ElementTree.Element, values: dict[str, Any]) -> None:
-        for key, value in values.items():
-            if value is not None:
-                ElementTree.SubElement(parent, f"{name}{key}").text = encoded(value)
-
-    if with_values:
-        elements = root.findall(f".//{name}ResourceChange")
-        for element, change in zip(elements, change_set["Changes"], strict=True):
-            put(element, change["ResourceChange"].get("_context", {}))
-            targets = element.findall(f".//{name}Target")
-            for target, detail in zip(targets, change["ResourceChange"].get("Details", ()), strict=True):
-                shown_already = ("Attribute", "Name", "RequiresRecreation")
-                put(target, {key: each for key, each in detail["Target"].items() if key not in shown_already})
-    return bytes(ElementTree.tostring(root, xml_declaration=True, encoding="UTF-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 import time
 from typing import Any
@@ -33,6 +34,14 @@ def install() -> None:
         "create": associate,
         "delete": lambda association, props: waf._associations.pop(props["ResourceArn"], None),
     }
+    subnet = provisioners._RESOURCE_HANDLERS["AWS::EC2::Subnet"]
+    create = subnet["create"]
+
+    def created(logical_id: str, props: Props, stack_name: str) -> Any:
+        refuse_if_overlapping(props)
+        return create(logical_id, props, stack_name)
+
+    subnet["create"] = created
     group = provisioners._RESOURCE_HANDLERS["AWS::EC2::SecurityGroup"]
     delete = group["delete"]
 
@@ -78,6 +87,15 @@ def rule_handlers(prefix: str, direction: str) -> dict[str, Any]:
             rules(props)[:] = [rule for rule in rules(props) if not same(rule, permission(props))]
 
     return {"create": create, "update": update, "delete": delete}
+
+
+def refuse_if_overlapping(props: Props) -> None:
+    """EC2 API reference, CreateSubnet and "Error codes": InvalidSubnet.Conflict, the CIDR block conflicts with that of
+    another subnet in the VPC. So a subnet cannot be replaced under its range."""
+    wanted = ipaddress.ip_network(props["CidrBlock"])
+    for subnet in ec2._subnets.values():
+        if subnet["VpcId"] == props["VpcId"] and wanted.overlaps(ipaddress.ip_network(subnet["CidrBlock"])):
+            raise ValueError(f"The CIDR '{wanted}' conflicts with another subnet (Service: Ec2, Status Code: 400)")
 
 
 def refuse_if_needed(group_id: str) -> None:

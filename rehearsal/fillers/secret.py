@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from ministack.services import secretsmanager
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import drift, provisioners
 
 
 def install() -> None:
@@ -37,6 +37,11 @@ def install() -> None:
         create=created,
         update=updated,
         delete=lambda secret_arn, props: delete(name_of(secret_arn), props),
+    )
+    read, properties = drift._DRIFT_READERS["AWS::SecretsManager::Secret"]
+    drift._DRIFT_READERS["AWS::SecretsManager::Secret"] = (
+        lambda secret_arn, *rest: read(name_of(secret_arn), *rest),
+        properties,
     )
 
 
