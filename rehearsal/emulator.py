@@ -193,7 +193,9 @@ def environment() -> Path:
             STAMP.unlink(missing_ok=True)
             venv.create(ENVIRONMENT, clear=True, with_pip=True)
             pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, "--no-deps", "--requirement", str(REQUIREMENTS)], check=True)
+            # pip holds the lock too: killed half-way, we leave it running.
+            install = [*pip, "--no-deps", "--requirement", str(REQUIREMENTS)]
+            subprocess.run(install, check=True, pass_fds=(lock.fileno(),))
             replace(STAMP, wanted)
     return python
 

@@ -16,6 +16,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from generator import Settings, default_layers
 from rehearsal.emulator import ROOT, Emulator, Fault, emulator
 
 DATA, COMPUTE = "users-data", "users-apprunner"
@@ -154,6 +155,23 @@ def test_both_layers_are_created_and_the_services_describe_them(layers: Cloud) -
     }
     (operation,) = runner.list_operations(ServiceArn=summary["ServiceArn"])["OperationSummaryList"]
     assert (operation["Type"], operation["Status"]) == ("CREATE_SERVICE", "SUCCEEDED")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [Settings(zones=3, nat="per-zone"), Settings(nat="one", flow_logs=False), Settings(private_ingress=True)],
+    ids=["nat-per-zone", "nat-one", "private"],
+)
+def test_other_shapes_come_and_go_as_well(cloud: Cloud, throwaway: Callable[[str], str], settings: Settings) -> None:
+    data, compute = (json.loads(layer.text()) for layer in default_layers(settings))
+    below, above = throwaway("data"), throwaway("app")
+    assert cloud.deploy(below, data, "CREATE") == "CREATE_COMPLETE", cloud.events(below)
+    made = cloud.deploy(above, compute, "CREATE", DataStackName=below, ImageUri=IMAGE)
+    assert made == "CREATE_COMPLETE", cloud.events(above)
+    final = cloud.outputs(below)["ClusterName"].replace("db-", "final-")
+    assert cloud.delete(above) == "DELETE_COMPLETE"
+    assert cloud.delete(below) == "DELETE_COMPLETE"
+    boto3.client("memorydb").delete_snapshot(SnapshotName=final)
 
 
 def test_the_generated_password_has_no_punctuation(layers: Cloud) -> None:

@@ -11,7 +11,8 @@ from ministack.core.responses import get_account_id
 from ministack.services import ec2, waf
 from ministack.services.cloudformation import provisioners
 
-from rehearsal.fillers import apprunner, memorydb
+from rehearsal.fillers import apprunner
+from rehearsal.fillers.memorydb_store import clusters
 
 Props = dict[str, Any]
 Made = tuple[str, dict[str, Any]]
@@ -29,19 +30,30 @@ def install() -> None:
         "update": update_flow_log,
         "delete": lambda flow_log, props: ec2._flow_logs.pop(flow_log, None),
     }
-    provisioners._STACK_TAG_PROPERTY["AWS::EC2::FlowLog"] = ("Tags", "list")
+    provisioners._RESOURCE_HANDLERS["AWS::EC2::EIP"] = {
+        "create": create_address,
+        "update": update_address,
+        "delete": delete_address,
+    }
+    provisioners._RESOURCE_HANDLERS["AWS::EC2::NatGateway"] = {
+        "create": create_nat_gateway,
+        "update": update_nat_gateway,
+        "delete": lambda gateway, props: ec2._nat_gateways.pop(gateway, None),
+    }
+    for resource_type in ("AWS::EC2::FlowLog", "AWS::EC2::EIP", "AWS::EC2::NatGateway"):
+        provisioners._STACK_TAG_PROPERTY[resource_type] = ("Tags", "list")
     provisioners._RESOURCE_HANDLERS["AWS::WAFv2::WebACLAssociation"] = {
         "create": associate,
         "delete": lambda association, props: waf._associations.pop(props["ResourceArn"], None),
     }
     subnet = provisioners._RESOURCE_HANDLERS["AWS::EC2::Subnet"]
-    create = subnet["create"]
+    create, update = subnet["create"], subnet["update"]
 
-    def created(logical_id: str, props: Props, stack_name: str) -> Any:
+    def created(logical_id: str, props: Props, stack_name: str) -> Made:
         refuse_if_overlapping(props)
-        return create(logical_id, props, stack_name)
+        return described(create(logical_id, props, stack_name))
 
-    subnet["create"] = created
+    subnet.update(create=created, update=lambda *arguments: described(update(*arguments)))
     group = provisioners._RESOURCE_HANDLERS["AWS::EC2::SecurityGroup"]
     delete = group["delete"]
 
@@ -89,6 +101,12 @@ def rule_handlers(prefix: str, direction: str) -> dict[str, Any]:
     return {"create": create, "update": update, "delete": delete}
 
 
+def described(made: Made) -> Made:
+    """User guide, AWS::EC2::Subnet, return values: more than the zone's name."""
+    subnet = ec2._subnets[made[0]]
+    return made[0], {**made[1], **{name: subnet[name] for name in ("AvailabilityZoneId", "CidrBlock", "VpcId")}}
+
+
 def refuse_if_overlapping(props: Props) -> None:
     """EC2 API reference, CreateSubnet and "Error codes": InvalidSubnet.Conflict, the CIDR block conflicts with that of
     another subnet in the VPC. So a subnet cannot be replaced under its range."""
@@ -103,7 +121,7 @@ def refuse_if_needed(group_id: str) -> None:
     referenced by another security group in the same VPC" is DependencyViolation. Clusters and connectors have
     interfaces in their groups."""
     holders = [
-        *(group["SecurityGroupId"] for cluster in memorydb.clusters.values() for group in cluster["SecurityGroups"]),
+        *(group["SecurityGroupId"] for cluster in clusters.values() for group in cluster["SecurityGroups"]),
         *(group for connector in apprunner.connectors.values() for group in connector["SecurityGroups"]),
         *(
             pair.get("GroupId")
@@ -139,6 +157,47 @@ def create_flow_log(logical_id: str, props: Props, stack_name: str) -> Made:
 def update_flow_log(flow_log: str, old: Props, props: Props, stack_name: str) -> Made:
     provisioners._ec2_apply_tags(flow_log, props, old)
     return flow_log, {"Id": flow_log}
+
+
+def create_address(logical_id: str, props: Props, stack_name: str) -> Made:
+    """User guide, AWS::EC2::EIP: Ref is the address, AllocationId an attribute."""
+    before = set(ec2._addresses)
+    ec2._allocate_address({"Domain": props.get("Domain", "vpc")})
+    (allocation,) = set(ec2._addresses) - before
+    provisioners._ec2_apply_tags(allocation, props)
+    address = ec2._addresses[allocation]["PublicIp"]
+    return address, {"AllocationId": allocation, "PublicIp": address}
+
+
+def update_address(address: str, old: Props, props: Props, stack_name: str) -> Made:
+    provisioners._ec2_apply_tags(allocation_of(address), props, old)
+    return address, {"AllocationId": allocation_of(address), "PublicIp": address}
+
+
+def delete_address(address: str, props: Props) -> None:
+    """EC2 API reference, "Error codes": InvalidIPAddress.InUse."""
+    allocation = allocation_of(address)
+    if any(gateway["AllocationId"] == allocation for gateway in ec2._nat_gateways.values()):
+        raise ValueError(f"The address with allocation id [{allocation}] is in use.")
+    ec2._addresses.pop(allocation)
+
+
+def allocation_of(address: str) -> str:
+    return next(str(allocation) for allocation, each in ec2._addresses.items() if each["PublicIp"] == address)
+
+
+def create_nat_gateway(logical_id: str, props: Props, stack_name: str) -> Made:
+    """User guide, AWS::EC2::NatGateway: Ref and NatGatewayId are its ID."""
+    before = set(ec2._nat_gateways)
+    ec2._create_nat_gateway({"SubnetId": props["SubnetId"], "AllocationId": props.get("AllocationId", "")})
+    (gateway,) = set(ec2._nat_gateways) - before
+    provisioners._ec2_apply_tags(gateway, props)
+    return str(gateway), {"NatGatewayId": gateway}
+
+
+def update_nat_gateway(gateway: str, old: Props, props: Props, stack_name: str) -> Made:
+    provisioners._ec2_apply_tags(gateway, props, old)
+    return gateway, {"NatGatewayId": gateway}
 
 
 def associate(logical_id: str, props: Props, stack_name: str) -> Made:
