@@ -15,15 +15,14 @@ PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 pyth
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
+MINISTACK := .ministack/stamp
+
 .PHONY: build serve test check acceptance audit bench pins format clean redis-server container-engine wrk
 
 build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
 
-serve: $(VENV)/serve.stamp
-	@$(BIN)/python build.py serve
-
-test: $(VENV)/test.stamp redis-server
+test: $(VENV)/test.stamp $(MINISTACK) redis-server
 	$(BIN)/python -m pytest
 
 check: $(VENV)/all.stamp
@@ -52,7 +51,7 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .audit
+	rm -rf $(VENV) .audit .ministack
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -76,6 +75,11 @@ $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/all.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[acceptance,bench,deploy,lint,test]'
 	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp $(VENV)/serve.stamp
+
+# The emulator of AWS, apart from the tests because it pins a botocore of its own.
+$(MINISTACK): rehearsal/requirements.txt | $(VENV)/test.stamp
+	@$(BIN)/python -m rehearsal.emulator
+	@touch $@
 
 # RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.
 redis-server:

@@ -22,7 +22,7 @@ from generator.errors import DeployError, UsageError
 from generator.events import REVIEW, Event, event, in_progress
 
 TEMPLATE_BODY_LIMIT = 51_200
-POLL_SECONDS = 3.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 # A change set is made within minutes; one that validates against the account may take longer.
 CHANGE_SET_MINUTES = 30
 FOLLOW_HOURS = 36
@@ -154,6 +154,7 @@ class Conversation:
         """
         events: list[Event] = []
         end = self._now() + 3600 * FOLLOW_HOURS
+        pauses = _pauses()
         while True:
             found = self.stack(stack_arn)
             fresh = self._events(stack_arn, events[-1].id if events else since)
@@ -168,7 +169,7 @@ class Conversation:
                     why=f"the stack has been {found.status} for {FOLLOW_HOURS} hours",
                     then="It goes on by itself; run the same command again to follow it.",
                 )
-            self._sleep(POLL_SECONDS)
+            self._sleep(next(pauses))
 
     def _events(self, stack_arn: str, since: str) -> list[Event]:
         """The events after `since`, oldest first. CloudFormation tells the newest first, page by page."""
@@ -246,6 +247,7 @@ class Conversation:
 
     def _ready(self, stack_name: str, arn: str) -> ChangeSet:
         end = self._now() + 60 * CHANGE_SET_MINUTES
+        pauses = _pauses()
         while True:
             with explained(stack_name):
                 page = self._client.describe_change_set(ChangeSetName=arn, IncludePropertyValues=True)
@@ -258,7 +260,7 @@ class Conversation:
                     why=f"it has been {page['Status']} for {CHANGE_SET_MINUTES} minutes",
                     then="Look at it in the console, and try again.",
                 )
-            self._sleep(POLL_SECONDS)
+            self._sleep(next(pauses))
         pages = [page]
         while token := pages[-1].get("NextToken"):
             with explained(stack_name):
@@ -301,7 +303,7 @@ class Conversation:
             ):
                 if self._now() > end:
                     return
-                self._sleep(POLL_SECONDS)
+                self._sleep(FIRST_PAUSE)
             waiting = self._client.list_change_sets(StackName=stack_name).get("Summaries", ())
             left = self.stack(stack_name)
             if left and not left.exists and not waiting:
@@ -337,6 +339,14 @@ def unknown_parameter(name: str, known: Sequence[str]) -> UsageError:
     near = difflib.get_close_matches(name, known, 1, 0.5)
     hint = f" Did you mean {near[0]}?" if near else f" There are {', '.join(sorted(known))}."
     return UsageError(f"No layer has a parameter {name!r}.{hint}")
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between looks: short at first, since much is over at once, then long, since AWS throttles who asks."""
+    pause = FIRST_PAUSE
+    while True:
+        yield pause
+        pause = min(1.5 * pause, LONGEST_PAUSE)
 
 
 @contextmanager

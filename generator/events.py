@@ -62,10 +62,15 @@ def in_progress(status: str) -> bool:
 
 
 def first_failure(events: Iterable[Event]) -> Event | None:
-    """The failure that the others follow from: the earliest that has a reason of its own. `events` oldest first."""
-    failures = [one for one in events if one.failed and not one.of_stack]
+    """The failure that the others follow from: the earliest that has a reason of its own. `events` oldest first.
+
+    Where no resource failed, as with an export that is in use, it is the stack's own event that says why it rolls back.
+    """
+    told = list(events)
+    failures = [one for one in told if one.failed and not one.of_stack]
     telling = [one for one in failures if one.reason and not one.reason.startswith(FOLLOWS_ANOTHER)]
-    return next(iter(telling or failures), None)
+    own = [one for one in told if one.of_stack and one.reason and (one.failed or "ROLLBACK" in one.status)]
+    return next(iter(telling or failures or own), None)
 
 
 def left_behind(events: Iterable[Event]) -> tuple[Event, ...]:

@@ -208,7 +208,7 @@ def test_ctrl_c_while_the_change_set_is_made_leaves_nothing(script: Script) -> N
 def test_a_change_set_that_never_gets_ready_is_given_up(script: Script) -> None:
     script.stack()
     script.create("UPDATE", SIZE)
-    for _ in range(602):
+    for _ in range(365):
         script.describe("CREATE_PENDING")
     script.delete()
     with pytest.raises(DeployError, match="it has been CREATE_PENDING for 30 minutes"):

@@ -33,8 +33,14 @@ def test_a_failure_without_any_reason_is_better_than_none() -> None:
     assert first_failure([an_event("A", "CREATE_COMPLETE")]) is None
 
 
-def test_a_failure_of_the_stack_itself_is_not_a_cause() -> None:
-    assert first_failure([an_event("users-data", "CREATE_FAILED", "x", STACK)]) is None
+def test_where_no_resource_failed_the_stack_says_why_it_rolls_back() -> None:
+    stack = an_event("users-data", "UPDATE_ROLLBACK_IN_PROGRESS", "Export X cannot be updated", STACK)
+    failure = first_failure([stack])
+    assert failure
+    assert failure.reason == "Export X cannot be updated"
+    earlier = first_failure([stack, an_event("A", "UPDATE_FAILED")])
+    assert earlier
+    assert earlier.logical_id == "A"
 
 
 def test_deletions_that_failed_are_found_behind_success() -> None:

@@ -1,0 +1,245 @@
+"""App Runner: the resource types, and the operations that a deployment asks about them."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+import uuid
+from typing import Any
+
+from ministack.core.responses import AccountRegionScopedDict, get_region
+from ministack.services.cloudformation import provisioners
+
+from rehearsal.fillers import faults
+from rehearsal.fillers.service import Refused, add_service, arn
+
+services = AccountRegionScopedDict()
+connectors = AccountRegionScopedDict()
+scalings = AccountRegionScopedDict()
+ingresses = AccountRegionScopedDict()
+operations = AccountRegionScopedDict()
+
+Props = dict[str, Any]
+Made = tuple[str, dict[str, Any]]
+
+
+def install() -> None:
+    for name, handlers in {
+        "Service": {
+            "create": create_service,
+            "update": update_service,
+            "delete": delete_service,
+            "update_with_logical_id": True,
+        },
+        # Without an update ministack would take a change of tags for none.
+        "VpcConnector": {"create": create_connector, "update": never, "delete": delete_connector},
+        "AutoScalingConfiguration": {"create": create_scaling, "update": never, "delete": delete_scaling},
+        "VpcIngressConnection": {
+            "create": create_ingress,
+            "update": update_ingress,
+            "delete": lambda ingress, props: ingresses.pop(ingress, None),
+        },
+    }.items():
+        resource_type = f"AWS::AppRunner::{name}"
+        provisioners._RESOURCE_HANDLERS[resource_type] = handlers
+        provisioners._STACK_TAG_PROPERTY[resource_type] = ("Tags", "list")
+    add_service(
+        "apprunner",
+        "AppRunner",
+        {"DescribeService": describe_service, "ListServices": list_services, "ListOperations": list_operations},
+    )
+
+
+def never(*arguments: Any) -> Made:
+    """All properties are create-only (schema)."""
+    raise AssertionError(arguments)
+
+
+def physical_name(logical_id: str) -> str:
+    """Seen in deployments: CloudFormation names these <LogicalId>-<twelve characters>, without the stack's name."""
+    return f"{logical_id}-{''.join(secrets.choice(string.ascii_letters + string.digits) for _ in range(12))}"
+
+
+# Services. Return values: user guide, AWS::AppRunner::Service; Ref is the ARN, the schema's primary identifier.
+
+
+def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
+    name = props.get("ServiceName") or physical_name(logical_id)
+    if any(service["ServiceName"] == name for service in services.values()):
+        raise ValueError(f"Service with the provided name already exists: {name}.")
+    service_id = uuid.uuid4().hex
+    service_arn = arn("apprunner", f"service/{name}/{service_id}")
+    host = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(10))
+    services[service_arn] = {
+        "ServiceName": name,
+        "ServiceId": service_id,
+        "ServiceArn": service_arn,
+        "ServiceUrl": f"{host}.{get_region()}.awsapprunner.com",
+        "CreatedAt": time.time(),
+        **configuration(props),
+    }
+    record(service_arn, "CREATE_SERVICE", "SUCCEEDED")
+    return service_arn, service_attributes(service_arn)
+
+
+def configuration(props: Props) -> dict[str, Any]:
+    """What UpdateService changes. Its names are CloudFormation's with two exceptions: variables and secrets are a map,
+    and the scaling configuration is a summary, here of its ARN alone (API reference, UpdateService)."""
+    source = {**props["SourceConfiguration"]}
+    if repository := source.get("ImageRepository"):
+        image = dict(repository.get("ImageConfiguration") or {})
+        for kind in ("RuntimeEnvironmentVariables", "RuntimeEnvironmentSecrets"):
+            if kind in image:
+                image[kind] = {pair["Name"]: pair["Value"] for pair in image[kind]}
+        # Developer guide, "Referencing environment variables": App Runner sets PORT itself and refuses it.
+        if "PORT" in image.get("RuntimeEnvironmentVariables", {}):
+            raise ValueError("PORT is a reserved environment variable.")
+        source["ImageRepository"] = {**repository, "ImageConfiguration": image}
+    network = props.get("NetworkConfiguration") or {}
+    connector = network.get("EgressConfiguration", {}).get("VpcConnectorArn")
+    if connector and connector not in connectors:
+        raise ValueError(f"VPC connector {connector} does not exist.")
+    scaling = props.get("AutoScalingConfigurationArn")
+    if scaling and scaling not in scalings:
+        raise ValueError(f"Auto scaling configuration {scaling} does not exist.")
+    return {
+        "Status": "RUNNING",
+        "UpdatedAt": time.time(),
+        "SourceConfiguration": source,
+        "InstanceConfiguration": props.get("InstanceConfiguration") or {},
+        "HealthCheckConfiguration": props.get("HealthCheckConfiguration") or {},
+        "NetworkConfiguration": network,
+        "AutoScalingConfigurationSummary": {"AutoScalingConfigurationArn": scaling} if scaling else {},
+    }
+
+
+def service_attributes(service_arn: str) -> dict[str, Any]:
+    return {name: services[service_arn][name] for name in ("ServiceArn", "ServiceId", "ServiceUrl", "Status")}
+
+
+def update_service(service_arn: str, old: Props, props: Props, stack_name: str, logical_id: str | None = None) -> Made:
+    """App Runner roadmap 209 and 272: when the new deployment fails App Runner rolls it back, ListOperations says
+    ROLLBACK_SUCCEEDED, and CloudFormation reports success because the service is RUNNING."""
+    if faults.reverts_unnoticed(logical_id):
+        record(service_arn, "UPDATE_SERVICE", "ROLLBACK_SUCCEEDED")
+    else:
+        services[service_arn].update(configuration(props))
+        record(service_arn, "UPDATE_SERVICE", "SUCCEEDED")
+    return service_arn, service_attributes(service_arn)
+
+
+def delete_service(service_arn: str, props: Props) -> None:
+    services.pop(service_arn, None)
+    operations.pop(service_arn, None)
+
+
+def record(service_arn: str, kind: str, status: str) -> None:
+    """API reference, ListOperations: the newest first."""
+    now = time.time()
+    operations.setdefault(service_arn, []).insert(
+        0,
+        {
+            "Id": uuid.uuid4().hex,
+            "Type": kind,
+            "Status": status,
+            "TargetArn": service_arn,
+            "StartedAt": now,
+            "EndedAt": now,
+            "UpdatedAt": now,
+        },
+    )
+
+
+def describe_service(asked: dict[str, Any]) -> dict[str, Any]:
+    return {"Service": services[existing(asked["ServiceArn"])]}
+
+
+def list_services(asked: dict[str, Any]) -> dict[str, Any]:
+    shown = ("ServiceName", "ServiceId", "ServiceArn", "ServiceUrl", "CreatedAt", "UpdatedAt", "Status")
+    return {"ServiceSummaryList": [{name: service[name] for name in shown} for service in services.values()]}
+
+
+def list_operations(asked: dict[str, Any]) -> dict[str, Any]:
+    found = operations[existing(asked["ServiceArn"])]
+    return {"OperationSummaryList": found[: asked.get("MaxResults") or 20]}
+
+
+def existing(service_arn: str) -> str:
+    if service_arn not in services:
+        raise Refused("ResourceNotFoundException", f"Service {service_arn} was not found.")
+    return service_arn
+
+
+# VPC connectors. Return values: user guide, AWS::AppRunner::VpcConnector.
+
+
+def create_connector(logical_id: str, props: Props, stack_name: str) -> Made:
+    """Not documented; the sentence is the one that deployments fail with: App Runner takes one connector for each set
+    of security groups, whatever it is called."""
+    groups = sorted(props.get("SecurityGroups") or [])
+    for connector in connectors.values():
+        if sorted(connector["SecurityGroups"]) == groups:
+            raise ValueError(
+                f"The subnets or security groups combination {groups} already exists in {connector['VpcConnectorArn']}."
+            )
+    name = props.get("VpcConnectorName") or physical_name(logical_id)
+    connector_arn = arn("apprunner", f"vpcconnector/{name}/1/{uuid.uuid4().hex}")
+    connectors[connector_arn] = {
+        "VpcConnectorArn": connector_arn,
+        "SecurityGroups": groups,
+        "Subnets": list(props["Subnets"]),
+    }
+    return connector_arn, {"VpcConnectorArn": connector_arn, "VpcConnectorRevision": 1}
+
+
+def delete_connector(connector_arn: str, props: Props) -> None:
+    """API reference, DeleteVpcConnector: "You can't delete a connector that's used by one or more App Runner
+    services"."""
+    for service in services.values():
+        if service["NetworkConfiguration"].get("EgressConfiguration", {}).get("VpcConnectorArn") == connector_arn:
+            raise ValueError(f"VPC connector {connector_arn} is in use by other services.")
+    connectors.pop(connector_arn, None)
+
+
+# Scaling. Return values: user guide, AWS::AppRunner::AutoScalingConfiguration.
+
+
+def create_scaling(logical_id: str, props: Props, stack_name: str) -> Made:
+    name = props.get("AutoScalingConfigurationName") or physical_name(logical_id)[:32]
+    scaling_arn = arn("apprunner", f"autoscalingconfiguration/{name}/1/{uuid.uuid4().hex}")
+    scalings[scaling_arn] = {name: props.get(name) for name in ("MinSize", "MaxSize", "MaxConcurrency")}
+    return scaling_arn, {
+        "AutoScalingConfigurationArn": scaling_arn,
+        "AutoScalingConfigurationRevision": 1,
+        "Latest": True,
+    }
+
+
+def delete_scaling(scaling_arn: str, props: Props) -> None:
+    """API reference, DeleteAutoScalingConfiguration: not one "that's used by one or more App Runner services"."""
+    for service in services.values():
+        if service["AutoScalingConfigurationSummary"].get("AutoScalingConfigurationArn") == scaling_arn:
+            raise ValueError(f"Auto scaling configuration {scaling_arn} is in use by other services.")
+    scalings.pop(scaling_arn, None)
+
+
+# Private ingress. Return values: user guide, AWS::AppRunner::VpcIngressConnection.
+
+
+def create_ingress(logical_id: str, props: Props, stack_name: str) -> Made:
+    service = services[existing(props["ServiceArn"])]
+    name = props.get("VpcIngressConnectionName") or physical_name(logical_id)
+    ingress_arn = arn("apprunner", f"vpcingressconnection/{name}/{uuid.uuid4().hex}")
+    ingresses[ingress_arn] = {"DomainName": service["ServiceUrl"], **props}
+    return ingress_arn, ingress_attributes(ingress_arn)
+
+
+def update_ingress(ingress_arn: str, old: Props, props: Props, stack_name: str) -> Made:
+    ingresses[ingress_arn].update(props)
+    return ingress_arn, ingress_attributes(ingress_arn)
+
+
+def ingress_attributes(ingress_arn: str) -> dict[str, Any]:
+    domain = ingresses[ingress_arn]["DomainName"]
+    return {"VpcIngressConnectionArn": ingress_arn, "DomainName": domain, "Status": "AVAILABLE"}

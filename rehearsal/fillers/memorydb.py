@@ -1,0 +1,167 @@
+"""MemoryDB: its resource types, and the operations that a deployment asks; clusters and snapshots."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+from ministack.core.responses import get_account_id, get_region
+from ministack.services.cloudformation import provisioners
+
+from rehearsal.fillers import memorydb_access as access
+from rehearsal.fillers.memorydb_store import Made, Props, acls, clusters, named, new, snapshots, subnet_groups, users
+from rehearsal.fillers.service import Refused, add_service, arn
+
+
+def install() -> None:
+    for name, create, update, delete in (
+        ("User", access.create_user, access.update_user, access.delete_user),
+        ("ACL", access.create_acl, access.update_acl, access.delete_acl),
+        ("SubnetGroup", access.create_subnet_group, access.update_subnet_group, access.delete_subnet_group),
+        ("Cluster", create_cluster, update_cluster, delete_cluster),
+    ):
+        resource_type = f"AWS::MemoryDB::{name}"
+        provisioners._RESOURCE_HANDLERS[resource_type] = {"create": create, "update": update, "delete": delete}
+        provisioners._STACK_TAG_PROPERTY[resource_type] = ("Tags", "list")
+    add_service(
+        "memorydb",
+        "AmazonMemoryDB",
+        {
+            "DescribeUsers": lambda asked: {"Users": named(users, asked.get("UserName"), "User")},
+            "DescribeACLs": lambda asked: {"ACLs": named(acls, asked.get("ACLName"), "ACL")},
+            "DescribeSubnetGroups": lambda asked: {
+                "SubnetGroups": named(subnet_groups, asked.get("SubnetGroupName"), "SubnetGroup")
+            },
+            "DescribeClusters": lambda asked: {"Clusters": named(clusters, asked.get("ClusterName"), "Cluster")},
+            "DescribeSnapshots": describe_snapshots,
+            "CreateSnapshot": create_snapshot,
+            "DeleteSnapshot": delete_snapshot,
+        },
+    )
+
+
+# Clusters. Return values: user guide, AWS::MemoryDB::Cluster.
+
+
+def create_cluster(logical_id: str, props: Props, stack_name: str) -> Made:
+    """API reference, CreateCluster: ACLNotFoundFault, SubnetGroupNotFoundFault; SnapshotName is "the name of a snapshot
+    from which to restore data", which must exist."""
+    name = props["ClusterName"]
+    new(clusters, name, "Cluster")
+    named(acls, props["ACLName"], "ACL")
+    if props.get("SubnetGroupName"):
+        named(subnet_groups, props["SubnetGroupName"], "SubnetGroup")
+    if props.get("SnapshotName"):
+        named(snapshots, props["SnapshotName"], "Snapshot")
+    suffix = hashlib.sha256(f"{get_account_id()}{name}".encode()).hexdigest()[:6]
+    clusters[name] = {
+        "Name": name,
+        "ARN": arn("memorydb", f"cluster/{name}"),
+        "Status": "available",
+        "ClusterEndpoint": {
+            "Address": f"clustercfg.{name}.{suffix}.memorydb.{get_region()}.amazonaws.com",
+            "Port": int(props.get("Port", 6379)),
+        },
+        "TLSEnabled": str(props.get("TLSEnabled", True)).lower() == "true",
+        "KmsKeyId": props.get("KmsKeyId", ""),
+        "SubnetGroupName": props.get("SubnetGroupName", "default"),
+        "AutoMinorVersionUpgrade": str(props.get("AutoMinorVersionUpgrade", True)).lower() == "true",
+        **changeable(props),
+    }
+    return name, cluster_attributes(name)
+
+
+def changeable(props: Props) -> dict[str, Any]:
+    """What UpdateCluster takes (API reference)."""
+    shards = int(props.get("NumShards", 1))
+    return {
+        "Description": props.get("Description", ""),
+        "NodeType": props["NodeType"],
+        "Engine": props.get("Engine", "redis"),
+        "EngineVersion": str(props.get("EngineVersion", "7.1")),
+        "NumberOfShards": shards,
+        "Shards": [{"Name": f"{shard + 1:04}", "Status": "available"} for shard in range(shards)],
+        "ParameterGroupName": props.get("ParameterGroupName", ""),
+        "ParameterGroupStatus": "in-sync",
+        "SecurityGroups": [
+            {"SecurityGroupId": group, "Status": "active"} for group in props.get("SecurityGroupIds") or []
+        ],
+        "SnapshotRetentionLimit": int(props.get("SnapshotRetentionLimit", 0)),
+        "SnapshotWindow": props.get("SnapshotWindow", "03:00-04:00"),
+        "MaintenanceWindow": props.get("MaintenanceWindow", "sun:05:00-sun:06:00"),
+        "ACLName": props["ACLName"],
+    }
+
+
+def cluster_attributes(name: str) -> dict[str, Any]:
+    cluster = clusters[name]
+    return {
+        "ARN": cluster["ARN"],
+        "Status": cluster["Status"],
+        "ParameterGroupStatus": cluster["ParameterGroupStatus"],
+        "ClusterEndpoint.Address": cluster["ClusterEndpoint"]["Address"],
+        "ClusterEndpoint.Port": cluster["ClusterEndpoint"]["Port"],
+    }
+
+
+def update_cluster(name: str, old: Props, props: Props, stack_name: str) -> Made:
+    named(acls, props["ACLName"], "ACL")
+    clusters[name].update(changeable(props))
+    return name, cluster_attributes(name)
+
+
+def delete_cluster(name: str, props: Props) -> None:
+    """API reference, DeleteCluster: with FinalSnapshotName a last snapshot is taken first; a name that is taken is
+    SnapshotAlreadyExistsFault, and the cluster stays. MemoryDB guide, "Scheduling automatic snapshots": those are
+    deleted with their cluster."""
+    if name not in clusters:
+        return
+    if props.get("FinalSnapshotName"):
+        create_snapshot({"ClusterName": name, "SnapshotName": props["FinalSnapshotName"]})
+    for snapshot in list(snapshots.values()):
+        if snapshot["Source"] == "automated" and snapshot["ClusterConfiguration"]["Name"] == name:
+            snapshots.pop(snapshot["Name"])
+    clusters.pop(name)
+
+
+# Snapshots: made by CreateSnapshot and DeleteCluster, kept until DeleteSnapshot.
+
+
+def describe_snapshots(asked: dict[str, Any]) -> dict[str, Any]:
+    found = named(snapshots, asked.get("SnapshotName"), "Snapshot")
+    if asked.get("ClusterName"):
+        found = [each for each in found if each["ClusterConfiguration"]["Name"] == asked["ClusterName"]]
+    # API reference, DescribeSnapshots: Source is "system" for automatic snapshots and "user" for manual ones.
+    if source := {"system": "automated", "user": "manual"}.get(asked.get("Source", "")):
+        found = [each for each in found if each["Source"] == source]
+    return {"Snapshots": found}
+
+
+def create_snapshot(asked: dict[str, Any]) -> dict[str, Any]:
+    (cluster,) = named(clusters, asked["ClusterName"], "Cluster")
+    name = asked["SnapshotName"]
+    if name in snapshots:
+        raise Refused("SnapshotAlreadyExistsFault", f"Snapshot with specified name already exists: {name}")
+    snapshots[name] = {
+        "Name": name,
+        "Status": "available",
+        "Source": "manual",
+        "ARN": arn("memorydb", f"snapshot/{name}"),
+        "ClusterConfiguration": {
+            "Name": cluster["Name"],
+            "NodeType": cluster["NodeType"],
+            "Engine": cluster["Engine"],
+            "EngineVersion": cluster["EngineVersion"],
+            "Port": cluster["ClusterEndpoint"]["Port"],
+            "NumShards": cluster["NumberOfShards"],
+            "Shards": [{"Name": shard["Name"], "SnapshotCreationTime": time.time()} for shard in cluster["Shards"]],
+        },
+    }
+    return {"Snapshot": snapshots[name]}
+
+
+def delete_snapshot(asked: dict[str, Any]) -> dict[str, Any]:
+    (snapshot,) = named(snapshots, asked["SnapshotName"], "Snapshot")
+    snapshots.pop(snapshot["Name"])
+    return {"Snapshot": {**snapshot, "Status": "deleting"}}

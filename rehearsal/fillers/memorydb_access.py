@@ -1,0 +1,130 @@
+"""MemoryDB: who may use a cluster, and where it is: users, access control lists, subnet groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ministack.services import ec2
+
+from rehearsal.fillers.memorydb_store import Made, Props, acls, clusters, new, subnet_groups, users
+from rehearsal.fillers.service import arn
+
+# Users. Return values: user guide, AWS::MemoryDB::User.
+
+
+def create_user(logical_id: str, props: Props, stack_name: str) -> Made:
+    name = props["UserName"]
+    new(users, name, "User")
+    passwords = checked_passwords(props)
+    users[name] = {
+        "Name": name,
+        "Status": "active",
+        "AccessString": props.get("AccessString", ""),
+        "ACLNames": [],
+        "MinimumEngineVersion": "6.2",
+        "Authentication": {
+            "Type": props["AuthenticationMode"].get("Type", "password"),
+            "PasswordCount": len(passwords),
+        },
+        "ARN": arn("memorydb", f"user/{name}"),
+    }
+    return name, {"Arn": users[name]["ARN"], "Status": "active"}
+
+
+def checked_passwords(props: Props) -> list[str]:
+    """MemoryDB guide, "Authenticating users with Access Control Lists": one or two passwords of 16 to 128 printable
+    characters, none of , " / @."""
+    passwords = props["AuthenticationMode"].get("Passwords") or []
+    for password in passwords:
+        if not 16 <= len(password) <= 128 or not password.isprintable() or set(password) & set(',"/@'):
+            raise ValueError("Passwords must be 16 to 128 printable characters, without comma, quote, slash and @.")
+    if len(passwords) > 2:
+        raise ValueError("A user has at most two passwords.")
+    return passwords
+
+
+def update_user(name: str, old: Props, props: Props, stack_name: str) -> Made:
+    users[name]["AccessString"] = props.get("AccessString", "")
+    users[name]["Authentication"]["PasswordCount"] = len(checked_passwords(props))
+    return name, {"Arn": users[name]["ARN"], "Status": "active"}
+
+
+def delete_user(name: str, props: Props) -> None:
+    """API reference, DeleteUser: "The user will be removed from all ACLs and in turn removed from all clusters"."""
+    users.pop(name, None)
+    for acl in acls.values():
+        acl["UserNames"] = [user for user in acl["UserNames"] if user != name]
+
+
+# Access control lists. Return values: user guide, AWS::MemoryDB::ACL.
+
+
+def create_acl(logical_id: str, props: Props, stack_name: str) -> Made:
+    name = props["ACLName"]
+    new(acls, name, "ACL")
+    acls[name] = {
+        "Name": name,
+        "Status": "active",
+        "UserNames": existing_users(props),
+        "Clusters": [],
+        "ARN": arn("memorydb", f"acl/{name}"),
+    }
+    return name, {"Arn": acls[name]["ARN"], "Status": "active"}
+
+
+def existing_users(props: Props) -> list[str]:
+    """API reference, CreateACL and UpdateACL: UserNotFoundFault."""
+    for user in props.get("UserNames") or []:
+        if user not in users:
+            raise ValueError(f"User {user} not found.")
+    return list(props.get("UserNames") or [])
+
+
+def update_acl(name: str, old: Props, props: Props, stack_name: str) -> Made:
+    acls[name]["UserNames"] = existing_users(props)
+    return name, {"Arn": acls[name]["ARN"], "Status": "active"}
+
+
+def delete_acl(name: str, props: Props) -> None:
+    """API reference, DeleteACL: "The ACL must first be disassociated from the cluster before it can be deleted"."""
+    if used := [cluster["Name"] for cluster in clusters.values() if cluster["ACLName"] == name]:
+        raise ValueError(f"ACL {name} is in use by cluster {used[0]}.")
+    acls.pop(name, None)
+
+
+# Subnet groups. Return values: user guide, AWS::MemoryDB::SubnetGroup.
+
+
+def create_subnet_group(logical_id: str, props: Props, stack_name: str) -> Made:
+    name = props["SubnetGroupName"]
+    new(subnet_groups, name, "SubnetGroup")
+    subnet_groups[name] = {"Name": name, "ARN": arn("memorydb", f"subnetgroup/{name}"), **subnets(props)}
+    return name, {"ARN": subnet_groups[name]["ARN"], "Arn": subnet_groups[name]["ARN"]}
+
+
+def subnets(props: Props) -> dict[str, Any]:
+    """API reference, CreateSubnetGroup: InvalidSubnet."""
+    for subnet in props["SubnetIds"]:
+        if subnet not in ec2._subnets:
+            raise ValueError(f"Subnet {subnet} does not exist.")
+    return {
+        "Description": props.get("Description", ""),
+        "VpcId": ec2._subnets[props["SubnetIds"][0]]["VpcId"],
+        "Subnets": [{"Identifier": subnet} for subnet in props["SubnetIds"]],
+    }
+
+
+def update_subnet_group(name: str, old: Props, props: Props, stack_name: str) -> Made:
+    """API reference, UpdateSubnetGroup: SubnetInUse for one that a node is in."""
+    gone = {subnet["Identifier"] for subnet in subnet_groups[name]["Subnets"]} - set(props["SubnetIds"])
+    if gone and any(cluster["SubnetGroupName"] == name for cluster in clusters.values()):
+        raise ValueError(f"Subnet {min(gone)} is in use by a cluster.")
+    subnet_groups[name].update(subnets(props))
+    return name, {"ARN": subnet_groups[name]["ARN"], "Arn": subnet_groups[name]["ARN"]}
+
+
+def delete_subnet_group(name: str, props: Props) -> None:
+    """API reference, DeleteSubnetGroup: not one "that is associated with any clusters"."""
+    if used := [cluster["Name"] for cluster in clusters.values() if cluster["SubnetGroupName"] == name]:
+        raise ValueError(f"Subnet group {name} is in use by cluster {used[0]}.")
+    subnet_groups.pop(name, None)

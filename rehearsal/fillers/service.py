@@ -1,0 +1,42 @@
+"""A service of AWS that speaks JSON, added to ministack's router."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ministack.app
+from ministack.core import router
+from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
+
+Operation = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Refused(Exception):
+    """An error that the service answers with. CloudFormation's handlers pass its text on."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+def add_service(name: str, target: str, operations: Mapping[str, Operation]) -> None:
+    """`target` is what stands before the operation in the header X-Amz-Target."""
+
+    async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        if operation not in operations:
+            return error_response_json("UnknownOperationException", f"The emulator has no {name}:{operation}.")
+        try:
+            return json_response(operations[operation](json.loads(body or b"{}")))
+        except Refused as refused:
+            return error_response_json(refused.code, str(refused))
+
+    router.SERVICE_PATTERNS[name] = {"target_prefixes": [f"{target}."], "host_patterns": [re.escape(name)]}
+    ministack.app.SERVICE_HANDLERS[name] = handle
+
+
+def arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{get_region()}:{get_account_id()}:{resource}"

@@ -1,0 +1,529 @@
+"""The emulator, against real boto3 clients: it must refuse, replace and report as CloudFormation does."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from generator import Settings, default_layers
+from rehearsal.emulator import ROOT, Emulator, Fault, emulator
+
+DATA, COMPUTE = "users-data", "users-apprunner"
+IMAGE = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/users:1"
+# App Runner's role needs an acknowledgement.
+IAM = ["CAPABILITY_IAM"]
+REPLACING = {"Names": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "Name"}}}}
+
+names = (f"c{number}" for number in itertools.count())
+
+
+def template(layer: str) -> Any:
+    return json.loads((ROOT / "templates" / f"{layer}-layer.json").read_text())
+
+
+class Cloud:
+    """The few steps that the tests repeat: a change set, its execution, the events."""
+
+    def __init__(self) -> None:
+        self.formation = boto3.client("cloudformation")
+
+    def change_set(self, stack: str, body: Any, kind: str = "UPDATE", tags: Any = None, **parameters: str) -> Any:
+        made = self.formation.create_change_set(
+            StackName=stack,
+            ChangeSetName=next(names),
+            ChangeSetType=kind,
+            TemplateBody=json.dumps(body),
+            Capabilities=IAM,
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            **({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}),
+        )
+        return self.formation.describe_change_set(ChangeSetName=made["Id"], IncludePropertyValues=True)
+
+    def deploy(self, stack: str, body: Any, kind: str = "UPDATE", **parameters: str) -> str:
+        change_set = self.change_set(stack, body, kind, **parameters)
+        self.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+        return self.settled(change_set["StackId"])
+
+    def delete(self, stack: str) -> str:
+        stack_id = self.stack(stack)["StackId"]
+        self.formation.delete_stack(StackName=stack)
+        return self.settled(stack_id)
+
+    def settled(self, stack: str) -> str:
+        while (status := str(self.stack(stack)["StackStatus"])).endswith("IN_PROGRESS"):
+            time.sleep(0.02)
+        return status
+
+    def stack(self, stack: str) -> Any:
+        (found,) = self.formation.describe_stacks(StackName=stack)["Stacks"]
+        return found
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        return {output["OutputKey"]: output["OutputValue"] for output in self.stack(stack)["Outputs"]}
+
+    def parameter(self, stack: str, name: str) -> str:
+        return {each["ParameterKey"]: str(each["ParameterValue"]) for each in self.stack(stack)["Parameters"]}[name]
+
+    def events(self, stack: str) -> list[tuple[str, str, str]]:
+        """Of the last operation, the oldest first: logical ID, status, reason."""
+        events = self.formation.describe_stack_events(StackName=stack)["StackEvents"]
+        starts = ("User Initiated", "REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+        last = next(
+            index
+            for index, event in enumerate(events)
+            if event["LogicalResourceId"] == event["StackName"] and event["ResourceStatus"] in starts
+        )
+        return [
+            (event["LogicalResourceId"], event["ResourceStatus"], event.get("ResourceStatusReason", ""))
+            for event in reversed(events[: last + 1])
+        ]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with emulator(tmp_path_factory.mktemp("emulator")) as started, pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in started.environment.items():
+            patch.setenv(name, value)
+        yield started
+
+
+@pytest.fixture(scope="module")
+def cloud(running: Emulator) -> Cloud:
+    return Cloud()
+
+
+@pytest.fixture(scope="module")
+def layers(cloud: Cloud) -> Cloud:
+    """Both layers, deployed."""
+    assert cloud.deploy(DATA, template("data"), "CREATE") == "CREATE_COMPLETE"
+    made = cloud.deploy(COMPUTE, template("apprunner"), "CREATE", DataStackName=DATA, ImageUri=IMAGE)
+    assert made == "CREATE_COMPLETE"
+    return cloud
+
+
+@pytest.fixture
+def throwaway(cloud: Cloud) -> Iterator[Callable[[str], str]]:
+    """Names of stacks that are deleted when the test is over."""
+    made: list[str] = []
+
+    def name(prefix: str) -> str:
+        made.append(f"{prefix}-{next(names)}")
+        return made[-1]
+
+    yield name
+    for stack in cloud.formation.describe_stacks()["Stacks"]:
+        if stack["StackName"] in made:
+            cloud.formation.delete_stack(StackName=stack["StackName"])
+            assert cloud.settled(stack["StackId"]) == "DELETE_COMPLETE"
+
+
+def only(changes: Any, logical_id: str) -> Any:
+    (found,) = (
+        each["ResourceChange"]
+        for each in changes["Changes"]
+        if each["ResourceChange"]["LogicalResourceId"] == logical_id
+    )
+    return found
+
+
+def test_both_layers_are_created_and_the_services_describe_them(layers: Cloud) -> None:
+    outputs = layers.outputs(DATA)
+    (cluster,) = boto3.client("memorydb").describe_clusters(ClusterName=outputs["ClusterName"])["Clusters"]
+    assert f"{cluster['ClusterEndpoint']['Address']}:6379" == outputs["ClusterEndpoint"]
+    assert cluster["NumberOfShards"] == 1
+    runner = boto3.client("apprunner")
+    (summary,) = runner.list_services()["ServiceSummaryList"]
+    service = runner.describe_service(ServiceArn=summary["ServiceArn"])["Service"]
+    assert service["Status"] == "RUNNING"
+    repository = service["SourceConfiguration"]["ImageRepository"]
+    assert repository["ImageIdentifier"] == IMAGE
+    assert repository["ImageConfiguration"]["RuntimeEnvironmentSecrets"] == {
+        "MEMORYDB_PASSWORD": outputs["PasswordSecretArn"]
+    }
+    (operation,) = runner.list_operations(ServiceArn=summary["ServiceArn"])["OperationSummaryList"]
+    assert (operation["Type"], operation["Status"]) == ("CREATE_SERVICE", "SUCCEEDED")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [Settings(zones=3, nat="per-zone"), Settings(nat="one", flow_logs=False), Settings(private_ingress=True)],
+    ids=["nat-per-zone", "nat-one", "private"],
+)
+def test_other_shapes_come_and_go_as_well(cloud: Cloud, throwaway: Callable[[str], str], settings: Settings) -> None:
+    data, compute = (json.loads(layer.text()) for layer in default_layers(settings))
+    below, above = throwaway("data"), throwaway("app")
+    assert cloud.deploy(below, data, "CREATE") == "CREATE_COMPLETE", cloud.events(below)
+    made = cloud.deploy(above, compute, "CREATE", DataStackName=below, ImageUri=IMAGE)
+    assert made == "CREATE_COMPLETE", cloud.events(above)
+    final = cloud.outputs(below)["ClusterName"].replace("db-", "final-")
+    assert cloud.delete(above) == "DELETE_COMPLETE"
+    assert cloud.delete(below) == "DELETE_COMPLETE"
+    boto3.client("memorydb").delete_snapshot(SnapshotName=final)
+
+
+def test_the_generated_password_has_no_punctuation(layers: Cloud) -> None:
+    secret = boto3.client("secretsmanager").get_secret_value(SecretId=layers.outputs(DATA)["PasswordSecretArn"])
+    assert len(secret["SecretString"]) == 64
+    assert secret["SecretString"].isalnum()
+
+
+def test_a_change_set_without_changes_fails_with_aws_own_sentence(layers: Cloud) -> None:
+    change_set = layers.change_set(DATA, template("data"))
+    assert change_set["Status"] == "FAILED"
+    assert change_set["StatusReason"].startswith("The submitted information didn't contain changes.")
+
+
+def test_a_change_in_place_shows_its_values_and_touches_one_resource(layers: Cloud) -> None:
+    change_set = layers.change_set(DATA, template("data"), NodeType="db.t4g.medium")
+    (change,) = change_set["Changes"]
+    found = change["ResourceChange"]
+    assert (found["LogicalResourceId"], found["Action"], found["Replacement"]) == ("Cluster", "Modify", "False")
+    target = found["Details"][0]["Target"]
+    assert (target["Path"], target["BeforeValue"], target["AfterValue"]) == (
+        "/Properties/NodeType",
+        "db.t4g.small",
+        "db.t4g.medium",
+    )
+    assert json.loads(found["BeforeContext"])["Properties"]["NodeType"] == "db.t4g.small"
+    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    assert [(who, status) for who, status, _ in layers.events(DATA)] == [
+        (DATA, "UPDATE_IN_PROGRESS"),
+        ("Cluster", "UPDATE_IN_PROGRESS"),
+        ("Cluster", "UPDATE_COMPLETE"),
+        (DATA, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"),
+        (DATA, "UPDATE_COMPLETE"),
+    ]
+
+
+def test_a_value_deep_in_a_property_is_shown_by_its_path(layers: Cloud) -> None:
+    change_set = layers.change_set(COMPUTE, template("apprunner"), DataStackName=DATA, ImageUri=f"{IMAGE}0")
+    target = only(change_set, "Service")["Details"][0]["Target"]
+    assert target["Path"] == "/Properties/SourceConfiguration/ImageRepository/ImageIdentifier"
+    assert (target["BeforeValue"], target["AfterValue"]) == (IMAGE, f"{IMAGE}0")
+
+
+def test_no_secret_value_is_in_a_change_set(layers: Cloud) -> None:
+    secret = boto3.client("secretsmanager").get_secret_value(SecretId=layers.outputs(DATA)["PasswordSecretArn"])
+    body = template("data")
+    body["Resources"]["MemoryDbUser"]["Properties"]["AccessString"] = "on ~* +@all"
+    change = only(layers.change_set(DATA, body), "MemoryDbUser")
+    assert secret["SecretString"] not in str(change)
+    assert "{{resolve:secretsmanager:" in change["AfterContext"]
+
+
+@pytest.mark.parametrize("with_values", [False, True])
+def test_a_parameter_with_no_echo_is_hidden(cloud: Cloud, throwaway: Callable[[str], str], with_values: bool) -> None:
+    body = {
+        "Parameters": {"Word": {"Type": "String", "NoEcho": True}},
+        "Resources": {
+            "Kept": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Ref": "Word"}}}
+        },
+    }
+    stack = throwaway("hidden")
+    cloud.deploy(stack, body, "CREATE", Word="swordfish")
+    change_set = cloud.change_set(stack, body, Word="marlin")
+    answer = cloud.formation.describe_change_set(
+        ChangeSetName=change_set["ChangeSetId"], IncludePropertyValues=with_values
+    )
+    assert len(answer["Changes"]) == 1
+    assert answer["Parameters"] == [{"ParameterKey": "Word", "ParameterValue": "****"}]
+    assert "swordfish" not in str(answer)
+    assert "marlin" not in str(answer)
+
+
+def test_a_condition_that_turns_adds_and_removes_what_it_stands_at(layers: Cloud) -> None:
+    def actions(change_set: Any) -> dict[str, str]:
+        changes = [each["ResourceChange"] for each in change_set["Changes"]]
+        return {each["LogicalResourceId"]: each["Action"] for each in changes if each["Action"] != "Modify"}
+
+    change_set = layers.change_set(DATA, template("data"), AlarmEmail="somebody@example.com")
+    assert actions(change_set) == {"AlarmTopic": "Add", "AlarmTopicPolicy": "Add"}
+    assert "KNOWN_AFTER_APPLY" in only(change_set, "AlarmTopicPolicy")["AfterContext"]
+    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    assert [status for who, status, _ in layers.events(DATA) if who == "AlarmTopic"] == [
+        "CREATE_IN_PROGRESS",
+        "CREATE_IN_PROGRESS",
+        "CREATE_COMPLETE",
+    ]
+    change_set = layers.change_set(DATA, template("data"))
+    assert actions(change_set) == {"AlarmTopic": "Remove", "AlarmTopicPolicy": "Remove"}
+    assert only(change_set, "AlarmTopic")["PolicyAction"] == "Delete"
+    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    events = layers.events(DATA)
+    assert events.index((DATA, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "")) < events.index(
+        ("AlarmTopic", "DELETE_IN_PROGRESS", "")
+    )
+    assert ("AlarmTopic", "DELETE_COMPLETE", "") in events
+
+
+def test_a_first_change_set_adds_what_exists_and_nothing_else(layers: Cloud, throwaway: Callable[[str], str]) -> None:
+    body = template("data")
+    change_set = layers.change_set(throwaway("first"), body, "CREATE")
+    assert {each["ResourceChange"]["Action"] for each in change_set["Changes"]} == {"Add"}
+    assert {each["ResourceChange"]["LogicalResourceId"] for each in change_set["Changes"]} == {
+        name for name, resource in body["Resources"].items() if resource.get("Condition") != "HasAlarmEmail"
+    }
+
+
+def test_what_the_schema_says_is_create_only_is_a_replacement(layers: Cloud) -> None:
+    body = template("data")
+    body["Resources"]["Cluster"]["Properties"]["Port"] = 6380
+    change = only(layers.change_set(DATA, body), "Cluster")
+    assert (change["Replacement"], change["PolicyAction"]) == ("True", "ReplaceAndDelete")
+    (target,) = (detail["Target"] for detail in change["Details"] if detail["Target"]["Name"] == "Port")
+    assert (target["RequiresRecreation"], target["BeforeValue"], target["AfterValue"]) == ("Always", "6379", "6380")
+
+
+def test_what_the_schema_says_may_be_create_only_is_a_conditional_replacement(layers: Cloud) -> None:
+    body = template("data")
+    body["Resources"]["Vpc"]["Properties"]["InstanceTenancy"] = "dedicated"
+    assert only(layers.change_set(DATA, body), "Vpc")["Replacement"] == "Conditional"
+
+
+def test_a_stack_tag_replaces_what_takes_tags_at_its_creation_only(layers: Cloud) -> None:
+    change_set = layers.change_set(
+        COMPUTE, template("apprunner"), tags={"commit": "abc"}, DataStackName=DATA, ImageUri=IMAGE
+    )
+    assert only(change_set, "Service")["Replacement"] == "True"
+    assert only(change_set, "AccessRole")["Replacement"] == "False"
+
+
+def test_a_stack_tag_fails_the_update_of_the_vpc_connector(layers: Cloud) -> None:
+    change_set = layers.change_set(
+        COMPUTE, template("apprunner"), tags={"commit": "abc"}, DataStackName=DATA, ImageUri=IMAGE
+    )
+    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert layers.settled(COMPUTE) == "UPDATE_ROLLBACK_COMPLETE"
+    (failed,) = (event for event in layers.events(COMPUTE) if event[1].endswith("FAILED"))
+    assert failed[:2] == ("VpcConnector", "UPDATE_FAILED")
+    assert "combination" in failed[2]
+
+
+def test_a_replacement_is_created_before_its_predecessor_is_deleted(layers: Cloud) -> None:
+    parameters = {"DataStackName": DATA, "ImageUri": IMAGE, "MaxSize": "6"}
+    assert layers.deploy(COMPUTE, template("apprunner"), **parameters) == "UPDATE_COMPLETE"
+    mine = [(status, reason) for who, status, reason in layers.events(COMPUTE) if who == "AutoScaling"]
+    assert [status for status, _ in mine] == [
+        "UPDATE_IN_PROGRESS",
+        "UPDATE_COMPLETE",
+        "DELETE_IN_PROGRESS",
+        "DELETE_COMPLETE",
+    ]
+    assert mine[0][1].startswith("Requested update requires the creation of a new physical resource")
+
+
+def test_a_named_resource_cannot_be_replaced_under_its_name(layers: Cloud) -> None:
+    body = template("data")
+    body["Resources"]["Cluster"]["Properties"]["Port"] = 6380
+    assert layers.deploy(DATA, body) == "UPDATE_ROLLBACK_COMPLETE"
+    first = next(event for event in layers.events(DATA) if event[1].endswith("FAILED"))
+    assert first[:2] == ("Cluster", "UPDATE_FAILED")
+    assert first[2].endswith("already exists.")
+
+
+def test_other_zones_cannot_take_over_the_ranges_of_the_subnets(layers: Cloud) -> None:
+    assert layers.deploy(DATA, template("data"), ZoneIds="euw1-az2,euw1-az3") == "UPDATE_ROLLBACK_COMPLETE"
+    (failed,) = (event for event in layers.events(DATA) if event[1].endswith("FAILED"))
+    assert failed[0] == "PrivateSubnetA"
+    assert "conflicts with another subnet" in failed[2]
+
+
+def test_an_imported_export_cannot_change(layers: Cloud) -> None:
+    body = template("data")
+    before = layers.outputs(DATA)
+    body["Outputs"]["UserName"]["Value"] = "somebody"
+    assert layers.deploy(DATA, body) == "UPDATE_ROLLBACK_COMPLETE"
+    reason = f"Export {DATA}-UserName cannot be updated as it is in use by {COMPUTE}"
+    assert (DATA, "UPDATE_ROLLBACK_IN_PROGRESS", reason) in layers.events(DATA)
+    assert layers.outputs(DATA) == before
+
+
+def test_an_imported_export_cannot_be_removed(layers: Cloud) -> None:
+    body = template("data")
+    del body["Outputs"]["UserName"]
+    assert layers.deploy(DATA, body) == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_a_stack_whose_export_is_imported_is_not_deleted(layers: Cloud) -> None:
+    with pytest.raises(ClientError, match=f"cannot be deleted as it is in use by {COMPUTE}"):
+        layers.formation.delete_stack(StackName=DATA)
+    assert layers.stack(DATA)["StackStatus"] in ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+
+
+def test_an_import_of_what_nobody_exports_fails_the_change_set(cloud: Cloud, throwaway: Callable[[str], str]) -> None:
+    stack = throwaway("early")
+    change_set = cloud.change_set(stack, template("apprunner"), "CREATE", DataStackName="nobody", ImageUri=IMAGE)
+    assert change_set["Status"] == "FAILED"
+    assert change_set["StatusReason"].startswith("No export named nobody-")
+
+
+def test_a_change_of_outputs_alone_executes_though_it_lists_nothing(layers: Cloud) -> None:
+    body = template("data")
+    body["Outputs"]["More"] = {"Value": "more"}
+    change_set = layers.change_set(DATA, body, NodeType=layers.parameter(DATA, "NodeType"))
+    assert (change_set["Status"], change_set["Changes"]) == ("CREATE_COMPLETE", [])
+    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    assert layers.outputs(DATA)["More"] == "more"
+
+
+def test_a_second_change_set_for_a_stack_in_review_waits_beside_the_first(
+    cloud: Cloud, throwaway: Callable[[str], str]
+) -> None:
+    stack = throwaway("review")
+    first = cloud.change_set(stack, template("data"), "CREATE")
+    second = cloud.change_set(stack, template("data"), "CREATE")
+    assert first["StackId"] == second["StackId"]
+    assert cloud.stack(stack)["StackStatus"] == "REVIEW_IN_PROGRESS"
+    assert len(cloud.formation.list_change_sets(StackName=first["StackId"])["Summaries"]) == 2
+
+
+@pytest.mark.parametrize("kind", ["CREATE", "UPDATE"])
+def test_a_stack_whose_creation_failed_takes_no_change_set(
+    running: Emulator, cloud: Cloud, throwaway: Callable[[str], str], kind: str
+) -> None:
+    stack = throwaway("dead")
+    with running.faults(Fault("Vpc", reason="Injected.")):
+        assert cloud.deploy(stack, template("data"), "CREATE") == "ROLLBACK_COMPLETE"
+    with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
+        cloud.change_set(stack, template("data"), kind)
+
+
+def test_a_failed_create_rolls_back_with_its_reason(
+    running: Emulator, cloud: Cloud, throwaway: Callable[[str], str]
+) -> None:
+    stack = throwaway("create")
+    with running.faults(Fault("Acl", reason="Injected.")):
+        assert cloud.deploy(stack, template("data"), "CREATE") == "ROLLBACK_COMPLETE"
+    events = cloud.events(stack)
+    assert ("Acl", "CREATE_FAILED", "Injected.") in events
+    assert ("MemoryDbUser", "DELETE_COMPLETE", "") in events
+    assert ("PasswordSecret", "DELETE_COMPLETE", "") in events
+
+
+def test_a_failed_update_rolls_back_with_its_reason(running: Emulator, layers: Cloud) -> None:
+    with running.faults(Fault("Cluster", "update", reason="Injected.")):
+        assert layers.deploy(DATA, template("data"), NodeType="db.r7g.large") == "UPDATE_ROLLBACK_COMPLETE"
+    assert ("Cluster", "UPDATE_FAILED", "Injected.") in layers.events(DATA)
+    (cluster,) = boto3.client("memorydb").describe_clusters()["Clusters"]
+    assert cluster["NodeType"] != "db.r7g.large"
+
+
+def test_a_slow_resource_can_be_watched(running: Emulator, layers: Cloud) -> None:
+    change_set = layers.change_set(DATA, template("data"), NodeType="db.r7g.xlarge")
+    with running.faults(Fault("Cluster", "update", seconds=0.5)):
+        layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+        assert layers.stack(DATA)["StackStatus"] == "UPDATE_IN_PROGRESS"
+        while layers.events(DATA)[-1][:2] != ("Cluster", "UPDATE_IN_PROGRESS"):
+            assert layers.stack(DATA)["StackStatus"] == "UPDATE_IN_PROGRESS"
+        assert layers.settled(DATA) == "UPDATE_COMPLETE"
+
+
+def test_a_deployment_that_app_runner_reverts_looks_green_to_cloudformation(running: Emulator, layers: Cloud) -> None:
+    parameters = {"DataStackName": DATA, "ImageUri": f"{IMAGE}1", "MaxSize": "6"}
+    with running.faults(Fault("Service", "update", unnoticed=True)):
+        assert layers.deploy(COMPUTE, template("apprunner"), **parameters) == "UPDATE_COMPLETE"
+    runner = boto3.client("apprunner")
+    service = layers.outputs(COMPUTE)["ServiceArn"]
+    assert runner.list_operations(ServiceArn=service)["OperationSummaryList"][0]["Status"] == "ROLLBACK_SUCCEEDED"
+    image = runner.describe_service(ServiceArn=service)["Service"]["SourceConfiguration"]["ImageRepository"]
+    assert image["ImageIdentifier"] == IMAGE
+
+
+def test_a_role_needs_an_acknowledgement(cloud: Cloud) -> None:
+    with pytest.raises(ClientError, match="CAPABILITY_IAM"):
+        cloud.formation.create_change_set(
+            StackName="unacknowledged",
+            ChangeSetName="c",
+            ChangeSetType="CREATE",
+            TemplateBody=json.dumps(template("data")),
+        )
+    with pytest.raises(ClientError, match="does not exist"):
+        cloud.stack("unacknowledged")
+
+
+def test_a_parameter_that_the_template_lacks_is_refused(layers: Cloud) -> None:
+    with pytest.raises(ClientError, match=r"Parameters: \[Nodetype\] do not exist in the template"):
+        layers.change_set(DATA, template("data"), Nodetype="db.t4g.medium")
+
+
+def test_an_unknown_key_is_refused(running: Emulator) -> None:
+    stranger = boto3.client("cloudformation", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="unknown")
+    with pytest.raises(ClientError, match="security token"):
+        stranger.describe_stacks()
+
+
+def test_deletion_fails_where_the_final_snapshot_has_its_name_taken(
+    cloud: Cloud, throwaway: Callable[[str], str]
+) -> None:
+    stack = throwaway("snapshot")
+    assert cloud.deploy(stack, template("data"), "CREATE") == "CREATE_COMPLETE"
+    database = boto3.client("memorydb")
+    name = cloud.outputs(stack)["ClusterName"]
+    final = name.replace("db-", "final-")
+    database.create_snapshot(ClusterName=name, SnapshotName=final)
+    assert cloud.delete(stack) == "DELETE_FAILED"
+    database.delete_snapshot(SnapshotName=final)
+    assert cloud.delete(stack) == "DELETE_COMPLETE"
+    database.delete_snapshot(SnapshotName=final)
+
+
+def test_a_deletion_that_fails_once_succeeds_when_repeated(
+    running: Emulator, cloud: Cloud, throwaway: Callable[[str], str]
+) -> None:
+    stack = throwaway("lingering")
+    cloud.deploy(stack, {"Parameters": {"Name": {"Type": "String"}}, "Resources": REPLACING}, "CREATE", Name="a")
+    with running.faults(Fault("Names", "delete", reason="has a dependent object", times=1)):
+        assert cloud.delete(stack) == "DELETE_FAILED"
+        assert cloud.delete(stack) == "DELETE_COMPLETE"
+
+
+def test_an_emulator_stops_with_whoever_started_it(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, sys; from rehearsal.emulator import emulator\n"
+        "with emulator(pathlib.Path(sys.argv[1])) as started: print(started.pid, flush=True); os._exit(9)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 9
+    for _ in range(200):
+        try:
+            os.kill(int(ran.stdout), 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"Process {ran.stdout} still runs.")
+
+
+def test_deleted_in_reverse_order_both_leave_only_the_snapshot_and_the_secret(layers: Cloud) -> None:
+    outputs = layers.outputs(DATA)
+    assert layers.delete(COMPUTE) == "DELETE_COMPLETE"
+    assert layers.delete(DATA) == "DELETE_COMPLETE"
+    database = boto3.client("memorydb")
+    assert database.describe_clusters()["Clusters"] == []
+    assert database.describe_users()["Users"] == []
+    assert database.describe_acls()["ACLs"] == []
+    (snapshot,) = database.describe_snapshots()["Snapshots"]
+    assert snapshot["Name"] == outputs["ClusterName"].replace("db-", "final-")
+    secrets = {secret["ARN"] for secret in boto3.client("secretsmanager").list_secrets()["SecretList"]}
+    assert outputs["PasswordSecretArn"] in secrets
+    assert boto3.client("apprunner").list_services()["ServiceSummaryList"] == []
+    network = boto3.client("ec2")
+    assert [vpc for vpc in network.describe_vpcs()["Vpcs"] if vpc["VpcId"] == outputs["VpcId"]] == []
+    left = layers.formation.describe_stacks()["Stacks"]
+    assert [stack["StackName"] for stack in left if stack["StackStatus"] != "DELETE_COMPLETE"] == []

@@ -1,0 +1,194 @@
+"""The verbs from end to end: real boto3 calls to an emulator of AWS, both layers, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import boto3
+import pytest
+
+from generator.cli import main
+from generator.layers import default_layers
+from rehearsal.emulator import ACCOUNT, REGION, Emulator, Fault, emulator
+
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """The command, in this process, on the emulator."""
+
+    def __init__(self, running: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+        self.emulator = running
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> Run:
+        self._capsys.readouterr()
+        code = main(default_layers, list(arguments))
+        return Run(code, *self._capsys.readouterr())
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service)
+
+    def stacks(self) -> dict[str, str]:
+        return {
+            stack["StackName"]: stack["StackStatus"]
+            for stack in self.client("cloudformation").describe_stacks()["Stacks"]
+            if stack["StackStatus"] != "DELETE_COMPLETE"
+        }
+
+    def change_sets(self) -> list[str]:
+        cloudformation = self.client("cloudformation")
+        return [
+            waiting["ChangeSetName"]
+            for name in self.stacks()
+            for waiting in cloudformation.list_change_sets(StackName=name)["Summaries"]
+            if waiting.get("ExecutionStatus") == "AVAILABLE"
+        ]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with emulator(tmp_path_factory.mktemp("emulator")) as started:
+        yield started
+
+
+@pytest.fixture
+def command(
+    running: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Command]:
+    for name, value in running.environment.items():
+        monkeypatch.setenv(name, value)
+    made = Command(running, capsys)
+    yield made
+    assert made.change_sets() == []
+    assert "REVIEW_IN_PROGRESS" not in made.stacks().values()
+
+
+def test_a_deployment_from_the_first_preview_to_the_last_snapshot(command: Command, tmp_path: Path) -> None:
+    first = command("preview", "--detailed-exitcode", "--image", IMAGE)
+    assert first.code == 2
+    assert "users-data: a new stack." in first.out
+    assert "+ Cluster  AWS::MemoryDB::Cluster" in first.out
+    assert "users-apprunner: cannot be previewed before the stack users-data exists. Its template holds:" in first.out
+    assert command.stacks() == {}
+
+    deployed = command("deploy", "--yes", "--image", IMAGE)
+    assert (deployed.code, command.stacks()) == (
+        0,
+        {"users-data": "CREATE_COMPLETE", "users-apprunner": "CREATE_COMPLETE"},
+    )
+    assert "ServiceUrl: https://" in deployed.out
+    assert "CREATE_COMPLETE              Cluster" in deployed.err
+
+    again = command("deploy", "--yes")
+    assert (again.code, again.out.count("nothing to change.")) == (0, 2)
+
+    status = command("status", "--format", "json", "--outputs-file", str(tmp_path / "outputs.json"))
+    told = json.loads(status.out)["stacks"]
+    assert [stack["status"] for stack in told] == ["CREATE_COMPLETE", "CREATE_COMPLETE"]
+    assert [stack["terminationProtection"] for stack in told] == [True, False]
+    assert json.loads((tmp_path / "outputs.json").read_text())["users-data"]["ClusterName"].startswith("db-")
+
+    in_place = command("preview", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
+    assert in_place.code == 0
+    assert "~ Cluster  AWS::MemoryDB::Cluster  db-" in in_place.out
+    assert "SnapshotRetentionLimit  7 → 3" in in_place.out
+    assert "1 modified" in in_place.out
+
+    risky = command("preview", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}")
+    assert risky.code == 3
+    assert "! Cluster  AWS::MemoryDB::Cluster" in risky.out
+    assert "refused: Cluster: replaces the database (KmsKeyId)." in risky.out
+    comment = command("preview", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}", "--format", "markdown")
+    assert "| ! loses data | <code>Cluster</code> | AWS::MemoryDB::Cluster | users-data |" in comment.out
+
+    refused = command("deploy", "--yes", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}")
+    assert refused.code == 3
+
+    changed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
+    assert (changed.code, command.stacks()["users-data"]) == (0, "UPDATE_COMPLETE")
+
+    with command.emulator.faults(Fault("Cluster", "update", reason="No capacity in this zone")):
+        failed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=5")
+    assert failed.code == 1
+    assert "users-data: The deployment failed, the stack is UPDATE_ROLLBACK_COMPLETE: Cluster" in failed.err
+    assert "No capacity in this zone" in failed.err
+    kept = command("preview", "--layer", "data", "--parameter", "SnapshotRetentionDays=5")
+    assert "SnapshotRetentionLimit  3 → 5" in kept.out
+
+    in_use = command("destroy", "--yes", "--layer", "data")
+    assert in_use.code == 1
+    assert "users-apprunner would be left without their data" in in_use.err
+
+    destroyed = command("destroy", "--yes")
+    assert (destroyed.code, command.stacks()) == (0, {})
+    assert "stays: snapshot final-" in destroyed.out
+    assert "stays: PasswordSecret (arn:" in destroyed.out
+    snapshots = [snapshot["Name"] for snapshot in command.client("memorydb").describe_snapshots()["Snapshots"]]
+    assert [name for name in snapshots if name.startswith("final-")]
+
+
+def test_a_stack_that_never_lived_is_deleted_only_when_asked(command: Command) -> None:
+    with command.emulator.faults(Fault("Cluster", reason="Quota exceeded")):
+        failed = command("deploy", "--yes", "--name", "second", "--layer", "data")
+    assert failed.code == 1
+    assert "the stack is ROLLBACK_COMPLETE: Cluster (AWS::MemoryDB::Cluster): " in failed.err
+    assert "Quota exceeded" in failed.err
+
+    stuck = command("deploy", "--yes", "--name", "second", "--layer", "data")
+    assert stuck.code == 1
+    assert "The stack is ROLLBACK_COMPLETE" in stuck.err
+    assert "--recreate" in stuck.err
+
+    recreated = command("deploy", "--yes", "--name", "second", "--layer", "data", "--recreate")
+    assert (recreated.code, command.stacks()) == (0, {"second-data": "CREATE_COMPLETE"})
+    assert command("destroy", "--yes", "--name", "second").code == 0
+
+
+def test_a_change_set_kept_for_review_is_executed_as_it_was_shown(command: Command) -> None:
+    kept = command("preview", "--keep", "--name", "third", "--layer", "data")
+    arn = next(line.removeprefix("  change set: ") for line in kept.out.splitlines() if "change set: " in line)
+    assert "https://eu-west-1.console.aws.amazon.com/cloudformation/" in kept.out
+    assert command.stacks() == {"third-data": "REVIEW_IN_PROGRESS"}
+
+    executed = command("deploy", "--yes", "--name", "third", "--change-set", arn)
+    assert (executed.code, command.stacks()) == (0, {"third-data": "CREATE_COMPLETE"})
+    stale = command("deploy", "--yes", "--name", "third", "--change-set", arn)
+    assert stale.code == 1
+    assert command("destroy", "--yes", "--name", "third").code == 0
+
+
+def test_images_are_deleted_only_when_asked(command: Command) -> None:
+    assert command("deploy", "--yes", "--name", "fourth", "--layer", "data").code == 0
+    ecr = command.client("ecr")
+    (repository,) = ecr.describe_repositories()["repositories"]
+    manifest = json.dumps({"schemaVersion": 2, "config": {"digest": "sha256:0"}, "layers": []})
+    ecr.put_image(repositoryName=repository["repositoryName"], imageManifest=manifest, imageTag="1")
+    full = command("destroy", "--yes", "--name", "fourth")
+    assert full.code == 1
+    assert "holds 1 images" in full.err
+    assert "--purge-images" in full.err
+    assert command("destroy", "--yes", "--name", "fourth", "--purge-images").code == 0
+    assert command.stacks() == {}
+
+
+def test_nothing_to_destroy_is_success(command: Command) -> None:
+    gone = command("destroy", "--yes", "--name", "nobody")
+    assert (gone.code, gone.out) == (0, "There is nothing to destroy: no stack nobody-apprunner or nobody-data.\n")
+
+
+def test_without_a_terminal_nobody_is_asked(command: Command) -> None:
+    for verb in ("deploy", "destroy"):
+        unasked = command(verb)
+        assert unasked.code == 64
+        assert "pass --yes" in unasked.err
