@@ -86,6 +86,7 @@ def emulator(directory: Path) -> Iterator[Emulator]:
     from one start to the next. Raises RuntimeError with the log when it does not become ready.
     """
     python = environment()
+    directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     replace(directory / "faults.json", "[]")
     schemas = create_only_properties()
@@ -138,7 +139,7 @@ def emulator(directory: Path) -> Iterator[Emulator]:
 
 
 def client_environment(url: str, secret: str) -> dict[str, str]:
-    """What makes boto3 and the AWS CLI talk to the emulator and to nothing else, whatever the user has configured."""
+    """What makes boto3 and the AWS CLI talk to the emulator and to nothing else, where AWS_PROFILE is not set."""
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": ACCOUNT,
