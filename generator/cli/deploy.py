@@ -192,6 +192,9 @@ def watch(talk: Conversation, stack_arn: str, since: str) -> tuple[Stack, list[E
         nonlocal told
         seen.extend(fresh)
         for event in fresh:
+            # CloudFormation says twice that a resource has begun.
+            if event.reason == "Resource creation Initiated":
+                continue
             reason = f"  {event.reason}" if event.reason else ""
             print(f"{event.moment:%H:%M:%S} {event.status:28} {event.logical_id}{reason}", file=sys.stderr)
         now = time.monotonic()
