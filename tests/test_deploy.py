@@ -395,3 +395,31 @@ def test_a_stale_change_set_is_refused(script: Script) -> None:
     script.describe(StackName="users-data", ExecutionStatus="OBSOLETE")
     with pytest.raises(DeployError, match="it is OBSOLETE, because another one was executed since"):
         deploy_reviewed(script.talk, options(change_set=ARN))
+
+
+def test_ctrl_c_while_following_says_that_it_goes_on_and_is_130(
+    script: Script, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    script.talk = Conversation(script.client, sleep=interrupt, now=lambda: 0.0)
+    script.stack()
+    script.stack()
+    script.create("UPDATE", SIZE)
+    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[ADD])
+    script.stubber.add_response("describe_stack_events", {"StackEvents": [an_event(1)]}, {"StackName": STACK_ARN})
+    script.stubber.add_response("execute_change_set", {}, {"ChangeSetName": ARN, "DisableRollback": False})
+    following = {
+        "StackName": "users-data",
+        "StackId": STACK_ARN,
+        "StackStatus": "UPDATE_IN_PROGRESS",
+        "CreationTime": 0,
+    }
+    script.stubber.add_response("describe_stacks", {"Stacks": [following]}, {"StackName": STACK_ARN})
+    script.stubber.add_response("describe_stack_events", {"StackEvents": [an_event(1)]}, {"StackName": STACK_ARN})
+    assert deploy_layer(script.talk, "data", REQUEST, options()) == 130
+    assert (
+        "CloudFormation goes on with users-data. To follow it again, run the same command again."
+        in capsys.readouterr().err
+    )

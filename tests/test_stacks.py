@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import boto3
 import pytest
 
-from generator.cli import main
+from generator.cli import destroy, main
 from generator.layers import default_layers
+from generator.removal import final_snapshot
 from rehearsal.emulator import ACCOUNT, REGION, Emulator, Fault, emulator
 
+ROOT = Path(__file__).parents[1]
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
@@ -115,6 +122,17 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(command: Comma
     refused = command("deploy", "--yes", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}")
     assert refused.code == 3
 
+    # Allowed, it is tried; but the new cluster would have the old one's name, hence the way side by side.
+    allowed = ("--allow-replacement", "Cluster", "--allow-replacement", "Repository")
+    tried = command("deploy", "--yes", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}", *allowed)
+    assert tried.code == 1
+    assert "already exists" in tried.err
+    assert command.stacks()["users-data"] == "UPDATE_ROLLBACK_COMPLETE"
+
+    tagged = command("preview", "--layer", "apprunner", "--tag", "commit=4f2a")
+    assert tagged.code == 3
+    assert "refused: VpcConnector: is replaced because of a tag" in tagged.out
+
     changed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
     assert (changed.code, command.stacks()["users-data"]) == (0, "UPDATE_COMPLETE")
 
@@ -180,6 +198,72 @@ def test_images_are_deleted_only_when_asked(command: Command) -> None:
     assert "--purge-images" in full.err
     assert command("destroy", "--yes", "--name", "fourth", "--purge-images").code == 0
     assert command.stacks() == {}
+
+
+def test_lingering_interfaces_are_waited_for(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(destroy, "LINGER_SECONDS", 0.1)
+    assert command("deploy", "--yes", "--name", "fifth", "--layer", "data").code == 0
+    held = Fault("MemoryDbSecurityGroup", "delete", reason="resource sg-1 has a dependent object", times=2)
+    with command.emulator.faults(held):
+        destroyed = command("destroy", "--yes", "--name", "fifth")
+    assert destroyed.code == 0
+    assert "Something still holds on to MemoryDbSecurityGroup; trying again." in destroyed.err
+    assert command.stacks() == {}
+
+
+def test_another_failure_of_a_deletion_is_not_tried_again(command: Command) -> None:
+    assert command("deploy", "--yes", "--name", "sixth", "--layer", "data").code == 0
+    with command.emulator.faults(Fault("Acl", "delete", reason="Not today")):
+        failed = command("destroy", "--yes", "--name", "sixth")
+    assert failed.code == 1
+    assert "sixth-data: The deletion failed, the stack is DELETE_FAILED: Acl: Not today" in failed.err
+    # The cluster went and left its snapshot; what is left of the stack goes now.
+    assert command("destroy", "--yes", "--name", "sixth").code == 0
+    assert command.stacks() == {}
+
+
+def test_a_final_snapshot_whose_name_is_taken_stops_the_destruction(command: Command) -> None:
+    assert command("deploy", "--yes", "--name", "seventh", "--layer", "data").code == 0
+    memorydb = command.client("memorydb")
+    (cluster,) = memorydb.describe_clusters()["Clusters"]
+    name = final_snapshot(arn_of(command, "seventh-data"))
+    memorydb.create_snapshot(ClusterName=cluster["Name"], SnapshotName=name)
+    stopped = command("destroy", "--yes", "--name", "seventh")
+    assert stopped.code == 1
+    assert f"There is a snapshot {name} already" in stopped.err
+    memorydb.delete_snapshot(SnapshotName=name)
+    assert command("destroy", "--yes", "--name", "seventh").code == 0
+
+
+def test_a_terminal_is_asked_and_coloured(command: Command) -> None:
+    def on_a_terminal(answer: bytes, **environment: str) -> tuple[int, str]:
+        leader, follower = pty.openpty()
+        arguments = [sys.executable, "build.py", "deploy", "--name", "eighth", "--layer", "data"]
+        with subprocess.Popen(
+            arguments, cwd=ROOT, env=os.environ | environment, stdin=follower, stdout=follower, stderr=follower
+        ) as process:
+            os.close(follower)
+            os.write(leader, answer)
+            said = b""
+            with suppress(OSError):
+                while chunk := os.read(leader, 65536):
+                    said += chunk
+        os.close(leader)
+        return process.returncode, said.decode()
+
+    code, said = on_a_terminal(b"n\n", TERM="xterm")
+    assert code == 1
+    assert "Deploy this to eighth-data? [y/N]" in said
+    assert "Nothing was changed." in said
+    assert "\x1b[32m" in said
+    code, said = on_a_terminal(b"\n", TERM="xterm", NO_COLOR="1")
+    assert code == 1
+    assert "\x1b[32m" not in said
+    assert command.stacks() == {}
+
+
+def arn_of(command: Command, stack: str) -> str:
+    return str(command.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackId"])
 
 
 def test_nothing_to_destroy_is_success(command: Command) -> None:

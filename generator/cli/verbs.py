@@ -57,7 +57,7 @@ def add_stack_options(parser: Any) -> None:
         "--parameter", metavar="KEY=VALUE", action="append", default=[], help="one parameter; repeatable"
     )
     parser.add_argument(
-        "--tag", metavar="KEY=VALUE", action="append", default=[], help=("a tag of the stacks; repeatable")
+        "--tag", "--tags", metavar="KEY=VALUE", action="append", default=[], help=("a tag of the stacks; repeatable")
     )
     parser.add_argument(
         "--allow-replacement", metavar="LOGICAL_ID", action="append", default=[], help="let this change to data through"
