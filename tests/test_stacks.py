@@ -200,6 +200,35 @@ def test_images_are_deleted_only_when_asked(command: Command) -> None:
     assert command.stacks() == {}
 
 
+def test_what_is_under_way_is_followed_first(command: Command) -> None:
+    slow = Fault("Cluster", seconds=2)
+    with command.emulator.faults(slow):
+        started = command("deploy", "--yes", "--name", "ninth", "--layer", "data", "--no-wait")
+        assert started.code == 0
+        assert "CloudFormation is at work on ninth-data" in started.err
+        assert command.stacks() == {"ninth-data": "CREATE_IN_PROGRESS"}
+        followed = command("deploy", "--yes", "--name", "ninth", "--layer", "data")
+    assert followed.code == 0
+    assert "ninth-data is CREATE_IN_PROGRESS: following that first." in followed.err
+    assert "nothing to change." in followed.out
+    assert command("destroy", "--yes", "--name", "ninth").code == 0
+
+
+def test_what_somebody_changed_by_hand_is_shown(command: Command) -> None:
+    assert command("deploy", "--yes", "--name", "tenth", "--layer", "data").code == 0
+    clean = command("status", "--name", "tenth", "--layer", "data", "--drift")
+    assert (clean.code, clean.out.splitlines()[-1]) == (0, "  no drift")
+    logs = command.client("logs")
+    stack = command.client("cloudformation")
+    told = stack.describe_stack_resource(StackName="tenth-data", LogicalResourceId="FlowLogGroup")
+    name = told["StackResourceDetail"]["PhysicalResourceId"]
+    logs.put_retention_policy(logGroupName=name, retentionInDays=3)
+    drifted = command("status", "--name", "tenth", "--layer", "data", "--drift")
+    assert "  drift: FlowLogGroup is MODIFIED" in drifted.out
+    assert "RetentionInDays: 30 is 3" in drifted.out
+    assert command("destroy", "--yes", "--name", "tenth").code == 0
+
+
 def test_lingering_interfaces_are_waited_for(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(destroy, "LINGER_SECONDS", 0.1)
     assert command("deploy", "--yes", "--name", "fifth", "--layer", "data").code == 0

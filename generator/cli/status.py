@@ -96,9 +96,17 @@ def drift(talk: Conversation, stack_name: str) -> list[dict[str, Any]]:
                     then="Look at it in the console.",
                 )
             talk.pause(2)
-        pages = talk.client.get_paginator("describe_stack_resource_drifts").paginate(
-            StackName=stack_name, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
-        )
+        filters = ["MODIFIED", "DELETED"]
+        pages = [
+            talk.client.describe_stack_resource_drifts(StackName=stack_name, StackResourceDriftStatusFilters=filters)
+        ]
+        # botocore has no paginator for this one.
+        while token := pages[-1].get("NextToken"):
+            pages.append(
+                talk.client.describe_stack_resource_drifts(
+                    StackName=stack_name, StackResourceDriftStatusFilters=filters, NextToken=token
+                )
+            )
         return [
             {
                 "logicalId": resource["LogicalResourceId"],
