@@ -44,7 +44,7 @@ class Settings:
     read_replicas: bool = False
     host: str = "0.0.0.0"
     port: int = 8080
-    threads: int = 4
+    threads: int = 8
     deadline: float = 2.0
     log_level: str = "INFO"
     build_id: str = "unknown"
