@@ -31,6 +31,8 @@ PROTECTED = {**DATA, "AWS::EC2::VPC": "the network under the database"}
 # For these a changed tag is a replacement, and a connector's replacement fails while its groups stay the same.
 REPLACED_BY_TAGS = ("AWS::AppRunner::", "AWS::ECS::ExpressGatewayService")
 
+ENGINE_BACK = ("Engine", "valkey", "redis")
+
 KNOWN_FIELDS = {
     "Action",
     "AfterContext",
@@ -201,6 +203,13 @@ def _refused(change: Change) -> Iterator[Refusal]:
             cause,
             "Deploy a second data stack with the new value, restored from a snapshot of this one (SnapshotName); move "
             "DataStackName of the compute stacks to it; destroy the old one.",
+        )
+    elif any((changed.path, changed.before, changed.after) == ENGINE_BACK for changed in change.properties):
+        yield Refusal(
+            change.logical_id,
+            "takes the engine from valkey back to redis",
+            "Engine",
+            "No source says that MemoryDB can do this to a cluster with data: restore a snapshot into a second data stack.",
         )
     elif change.replaces and change.resource_type.startswith(REPLACED_BY_TAGS) and "Tags" in change.scope:
         yield Refusal(

@@ -209,3 +209,11 @@ def test_the_guard_does_not_mind_other_replacements() -> None:
     assert refusals([parsed(ResourceType="AWS::AppRunner::AutoScalingConfiguration", Replacement="True")]) == ()
     assert refusals([parsed(ResourceType=CLUSTER, Replacement="False")]) == ()
     assert refusals([parsed(Action="Add", ResourceType=CLUSTER)]) == ()
+
+
+def test_the_guard_refuses_to_take_a_cluster_from_valkey_back_to_redis() -> None:
+    back = parsed(ResourceType=CLUSTER, Details=[detail("Engine", BeforeValue="valkey", AfterValue="redis")])
+    (refusal,) = refusals([back])
+    assert refusal.what == "takes the engine from valkey back to redis"
+    there = parsed(ResourceType=CLUSTER, Details=[detail("Engine", BeforeValue="redis", AfterValue="valkey")])
+    assert refusals([there]) == ()
