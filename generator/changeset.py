@@ -209,7 +209,8 @@ def _refused(change: Change) -> Iterator[Refusal]:
             change.logical_id,
             "takes the engine from valkey back to redis",
             "Engine",
-            "No source says that MemoryDB can do this to a cluster with data: restore a snapshot into a second data stack.",
+            "No source says that MemoryDB can do this to a cluster with data. Restore a snapshot into a second data "
+            "stack.",
         )
     elif change.replaces and change.resource_type.startswith(REPLACED_BY_TAGS) and "Tags" in change.scope:
         yield Refusal(
