@@ -292,7 +292,11 @@ class Conversation:
 
     def _discard(self, stack_name: str, arn: str, *, new_stack: bool) -> None:
         with explained(stack_name):
-            self._client.delete_change_set(ChangeSetName=arn)
+            try:
+                self._client.delete_change_set(ChangeSetName=arn)
+            except self._client.exceptions.InvalidChangeSetStatusException:
+                # It is being executed, though the answer to ExecuteChangeSet was lost.
+                return
             if not new_stack:
                 return
             # Somebody else's change set may wait in the stack that ours brought about.

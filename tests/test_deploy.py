@@ -388,7 +388,25 @@ def test_a_change_to_data_is_refused_with_3_and_the_change_set_deleted(
 
 def test_somebody_elses_operation_is_left_alone_with_no_wait(script: Script) -> None:
     script.stack("UPDATE_IN_PROGRESS")
-    assert deploy_layer(script.talk, "data", REQUEST, options(no_wait=True)) == 0
+    assert deploy_layer(script.talk, "data", REQUEST, options(no_wait=True)) is None
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_change_set_that_is_not_executed_is_deleted_unless_only_the_answer_was_lost(
+    script: Script, *, lost: bool
+) -> None:
+    script.stack()
+    script.stack()
+    script.create("UPDATE", SIZE)
+    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[ADD])
+    script.stubber.add_response("describe_stack_events", {"StackEvents": []}, {"StackName": STACK_ARN})
+    script.stubber.add_client_error("execute_change_set", "AccessDenied", "no", http_status_code=403)
+    if lost:
+        script.stubber.add_client_error("delete_change_set", "InvalidChangeSetStatus", "EXECUTE_IN_PROGRESS")
+    else:
+        script.delete()
+    with pytest.raises(DeployError, match="AccessDenied"):
+        deploy_layer(script.talk, "data", REQUEST, options())
 
 
 def test_a_stale_change_set_is_refused(script: Script) -> None:

@@ -85,6 +85,15 @@ def test_without_a_region_it_says_how_to_name_one(
     assert capsys.readouterr().err == "There is no AWS Region: pass --region, or set AWS_REGION.\n"
 
 
+@pytest.mark.parametrize("attempts", ["many", "0", "-1", ""])
+def test_a_number_of_attempts_that_is_none_is_named(
+    attempts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", attempts)
+    assert main(default_layers, ["preview"]) == 64
+    assert capsys.readouterr().err.startswith(f"AWS_MAX_ATTEMPTS is {attempts!r}, but must be a whole number")
+
+
 def test_an_aws_that_cannot_be_reached_is_one_paragraph_and_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(default_layers, ["preview", "--layer", "data"]) == 1
     out, err = capsys.readouterr()

@@ -62,23 +62,27 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
         return deploy_reviewed(talk, arguments)
     for layer, request in list(requests(every, chosen(every, arguments.layer), arguments)):
         code = deploy_layer(talk, layer.name, request, arguments)
+        # The next layer imports what this one exports: it waits, even where nobody else does.
         if code != DONE:
-            return code
+            return code or DONE
     return DONE
 
 
-def deploy_layer(talk: Conversation, layer: str, request: Request, arguments: argparse.Namespace) -> int:
-    """Deploys one layer's stack; the exit code. Raises DeployError where it fails."""
+def deploy_layer(talk: Conversation, layer: str, request: Request, arguments: argparse.Namespace) -> int | None:
+    """Deploys one layer's stack; the exit code, None while CloudFormation is at work and nobody waits for it.
+
+    Raises DeployError where it fails.
+    """
     if not _settled(talk, request.stack_name, arguments):
-        return DONE
+        return None
     print(f"Making a change set for {request.stack_name} ...", file=sys.stderr)
     with talk.prepared(request) as prepared:
         code = _agreed(talk, layer, prepared, arguments)
         if code is not None:
             return code
-        prepared.keep()
         since = talk.last_event(prepared.change_set.stack_id)
         talk.execute(prepared.change_set, disable_rollback=arguments.disable_rollback)
+        prepared.keep()
     return _followed(talk, layer, request.stack_name, prepared.change_set.stack_id, since, arguments)
 
 
@@ -101,7 +105,7 @@ def deploy_reviewed(talk: Conversation, arguments: argparse.Namespace) -> int:
         return code
     since = talk.last_event(made.stack_id)
     talk.execute(made, disable_rollback=arguments.disable_rollback)
-    return _followed(talk, layer, made.stack_name, made.stack_id, since, arguments)
+    return _followed(talk, layer, made.stack_name, made.stack_id, since, arguments) or DONE
 
 
 def _agreed(talk: Conversation, layer: str, prepared: Prepared, arguments: argparse.Namespace) -> int | None:
@@ -126,9 +130,10 @@ def _settled(talk: Conversation, stack_name: str, arguments: argparse.Namespace)
 
     stack = talk.stack(stack_name)
     if stack and in_progress(stack.status):
-        print(f"{stack_name} is {stack.status}: following that first.", file=sys.stderr)
         if arguments.no_wait:
+            _left_at_work(stack_name)
             return False
+        print(f"{stack_name} is {stack.status}: following that first.", file=sys.stderr)
         watch(talk, stack.arn, talk.last_event(stack.arn))
         stack = talk.stack(stack_name)
     if stack and stack.status in NEVER_LIVED and arguments.recreate:
@@ -146,12 +151,12 @@ def _settled(talk: Conversation, stack_name: str, arguments: argparse.Namespace)
 
 def _followed(
     talk: Conversation, layer: str, stack_name: str, stack_arn: str, since: str, arguments: argparse.Namespace
-) -> int:
+) -> int | None:
     from generator.events import SUCCEEDED, first_failure, left_behind
 
     if arguments.no_wait:
-        print(f"CloudFormation is at work on {stack_name}; run the same command again to follow it.", file=sys.stderr)
-        return DONE
+        _left_at_work(stack_name)
+        return None
     try:
         stack, events = watch(talk, stack_arn, since)
     except KeyboardInterrupt:
@@ -213,6 +218,10 @@ def _at_work(event: Event) -> str:
 
     minutes = NORMAL_MINUTES.get(event.resource_type)
     return f"{event.logical_id} (usually {minutes} min)" if minutes else event.logical_id
+
+
+def _left_at_work(stack_name: str) -> None:
+    print(f"CloudFormation is at work on {stack_name}; when it is done, run the same command again.", file=sys.stderr)
 
 
 def _says_yes(question: str) -> bool:

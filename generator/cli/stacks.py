@@ -52,7 +52,7 @@ def clients(arguments: argparse.Namespace, *services: str) -> list[Any]:
         region = arguments.region or os.environ.get("AWS_REGION")
         session = boto3.Session(profile_name=arguments.profile, region_name=region)
         # With growing pauses, because a long deployment meets throttling.
-        retries = {"mode": "standard", "total_max_attempts": int(os.environ.get("AWS_MAX_ATTEMPTS", "10"))}
+        retries = {"mode": "standard", "total_max_attempts": _max_attempts()}
         return [session.client(service, config=Config(retries=retries)) for service in services]
     except botocore.exceptions.NoRegionError:
         raise UsageError("There is no AWS Region: pass --region, or set AWS_REGION.") from None
@@ -62,6 +62,13 @@ def clients(arguments: argparse.Namespace, *services: str) -> list[Any]:
         raise DeployError(
             stack=arguments.name, what="AWS cannot be reached", why=str(error).rstrip("."), then="Mend this and repeat."
         ) from error
+
+
+def _max_attempts() -> int:
+    given = os.environ.get("AWS_MAX_ATTEMPTS", "10")
+    if given.isascii() and given.isdigit() and int(given):
+        return int(given)
+    raise UsageError(f"AWS_MAX_ATTEMPTS is {given!r}, but must be a whole number of at least 1.")
 
 
 def stack_name(layer: str, arguments: argparse.Namespace) -> str:
