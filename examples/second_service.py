@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from generator import (
+    AppRunnerCompute,
     Layer,
     Settings,
     app_runner,
@@ -46,6 +47,7 @@ def layers() -> tuple[Layer, ...]:
         "orders",
         "App Runner layer of the orders service, on the data layer of both. Push an image before deploying this.",
         (app_runner(imported_data("Orders"), settings), supported_region()),
+        AppRunnerCompute(repository="OrdersRepositoryUri", context="orders", users_api=False),
     )
     return data_layer, app_runner_layer(settings), orders_layer
 

@@ -6,6 +6,7 @@ a function makes it; `Layer` names the parts of one template. What is listed in 
 
 from __future__ import annotations
 
+from generator.compute import AppRunnerCompute, Compute, Running
 from generator.errors import (
     DuplicateLogicalIdError,
     GeneratorError,
@@ -49,6 +50,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AppRunner",
+    "AppRunnerCompute",
+    "Compute",
     "Condition",
     "Data",
     "DuplicateLogicalIdError",
@@ -66,6 +69,7 @@ __all__ = [
     "Place",
     "Repository",
     "Rule",
+    "Running",
     "Settings",
     "SettingsError",
     "Table",

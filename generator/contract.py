@@ -42,9 +42,14 @@ FINAL_SNAPSHOT_LABEL = "final"
 DATA_STACK_NAME = "DataStackName"
 IMAGE_URI = "ImageUri"
 
+# Outputs of a compute layer.
+SERVICE_ARN = "ServiceArn"
+SERVICE_URL = "ServiceUrl"
+
 # The service: where it listens, what it reads from its environment, what it may touch in Redis.
 SERVICE_PORT = 8080
 HEALTH_PATH = "/health"
+READY_PATH = "/ready"
 ENV_CLUSTER_ENDPOINT = "MEMORYDB_CLUSTER_ENDPOINT"
 ENV_USERNAME = "MEMORYDB_USERNAME"
 ENV_PASSWORD = "MEMORYDB_PASSWORD"

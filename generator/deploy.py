@@ -36,7 +36,7 @@ class Stack:
     arn: str
     status: str
     reason: str = ""
-    parameters: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     protected: bool = False
 
@@ -114,7 +114,10 @@ class Conversation:
             arn=found["StackId"],
             status=found["StackStatus"],
             reason=found.get("StackStatusReason", ""),
-            parameters=tuple(parameter["ParameterKey"] for parameter in found.get("Parameters", ())),
+            parameters={
+                parameter["ParameterKey"]: parameter.get("ParameterValue", "")
+                for parameter in found.get("Parameters", ())
+            },
             outputs={output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())},
             protected=found.get("EnableTerminationProtection", False),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from generator import contract
+from generator.compute import AppRunnerCompute, Compute
 from generator.parts.apprunner import app_runner
 from generator.parts.data import imported_data
 from generator.parts.memorydb import memorydb, user
@@ -16,11 +17,15 @@ from generator.template import Part, assemble, render
 
 @dataclass(frozen=True)
 class Layer:
-    """One template: `name` makes its file and its stack, `description` its first line in the console."""
+    """One template: `name` makes its file and its stack, `description` its first line in the console.
+
+    `compute` is what runs the service that the layer holds, if it holds one.
+    """
 
     name: str
     description: str
     parts: tuple[Part, ...]
+    compute: Compute | None = None
 
     @property
     def file_name(self) -> str:
@@ -61,4 +66,5 @@ def app_runner_layer(settings: Settings) -> Layer:
         "App Runner layer: the web service, connected to the MemoryDB cluster of a data layer's stack. Push an image "
         "before deploying this. Do not tag this stack: a changed tag replaces the service, or fails.",
         (app_runner(imported_data(), settings), supported_region()),
+        AppRunnerCompute(),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from generator.cli.verbs import (
@@ -19,15 +19,13 @@ from generator.cli.verbs import (
     chosen,
     verb,
 )
+from generator.cli.watch import watch
 from generator.contract import DATA_LAYER
 from generator.errors import DeployError, UsageError
 
 if TYPE_CHECKING:
-    from generator.deploy import Conversation, Prepared, Request, Stack
-    from generator.events import Event
-
-# How often somebody who waits is told that there is nothing new.
-SILENT_SECONDS = 60
+    from generator.cli.service import Service
+    from generator.deploy import Conversation, Prepared, Request
 
 
 def add_to(verbs: Subparsers, prog: str) -> None:
@@ -36,11 +34,12 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "deploy",
         run,
-        help="deploy the data layer, then the compute layer",
+        help="deploy the data layer, the image and the compute layer, and prove that it runs",
         description="For each layer: makes a change set, shows it, asks, executes just that one, and follows the "
-        "stack's events to the end. Exit codes: 0 done, or nothing to change; 1 failed or declined; 3 data would be "
-        "lost.",
-        example=f"{prog} deploy --name users --image 123456789012.dkr.ecr.eu-west-1.amazonaws.com/users:1",
+        "stack's events to the end. Before a compute layer, builds and pushes the image that --context makes, unless "
+        "the repository has it or --image names one; after it, proves that what runs is what was deployed. "
+        "Exit codes: 0 done, or nothing to change; 1 failed, declined or not proven; 3 data would be lost.",
+        example=f"{prog} deploy --name users",
     )
     add_stack_options(parser)
     parser.add_argument("--yes", action="store_true", help="do not ask")
@@ -48,33 +47,52 @@ def add_to(verbs: Subparsers, prog: str) -> None:
     parser.add_argument("--recreate", action="store_true", help="first delete a stack whose creation failed")
     parser.add_argument("--disable-rollback", action="store_true", help="keep what was made when something fails")
     parser.add_argument("--no-wait", action="store_true", help="do not follow what CloudFormation does")
+    parser.add_argument("--no-verify", action="store_true", help="do not prove that the service runs")
+    parser.add_argument("--container-tool", metavar="TOOL", help="docker, finch, podman or buildah, by name or path")
 
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Deploys what is wanted, layer by layer; returns the exit code."""
-    from generator.cli.stacks import conversation, requests
+    from generator.cli.service import refuse_one_context_for_many, service
+    from generator.cli.stacks import conversation, requests, stack_name
 
     if not arguments.yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on: pass --yes to deploy without being asked.")
     every = layers()
     talk = conversation(arguments)
     if arguments.change_set:
-        return deploy_reviewed(talk, arguments)
-    for layer, request in list(requests(every, chosen(every, arguments.layer), arguments)):
-        code = deploy_layer(talk, layer.name, request, arguments)
+        held = {stack_name(layer.name, arguments): service(talk, layer, arguments) for layer in every}
+        return deploy_reviewed(talk, arguments, held)
+    wanted = chosen(every, arguments.layer)
+    refuse_one_context_for_many(wanted, arguments)
+    for layer, request in list(requests(every, wanted, arguments)):
+        code = deploy_layer(talk, layer.name, request, arguments, service(talk, layer, arguments))
         # The next layer imports what this one exports: it waits, even where nobody else does.
         if code != DONE:
             return code or DONE
     return DONE
 
 
-def deploy_layer(talk: Conversation, layer: str, request: Request, arguments: argparse.Namespace) -> int | None:
-    """Deploys one layer's stack; the exit code, None while CloudFormation is at work and nobody waits for it.
+def deploy_layer(
+    talk: Conversation, layer: str, request: Request, arguments: argparse.Namespace, service: Service | None = None
+) -> int | None:
+    """Deploys one layer's stack, with the image of the service that it holds and the proof that this runs.
 
-    Raises DeployError where it fails.
+    The exit code, None while CloudFormation is at work and nobody waits for it. Raises DeployError where it fails.
     """
     if not _settled(talk, request.stack_name, arguments):
         return None
+    if service:
+        request = service.published(request)
+    code = _changed(talk, layer, request, arguments, service)
+    if code == DONE:
+        _prove(talk, request.stack_name, arguments, service)
+    return code
+
+
+def _changed(
+    talk: Conversation, layer: str, request: Request, arguments: argparse.Namespace, service: Service | None
+) -> int | None:
     print(f"Making a change set for {request.stack_name} ...", file=sys.stderr)
     with talk.prepared(request) as prepared:
         code = _agreed(talk, layer, prepared, arguments)
@@ -83,11 +101,19 @@ def deploy_layer(talk: Conversation, layer: str, request: Request, arguments: ar
         since = talk.last_event(prepared.change_set.stack_id)
         talk.execute(prepared.change_set, disable_rollback=arguments.disable_rollback)
         prepared.keep()
-    return _followed(talk, layer, request.stack_name, prepared.change_set.stack_id, since, arguments)
+    return _followed(talk, layer, prepared.change_set.stack_id, since, arguments, service)
 
 
-def deploy_reviewed(talk: Conversation, arguments: argparse.Namespace) -> int:
-    """Executes the change set that --change-set names, if it still can be; the exit code."""
+def _prove(talk: Conversation, stack_name: str, arguments: argparse.Namespace, service: Service | None) -> None:
+    stack = talk.stack(stack_name) if service and not arguments.no_verify else None
+    if service and stack:
+        service.prove(stack)
+
+
+def deploy_reviewed(
+    talk: Conversation, arguments: argparse.Namespace, services: Mapping[str, Service | None] = MappingProxyType({})
+) -> int:
+    """Executes the change set that --change-set names, if it still can be; the exit code. `services` by stack name."""
     from generator.deploy import Prepared
 
     made = talk.described(arguments.change_set)
@@ -105,7 +131,11 @@ def deploy_reviewed(talk: Conversation, arguments: argparse.Namespace) -> int:
         return code
     since = talk.last_event(made.stack_id)
     talk.execute(made, disable_rollback=arguments.disable_rollback)
-    return _followed(talk, layer, made.stack_name, made.stack_id, since, arguments) or DONE
+    service = services.get(made.stack_name)
+    code = _followed(talk, layer, made.stack_id, since, arguments, service)
+    if code == DONE:
+        _prove(talk, made.stack_name, arguments, service)
+    return code or DONE
 
 
 def _agreed(talk: Conversation, layer: str, prepared: Prepared, arguments: argparse.Namespace) -> int | None:
@@ -150,10 +180,16 @@ def _settled(talk: Conversation, stack_name: str, arguments: argparse.Namespace)
 
 
 def _followed(
-    talk: Conversation, layer: str, stack_name: str, stack_arn: str, since: str, arguments: argparse.Namespace
+    talk: Conversation,
+    layer: str,
+    stack_arn: str,
+    since: str,
+    arguments: argparse.Namespace,
+    service: Service | None,
 ) -> int | None:
     from generator.events import SUCCEEDED, first_failure, left_behind
 
+    stack_name = stack_arn.split("/")[1]
     if arguments.no_wait:
         _left_at_work(stack_name)
         return None
@@ -168,6 +204,9 @@ def _followed(
     if stack.status not in SUCCEEDED:
         failure = first_failure(events)
         why = f"{failure.logical_id} ({failure.resource_type}): {failure.reason}" if failure else stack.reason
+        said = service.failed(events) if service else ""
+        if said:
+            why = f"{why.rstrip('.')}; its log ends with: {said}"
         raise DeployError(
             stack=stack_name,
             what=f"The deployment failed, the stack is {stack.status}",
@@ -184,40 +223,6 @@ def _followed(
         talk.protect(stack_name)
     print(*(f"{key}: {value}" for key, value in sorted(stack.outputs.items())), sep="\n")
     return DONE
-
-
-def watch(talk: Conversation, stack_arn: str, since: str) -> tuple[Stack, list[Event]]:
-    """Follows a stack, telling every event on standard error, and now and then what is still running."""
-    from generator.events import still_running
-
-    started = told = time.monotonic()
-    seen: list[Event] = []
-
-    def tell(fresh: Sequence[Event]) -> None:
-        nonlocal told
-        seen.extend(fresh)
-        for event in fresh:
-            # CloudFormation says twice that a resource has begun.
-            if event.reason == "Resource creation Initiated":
-                continue
-            reason = f"  {event.reason}" if event.reason else ""
-            print(f"{event.moment:%H:%M:%S} {event.status:28} {event.logical_id}{reason}", file=sys.stderr)
-        now = time.monotonic()
-        if fresh:
-            told = now
-        elif now - told > SILENT_SECONDS:
-            told = now
-            running = ", ".join(map(_at_work, still_running(seen)))
-            print(f"{(now - started) / 60:.0f} min; still at work: {running or 'the stack'}", file=sys.stderr)
-
-    return talk.follow(stack_arn, since, tell)
-
-
-def _at_work(event: Event) -> str:
-    from generator.events import NORMAL_MINUTES
-
-    minutes = NORMAL_MINUTES.get(event.resource_type)
-    return f"{event.logical_id} (usually {minutes} min)" if minutes else event.logical_id
 
 
 def _left_at_work(stack_name: str) -> None:

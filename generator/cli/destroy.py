@@ -133,7 +133,7 @@ def _typed(name: str) -> bool:
 
 def _delete(talk: Conversation, stack: Stack, role_arn: str) -> None:
     """Deletes one stack, again while interfaces linger."""
-    from generator.cli.deploy import watch
+    from generator.cli.watch import watch
     from generator.events import first_failure
     from generator.removal import LINGERS
 

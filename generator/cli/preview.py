@@ -27,15 +27,20 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Shows the plans and returns the exit code."""
+    from generator.cli.service import refuse_one_context_for_many, service
     from generator.cli.stacks import conversation, plan, requests, show, unseen
 
     every = layers()
+    refuse_one_context_for_many(chosen(every, arguments.layer), arguments)
     wanted = list(requests(every, chosen(every, arguments.layer), arguments))
     talk = conversation(arguments)
     plans = []
     for layer, request in wanted:
         told = unseen(talk, layer, request)
         if told is None:
+            held = service(talk, layer, arguments)
+            if held:
+                request = held.previewed(request)
             print(f"Making a change set for {request.stack_name} ...", file=sys.stderr)
             with talk.prepared(request) as prepared:
                 if arguments.keep:

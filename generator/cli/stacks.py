@@ -171,21 +171,22 @@ def _given(arguments: argparse.Namespace) -> tuple[dict[str, str], dict[str, str
     tags: dict[str, str] = {}
     if arguments.parameters:
         values, tags = _read(arguments.parameters)
-    values |= _pairs("--parameter", arguments.parameter)
-    tags |= _pairs("--tag", arguments.tag)
+    values |= pairs("--parameter", arguments.parameter)
+    tags |= pairs("--tag", arguments.tag)
     if arguments.image:
         values[contract.IMAGE_URI] = arguments.image
     return values, tags
 
 
-def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
-    pairs = {}
+def pairs(option: str, given: Sequence[str]) -> dict[str, str]:
+    """KEY=VALUE, as often as the option was given; the last one counts. Raises UsageError for another form."""
+    found = {}
     for pair in given:
         key, equals, value = pair.partition("=")
         if not (key and equals):
             raise UsageError(f"{option} {pair} is not KEY=VALUE.")
-        pairs[key] = value
-    return pairs
+        found[key] = value
+    return found
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:

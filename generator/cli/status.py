@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.cli.verbs import DONE, Layers, Subparsers, add_account_options, chosen, verb
+from generator.contract import READY_PATH
 from generator.errors import DeployError, OutputError
+from generator.layers import Layer
 
 if TYPE_CHECKING:
     from generator.deploy import Conversation
@@ -24,9 +26,10 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "status",
         run,
-        help="show stacks, outputs and drift",
+        help="show stacks, outputs, drift and what really runs",
         description=(
-            "Shows each layer's stack: its status, its outputs, and with --drift what somebody changed by hand."
+            "Shows each layer's stack: its status, its outputs, what really runs, and with --drift what somebody "
+            "changed by hand. Nothing is written."
         ),
         example=f"{prog} status --name users --format json",
     )
@@ -38,10 +41,10 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Shows the status and returns the exit code."""
-    from generator.cli.stacks import conversation, stack_name
+    from generator.cli.stacks import conversation
 
     talk = conversation(arguments)
-    told = [_status(talk, stack_name(layer.name, arguments), arguments) for layer in chosen(layers(), arguments.layer)]
+    told = [_status(talk, layer, arguments) for layer in chosen(layers(), arguments.layer)]
     if arguments.format == "json":
         print(json.dumps({"version": 1, "stacks": told}, indent=2))
     else:
@@ -58,7 +61,11 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _status(talk: Conversation, name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def _status(talk: Conversation, layer: Layer, arguments: argparse.Namespace) -> dict[str, Any]:
+    from generator.cli.service import service
+    from generator.cli.stacks import stack_name
+
+    name = stack_name(layer.name, arguments)
     stack = talk.stack(name)
     if stack is None:
         return {"stackName": name, "status": None, "outputs": {}}
@@ -70,6 +77,10 @@ def _status(talk: Conversation, name: str, arguments: argparse.Namespace) -> dic
         "terminationProtection": stack.protected,
         "outputs": dict(sorted(stack.outputs.items())),
     }
+    held = service(talk, layer, arguments)
+    seen = held.seen(stack) if held else None
+    if seen:
+        told["service"] = seen
     if arguments.drift and stack.exists:
         print(f"Detecting drift of {name} ...", file=sys.stderr)
         told["drift"] = drift(talk, name)
@@ -132,6 +143,13 @@ def _show(stack: dict[str, Any]) -> None:
     print(f"{stack['stackName']}: {stack['status'] or 'does not exist'}{reason}")
     for key, value in stack["outputs"].items():
         print(f"  {key}: {value}")
+    if running := stack.get("service"):
+        print(f"  runs: {running['status']}, after {running['operation']}")
+        print(f"  image: {running['image']}{'' if running['asDeployed'] else ', which is not what was deployed'}")
+        if running["ready"]:
+            print(f"  GET {READY_PATH}: {running['ready']}, build {running['build'] or 'unknown'}")
+        elif not running["public"]:
+            print("  not asked: it answers inside its VPC only")
     for resource in stack.get("drift", ()):
         print(f"  drift: {resource['logicalId']} is {resource['status']}")
         for difference in resource["properties"]:

@@ -49,7 +49,16 @@ def add_account_options(parser: Any) -> None:
 def add_stack_options(parser: Any) -> None:
     """The options of every verb that says what stacks should become."""
     add_account_options(parser)
-    parser.add_argument("--image", metavar="URI", help="the image to run: the parameter ImageUri")
+    parser.add_argument(
+        "--image", metavar="URI", help="the image to run: the parameter ImageUri (default: what --context makes)"
+    )
+    parser.add_argument("--context", metavar="DIR", type=Path, help="the folder of the Dockerfile (default: this one)")
+    parser.add_argument(
+        "--build-arg", metavar="KEY=VALUE", action="append", default=[], help="an argument of the build; repeatable"
+    )
+    parser.add_argument(
+        "--build-secret", metavar="id=ID,src=FILE", action="append", default=[], help="a secret of it; repeatable"
+    )
     parser.add_argument(
         "--parameters", metavar="FILE", type=Path, help="parameters as the AWS CLI or CodePipeline has them"
     )

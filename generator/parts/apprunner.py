@@ -211,11 +211,11 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
         ),
         board,
         Output(
-            f"{prefix}ServiceUrl",
+            prefix + contract.SERVICE_URL,
             Description="Where the service answers.",
             Value=Sub("https://${Host}", Host=host),
         ),
-        Output(f"{prefix}ServiceArn", Description="The ARN of the service.", Value=service_arn),
+        Output(prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=service_arn),
         Output(
             f"{prefix}DashboardUrl",
             Description="The dashboard, in the console.",

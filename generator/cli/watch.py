@@ -1,0 +1,49 @@
+"""Following a stack while CloudFormation is at work on it: every event on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from generator.deploy import Conversation, Stack
+    from generator.events import Event
+
+# How often somebody who waits is told that there is nothing new.
+SILENT_SECONDS = 60
+
+
+def watch(talk: Conversation, stack_arn: str, since: str) -> tuple[Stack, list[Event]]:
+    """Follows a stack, telling every event on standard error, and now and then what is still running."""
+    from generator.events import still_running
+
+    started = told = time.monotonic()
+    seen: list[Event] = []
+
+    def tell(fresh: Sequence[Event]) -> None:
+        nonlocal told
+        seen.extend(fresh)
+        for event in fresh:
+            # CloudFormation says twice that a resource has begun.
+            if event.reason == "Resource creation Initiated":
+                continue
+            reason = f"  {event.reason}" if event.reason else ""
+            print(f"{event.moment:%H:%M:%S} {event.status:28} {event.logical_id}{reason}", file=sys.stderr)
+        now = time.monotonic()
+        if fresh:
+            told = now
+        elif now - told > SILENT_SECONDS:
+            told = now
+            running = ", ".join(map(_at_work, still_running(seen)))
+            print(f"{(now - started) / 60:.0f} min; still at work: {running or 'the stack'}", file=sys.stderr)
+
+    return talk.follow(stack_arn, since, tell)
+
+
+def _at_work(event: Event) -> str:
+    from generator.events import NORMAL_MINUTES
+
+    minutes = NORMAL_MINUTES.get(event.resource_type)
+    return f"{event.logical_id} (usually {minutes} min)" if minutes else event.logical_id
