@@ -1,6 +1,8 @@
 # make build   emit and lint the templates          make test    run every test
 # make check   all but acceptance                   make serve   the service on this machine
-# make acceptance   the image built, run, fuzzed    make audit   what neutral tools say
+# make rehearse   all of it on this machine, no AWS account; FAULT=... makes one step fail
+# make acceptance   the image built, run, fuzzed; rehearsed with faults
+# make audit   what neutral tools say
 # make bench   how long things take                 make pins    write service/requirements.txt
 # make clean   forget the environments
 # GNU Make 3.81 suffices.
@@ -17,10 +19,13 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -
 
 MINISTACK := .ministack/stamp
 
-.PHONY: build serve test check acceptance audit bench pins format clean redis-server container-engine wrk
+.PHONY: build serve rehearse test check acceptance audit bench pins format clean redis-server container-engine wrk
 
 build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
+
+rehearse: $(VENV)/rehearse.stamp $(MINISTACK) redis-server
+	@$(BIN)/python build.py rehearse $(if $(FAULT),--fault $(FAULT))
 
 test: $(VENV)/test.stamp $(MINISTACK) redis-server
 	$(BIN)/python -m pytest
@@ -68,16 +73,20 @@ $(VENV)/serve.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[serve]'
 	@touch $@
 
+$(VENV)/rehearse.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@$(PIP_INSTALL) --editable '.[rehearse]'
+	@touch $@ $(VENV)/build.stamp
+
 $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	@$(PIP_INSTALL) --editable '.[deploy,lint,test]'
-	@touch $@ $(VENV)/build.stamp $(VENV)/serve.stamp
+	@$(PIP_INSTALL) --editable '.[test]'
+	@touch $@ $(VENV)/build.stamp $(VENV)/rehearse.stamp $(VENV)/serve.stamp
 
 $(VENV)/all.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	@$(PIP_INSTALL) --editable '.[acceptance,bench,deploy,lint,test]'
-	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp $(VENV)/serve.stamp
+	@$(PIP_INSTALL) --editable '.[acceptance,bench,test]'
+	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp $(VENV)/rehearse.stamp $(VENV)/serve.stamp
 
 # The emulator of AWS, apart from the tests because it pins a botocore of its own.
-$(MINISTACK): rehearsal/requirements.txt | $(VENV)/test.stamp
+$(MINISTACK): rehearsal/requirements.txt | $(BIN)/python
 	@$(BIN)/python -m rehearsal.emulator
 	@touch $@
 

@@ -13,9 +13,9 @@ import pytest
 from acceptance import engine as engines
 from acceptance.engine import Engine
 from generator.contract import HEALTH_PATH
+from rehearsal.certificates import certificates
 from rehearsal.cluster import Cluster, User
 from service import settings
-from tests.certificates import certificates
 from tests.conftest import access_string
 from tests.running import environment
 

@@ -23,8 +23,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from rehearsal.certificates import certificates
 from rehearsal.cluster import Cluster, User
-from tests.certificates import certificates
 from tests.conftest import access_string
 from tests.running import environment
 

@@ -1,4 +1,4 @@
-"""The tests' own certificate authority, and a certificate for `localhost`, by name only: no address matches."""
+"""A certificate authority that signs one certificate and is forgotten. By name only: no address matches."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from cryptography.x509.oid import NameOID
 from rehearsal.cluster import HOST, Tls
 
 
-def certificates(directory: Path) -> Tls:
-    """Writes both into `directory`."""
+def certificates(directory: Path, *names: str) -> Tls:
+    """Writes an authority and a certificate for `names`, by default `localhost`, into `directory`."""
+    names = names or (HOST,)
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority_name, name = (
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in ("tests' authority", HOST)
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in ("rehearsal authority", names[0])
     )
     authority = (
         _builder(authority_name, authority_name, authority_key.public_key())
@@ -28,7 +29,7 @@ def certificates(directory: Path) -> Tls:
     )
     certificate = (
         _builder(name, authority_name, key.public_key())
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in names]), critical=False)
         # From Python 3.13 on, ssl.create_default_context() accepts none without it (VERIFY_X509_STRICT).
         .add_extension(_issuer(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())

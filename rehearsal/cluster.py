@@ -14,7 +14,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,6 +95,7 @@ class Cluster:
         directory: Path,
         *,
         user: User,
+        others: Sequence[User] = (),
         shards: int = 1,
         replicas: int = 0,
         tls: Tls | None = None,
@@ -105,6 +106,7 @@ class Cluster:
         """`administered` leaves the default user all rights, without a password; otherwise there is only `user`.
         `durable` keeps the data in `directory` when the cluster stops."""
         self.user = user
+        self._users = (user, *others)
         self.tls = tls
         self._server = server
         self._administered = administered
@@ -118,6 +120,11 @@ class Cluster:
             _write(node.directory / "redis.conf", "".join(f"{line}\n" for line in self._settings(node, durable)))
             if not (node.directory / "nodes.conf").exists():
                 _write(node.directory / "nodes.conf", self._assignment(node))
+
+    @property
+    def primaries(self) -> list[Node]:
+        """The nodes that began as primaries, one a shard."""
+        return self.nodes[: self._shards]
 
     @property
     def endpoint(self) -> str:
@@ -205,8 +212,9 @@ class Cluster:
             yield "tls-replication yes"
         else:
             yield f"port {node.port}"
-        digest = hashlib.sha256(self.user.password.encode()).hexdigest()
-        yield f"user {self.user.name} #{digest} {self.user.access}"
+        for user in self._users:
+            digest = hashlib.sha256(user.password.encode()).hexdigest()
+            yield f"user {user.name} #{digest} {user.access}"
         if not self._administered:
             yield "user default off"
 

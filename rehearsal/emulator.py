@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 import venv
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -30,6 +31,8 @@ STAMP = HOME / "stamp"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
+# Port 1 is nobody's (tcpmux, RFC 1078).
+NOWHERE = "http://127.0.0.1:1"
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 10
 
@@ -39,7 +42,9 @@ class Fault:
     """What goes wrong with one resource: its `action` (create, update or delete) takes `seconds`, then fails for
     `reason` unless that is empty. It happens `times` times, or always when that is 0.
 
-    A service (App Runner's) with `unnoticed` reverts the update, while CloudFormation reports success.
+    A service (App Runner's) with `unnoticed` reverts the update, while CloudFormation reports success. With the action
+    `start` its instances are spoiled: they miss their `secrets`, or are of another `build`. The logical ID `registry`
+    with the action `push` is ECR's registry.
     """
 
     logical_id: str
@@ -48,6 +53,7 @@ class Fault:
     seconds: float = 0
     times: int = 0
     unnoticed: bool = False
+    spoils: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,14 +79,22 @@ class Emulator:
         text = json.dumps([{"id": secrets.token_hex(8), **asdict(fault)} for fault in faults])
         replace(self.directory / "faults.json", text)
 
+    def calls(self) -> Counter[tuple[str, str]]:
+        """How often each operation of each service has been called."""
+        file = self.directory / "calls"
+        lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+        return Counter((service, operation) for service, operation in map(json.loads, lines))
+
     def log(self) -> str:
         """What the process has printed."""
         return (self.directory / "log").read_text(encoding="utf-8", errors="replace")
 
 
 @contextmanager
-def emulator(directory: Path) -> Iterator[Emulator]:
+def emulator(directory: Path, machines: Mapping[str, str] | None = None) -> Iterator[Emulator]:
     """Starts an empty emulator that keeps its files in `directory`, and stops it in the end.
+
+    `machines` is the environment by which it reaches what runs for it (rehearsal.machines); without, nothing runs.
 
     It also stops when this process dies: it watches a pipe that only this process holds open. Nothing is carried over
     from one start to the next. Raises RuntimeError with the log when it does not become ready.
@@ -113,6 +127,8 @@ def emulator(directory: Path) -> Iterator[Emulator]:
         "LOG_LEVEL": "WARNING",
         "REHEARSAL_FAULTS": str(directory / "faults.json"),
         "REHEARSAL_SCHEMAS": str(schemas),
+        "REHEARSAL_CALLS": str(directory / "calls"),
+        **(machines or {}),
     }
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -149,6 +165,9 @@ def client_environment(url: str, secret: str) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
+        # What is not the emulator is nobody: a rehearsal puts a proxy of its own here.
+        "HTTPS_PROXY": NOWHERE,
+        "https_proxy": NOWHERE,
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }

@@ -13,8 +13,8 @@ from contextlib import ExitStack
 import pytest
 from hypothesis import settings
 
+from rehearsal.certificates import certificates
 from rehearsal.cluster import Cluster, User
-from tests.certificates import certificates
 from tests.running import ROOT, Service, environment
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)

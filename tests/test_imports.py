@@ -22,7 +22,14 @@ ALLOWED = {
     "generator/settings.py": {"generator.errors"},
     "generator/template.py": {*AWS, "generator.errors"},
     "generator/parts": {*AWS, *BOTTOM, *PARTS, "generator.settings", "generator.template"},
-    "generator/layers.py": {"generator.contract", *PARTS, "generator.settings", "generator.template"},
+    "generator/compute.py": {"generator.contract"},
+    "generator/layers.py": {
+        "generator.compute",
+        "generator.contract",
+        *PARTS,
+        "generator.settings",
+        "generator.template",
+    },
     "generator/lint.py": {"cfnlint", "generator.errors"},
     # Nothing of ours: stock cfn-lint loads these files one by one.
     "generator/rules": {"cfnlint"},
@@ -31,12 +38,16 @@ ALLOWED = {
     "generator/report.py": {"generator.changeset"},
     # Never troposphere: what is deployed is text.
     "generator/deploy.py": {"botocore", "generator.changeset", "generator.errors", "generator.events"},
+    "generator/context.py": {"docker", "generator.errors"},
+    "generator/image.py": {"botocore", "generator.context", "generator.deploy", "generator.errors"},
+    "generator/proof.py": {"botocore", "generator.compute", "generator.contract", "generator.errors"},
     "generator/removal.py": {"botocore", "generator.contract", "generator.deploy"},
     # The top: it may import every room of the generator.
     "generator/cli": {
         "generator",
         "boto3",
         "botocore",
+        "rehearsal.rehearse",
         "rehearsal.serve",
         "rich",
         *(f"generator.{name}" for name in GENERATOR),
@@ -46,6 +57,18 @@ ALLOWED = {
     "rehearsal/emulator.py": {"cfnlint"},
     # Inside ministack's own process and environment: nothing of ours but each other.
     "rehearsal/fillers": {"ministack", "rehearsal.fillers"},
+    "rehearsal/certificates.py": {"cryptography", "rehearsal.cluster"},
+    "rehearsal/internet.py": {"rehearsal.cluster"},
+    "rehearsal/machines.py": {
+        *("generator.errors", "redis", "rehearsal.certificates", "rehearsal.cluster", "rehearsal.emulator"),
+    },
+    "rehearsal/registry.py": {"rehearsal.cluster"},
+    "rehearsal/runners.py": {"rehearsal.cluster", "rehearsal.registry"},
+    "rehearsal/rehearse.py": {
+        *("boto3", "generator.context", "generator.errors"),
+        *(f"rehearsal.{name}" for name in ("certificates", "cluster", "emulator", "internet", "machines")),
+        *("rehearsal.registry", "rehearsal.runners"),
+    },
     "rehearsal/cluster.py": {"generator.errors", "redis"},
     "rehearsal/serve.py": {"generator.contract", "generator.errors", "rehearsal.cluster"},
     # Never the generator: the image holds this room alone.
@@ -65,6 +88,7 @@ ALLOWED = {
         "service.store",
     },
     "generator/__init__.py": {
+        "generator.compute",
         "generator.errors",
         "generator.layers",
         *PARTS,
@@ -76,8 +100,16 @@ ALLOWED = {
 LAZY = {
     "generator/lint.py": {"cfnlint"},
     "generator/cli/build.py": {"generator.lint"},
-    "generator/cli/deploy.py": {"generator.cli.stacks", "generator.deploy", "generator.events"},
+    "generator/cli/deploy.py": {
+        "generator.cli.service",
+        "generator.cli.stacks",
+        "generator.deploy",
+        "generator.events",
+    },
+    "generator/cli/service.py": {"generator.cli.stacks", "generator.deploy", "generator.image", "generator.proof"},
+    "generator/context.py": {"docker"},
     "generator/cli/preview.py": {"generator.cli.stacks", "generator.deploy"},
+    "generator/cli/rehearse.py": {"rehearsal"},
     "generator/cli/serve.py": {"rehearsal"},
     "generator/cli/stacks.py": {"boto3", "botocore", "generator.deploy", "rich"},
 }

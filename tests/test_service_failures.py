@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
+from rehearsal.certificates import certificates
 from rehearsal.cluster import HOST, SLOTS, Cluster, Node
 from service import settings
-from tests.certificates import certificates
 from tests.load import Load, Send, live, write
 from tests.running import ADDRESS, Answer, Client, Service, body, environment, path
 

@@ -7,7 +7,20 @@ import threading
 
 from ministack.app import main
 
-from rehearsal.fillers import apprunner, change_sets, events, exports, faults, memorydb, network, replacement, secret
+from rehearsal.fillers import (
+    apprunner,
+    calls,
+    change_sets,
+    events,
+    exports,
+    faults,
+    instances,
+    memorydb,
+    network,
+    registry,
+    replacement,
+    secret,
+)
 
 
 def stop_with_parent() -> None:
@@ -19,6 +32,9 @@ def stop_with_parent() -> None:
 
 threading.Thread(target=stop_with_parent, daemon=True).start()
 # The last wraps those before it: an event says that something starts before a fault makes it slow.
-for filler in (memorydb, apprunner, network, secret, replacement, change_sets, exports, faults, events):
+for filler in (
+    *(memorydb, apprunner, instances, registry, network, secret, replacement, change_sets, exports),
+    *(faults, events, calls),
+):
     filler.install()
 main()

@@ -11,8 +11,8 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict, get_region
 from ministack.services.cloudformation import provisioners
 
-from rehearsal.fillers import faults
-from rehearsal.fillers.service import Refused, add_service, arn
+from rehearsal.fillers import faults, instances
+from rehearsal.fillers.service import Failed, Refused, add_service, arn
 
 services = AccountRegionScopedDict()
 connectors = AccountRegionScopedDict()
@@ -79,8 +79,22 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
         "CreatedAt": time.time(),
         **configuration(props),
     }
+    try:
+        start(service_arn, logical_id)
+    except instances.Unhealthy:
+        # Roadmap 110, copilot-cli 2928: CloudFormation hears of no reason, and deletes what did not come to life.
+        delete_service(service_arn, props)
+        raise Failed(service_arn, 'Resource handler returned message: "null"') from None
+    except Exception:
+        delete_service(service_arn, props)
+        raise
     record(service_arn, "CREATE_SERVICE", "SUCCEEDED")
     return service_arn, service_attributes(service_arn)
+
+
+def start(service_arn: str, logical_id: str) -> None:
+    service = services[service_arn]
+    instances.deploy(service, service["SourceConfiguration"], service["HealthCheckConfiguration"], logical_id)
 
 
 def configuration(props: Props) -> dict[str, Any]:
@@ -123,13 +137,20 @@ def update_service(service_arn: str, old: Props, props: Props, stack_name: str, 
     ROLLBACK_SUCCEEDED, and CloudFormation reports success because the service is RUNNING."""
     if faults.reverts_unnoticed(logical_id):
         record(service_arn, "UPDATE_SERVICE", "ROLLBACK_SUCCEEDED")
-    else:
-        services[service_arn].update(configuration(props))
+        return service_arn, service_attributes(service_arn)
+    before = dict(services[service_arn])
+    services[service_arn].update(configuration(props))
+    try:
+        start(service_arn, logical_id or "")
         record(service_arn, "UPDATE_SERVICE", "SUCCEEDED")
+    except instances.Unhealthy:
+        services[service_arn] = before
+        record(service_arn, "UPDATE_SERVICE", "ROLLBACK_SUCCEEDED")
     return service_arn, service_attributes(service_arn)
 
 
 def delete_service(service_arn: str, props: Props) -> None:
+    instances.remove(service_arn)
     services.pop(service_arn, None)
     operations.pop(service_arn, None)
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from ministack.services.cloudformation import _stacks, stacks
 
+from rehearsal.fillers.service import Failed
+
 STACK = "AWS::CloudFormation::Stack"
 
 # Resources, by stack ID and logical ID, of which an update has not yet shown whether it touches them ...
@@ -33,9 +35,13 @@ def install() -> None:
             untouched.remove((stack_id, logical_id))
             added.add((stack_id, logical_id))
             add_event(stack_id, stack_name, logical_id, resource_type, "CREATE_IN_PROGRESS")
-        made = provision(resource_type, logical_id, props, stack_name)
-        reason = "Resource creation Initiated"
-        add_event(stack_id, stack_name, logical_id, resource_type, "CREATE_IN_PROGRESS", reason, made[0])
+        about = (stack_id, stack_name, logical_id, resource_type, "CREATE_IN_PROGRESS", "Resource creation Initiated")
+        try:
+            made = provision(resource_type, logical_id, props, stack_name)
+        except Failed as failure:
+            add_event(*about, failure.physical_id)
+            raise
+        add_event(*about, made[0])
         return made
 
     def updated(

@@ -9,6 +9,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation import provisioners
 
+from rehearsal.fillers import machines
 from rehearsal.fillers import memorydb_access as access
 from rehearsal.fillers.memorydb_store import Made, Props, acls, clusters, named, new, snapshots, subnet_groups, users
 from rehearsal.fillers.service import Refused, add_service, arn
@@ -69,6 +70,23 @@ def create_cluster(logical_id: str, props: Props, stack_name: str) -> Made:
         "AutoMinorVersionUpgrade": str(props.get("AutoMinorVersionUpgrade", True)).lower() == "true",
         **changeable(props),
     }
+    if machines.attached():
+        try:
+            machines.ask(
+                "cluster",
+                name=name,
+                endpoint="{Address}:{Port}".format_map(clusters[name]["ClusterEndpoint"]),
+                shards=clusters[name]["NumberOfShards"],
+                replicas=int(props.get("NumReplicasPerShard", 1)),
+                users=[
+                    {"name": user, "access": users[user]["AccessString"], "passwords": access.passwords.get(user, [])}
+                    for user in acls[props["ACLName"]]["UserNames"]
+                ],
+                snapshot=props.get("SnapshotName", ""),
+            )
+        except ValueError:
+            clusters.pop(name)
+            raise
     return name, cluster_attributes(name)
 
 
@@ -119,6 +137,8 @@ def delete_cluster(name: str, props: Props) -> None:
         return
     if props.get("FinalSnapshotName"):
         create_snapshot({"ClusterName": name, "SnapshotName": props["FinalSnapshotName"]})
+    if machines.attached():
+        machines.ask("cluster-gone", name=name)
     for snapshot in list(snapshots.values()):
         if snapshot["Source"] == "automated" and snapshot["ClusterConfiguration"]["Name"] == name:
             snapshots.pop(snapshot["Name"])
@@ -143,6 +163,8 @@ def create_snapshot(asked: dict[str, Any]) -> dict[str, Any]:
     name = asked["SnapshotName"]
     if name in snapshots:
         raise Refused("SnapshotAlreadyExistsFault", f"Snapshot with specified name already exists: {name}")
+    if machines.attached():
+        machines.ask("snapshot", name=name, cluster=cluster["Name"])
     snapshots[name] = {
         "Name": name,
         "Status": "available",
@@ -164,4 +186,6 @@ def create_snapshot(asked: dict[str, Any]) -> dict[str, Any]:
 def delete_snapshot(asked: dict[str, Any]) -> dict[str, Any]:
     (snapshot,) = named(snapshots, asked["SnapshotName"], "Snapshot")
     snapshots.pop(snapshot["Name"])
+    if machines.attached():
+        machines.ask("snapshot-gone", name=snapshot["Name"])
     return {"Snapshot": {**snapshot, "Status": "deleting"}}

@@ -6,8 +6,12 @@ from typing import Any
 
 from ministack.services import ec2
 
+from rehearsal.fillers import machines
 from rehearsal.fillers.memorydb_store import Made, Props, acls, clusters, new, subnet_groups, users
 from rehearsal.fillers.service import arn
+
+# By user: MemoryDB tells nobody, but its nodes must know them.
+passwords: dict[str, list[str]] = {}
 
 # Users. Return values: user guide, AWS::MemoryDB::User.
 
@@ -15,7 +19,7 @@ from rehearsal.fillers.service import arn
 def create_user(logical_id: str, props: Props, stack_name: str) -> Made:
     name = props["UserName"]
     new(users, name, "User")
-    passwords = checked_passwords(props)
+    passwords[name] = checked_passwords(props)
     users[name] = {
         "Name": name,
         "Status": "active",
@@ -24,7 +28,7 @@ def create_user(logical_id: str, props: Props, stack_name: str) -> Made:
         "MinimumEngineVersion": "6.2",
         "Authentication": {
             "Type": props["AuthenticationMode"].get("Type", "password"),
-            "PasswordCount": len(passwords),
+            "PasswordCount": len(passwords[name]),
         },
         "ARN": arn("memorydb", f"user/{name}"),
     }
@@ -34,18 +38,21 @@ def create_user(logical_id: str, props: Props, stack_name: str) -> Made:
 def checked_passwords(props: Props) -> list[str]:
     """MemoryDB guide, "Authenticating users with Access Control Lists": one or two passwords of 16 to 128 printable
     characters, none of , " / @."""
-    passwords = props["AuthenticationMode"].get("Passwords") or []
-    for password in passwords:
+    given = props["AuthenticationMode"].get("Passwords") or []
+    for password in given:
         if not 16 <= len(password) <= 128 or not password.isprintable() or set(password) & set(',"/@'):
             raise ValueError("Passwords must be 16 to 128 printable characters, without comma, quote, slash and @.")
-    if len(passwords) > 2:
+    if len(given) > 2:
         raise ValueError("A user has at most two passwords.")
-    return passwords
+    return given
 
 
 def update_user(name: str, old: Props, props: Props, stack_name: str) -> Made:
     users[name]["AccessString"] = props.get("AccessString", "")
-    users[name]["Authentication"]["PasswordCount"] = len(checked_passwords(props))
+    passwords[name] = checked_passwords(props)
+    users[name]["Authentication"]["PasswordCount"] = len(passwords[name])
+    if machines.attached():
+        machines.ask("user", name=name, access=users[name]["AccessString"], passwords=passwords[name])
     return name, {"Arn": users[name]["ARN"], "Status": "active"}
 
 

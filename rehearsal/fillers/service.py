@@ -22,6 +22,14 @@ class Refused(Exception):
         super().__init__(message)
 
 
+class Failed(ValueError):
+    """A resource that got an identity and then failed: its events name it."""
+
+    def __init__(self, physical_id: str, message: str) -> None:
+        self.physical_id = physical_id
+        super().__init__(message)
+
+
 def add_service(name: str, target: str, operations: Mapping[str, Operation]) -> None:
     """`target` is what stands before the operation in the header X-Amz-Target."""
 

@@ -1,0 +1,57 @@
+"""`rehearse`: all of it on this machine, without an AWS account."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from generator.cli.verbs import INTERRUPTED, Layers, Subparsers, verb
+from generator.context import Context
+from generator.errors import MissingPackageError
+
+FAULTS = ("build", "push", "data", "unhealthy", "rollback", "image", "redis")
+
+
+def add_to(verbs: Subparsers, prog: str) -> None:
+    """Adds the verb to the command."""
+    parser = verb(
+        verbs,
+        "rehearse",
+        run,
+        help="all of it on this machine, no AWS account",
+        description="Previews, deploys, proves and destroys both layers on this machine: an emulator in place of AWS, "
+        "a real cluster with TLS in place of MemoryDB, the service in a container (where podman is) or a process in "
+        "place of App Runner. Tells each part with its seconds, the calls to AWS, and what is left. With --fault one "
+        "step fails, and the exit code is 1.",
+        example=f"{prog} rehearse --fault rollback",
+    )
+    parser.add_argument("--fault", choices=FAULTS, help="what goes wrong")
+    parser.add_argument("--process", action="store_true", help="without container tools, even where they are")
+    parser.add_argument("--context", metavar="DIR", type=Path, default=Path(), help="as for deploy")
+    parser.add_argument("--build-arg", metavar="KEY=VALUE", action="append", default=[], help="as for deploy")
+    parser.add_argument("--build-secret", metavar="id=ID,src=FILE", action="append", default=[], help="as for deploy")
+    parser.add_argument("--container-tool", metavar="TOOL", help="podman or buildah, by name or path")
+
+
+def run(layers: Layers, arguments: argparse.Namespace) -> int:
+    """Rehearses; returns the exit code."""
+    from generator.cli import main
+    from generator.cli.stacks import pairs
+
+    def command(argv: list[str]) -> int:
+        code = main(layers, argv)
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        return code
+
+    try:
+        from rehearsal.rehearse import Options, rehearse
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
+    options = Options(
+        context=Context(arguments.context, pairs("--build-arg", arguments.build_arg), tuple(arguments.build_secret)),
+        container_tool=arguments.container_tool,
+        process=arguments.process,
+        fault=arguments.fault,
+    )
+    return rehearse(command, options)

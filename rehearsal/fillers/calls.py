@@ -1,0 +1,33 @@
+"""A line in a file for every call that reaches the emulator's interface, by service and operation.
+
+What CloudFormation's handlers do is no call of this kind: ministack provisions without its own interface.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+from urllib.parse import parse_qs
+
+import ministack.app
+
+FILE = os.environ.get("REHEARSAL_CALLS", "")
+
+
+def install() -> None:
+    if FILE:
+        for service, handler in list(ministack.app.SERVICE_HANDLERS.items()):
+            ministack.app.SERVICE_HANDLERS[service] = recorded(service, handler)
+
+
+def recorded(service: str, handler: Any) -> Any:
+    async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        # JSON protocols name the operation in a header, the query protocol in the body (Smithy, "AWS protocols").
+        target = headers.get("x-amz-target", "").rpartition(".")[2]
+        named = target or (parse_qs(body.decode(errors="replace")).get("Action") or query.get("Action") or [path])[0]
+        with open(FILE, "a", encoding="utf-8") as file:
+            file.write(json.dumps([service, named]) + "\n")
+        return await handler(method, path, headers, body, query)
+
+    return handle

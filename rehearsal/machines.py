@@ -1,0 +1,253 @@
+"""What stands for AWS's machines: for MemoryDB's nodes a real cluster with TLS, for App Runner's instances the service.
+
+The emulator keeps the books in a process of its own and asks for all this over HTTP (rehearsal.fillers.machines). An
+instance runs as a container where `runner` is one, otherwise as a process. Nothing outlives the context.
+"""
+
+from __future__ import annotations
+
+import hmac
+import http.client
+import http.server
+import json
+import secrets
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import redis
+
+from generator.errors import GeneratorError
+from rehearsal.certificates import certificates
+from rehearsal.cluster import ADDRESS, Cluster, ClusterError, User
+from rehearsal.emulator import free_port
+
+HEALTHY_SECONDS = 20
+# Of which the service's own names are set by hand: where it listens, and whom it trusts.
+HOST, PORT, TLS_CA_FILE = "HOST", "PORT", "MEMORYDB_TLS_CA_FILE"
+
+
+class Instance(Protocol):
+    """A running instance of the service."""
+
+    def alive(self) -> bool: ...
+    def lines(self) -> list[str]: ...
+    def stop(self) -> None: ...
+
+
+class Runner(Protocol):
+    """Starts instances. `trusted` is the file of an authority, which the environment names; `credentials` opens the
+    registry."""
+
+    def __call__(
+        self, image: str, environment: Mapping[str, str], *, trusted: Path, credentials: str, build: str
+    ) -> Instance: ...
+
+
+@dataclass
+class _Running:
+    instance: Instance
+    port: int
+
+
+@dataclass
+class Machines:
+    """A context manager; `environment` is what the emulator needs to reach it."""
+
+    directory: Path
+    runner: Runner
+    clusters: dict[str, Cluster] = field(default_factory=dict)
+    instances: dict[str, _Running] = field(default_factory=dict)
+    # By host: the ID of the instance behind it. By endpoint: the cluster's name.
+    routes: dict[str, str] = field(default_factory=dict)
+    endpoints: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.tls = certificates(self.directory)
+        self.token = secrets.token_urlsafe(30)
+        self._lock = threading.Lock()
+        machines = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                given = self.headers.get("Authorization", "")
+                wish = machines.wishes.get(self.path[1:])
+                content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status, body = 404, b"no such wish"
+                if wish and hmac.compare_digest(given, f"Bearer {machines.token}"):
+                    try:
+                        with machines._lock:
+                            status, body = 200, json.dumps(wish(**json.loads(content)) or {}).encode()
+                    except (GeneratorError, redis.RedisError, OSError) as error:
+                        status, body = 500, str(error).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *arguments: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer((ADDRESS, 0), Handler)
+
+    @property
+    def wishes(self) -> dict[str, Callable[..., dict[str, Any] | None]]:
+        """What can be asked for."""
+        return {
+            "cluster": self._cluster,
+            "cluster-gone": self._cluster_gone,
+            "user": self._user,
+            "snapshot": self._snapshot,
+            "snapshot-gone": self._snapshot_gone,
+            "start": self._start,
+            "route": self._route,
+            "log": self._log,
+            "stop": self._stop,
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "REHEARSAL_MACHINES": f"http://{ADDRESS}:{self._server.server_address[1]}",
+            "REHEARSAL_TOKEN": self.token,
+        }
+
+    def __enter__(self) -> Machines:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        for running in self.instances.values():
+            running.instance.stop()
+        for cluster in self.clusters.values():
+            cluster.stop()
+
+    def port(self, host: str) -> int | None:
+        """The loopback port on which a host's instance listens."""
+        running = self.instances.get(self.routes.get(host, ""))
+        return running.port if running else None
+
+    def lose_redis(self) -> None:
+        """Suspends every node, as when a zone goes dark."""
+        for cluster in self.clusters.values():
+            for node in cluster.nodes:
+                node.send(signal.SIGSTOP)
+
+    def find_redis(self) -> None:
+        """Lets suspended nodes go on."""
+        for cluster in self.clusters.values():
+            for node in cluster.nodes:
+                node.send(signal.SIGCONT)
+
+    # MemoryDB.
+
+    def _cluster(
+        self, name: str, endpoint: str, shards: int, replicas: int, users: list[dict[str, Any]], snapshot: str
+    ) -> None:
+        # A user may have two passwords, of which a node's first configuration takes one.
+        known = [User(user["name"], user["passwords"][0], user["access"]) for user in users if user["passwords"]]
+        cluster = Cluster(
+            self.directory / name,
+            user=known[0],
+            others=known[1:],
+            shards=shards,
+            replicas=replicas,
+            tls=self.tls,
+        )
+        if snapshot:
+            kept = sorted(self._kept(snapshot).iterdir())
+            if len(kept) != shards:
+                raise ClusterError(
+                    f"The rehearsal restores a snapshot of {len(kept)} shards into as many, not {shards}."
+                )
+            for node, file in zip(cluster.nodes, kept, strict=False):
+                shutil.copy(file, node.directory / "dump.rdb")
+        cluster.start()
+        try:
+            cluster.wait()
+        except BaseException:
+            cluster.stop()
+            raise
+        self.clusters[name] = cluster
+        self.endpoints[endpoint] = name
+
+    def _cluster_gone(self, name: str) -> None:
+        self.clusters.pop(name).stop()
+        shutil.rmtree(self.directory / name, ignore_errors=True)
+
+    def _user(self, name: str, access: str, passwords: list[str]) -> None:
+        """MemoryDB guide, "Authenticating users with Access Control Lists": a change reaches every node; connections
+        that are authenticated stay so."""
+        words = [f">{password}" for password in passwords]
+        for cluster in self.clusters.values():
+            for node in cluster.nodes:
+                with cluster.client(node) as client:
+                    client.execute_command("ACL", "SETUSER", name, "reset", *access.split(), *words)
+
+    def _snapshot(self, name: str, cluster: str) -> None:
+        """What SAVE writes of each shard; a server that starts without an append-only file reads it."""
+        made = self.clusters[cluster]
+        self._kept(name).mkdir(parents=True)
+        for number, node in enumerate(made.primaries):
+            with made.client(node) as client:
+                client.save()
+            shutil.copy(node.directory / "dump.rdb", self._kept(name) / f"shard-{number:03}.rdb")
+
+    def _snapshot_gone(self, name: str) -> None:
+        shutil.rmtree(self._kept(name), ignore_errors=True)
+
+    def _kept(self, snapshot: str) -> Path:
+        return self.directory / "snapshots" / snapshot
+
+    # App Runner.
+
+    def _start(
+        self, id: str, image: str, credentials: str, environment: dict[str, str], build: str, path: str
+    ) -> dict[str, Any]:
+        port = free_port()
+        # Instances have no DNS of a VPC: what names a cluster's endpoint is made to name where that listens.
+        here = {name: self._here(value) for name, value in environment.items()}
+        settings = {**here, HOST: ADDRESS, PORT: str(port), TLS_CA_FILE: str(self.tls.authority)}
+        instance = self.runner(image, settings, trusted=self.tls.authority, credentials=credentials, build=build)
+        self.instances[id] = _Running(instance, port)
+        return {"healthy": _healthy(instance, port, path)}
+
+    def _here(self, value: str) -> str:
+        name = self.endpoints.get(value)
+        return self.clusters[name].endpoint if name in self.clusters else value
+
+    def _route(self, host: str, id: str) -> None:
+        self.routes[host] = id
+
+    def _log(self, id: str, since: int) -> dict[str, Any]:
+        running = self.instances.get(id)
+        return {"lines": running.instance.lines()[since:] if running else []}
+
+    def _stop(self, id: str) -> None:
+        self.instances.pop(id).instance.stop()
+
+
+def _healthy(instance: Instance, port: int, path: str) -> bool:
+    end = time.monotonic() + HEALTHY_SECONDS
+    while instance.alive() and time.monotonic() < end:
+        connection = http.client.HTTPConnection(ADDRESS, port, timeout=2)
+        try:
+            connection.request("GET", path)
+            if connection.getresponse().status == http.client.OK:
+                return True
+        except OSError:
+            time.sleep(0.1)
+        finally:
+            connection.close()
+    return False

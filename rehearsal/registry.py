@@ -1,0 +1,105 @@
+"""ECR's registry as a client sees it, over HTTP: what an image says of itself, and an image without a container tool.
+
+Facts: OCI distribution specification, "Pulling manifests", "Pushing a blob monolithically", "Pushing manifests";
+image manifest version 2, schema 2.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rehearsal.cluster import ClusterError
+
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+CONFIG = "application/vnd.docker.container.image.v1+json"
+LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+ACCEPTED = f"{MANIFEST}, application/vnd.oci.image.manifest.v1+json"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The registry at `url`, which is plain HTTP on the loopback interface; `credentials` are in base64."""
+
+    url: str
+    credentials: str
+
+    def variables(self, image: str) -> dict[str, str]:
+        """The environment that an image (`host/name@digest` or `host/name:tag`) gives its process.
+
+        What is read by its digest is checked against it. Raises ClusterError."""
+        name, reference = _split(image)
+        manifest = json.loads(self._read(image, f"{name}/manifests/{reference}", reference))
+        digest = manifest["config"]["digest"]
+        config = json.loads(self._read(image, f"{name}/blobs/{digest}", digest))
+        return dict(pair.split("=", 1) for pair in config["config"].get("Env", ()))
+
+    def push(self, image: str, files: Mapping[str, Path], variables: Mapping[str, str]) -> None:
+        """An image of `files` with a process that has `variables`: for AMD64, and with nothing else in it."""
+        name, tag = _split(image)
+        unpacked = _layer(files)
+        config = {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Env": [f"{key}={value}" for key, value in variables.items()]},
+            "rootfs": {"type": "layers", "diff_ids": [_digest(unpacked)]},
+        }
+        parts = [(CONFIG, json.dumps(config).encode()), (LAYER, gzip.compress(unpacked, mtime=0))]
+        for _, blob in parts:
+            self._ask(image, "POST", f"{name}/blobs/uploads/?digest={_digest(blob)}", blob, "application/octet-stream")
+        (first, *layers) = [{"mediaType": kind, "size": len(blob), "digest": _digest(blob)} for kind, blob in parts]
+        manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": first, "layers": layers}
+        self._ask(image, "PUT", f"{name}/manifests/{tag}", json.dumps(manifest).encode(), MANIFEST)
+
+    def _read(self, image: str, path: str, reference: str) -> bytes:
+        found = self._ask(image, "GET", path)
+        if reference.startswith("sha256:") and _digest(found) != reference:
+            raise ClusterError(f"What the registry gives for {reference} is something else.")
+        return found
+
+    def _ask(self, image: str, method: str, path: str, body: bytes | None = None, kind: str = "") -> bytes:
+        headers = {
+            "Authorization": f"Basic {self.credentials}",
+            "Host": image.partition("/")[0],
+            "Accept": ACCEPTED,
+            **({"Content-Type": kind} if kind else {}),
+        }
+        request: Any = urllib.request.Request(f"{self.url}/v2/{path}", body, headers, method=method)
+        try:
+            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+                found: bytes = answer.read()
+                return found
+        except urllib.error.HTTPError as error:
+            with error:
+                raise ClusterError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from None
+
+
+def _split(image: str) -> tuple[str, str]:
+    """Name and reference of an image, without its host."""
+    path = image.partition("/")[2]
+    name, at, digest = path.partition("@")
+    return (name, digest) if at else (path.rpartition(":")[0], path.rpartition(":")[2])
+
+
+def _layer(files: Mapping[str, Path]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, path in sorted(files.items()):
+            entry = tarfile.TarInfo(name)
+            content = path.read_bytes()
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

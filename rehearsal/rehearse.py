@@ -1,0 +1,336 @@
+"""All of it on this machine, without an AWS account: the very verbs, in their order, against stand-ins.
+
+AWS's interface is the emulator, its machines are `rehearsal.machines`, its host names `rehearsal.internet`. The command
+itself knows nothing of it: what differs is the environment. A fault makes one step fail; everything is cleared away
+then as well.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from generator.context import DOCKERFILE, Context
+from generator.errors import UsageError
+from rehearsal.certificates import certificates
+from rehearsal.cluster import ClusterError
+from rehearsal.emulator import ACCOUNT, REGION, Emulator, Fault, emulator
+from rehearsal.internet import Internet
+from rehearsal.machines import Machines, Runner
+from rehearsal.registry import Registry
+from rehearsal.runners import Containers, Processes, basic, podman
+
+NAME = "rehearsal"
+REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+SERVICES = f"{REGION}.awsapprunner.com"
+BUILDERS = ("podman", "buildah")
+LARGER = ("--parameter", "Cpu=2048", "--parameter", "Memory=4096")
+
+FAULTS = {
+    "build": "the image cannot be built",
+    "push": "the registry refuses the push",
+    "data": "the cluster cannot be created",
+    "unhealthy": "the first instance does not become healthy",
+    "rollback": "an update is rolled back although the stack says success",
+    "image": "an image of another build runs",
+    "redis": "the cluster is gone while a user is written",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says. `process`: without container tools. `fault`: a name of FAULTS."""
+
+    context: Context
+    container_tool: str | None = None
+    process: bool = False
+    fault: str | None = None
+
+
+@dataclass
+class Part:
+    """A part of a rehearsal, how long it took in seconds, and its exit code."""
+
+    name: str
+    seconds: float
+    code: int
+
+
+def rehearse(run: Callable[[list[str]], int], options: Options) -> int:
+    """Runs the whole of it; 0 when every part succeeded and nothing is left. `run` is the command."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    if not shutil.which("redis-server"):
+        raise ClusterError("redis-server is missing, which stands for MemoryDB: `make rehearse` installs it.")
+    if options.fault in ("build", "push") and not _builder(options):
+        raise UsageError(f"--fault {options.fault} needs {' or '.join(BUILDERS)}, which builds and pushes.")
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
+        rehearsal = Rehearsal(run, options, Path(directory), stack)
+        try:
+            rehearsal.play()
+        finally:
+            rehearsal.clear_images()
+        return rehearsal.told()
+
+
+@dataclass
+class Rehearsal:
+    """One run, in a directory that is gone afterwards."""
+
+    run: Callable[[list[str]], int]
+    options: Options
+    directory: Path
+    stack: ExitStack
+    parts: list[Part] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    calls: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    running: Emulator | None = None
+
+    def play(self) -> None:
+        """Every part, up to the first that fails; then clears away."""
+        with self._timed("stand-ins"):
+            self._start()
+        emulated = self.running
+        assert emulated is not None
+        fault = self.options.fault
+        source = self._source()
+        deploy = ["deploy", "--yes", "--name", NAME]
+        with self._before(emulated, fault):
+            succeeded = (
+                self._verb("preview", ["preview", "--name", NAME, *source])
+                and self._verb("data layer", [*deploy, "--layer", "data"])
+                and self._pushed()
+                and self._verb("image, service, proof", [*deploy, *self._tool(), *source])
+            )
+        if fault == "rollback":
+            with emulated.faults(Fault("Service", "start", spoils="secrets")):
+                succeeded = succeeded and self._verb("update", [*deploy, *self._tool(), *source, *LARGER])
+        elif succeeded:
+            self._verb("status", ["status", "--name", NAME])
+            self._verb("nothing to change", [*deploy, *self._tool(), *source])
+        self.machines.find_redis()
+        self._verb("destroy", ["destroy", "--yes", "--name", NAME, "--purge-images"])
+        self.calls = emulated.calls()
+        self.left, self.kept = self._leftovers(), self._kept()
+
+    def told(self) -> int:
+        """Tells parts and calls; the exit code."""
+        print()
+        for part in self.parts:
+            print(f"{part.name:24} {part.seconds:6.1f} s  {'done' if part.code == 0 else f'exit {part.code}'}")
+        print(f"{'in all':24} {sum(part.seconds for part in self.parts):6.1f} s")
+        print("\nCalls to AWS:")
+        for line in table(self.calls):
+            print(f"  {line}")
+        print(f"\nKept on purpose: {'; '.join(self.kept) or 'nothing'}.")
+        print(f"Left behind: {'; '.join(self.left) or 'nothing'}.")
+        failed = [part.name for part in self.parts if part.code]
+        if self.options.fault:
+            what = FAULTS[self.options.fault]
+            print(f"The fault was: {what}. " + (f"It was found in: {failed[0]}." if failed else "Nobody noticed it."))
+            return 1
+        return 1 if failed or self.left else 0
+
+    def clear_images(self) -> None:
+        """Removes what was built and pulled, where podman or buildah keep it."""
+        for tool in filter(shutil.which, BUILDERS):
+            listed = [tool, "images", "--quiet", "--filter", f"reference={REGISTRY}/*"]
+            found = subprocess.run(listed, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+            for image in dict.fromkeys(found.stdout.split()):
+                subprocess.run([tool, "rmi", "--force", image], stdin=subprocess.DEVNULL, capture_output=True)
+
+    # The stand-ins.
+
+    def _start(self) -> None:
+        bin = self.directory / "bin"
+        bin.mkdir()
+        self.machines = self.stack.enter_context(Machines(self.directory / "machines", self._runner()))
+        self.running = self.stack.enter_context(emulator(self.directory / "emulator", self.machines.environment))
+        names = certificates(self.directory, REGISTRY, f"*.{SERVICES}")
+        self.internet = self.stack.enter_context(Internet(names, self._port, self._hear))
+        self.authority = names.authority
+        self.builder = _wrapped(_builder(self.options), bin)
+        self.stack.enter_context(environment({**self.running.environment, **self._outside()}))
+        self._losing = False
+
+    def _runner(self) -> Runner:
+        program = podman()
+        if program and not self.options.process:
+            return Containers(program, self._outside)
+        return Processes(self._registry, self.directory)
+
+    def _outside(self) -> dict[str, str]:
+        """What makes a client find the stand-ins of AWS's host names, and trust them."""
+        proxy = {"HTTPS_PROXY": self.internet.url, "https_proxy": self.internet.url}
+        return {**proxy, "SSL_CERT_FILE": str(self.authority)}
+
+    def _registry(self, credentials: str) -> Registry:
+        assert self.running is not None
+        return Registry(self.running.url, credentials)
+
+    def _port(self, host: str) -> int | None:
+        assert self.running is not None
+        if host == REGISTRY:
+            return int(self.running.url.rpartition(":")[2])
+        return self.machines.port(host)
+
+    def _hear(self, data: bytes) -> None:
+        if self._losing and data.startswith(b"POST / "):
+            self.machines.lose_redis()
+
+    @contextmanager
+    def _before(self, emulated: Emulator, fault: str | None) -> Iterator[None]:
+        """The fault that the first deployment meets."""
+        self._losing = fault == "redis"
+        faults = {
+            "push": Fault("registry", "push", reason="The rehearsal refuses this push"),
+            "data": Fault("Cluster", "create", reason="Insufficient capacity for this node type in these zones"),
+            "unhealthy": Fault("Service", "start", spoils="secrets"),
+            "image": Fault("Service", "start", spoils="build"),
+        }
+        with emulated.faults(*([faults[fault]] if fault in faults else [])):
+            yield
+
+    # The parts.
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[Part]:
+        print(f"\n=== {name} ===", file=sys.stderr, flush=True)
+        started = time.monotonic()
+        part = Part(name, 0, 0)
+        self.parts.append(part)
+        try:
+            yield part
+        finally:
+            part.seconds = time.monotonic() - started
+
+    def _verb(self, name: str, arguments: list[str]) -> bool:
+        with self._timed(name) as part:
+            part.code = self.run(arguments)
+            sys.stdout.flush()
+        return part.code == 0
+
+    def _pushed(self) -> bool:
+        """Where nothing builds, an image of the same content is put into the repository by other means."""
+        if self.builder:
+            return True
+        import boto3
+
+        outputs = boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-data")["Stacks"][0]["Outputs"]
+        (uri,) = (output["OutputValue"] for output in outputs if output["OutputKey"] == "RepositoryUri")
+        context = self.options.context
+        tag = context.tag()
+        with self._timed("image, without a tool"):
+            files = {name: context.directory / name for name in context.files()}
+            self._registry(basic("AWS", self.machines.token)).push(f"{uri}:{tag}", files, {"BUILD_ID": tag})
+            print(f"Pushed {tag} as it is: neither podman nor buildah is there to build it.", file=sys.stderr)
+        return True
+
+    def _source(self) -> list[str]:
+        """The options that say what the image is made from."""
+        context = self.options.context
+        options = [f"--build-arg={name}={value}" for name, value in context.arguments.items()]
+        options += [f"--build-secret={secret}" for secret in context.secrets]
+        directory = context.directory
+        if self.options.fault == "build":
+            for name in context.files():
+                (self.directory / "broken" / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(directory / name, self.directory / "broken" / name)
+            directory = self.directory / "broken"
+            with (directory / DOCKERFILE).open("a", encoding="utf-8") as file:
+                file.write('\nRUN ["/this-program-is-missing"]\n')
+        return [*options, "--context", str(directory)]
+
+    def _tool(self) -> list[str]:
+        return ["--container-tool", str(self.builder)] if self.builder else []
+
+    def _kept(self) -> list[str]:
+        """What a destroyed deployment leaves for the next one."""
+        import boto3
+
+        found = [f"the snapshot {one['Name']}" for one in boto3.client("memorydb").describe_snapshots()["Snapshots"]]
+        secrets = boto3.client("secretsmanager").list_secrets()["SecretList"]
+        return found + [f"the secret {one['Name']}" for one in secrets]
+
+    def _leftovers(self) -> list[str]:
+        """What should not be there any more."""
+        import boto3
+
+        found = [
+            f"the stack {stack['StackName']} ({stack['StackStatus']})"
+            for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
+            if stack["StackStatus"] != "DELETE_COMPLETE"
+        ]
+        found += [f"the cluster {one['Name']}" for one in boto3.client("memorydb").describe_clusters()["Clusters"]]
+        services: list[Any] = boto3.client("apprunner").list_services()["ServiceSummaryList"]
+        found += [f"the service {one['ServiceName']}" for one in services]
+        found += [f"the instance {id}" for id in self.machines.instances]
+        found += [f"the nodes of {name}" for name in self.machines.clusters]
+        return found
+
+
+def table(calls: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    """A line for each service: its operations with how often they were called."""
+    for service in sorted({service for service, _ in calls}):
+        counted = sorted((operation, number) for (one, operation), number in calls.items() if one == service)
+        yield f"{service}: " + ", ".join(f"{operation} {number}" for operation, number in counted)
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """The process's environment with `values`, and without what would lead to an account."""
+    before = dict(os.environ)
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            del os.environ[name]
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _builder(options: Options) -> str | None:
+    """A container tool that makes its own connections; none where none is wanted."""
+    if options.process:
+        return None
+    for tool in [options.container_tool] if options.container_tool else BUILDERS:
+        if Path(tool).name not in BUILDERS:
+            raise UsageError(f"--container-tool {tool} cannot rehearse; {' and '.join(BUILDERS)} can.")
+        if shutil.which(tool) and subprocess.run([tool, "info"], capture_output=True, check=False).returncode == 0:
+            return shutil.which(tool)
+    return None
+
+
+def _wrapped(program: str | None, directory: Path) -> Path | None:
+    """The tool, which logs in and pushes to the stand-ins of AWS's host names, and builds in the world as it is."""
+    if program is None:
+        return None
+    lines = [
+        f"export {name}={shlex.quote(os.environ[name])}" if name in os.environ else f"unset {name}"
+        for name in ("HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE")
+    ]
+    script = directory / Path(program).name
+    script.touch(0o700)
+    body = (
+        f'#!/bin/sh\ncase "$1" in\nlogin|push) ;;\n*) {"; ".join(lines)} ;;\nesac\nexec {shlex.quote(program)} "$@"\n'
+    )
+    script.write_text(body)
+    return script
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
