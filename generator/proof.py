@@ -84,7 +84,8 @@ def send(method: str, url: str, body: bytes | None) -> Answer:
     """A request over HTTP(S), with the proxy and the certificate authorities that the environment names."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS) as answer:
+        # urlopen() would remember the proxies of its first use.
+        with urllib.request.build_opener().open(request, timeout=REQUEST_SECONDS) as answer:
             return Answer(answer.status, answer.read())
     except urllib.error.HTTPError as error:
         with error:

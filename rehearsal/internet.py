@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from types import TracebackType
 
 from rehearsal.cluster import ADDRESS, Tls
@@ -29,24 +29,32 @@ class Internet:
         self._tls.load_cert_chain(tls.certificate, tls.key)
         self._ports = ports
         self._hear = hear
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._listening = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self.url = ""
 
     def __enter__(self) -> Internet:
         self._thread.start()
-        server = asyncio.run_coroutine_threadsafe(asyncio.start_server(self._serve, ADDRESS, 0), self._loop).result()
-        self.url = f"http://{ADDRESS}:{server.sockets[0].getsockname()[1]}"
+        self._listening.wait()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()
 
+    async def _run(self) -> None:
+        """Serves until it is ended; connections that are open then are cut."""
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._serve, ADDRESS, 0)
+        self.url = f"http://{ADDRESS}:{server.sockets[0].getsockname()[1]}"
+        self._listening.set()
+        await self._ended.wait()
+        server.close()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
+        with closing(writer), suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError):
             head = await reader.readuntil(b"\r\n\r\n")
             method, target, _ = head.split(b"\r\n", 1)[0].split(b" ", 2)
             port = self._ports(target.rpartition(b":")[0].decode("latin-1")) if method == b"CONNECT" else None
@@ -58,17 +66,14 @@ class Internet:
                 await writer.drain()
                 await writer.start_tls(self._tls)
                 await self._forward(reader, writer, port)
-        writer.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
         first = await reader.read(CHUNK)
         self._hear(first)
         inner_reader, inner_writer = await asyncio.open_connection(ADDRESS, port)
-        inner_writer.write(first)
-        try:
+        with closing(inner_writer):
+            inner_writer.write(first)
             await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
-        finally:
-            inner_writer.close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

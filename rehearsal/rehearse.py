@@ -70,12 +70,11 @@ class Part:
 
 def rehearse(run: Callable[[list[str]], int], options: Options) -> int:
     """Runs the whole of it; 0 when every part succeeded and nothing is left. `run` is the command."""
-    signal.signal(signal.SIGTERM, _interrupt)
     if not shutil.which("redis-server"):
         raise ClusterError("redis-server is missing, which stands for MemoryDB: `make rehearse` installs it.")
     if options.fault in ("build", "push") and not _builder(options):
         raise UsageError(f"--fault {options.fault} needs {' or '.join(BUILDERS)}, which builds and pushes.")
-    with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
+    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
         rehearsal = Rehearsal(run, options, Path(directory), stack)
         try:
             rehearsal.play()
@@ -332,5 +331,15 @@ def _wrapped(program: str | None, directory: Path) -> Path | None:
     return script
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM ends it as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pty
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +18,10 @@ import boto3
 import pytest
 
 from generator.cli import destroy, main
-from generator.layers import default_layers
+from generator.context import Context
+from generator.layers import Layer, default_layers
 from generator.removal import final_snapshot
+from generator.settings import Settings
 from rehearsal.emulator import ACCOUNT, REGION, Emulator, Fault, emulator
 
 ROOT = Path(__file__).parents[1]
@@ -42,6 +46,10 @@ class Command:
         self._capsys.readouterr()
         code = main(default_layers, list(arguments))
         return Run(code, *self._capsys.readouterr())
+
+    def read(self) -> Run:
+        """What has been printed since the last look."""
+        return Run(0, *self._capsys.readouterr())
 
     def client(self, service: str) -> Any:
         return boto3.client(service)
@@ -234,6 +242,68 @@ def test_what_somebody_changed_by_hand_is_shown(command: Command) -> None:
     assert command("destroy", "--yes", "--name", "tenth").code == 0
 
 
+def test_an_image_is_previewed_by_its_content_and_never_built(command: Command) -> None:
+    assert command("deploy", "--yes", "--name", "eleventh", "--layer", "data").code == 0
+    seen = command("preview", "--name", "eleventh")
+    tag = Context(ROOT).tag()
+    assert seen.code == 0
+    assert f"{tag} is not in eleventh-data-repository-" in seen.err
+    assert "a deployment would build and push it." in seen.err
+    assert "eleventh-apprunner: a new stack." in seen.out
+    assert command.client("ecr").list_images(repositoryName=repository(command, "eleventh-data"))["imageIds"] == []
+    assert command("preview", "--name", "eleventh", "--build-arg", "BASE=another").err.count(tag) == 0
+    assert command("destroy", "--yes", "--name", "eleventh").code == 0
+
+
+def test_without_a_dockerfile_the_image_stays_and_a_first_one_is_asked_for(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command("deploy", "--yes", "--name", "twelfth", "--image", IMAGE, "--no-verify").code == 0
+    monkeypatch.chdir(tmp_path)
+    again = command("deploy", "--yes", "--name", "twelfth", "--no-verify")
+    assert again.code == 0
+    assert f"There is no Dockerfile in {tmp_path}: the image stays {IMAGE}." in again.err
+    assert command("destroy", "--yes", "--name", "twelfth", "--layer", "apprunner").code == 0
+    first = command("deploy", "--yes", "--name", "twelfth", "--no-verify")
+    assert first.code == 64
+    assert "There is no Dockerfile in ." in first.err
+    assert command("destroy", "--yes", "--name", "twelfth").code == 0
+
+
+def test_a_paused_service_is_not_updated_and_the_command_that_resumes_it_is_told(command: Command) -> None:
+    assert command("deploy", "--yes", "--name", "paused", "--image", IMAGE, "--no-verify").code == 0
+    arn = outputs(command, "paused-apprunner")["ServiceArn"]
+    command.client("apprunner").pause_service(ServiceArn=arn)
+    refused = command("deploy", "--yes", "--name", "paused", "--image", IMAGE, "--no-verify")
+    assert refused.code == 1
+    assert "paused-apprunner: The service cannot be updated: it is PAUSED. Resume it: aws apprunner" in refused.err
+    command.client("apprunner").resume_service(ServiceArn=arn)
+    assert command("deploy", "--yes", "--name", "paused", "--image", IMAGE, "--no-verify").code == 0
+    assert command("destroy", "--yes", "--name", "paused").code == 0
+
+
+def test_a_private_service_is_said_to_be_not_proven_from_outside(command: Command) -> None:
+    private = functools.partial(default_layers, Settings(private_ingress=True))
+    code = main(private, ["deploy", "--yes", "--name", "private", "--image", IMAGE])
+    err = command.read().err
+    assert code == 0, err
+    assert "  image            " + IMAGE in err
+    assert "not proven from outside: the service answers inside its VPC only" in err
+    assert main(private, ["status", "--name", "private"]) == 0
+    assert "not asked: it answers inside its VPC only" in command.read().out
+    assert main(private, ["destroy", "--yes", "--name", "private"]) == 0
+    command.read()
+
+
+def test_one_folder_is_not_the_source_of_two_services(command: Command) -> None:
+    def two() -> tuple[Layer, ...]:
+        data, apprunner = default_layers()
+        return data, apprunner, replace(apprunner, name="second")
+
+    assert main(two, ["preview", "--context", "."]) == 64
+    assert "--context is the source of one service: choose --layer apprunner or --layer second." in command.read().err
+
+
 def test_lingering_interfaces_are_waited_for(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(destroy, "LINGER_SECONDS", 0.1)
     assert command("deploy", "--yes", "--name", "fifth", "--layer", "data").code == 0
@@ -294,6 +364,15 @@ def test_a_terminal_is_asked_and_coloured(command: Command) -> None:
     assert code == 1
     assert "\x1b[32m" not in said
     assert command.stacks() == {}
+
+
+def outputs(command: Command, stack: str) -> dict[str, str]:
+    (found,) = command.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+
+
+def repository(command: Command, stack: str) -> str:
+    return outputs(command, stack)["RepositoryUri"].partition("/")[2]
 
 
 def arn_of(command: Command, stack: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import secrets
 import string
+import threading
 import time
 import uuid
 from typing import Any
@@ -47,7 +49,14 @@ def install() -> None:
     add_service(
         "apprunner",
         "AppRunner",
-        {"DescribeService": describe_service, "ListServices": list_services, "ListOperations": list_operations},
+        {
+            "DescribeService": describe_service,
+            "ListServices": list_services,
+            "ListOperations": list_operations,
+            "PauseService": pause_service,
+            "ResumeService": resume_service,
+            "StartDeployment": start_deployment,
+        },
     )
 
 
@@ -135,6 +144,8 @@ def service_attributes(service_arn: str) -> dict[str, Any]:
 def update_service(service_arn: str, old: Props, props: Props, stack_name: str, logical_id: str | None = None) -> Made:
     """App Runner roadmap 209 and 272: when the new deployment fails App Runner rolls it back, ListOperations says
     ROLLBACK_SUCCEEDED, and CloudFormation reports success because the service is RUNNING."""
+    if services[service_arn]["Status"] == "PAUSED":
+        raise ValueError("Service cannot be updated when in state: PAUSED.")
     if faults.reverts_unnoticed(logical_id):
         record(service_arn, "UPDATE_SERVICE", "ROLLBACK_SUCCEEDED")
         return service_arn, service_attributes(service_arn)
@@ -155,13 +166,13 @@ def delete_service(service_arn: str, props: Props) -> None:
     operations.pop(service_arn, None)
 
 
-def record(service_arn: str, kind: str, status: str) -> None:
+def record(service_arn: str, kind: str, status: str) -> dict[str, Any]:
     """API reference, ListOperations: the newest first."""
     now = time.time()
     operations.setdefault(service_arn, []).insert(
         0,
         {
-            "Id": uuid.uuid4().hex,
+            "Id": str(uuid.uuid4()),
             "Type": kind,
             "Status": status,
             "TargetArn": service_arn,
@@ -170,6 +181,8 @@ def record(service_arn: str, kind: str, status: str) -> None:
             "UpdatedAt": now,
         },
     )
+    made: dict[str, Any] = operations[service_arn][0]
+    return made
 
 
 def describe_service(asked: dict[str, Any]) -> dict[str, Any]:
@@ -184,6 +197,50 @@ def list_services(asked: dict[str, Any]) -> dict[str, Any]:
 def list_operations(asked: dict[str, Any]) -> dict[str, Any]:
     found = operations[existing(asked["ServiceArn"])]
     return {"OperationSummaryList": found[: asked.get("MaxResults") or 20]}
+
+
+def pause_service(asked: dict[str, Any]) -> dict[str, Any]:
+    """API reference, PauseService: "reduces its compute capacity to zero"; only a running service can be paused."""
+    service = in_status(asked["ServiceArn"], "RUNNING")
+    instances.remove(service["ServiceArn"])
+    service["Status"] = "PAUSED"
+    return {"Service": service, "OperationId": record(service["ServiceArn"], "PAUSE_SERVICE", "SUCCEEDED")["Id"]}
+
+
+def resume_service(asked: dict[str, Any]) -> dict[str, Any]:
+    """API reference, ResumeService: provisions compute capacity again."""
+    service = in_status(asked["ServiceArn"], "PAUSED")
+    start(service["ServiceArn"], "")
+    service["Status"] = "RUNNING"
+    return {"Service": service, "OperationId": record(service["ServiceArn"], "RESUME_SERVICE", "SUCCEEDED")["Id"]}
+
+
+def start_deployment(asked: dict[str, Any]) -> dict[str, Any]:
+    """API reference, StartDeployment: of the image that the service has; asynchronous, ListOperations tells its end."""
+    service = in_status(asked["ServiceArn"], "RUNNING")
+    operation = record(service["ServiceArn"], "START_DEPLOYMENT", "IN_PROGRESS")
+    service["Status"] = "OPERATION_IN_PROGRESS"
+
+    def deploy() -> None:
+        try:
+            start(service["ServiceArn"], "")
+            operation["Status"] = "SUCCEEDED"
+        except instances.Unhealthy:
+            operation["Status"] = "ROLLBACK_SUCCEEDED"
+        finally:
+            service["Status"] = "RUNNING"
+
+    threading.Thread(target=contextvars.copy_context().run, args=(deploy,), daemon=True).start()
+    return {"OperationId": operation["Id"]}
+
+
+def in_status(service_arn: str, status: str) -> Any:
+    """API reference: InvalidStateException, "You can't perform this action when the resource is in its current
+    state"."""
+    service = services[existing(service_arn)]
+    if service["Status"] != status:
+        raise Refused("InvalidStateException", f"Service cannot be changed when in state: {service['Status']}.")
+    return service
 
 
 def existing(service_arn: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -38,7 +39,8 @@ def add_service(name: str, target: str, operations: Mapping[str, Operation]) -> 
         if operation not in operations:
             return error_response_json("UnknownOperationException", f"The emulator has no {name}:{operation}.")
         try:
-            return json_response(operations[operation](json.loads(body or b"{}")))
+            # In a thread: an operation may wait for what asks the emulator in its turn.
+            return json_response(await asyncio.to_thread(operations[operation], json.loads(body or b"{}")))
         except Refused as refused:
             return error_response_json(refused.code, str(refused))
 

@@ -1,0 +1,310 @@
+"""What counts as proven, and the first thing that is not. HTTP and the clock are given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from generator.compute import AppRunnerCompute, Running
+from generator.proof import Answer, NotProvenError, Proof, Wanted, keep_for, last_lines, telling
+
+ID = 32 * "0"
+ARN = f"arn:aws:apprunner:eu-west-1:123456789012:service/Service-abc/{ID}"
+IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users@sha256:" + 64 * "a"
+BUILD = "content-1"
+URL = "https://abc.eu-west-1.awsapprunner.com"
+RUNNING = Running("RUNNING", True, "CREATE_SERVICE SUCCEEDED", True, IMAGE, URL, True, "/service", "/application")
+
+
+class World:
+    """A service that keeps users as ours does, unless it is told to answer otherwise; and a clock."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.users: dict[str, bytes] = {}
+        self.build = BUILD
+        self.asked: list[tuple[str, str]] = []
+        # By method and path: what is answered instead, as often as there are answers.
+        self.instead: dict[tuple[str, str], list[Answer]] = {}
+
+    def send(self, method: str, url: str, body: bytes | None) -> Answer:
+        path = url.removeprefix(URL)
+        about = (method, "/user" if path.startswith("/probe-") else path)
+        self.asked.append(about)
+        if self.instead.get(about):
+            return self.instead[about].pop(0)
+        if path == "/health":
+            return Answer(200, b'{"status":"ok"}')
+        if path == "/ready":
+            return Answer(200, json.dumps({"status": "ok", "build": self.build}).encode())
+        if method == "POST":
+            assert body
+            self.users["/" + json.loads(body)["email"]] = body
+            return Answer(200, b"")
+        if method == "DELETE":
+            return Answer(204 if self.users.pop(path, None) else 404, b"")
+        return Answer(200, self.users[path]) if path in self.users else Answer(404, b"user does not exist")
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    @property
+    def proof(self) -> Proof:
+        return Proof("users-apprunner", send=self.send, sleep=self.sleep, now=lambda: self.seconds)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def told(world: World, *seen: Running) -> list[str]:
+    left = list(seen)
+    return [fact.seen for fact in world.proof.as_told(lambda: left.pop(0) if len(left) > 1 else left[0], Wanted(IMAGE))]
+
+
+def test_what_aws_tells_is_operation_status_and_image(world: World) -> None:
+    assert told(world, RUNNING) == ["CREATE_SERVICE SUCCEEDED", "RUNNING", IMAGE]
+
+
+def test_an_operation_under_way_is_waited_for(world: World) -> None:
+    under_way = replace(RUNNING, operation="UPDATE_SERVICE IN_PROGRESS", ended=None)
+    assert told(world, under_way, under_way, RUNNING)[0] == "CREATE_SERVICE SUCCEEDED"
+    assert world.seconds == 10
+
+
+@pytest.mark.parametrize(
+    ("running", "message"),
+    [
+        (
+            replace(RUNNING, operation="UPDATE_SERVICE ROLLBACK_SUCCEEDED", ended=False),
+            "the last operation is UPDATE_SERVICE ROLLBACK_SUCCEEDED, so the deployment did not take effect",
+        ),
+        (replace(RUNNING, operation="UPDATE_SERVICE IN_PROGRESS", ended=None), "UPDATE_SERVICE IN_PROGRESS"),
+        (replace(RUNNING, status="PAUSED", ready=False, then="Resume it."), "the service is PAUSED. Resume it."),
+        (replace(RUNNING, image="other:1"), f"the image is other:1, not {IMAGE}"),
+        (replace(RUNNING, image=""), f"the image is none, not {IMAGE}"),
+    ],
+)
+def test_what_aws_tells_otherwise_is_named(world: World, running: Running, message: str) -> None:
+    with pytest.raises(NotProvenError, match=r"^users-apprunner: Not proven to run as deployed: ") as error:
+        told(world, running)
+    assert message in str(error.value)
+
+
+def test_the_service_answers_that_it_is_alive_ready_and_of_the_wanted_build(world: World) -> None:
+    facts = [str(fact.seen) for fact in world.proof.as_answered(URL, Wanted(IMAGE, (BUILD,)))]
+    assert facts == ["200", f"200, build {BUILD}"]
+
+
+def test_a_name_that_is_not_yet_known_is_waited_for(world: World) -> None:
+    world.instead["GET", "/health"] = [Answer(0, b"Name or service not known")] * 5 + [Answer(404, b"")] * 5
+    assert len(list(world.proof.as_answered(URL, Wanted(IMAGE)))) == 2
+    assert world.seconds == 10
+
+
+def test_a_service_that_never_answers_is_named_after_two_minutes(world: World) -> None:
+    world.instead["GET", "/health"] = [Answer(0, b"Connection refused")] * 1000
+    with pytest.raises(NotProvenError, match=f"GET {URL}/health is not answered: Connection refused"):
+        list(world.proof.as_answered(URL, Wanted(IMAGE)))
+    assert 120 <= world.seconds <= 122
+
+
+def test_a_failover_is_waited_out_and_what_lasts_longer_is_named(world: World) -> None:
+    unavailable = Answer(503, b'{"title":"Service Unavailable","detail":"Redis does not answer in time."}')
+    world.instead["GET", "/ready"] = [unavailable] * 4
+    assert len(list(world.proof.as_answered(URL, Wanted(IMAGE)))) == 2
+    world.instead["GET", "/ready"] = [unavailable] * 1000
+    with pytest.raises(NotProvenError, match=r"/ready is answered 503: Redis does not answer in time\. Look at"):
+        list(world.proof.as_answered(URL, Wanted(IMAGE)))
+
+
+def test_what_is_forbidden_is_named_at_once(world: World) -> None:
+    world.instead["GET", "/health"] = [Answer(403, b"a web ACL")] * 2
+    with pytest.raises(NotProvenError, match="/health is answered 403"):
+        list(world.proof.as_answered(URL, Wanted(IMAGE)))
+    assert world.seconds == 0
+
+
+def test_an_older_instance_may_answer_for_a_moment_but_not_for_long(world: World) -> None:
+    older = Answer(200, b'{"status":"ok","build":"content-0"}')
+    world.instead["GET", "/ready"] = [older] * 3
+    assert len(list(world.proof.as_answered(URL, Wanted(IMAGE, (BUILD,))))) == 2
+    world.build = "content-0"
+    with pytest.raises(NotProvenError, match="the build is content-0, not content-1"):
+        list(world.proof.as_answered(URL, Wanted(IMAGE, (BUILD,))))
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b"ready", b"\xff"])
+def test_a_build_that_is_not_told_is_unknown(world: World, body: bytes) -> None:
+    world.instead["GET", "/ready"] = [Answer(200, body)] * 1000
+    with pytest.raises(NotProvenError, match="the build is unknown"):
+        list(world.proof.as_answered(URL, Wanted(IMAGE, (BUILD,))))
+    assert [fact.seen for fact in world.proof.as_answered(URL, Wanted(IMAGE))][1] == "200, build unknown"
+
+
+def test_a_user_is_written_read_back_and_deleted(world: World) -> None:
+    (fact,) = world.proof.as_used(URL)
+    assert fact.seen == "written, read back, deleted"
+    assert world.users == {}
+    assert world.asked == [("POST", "/"), ("GET", "/user"), ("DELETE", "/user"), ("GET", "/user")]
+
+
+def test_a_user_that_reads_as_another_is_named_and_deleted(world: World) -> None:
+    world.instead["GET", "/user"] = [Answer(200, b'{"email":"x","name":"y"}')]
+    with pytest.raises(NotProvenError, match="a user that was written is read as another"):
+        list(world.proof.as_used(URL))
+    assert world.users == {}
+
+
+def test_a_user_that_cannot_be_deleted_is_named(world: World) -> None:
+    world.instead["DELETE", "/user"] = [Answer(503, b"")] * 1000
+    with pytest.raises(NotProvenError, match=r"The user probe-[0-9a-f]{16}@example\.invalid may be left: delete it\."):
+        list(world.proof.as_used(URL))
+
+
+def test_a_user_that_stays_after_its_deletion_is_named(world: World) -> None:
+    world.instead["GET", "/user"] = [Answer(200, b'{"email":"x"}')] * 2
+
+    def sent(method: str, url: str, body: bytes | None, send: Callable[..., Answer] = world.send) -> Answer:
+        return send(method, url, body) if method != "GET" else Answer(200, world.users.get(url[len(URL) :], b"{}"))
+
+    proof = Proof("s", send=sent, sleep=world.sleep, now=lambda: world.seconds)
+    with pytest.raises(NotProvenError, match="a user that was deleted is answered 200"):
+        list(proof.as_used(URL))
+
+
+def test_ctrl_c_in_the_middle_leaves_no_user(world: World) -> None:
+    def sent(method: str, url: str, body: bytes | None) -> Answer:
+        if method == "GET":
+            raise KeyboardInterrupt
+        return world.send(method, url, body)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(Proof("s", send=sent, sleep=world.sleep, now=lambda: 0).as_used(URL))
+    assert world.users == {}
+
+
+# App Runner, as its API tells it.
+
+
+def service(status: str = "RUNNING", *, public: bool = True) -> dict[str, Any]:
+    return {
+        "Service": {
+            "ServiceName": "Service-abc",
+            "ServiceId": ID,
+            "ServiceArn": ARN,
+            "ServiceUrl": URL.removeprefix("https://"),
+            "CreatedAt": 0,
+            "UpdatedAt": 0,
+            "Status": status,
+            "SourceConfiguration": {"ImageRepository": {"ImageIdentifier": IMAGE, "ImageRepositoryType": "ECR"}},
+            "InstanceConfiguration": {},
+            "AutoScalingConfigurationSummary": {},
+            "NetworkConfiguration": {"IngressConfiguration": {"IsPubliclyAccessible": public}},
+        }
+    }
+
+
+def observed(described: dict[str, Any], *operations: dict[str, Any]) -> Running:
+    client = boto3.client("apprunner", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stubber:
+        stubber.add_response("describe_service", described, {"ServiceArn": ARN})
+        asked = {"ServiceArn": ARN, "MaxResults": 1}
+        stubber.add_response("list_operations", {"OperationSummaryList": list(operations)}, asked)
+        return AppRunnerCompute().running(client, ARN)
+
+
+@pytest.mark.parametrize(
+    ("state", "ended"),
+    [
+        ("SUCCEEDED", True),
+        ("FAILED", False),
+        ("ROLLBACK_SUCCEEDED", False),
+        ("ROLLBACK_FAILED", False),
+        ("PENDING", None),
+        ("IN_PROGRESS", None),
+        ("ROLLBACK_IN_PROGRESS", None),
+    ],
+)
+def test_only_an_operation_that_succeeded_counts(state: str, ended: bool | None) -> None:
+    assert observed(service(), {"Type": "UPDATE_SERVICE", "Status": state}).ended is ended
+
+
+@pytest.mark.parametrize(
+    "status", ["CREATE_FAILED", "DELETED", "DELETE_FAILED", "PAUSED", "OPERATION_IN_PROGRESS", "RUNNING"]
+)
+def test_only_a_running_service_is_ready(status: str) -> None:
+    assert observed(service(status)).ready is (status == "RUNNING")
+
+
+def test_a_paused_service_comes_with_the_command_that_resumes_it() -> None:
+    assert f"aws apprunner resume-service --service-arn {ARN}" in observed(service("PAUSED")).then
+
+
+def test_what_runs_has_its_image_url_and_log_groups() -> None:
+    running = observed(service(public=False), {"Type": "CREATE_SERVICE", "Status": "SUCCEEDED"})
+    assert (running.image, running.url, running.public) == (IMAGE, URL, False)
+    assert running.operation == "CREATE_SERVICE SUCCEEDED"
+    assert running.log_groups == (
+        f"/aws/apprunner/Service-abc/{ID}/service",
+        f"/aws/apprunner/Service-abc/{ID}/application",
+    )
+
+
+# Logs.
+
+
+def logs() -> tuple[Any, Stubber]:
+    client = boto3.client("logs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    return client, Stubber(client)
+
+
+def test_the_end_of_a_log_is_put_together_from_its_newest_streams() -> None:
+    client, stubber = logs()
+    streams = {"logStreams": [{"logStreamName": "b"}, {"logStreamName": "a"}]}
+    newest = {"logGroupName": "g", "orderBy": "LastEventTime", "descending": True, "limit": 3}
+    stubber.add_response("describe_log_streams", streams, newest)
+    for name, events in (("b", [(2, "second\n"), (4, "fourth")]), ("a", [(1, "first"), (3, "third")])):
+        asked = {"logGroupName": "g", "logStreamName": name, "limit": 3, "startFromHead": False}
+        found = [{"timestamp": moment, "message": message} for moment, message in events]
+        stubber.add_response("get_log_events", {"events": found}, asked)
+    with stubber:
+        assert last_lines(client, "g", 3) == ["second", "third", "fourth"]
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
+def test_a_log_that_cannot_be_read_says_nothing(code: str) -> None:
+    client, stubber = logs()
+    stubber.add_client_error("describe_log_streams", code)
+    with stubber:
+        assert last_lines(client, "g") == []
+
+
+def test_routine_is_left_out_of_a_log_unless_there_is_nothing_else() -> None:
+    routine = '{"level": "INFO", "message": "request"}'
+    assert telling([routine, "Traceback", '{"level": "ERROR"}', "3", routine]) == [
+        "Traceback",
+        '{"level": "ERROR"}',
+        "3",
+    ]
+    assert telling([routine]) == [routine]
+
+
+def test_only_a_log_group_without_a_retention_gets_one() -> None:
+    client, stubber = logs()
+    for name, retention in (("a", {}), ("b", {"retentionInDays": 7})):
+        groups = [{"logGroupName": name, **retention}, {"logGroupName": f"{name}-other"}]
+        stubber.add_response("describe_log_groups", {"logGroups": groups}, {"logGroupNamePrefix": name})
+        if not retention:
+            stubber.add_response("put_retention_policy", {}, {"logGroupName": "a", "retentionInDays": ANY})
+    stubber.add_response("describe_log_groups", {"logGroups": []}, {"logGroupNamePrefix": "c"})
+    with stubber:
+        assert keep_for(client, ("a", "b", "c")) == ["a"]
+        stubber.assert_no_pending_responses()

@@ -1,0 +1,208 @@
+"""The rehearsal without container tools: the whole of it, and what a fault leaves. acceptance/ has it with an image."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import boto3
+import pytest
+
+from generator import proof
+from generator.cli import main
+from generator.layers import default_layers
+from rehearsal.certificates import certificates
+from rehearsal.cluster import ClusterError
+from rehearsal.emulator import Emulator, emulator
+from rehearsal.internet import Internet
+from rehearsal.registry import Registry
+from rehearsal.rehearse import FAULTS, REGISTRY, table
+
+ROOT = Path(__file__).parents[1]
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def processes() -> list[str]:
+    """What runs out of a rehearsal's folder."""
+    listed = subprocess.run(["ps", "-axo", "command"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listed.splitlines() if "/rehearsal-" in line]
+
+
+def rehearsed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Run:
+    environment = dict(os.environ)
+    capsys.readouterr()
+    code = main(default_layers, ["rehearse", "--process", *arguments])
+    assert dict(os.environ) == environment
+    assert processes() == []
+    return Run(code, *capsys.readouterr())
+
+
+def test_all_of_it_from_preview_to_destroy(capsys: pytest.CaptureFixture[str]) -> None:
+    run = rehearsed(capsys)
+    assert run.code == 0, run.err
+    for part in (
+        "stand-ins",
+        "preview",
+        "data layer",
+        "image, service, proof",
+        "status",
+        "nothing to change",
+        "destroy",
+    ):
+        assert f"\n{part:24} " in run.out
+    assert run.out.splitlines()[-1] == "Left behind: nothing."
+    # Proven twice, the second time of a deployment that changed nothing.
+    assert run.err.count("  a user           written, read back, deleted") == 2
+    assert run.err.count("is kept for 30 days now") == 2
+    assert "has content-" in run.err
+    assert "  GET /ready: 200, build content-" in run.out
+    assert "apprunner: DescribeService " in run.out
+
+
+def test_an_update_that_is_rolled_back_behind_cloudformations_success_is_found(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = rehearsed(capsys, "--fault", "rollback")
+    assert run.code == 1
+    assert "UPDATE_COMPLETE              rehearsal-apprunner" in run.err
+    assert "Not proven to run as deployed: the last operation is UPDATE_SERVICE ROLLBACK_SUCCEEDED" in run.err
+    assert "[AppRunner] Health check failed on protocol" in run.err
+    assert "  Missing from the environment: MEMORYDB_PASSWORD." in run.err
+    assert f"The fault was: {FAULTS['rollback']}. It was found in: update." in run.out
+    assert "Left behind: nothing." in run.out
+
+
+def test_a_cluster_that_is_gone_during_the_proof_is_found(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "READY_SECONDS", 2)
+    run = rehearsed(capsys, "--fault", "redis")
+    assert run.code == 1
+    assert "is answered 503: Redis does not answer in time. Look at the service's log. The user probe-" in run.err
+    assert "Left behind: nothing." in run.out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_half_way_it_leaves_nothing(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "build.py", "rehearse", "--process"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if "Cluster" in line and "IN_PROGRESS" in line:
+                process.send_signal(number)
+        assert process.wait(30) == 130
+    for _ in range(100):
+        if not processes():
+            return
+        time.sleep(0.05)
+    raise AssertionError(processes())
+
+
+@pytest.mark.parametrize("fault", ["build", "push"])
+def test_a_fault_of_a_step_that_is_not_done_is_refused(fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(default_layers, ["rehearse", "--process", "--fault", fault]) == 64
+    assert f"--fault {fault} needs podman or buildah" in capsys.readouterr().err
+
+
+def test_a_tool_that_needs_an_engine_cannot_rehearse(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(default_layers, ["rehearse", "--container-tool", "docker"]) == 64
+    assert "--container-tool docker cannot rehearse; podman and buildah can." in capsys.readouterr().err
+
+
+def test_without_redis_server_it_says_how_to_get_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert main(default_layers, ["rehearse"]) == 1
+    assert capsys.readouterr().err.startswith("redis-server is missing")
+
+
+def test_calls_are_told_by_service() -> None:
+    assert list(table({("ecr", "B"): 2, ("ecr", "A"): 1, ("logs", "C"): 3})) == ["ecr: A 1, B 2", "logs: C 3"]
+
+
+# The stand-in of the internet.
+
+
+@pytest.fixture
+def internet(tmp_path: Path) -> Iterator[tuple[Internet, Path]]:
+    tls = certificates(tmp_path, "known.example")
+    with Internet(tls, {"known.example": 1}.get) as made:
+        yield made, tls.authority
+
+
+def opened(url: str, internet: Internet, authority: Path | None) -> None:
+    handlers = [
+        urllib.request.ProxyHandler({"https": internet.url}),
+        urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority)),
+    ]
+    urllib.request.build_opener(*handlers).open(url, timeout=10).close()
+
+
+def test_a_host_that_is_not_of_the_rehearsal_is_out_of_reach(internet: tuple[Internet, Path]) -> None:
+    with pytest.raises(urllib.error.URLError, match="502 Not a host of this rehearsal"):
+        opened("https://aws.amazon.com/", *internet)
+
+
+def test_its_certificates_are_verified(internet: tuple[Internet, Path]) -> None:
+    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+        opened("https://known.example/", internet[0], None)
+
+
+# The emulator's registry.
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with emulator(tmp_path_factory.mktemp("emulator")) as started:
+        yield started
+
+
+@pytest.fixture
+def registry(running: Emulator, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    for name, value in running.environment.items():
+        monkeypatch.setenv(name, value)
+    ecr = boto3.client("ecr")
+    with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+        ecr.create_repository(repositoryName="users", imageTagMutability="IMMUTABLE")
+    return Registry(running.url, ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"])
+
+
+def test_an_image_is_pushed_and_read_back_by_digest(registry: Registry) -> None:
+    registry.push(f"{REGISTRY}/users:1", {"Dockerfile": ROOT / "Dockerfile"}, {"BUILD_ID": "one"})
+    (found,) = boto3.client("ecr").describe_images(repositoryName="users", imageIds=[{"imageTag": "1"}])["imageDetails"]
+    assert registry.variables(f"{REGISTRY}/users@{found['imageDigest']}") == {"BUILD_ID": "one"}
+
+
+def test_a_tag_is_not_overwritten(registry: Registry) -> None:
+    registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "two"})
+    registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "two"})
+    with pytest.raises(ClusterError, match="tag '2' is immutable"):
+        registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "three"})
+    assert registry.variables(f"{REGISTRY}/users:2") == {"BUILD_ID": "two"}
+
+
+def test_nobody_is_let_in_without_the_token(registry: Registry, running: Emulator) -> None:
+    with pytest.raises(ClusterError, match="401"):
+        Registry(running.url, "QVdTOndyb25n").push(f"{REGISTRY}/users:4", {}, {})
