@@ -1,0 +1,210 @@
+"""The rehearsal with a real image: built, pushed through a real registry, pulled by digest, run as a container.
+
+Then once more with a fault in each step, and what the builder takes for the context.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import boto3
+import pytest
+
+from acceptance import engine as engines
+from acceptance.conftest import note
+from acceptance.engine import CERTIFICATES, PODMAN, output
+from generator.cli import main
+from generator.context import Context
+from generator.image import Repository, Tool, publish
+from generator.layers import default_layers
+from rehearsal.certificates import certificates
+from rehearsal.emulator import emulator
+from rehearsal.internet import Internet
+from rehearsal.rehearse import FAULTS, REGISTRY
+
+# The cause that each fault's rehearsal ends with, as somebody reads it.
+CAUSES = {
+    "build": "The image could not be built: ",
+    "push": "The push was refused: ",
+    "data": "Cluster (AWS::MemoryDB::Cluster): Insufficient capacity",
+    "unhealthy": "its log ends with: Missing from the environment: MEMORYDB_PASSWORD.",
+    "rollback": "the last operation is UPDATE_SERVICE ROLLBACK_SUCCEEDED",
+    "image": "/ready says that the build is another, not content-",
+    "redis": "is answered 503: Redis does not answer in time.",
+}
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def base() -> str:
+    return engines.base(PODMAN)[0]
+
+
+@pytest.fixture
+def builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Podman and buildah as they run on any kernel: see acceptance/engine.py."""
+    configuration = tmp_path / "containers.conf"
+    configuration.write_text('[engine]\nruntime = "runc"\n')
+    monkeypatch.setenv("CONTAINERS_CONF", str(configuration))
+    monkeypatch.setenv("BUILDAH_ISOLATION", "chroot")
+
+
+@pytest.fixture
+def source(base: str, builder: None) -> list[str]:
+    """What the image is made from, as options."""
+    secret = [f"--build-secret=id=ca,src={CERTIFICATES}"] if CERTIFICATES.exists() else []
+    return [f"--build-arg=BASE={'localhost/' if base.startswith('stand-in') else ''}{base}", *secret]
+
+
+def rehearsed(capfd: pytest.CaptureFixture[str], *arguments: str) -> Run:
+    before = containers()
+    capfd.readouterr()
+    code = main(default_layers, ["rehearse", *arguments])
+    assert containers() == before
+    assert images() == []
+    return Run(code, *capfd.readouterr())
+
+
+def containers() -> set[str]:
+    return set(PODMAN("ps", "--all", "--quiet").split())
+
+
+def images() -> list[str]:
+    """What of the rehearsal's registry is left on this machine."""
+    return PODMAN("images", "--quiet", "--filter", f"reference={REGISTRY}/*").split()
+
+
+def test_an_image_is_built_pushed_pulled_by_digest_and_proven_to_run(
+    source: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = rehearsed(capfd, *source)
+    assert run.code == 0, run.err
+    assert "Building content-" in run.err
+    assert "Pushed in " in run.err
+    assert run.err.count("  a user           written, read back, deleted") == 2
+    assert "already: nothing to build." in run.err
+    assert "GetAuthorizationToken 1" in run.out
+    assert run.out.splitlines()[-1] == "Left behind: nothing."
+    for line in run.out.splitlines():
+        if line.endswith((" s  done", " s")):
+            note(f"rehearsal: {line}")
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_with_a_fault_it_ends_with_the_first_cause_and_nothing_is_left(
+    fault: str, source: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = rehearsed(capfd, "--fault", fault, *source)
+    assert run.code == 1
+    assert CAUSES[fault] in run.err
+    assert f"The fault was: {FAULTS[fault]}. It was found in: " in run.out
+    assert "\nLeft behind: nothing.\n" in run.out
+
+
+# The registry's protocol, spoken by podman.
+
+
+@pytest.fixture
+def repository(tmp_path: Path, builder: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
+    names = certificates(tmp_path, REGISTRY)
+    with emulator(tmp_path / "emulator") as running:
+        port = int(running.url.rpartition(":")[2])
+        with Internet(names, {REGISTRY: port}.get) as internet:
+            outside = {"HTTPS_PROXY": internet.url, "SSL_CERT_FILE": str(names.authority)}
+            for name, value in {**running.environment, **outside}.items():
+                monkeypatch.setenv(name, value)
+            ecr = boto3.client("ecr")
+            ecr.create_repository(repositoryName="users", imageTagMutability="IMMUTABLE")
+            yield Repository(f"{REGISTRY}/users", ecr)
+    for image in dict.fromkeys(images()):
+        PODMAN("rmi", "--force", image)
+
+
+def context(directory: Path, text: str) -> Context:
+    directory.mkdir()
+    (directory / "Dockerfile").write_text("FROM scratch\nARG BUILD_ID\nLABEL build=${BUILD_ID}\nCOPY text /\n")
+    (directory / "text").write_text(text)
+    return Context(directory)
+
+
+@pytest.mark.parametrize("kind", ["podman", "buildah"])
+def test_an_image_is_pulled_again_by_its_digest(kind: str, repository: Repository, tmp_path: Path) -> None:
+    image = publish(kind, context(tmp_path / "source", "one"), repository, "content-1", print)
+    token = repository.credentials()[1]
+    auth = tmp_path / "auth.json"
+    login = ["podman", "login", "--username", "AWS", "--password-stdin", "--authfile", str(auth), REGISTRY]
+    subprocess.run(login, input=token.encode(), check=True, stdout=subprocess.DEVNULL)
+    PODMAN("rmi", "--force", f"{repository.uri}:content-1")
+    assert images() == []
+    PODMAN("pull", "--quiet", "--authfile", str(auth), image)
+    assert PODMAN("image", "inspect", "--format", "{{.Config.Labels.build}}", image) == "content-1"
+    assert image == f"{repository.uri}@{repository.digest('content-1')}"
+
+
+@pytest.mark.parametrize("kind", ["podman", "buildah"])
+def test_a_tag_is_not_overwritten(kind: str, repository: Repository, tmp_path: Path) -> None:
+    first = publish(kind, context(tmp_path / "one", "one"), repository, "content-1", print)
+    said: list[str] = []
+    # As if two machines had found the tag missing at the same time.
+    late = _Late(repository.uri, repository.ecr)
+    second = publish(kind, context(tmp_path / "two", "two"), late, "content-1", said.append)
+    assert "immutable" in " ".join(said)
+    assert second == first
+
+
+class _Late(Repository):
+    """A repository that is asked before somebody else pushes, the first time."""
+
+    def digest(self, tag: str) -> str | None:
+        if not hasattr(self, "asked"):
+            object.__setattr__(self, "asked", True)
+            return None
+        return super().digest(tag)
+
+
+# The context, as the builders see it.
+
+FILES = (
+    *("Dockerfile", ".dockerignore", "a.txt", "b.md", "keep.md", "deep/a.txt", "deep/er/a.txt", "deep/er/b.md"),
+    *("service/app.py", "service/__pycache__/app.pyc", "service/data/x", "logs/today", ".git/config", "-odd name"),
+)
+# No leading slash among them: Docker and buildah take it off, podman 4.3 does not.
+IGNORED = (
+    "",
+    "*\n!service/*.py\n",
+    "# nothing\n\n**/*.md\n!keep.md\n",
+    "deep\n!deep/er\n",
+    "*.txt\nlogs/\n.git\n",
+    "**/__pycache__\n**/x\nDockerfile\n",
+    "a.txt\n  b.md  \n-odd*\n",
+)
+
+
+@pytest.mark.parametrize("kind", ["podman", "buildah"])
+@pytest.mark.parametrize("ignored", IGNORED)
+def test_the_tag_is_of_the_files_that_the_builder_takes(kind: str, ignored: str, builder: None, tmp_path: Path) -> None:
+    for name in FILES:
+        path = tmp_path / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (tmp_path / "source" / "Dockerfile").write_text("FROM scratch\nCOPY . /all/\n")
+    (tmp_path / "source" / ".dockerignore").write_text(ignored)
+    made = Context(tmp_path / "source")
+    command = Tool(shutil.which(kind) or kind, kind).build(made, f"{REGISTRY}/context:1", "tag")
+    output(*command[:-1], "--output", str(tmp_path / "out"), command[-1])
+    copied = tmp_path / "out" / "all"
+    found = {str(path.relative_to(copied)) for path in copied.rglob("*") if not path.is_dir()}
+    # Both are sent to the builder, whatever is ignored; whether COPY takes them differs between builders.
+    own = {"Dockerfile", ".dockerignore"}
+    assert set(made.files()) - own == found - own
+    for image in dict.fromkeys(images()):
+        PODMAN("rmi", "--force", image)
