@@ -56,6 +56,7 @@ class Compute(Protocol):
     def users_api(self) -> bool: ...
 
     def running(self, client: Any, service_arn: str) -> Running: ...
+    def redeploy(self, client: Any, service_arn: str) -> None: ...
     def log_groups(self, service_arn: str) -> tuple[str, str]: ...
 
 
@@ -93,6 +94,10 @@ class AppRunnerCompute:
             if status == "PAUSED"
             else "Look at its log, and repeat.",
         )
+
+    def redeploy(self, client: Any, service_arn: str) -> None:
+        """Starts a deployment of the same image; secrets are read when one starts (API reference, StartDeployment)."""
+        client.start_deployment(ServiceArn=service_arn)
 
     def log_groups(self, service_arn: str) -> tuple[str, str]:
         """App Runner makes them; developer guide, "Viewing App Runner logs streamed to CloudWatch Logs"."""

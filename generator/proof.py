@@ -27,7 +27,7 @@ ANSWER_SECONDS = 120
 # Twice what a failover of the cluster takes.
 READY_SECONDS = 20
 REQUEST_SECONDS = 10
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 # As many are shown of those that say something, and read to find them.
 LOG_LINES = 10
 LOG_LINES_READ = 100
@@ -116,8 +116,10 @@ class Proof:
     def as_told(self, observe: Callable[[], Running], wanted: Wanted) -> Iterator[Fact]:
         """By what AWS says: the last operation, the status, the image. Waits for an operation that is under way."""
         end = self._now() + 60 * OPERATION_MINUTES
+        pause = PAUSE_SECONDS
         while (running := observe()).ended is None and self._now() < end:
-            self._sleep(5 * PAUSE_SECONDS)
+            self._sleep(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
         if not running.ended:
             raise self._differs(
                 f"the last operation is {running.operation}, so the deployment did not take effect",

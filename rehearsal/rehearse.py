@@ -100,7 +100,7 @@ class Rehearsal:
     def play(self) -> None:
         """Every part, up to the first that fails; then clears away."""
         with self._timed("stand-ins"):
-            self._start()
+            self.start()
         emulated = self.running
         assert emulated is not None
         fault = self.options.fault
@@ -152,7 +152,8 @@ class Rehearsal:
 
     # The stand-ins.
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Starts the stand-ins; the stack ends them."""
         bin = self.directory / "bin"
         bin.mkdir()
         self.machines = self.stack.enter_context(Machines(self.directory / "machines", self._runner()))
@@ -229,13 +230,17 @@ class Rehearsal:
 
         outputs = boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-data")["Stacks"][0]["Outputs"]
         (uri,) = (output["OutputValue"] for output in outputs if output["OutputKey"] == "RepositoryUri")
+        with self._timed("image, without a tool"):
+            print("Neither podman nor buildah is there to build the image: pushing its source.", file=sys.stderr)
+            self.push(uri)
+        return True
+
+    def push(self, uri: str) -> None:
+        """Puts an image of the source into a repository without building it."""
         context = self.options.context
         tag = context.tag()
-        with self._timed("image, without a tool"):
-            files = {name: context.directory / name for name in context.files()}
-            self._registry(basic("AWS", self.machines.token)).push(f"{uri}:{tag}", files, {"BUILD_ID": tag})
-            print(f"Pushed {tag} as it is: neither podman nor buildah is there to build it.", file=sys.stderr)
-        return True
+        files = {name: context.directory / name for name in context.files()}
+        self._registry(basic("AWS", self.machines.token)).push(f"{uri}:{tag}", files, {"BUILD_ID": tag})
 
     def _source(self) -> list[str]:
         """The options that say what the image is made from."""

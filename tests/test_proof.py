@@ -76,7 +76,7 @@ def test_what_aws_tells_is_operation_status_and_image(world: World) -> None:
 def test_an_operation_under_way_is_waited_for(world: World) -> None:
     under_way = replace(RUNNING, operation="UPDATE_SERVICE IN_PROGRESS", ended=None)
     assert told(world, under_way, under_way, RUNNING)[0] == "CREATE_SERVICE SUCCEEDED"
-    assert world.seconds == 10
+    assert world.seconds == 2.5
 
 
 @pytest.mark.parametrize(

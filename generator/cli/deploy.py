@@ -24,6 +24,7 @@ from generator.contract import DATA_LAYER
 from generator.errors import DeployError, UsageError
 
 if TYPE_CHECKING:
+    from generator.changeset import ChangeSet
     from generator.cli.service import Service
     from generator.deploy import Conversation, Prepared, Request
 
@@ -148,10 +149,20 @@ def _agreed(talk: Conversation, layer: str, prepared: Prepared, arguments: argpa
         return DONE
     if told.refusals:
         return DATA_WOULD_BE_LOST
+    _refuse_during_rotation(prepared.change_set, arguments)
     if arguments.yes or _says_yes(f"Deploy this to {prepared.change_set.stack_name}? [y/N] "):
         return None
     print("Nothing was changed.", file=sys.stderr)
     return FAILED
+
+
+def _refuse_during_rotation(made: ChangeSet, arguments: argparse.Namespace) -> None:
+    from generator.cli.stacks import clients
+    from generator.rotation import USER, refuse_meanwhile
+
+    users = [change.physical_id for change in made.changes if change.resource_type == USER and change.physical_id]
+    if users:
+        refuse_meanwhile(made.stack_name, users, *clients(arguments, "memorydb"))
 
 
 def _settled(talk: Conversation, stack_name: str, arguments: argparse.Namespace) -> bool:

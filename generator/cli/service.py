@@ -156,6 +156,14 @@ class Service:
         with explained(stack_name):
             return self._compute.running(self._client, service_arn)
 
+    def redeploy(self, stack: Stack) -> None:
+        """Starts the service anew, so that it reads its secrets again, and proves that it runs."""
+        from generator.deploy import explained
+
+        with explained(stack.name):
+            self._compute.redeploy(self._client, stack.outputs[contract.SERVICE_ARN])
+        self.prove(stack)
+
     def prove(self, stack: Stack) -> None:
         """Tells what is seen; raises DeployError, after the end of the log, where it is not as it should be."""
         from generator.proof import NotProvenError, Proof

@@ -27,6 +27,9 @@ shipped: dict[str, int] = {}
 groups: dict[str, str] = {}
 
 
+DRAIN_SECONDS = 1
+
+
 class Unhealthy(Exception):
     """The new instance does not answer; what ran before still runs."""
 
@@ -81,6 +84,8 @@ def deploy(service: dict[str, Any], source: dict[str, Any], health: dict[str, An
     machines.ask("route", host=service["ServiceUrl"], id=instance)
     before, running[arn] = running.get(arn), instance
     if before:
+        # Requests that are under way, or found the old instance a moment ago, are let finish.
+        time.sleep(DRAIN_SECONDS)
         stop(before)
     log(arn, "service", "events", "[AppRunner] Deployment completed successfully.")
 

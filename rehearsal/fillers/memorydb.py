@@ -29,6 +29,7 @@ def install() -> None:
         "memorydb",
         "AmazonMemoryDB",
         {
+            "UpdateUser": access.change_user,
             "DescribeUsers": lambda asked: {"Users": named(users, asked.get("UserName"), "User")},
             "DescribeACLs": lambda asked: {"ACLs": named(acls, asked.get("ACLName"), "ACL")},
             "DescribeSubnetGroups": lambda asked: {

@@ -7,8 +7,8 @@ from typing import Any
 from ministack.services import ec2
 
 from rehearsal.fillers import machines
-from rehearsal.fillers.memorydb_store import Made, Props, acls, clusters, new, subnet_groups, users
-from rehearsal.fillers.service import arn
+from rehearsal.fillers.memorydb_store import Made, Props, acls, clusters, named, new, subnet_groups, users
+from rehearsal.fillers.service import Refused, arn
 
 # By user: MemoryDB tells nobody, but its nodes must know them.
 passwords: dict[str, list[str]] = {}
@@ -54,6 +54,16 @@ def update_user(name: str, old: Props, props: Props, stack_name: str) -> Made:
     if machines.attached():
         machines.ask("user", name=name, access=users[name]["AccessString"], passwords=passwords[name])
     return name, {"Arn": users[name]["ARN"], "Status": "active"}
+
+
+def change_user(asked: dict[str, Any]) -> dict[str, Any]:
+    """API reference, UpdateUser: AuthenticationMode, where it is given, replaces the passwords."""
+    (user,) = named(users, asked["UserName"], "User")
+    try:
+        update_user(user["Name"], {}, {"AccessString": user["AccessString"], **asked}, "")
+    except ValueError as error:
+        raise Refused("InvalidParameterValueException", str(error)) from None
+    return {"User": user}
 
 
 def delete_user(name: str, props: Props) -> None:

@@ -1,0 +1,250 @@
+"""The days after, on real parts: what docs/operations.md says, in the rehearsal's world, with requests going on."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+import redis
+
+from generator import contract
+from generator.cli import main
+from generator.context import Context
+from generator.layers import default_layers
+from rehearsal.rehearse import Options, Rehearsal
+from tests.load import CONNECTIONS
+
+ROOT = Path(__file__).parents[1]
+
+
+class World:
+    """A rehearsal's stand-ins and the command in them. `capsys` is the running test's."""
+
+    def __init__(self, rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]) -> None:
+        self.rehearsal = rehearsal
+        self._capsys = capsys
+        self.said = ""
+
+    def __call__(self, *arguments: str) -> int:
+        code = main(default_layers, list(arguments))
+        captured = self._capsys.readouterr()
+        self.said = captured.out + captured.err
+        return code
+
+    def must(self, *arguments: str) -> None:
+        assert self(*arguments) == 0, self.said
+
+    def ask(self, method: str, path: str, body: dict[str, str] | None = None, stack: str = "users-apprunner") -> int:
+        """The status of a request to the service's public URL, over a connection of its own."""
+        return self.answer(method, output(stack, contract.SERVICE_URL), path, body)[0]
+
+    def answer(self, method: str, url: str, path: str, body: dict[str, str] | None = None) -> tuple[int, bytes]:
+        proxy = urlsplit(os.environ["HTTPS_PROXY"])
+        assert proxy.hostname
+        trust = ssl.create_default_context()
+        connection = http.client.HTTPSConnection(proxy.hostname, proxy.port, timeout=20, context=trust)
+        connection.set_tunnel(urlsplit(url).netloc, 443)
+        try:
+            connection.request(method, path, json.dumps(body) if body else None)
+            answered = connection.getresponse()
+            return answered.status, answered.read()
+        finally:
+            connection.close()
+
+    @contextmanager
+    def load(self) -> Iterator[list[str]]:
+        """Writes and reads from 16 connections while it is open; what went wrong, after it is closed."""
+        url = output("users-apprunner", contract.SERVICE_URL)
+        ended = threading.Event()
+        wrong: list[str] = []
+        done = [0] * CONNECTIONS
+
+        def work(number: int) -> None:
+            while not ended.is_set():
+                email = f"load-{number}-{done[number]}@foo.com"
+                try:
+                    wrote, _ = self.answer("POST", url, "/", {"email": email, "name": "a"})
+                    read, body = self.answer("GET", url, f"/{email}")
+                    if (wrote, read) != (200, 200) or json.loads(body)["email"] != email:
+                        wrong.append(f"{email}: {wrote}, {read}")
+                except (OSError, http.client.HTTPException, ValueError) as error:
+                    wrong.append(f"{email}: {error!r}")
+                done[number] += 1
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(CONNECTIONS)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield wrong
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+            print(f"{2 * sum(done)} requests from {CONNECTIONS} connections")
+        assert min(done) > 0
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """The stand-ins, with both layers deployed; the image is pushed by other means than a container tool."""
+    with ExitStack() as stack:
+        directory = tmp_path_factory.mktemp("rehearsal")
+        made = Rehearsal(
+            lambda argv: main(default_layers, argv), Options(Context(ROOT), process=True), directory, stack
+        )
+        made.start()
+        assert made.run(["deploy", "--yes", "--layer", "data"]) == 0
+        made.push(output("users-data", contract.REPOSITORY_URI))
+        assert made.run(["deploy", "--yes"]) == 0
+        yield made
+
+
+@pytest.fixture
+def world(rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]) -> World:
+    capsys.readouterr()
+    return World(rehearsal, capsys)
+
+
+def output(stack: str, key: str) -> str:
+    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+    return str(outputs[key])
+
+
+# The password.
+
+
+def lets_in(world: World, password: str) -> bool:
+    """Whether the cluster takes the user with this password."""
+    (cluster,) = world.rehearsal.machines.clusters.values()
+    (user,) = boto3.client("memorydb").describe_users()["Users"]
+    try:
+        with cluster.client(cluster.nodes[0], username=user["Name"], password=password) as client:
+            client.hgetall("user:")
+    except redis.AuthenticationError:
+        return False
+    return True
+
+
+def password(world: World) -> str:
+    secret = output("users-data", contract.PASSWORD_SECRET_ARN)
+    return str(boto3.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
+
+
+def test_a_password_is_rotated_without_a_failed_request(world: World) -> None:
+    old = password(world)
+    with world.load() as wrong:
+        time.sleep(1)
+        world.must("rotate", "--yes")
+        time.sleep(1)
+    new = password(world)
+    assert wrong == []
+    assert old != new
+    assert (lets_in(world, old), lets_in(world, new)) == (False, True)
+    assert old not in world.said
+    assert new not in world.said
+    assert "users-apprunner is deployed anew" in world.said
+    assert "a user           written, read back, deleted" in world.said
+
+
+@pytest.mark.parametrize("step", ["update_user", "update_secret_version_stage", "start_deployment"])
+def test_an_interrupted_rotation_is_finished_by_beginning_it_again(
+    step: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from generator.cli import stacks
+
+    def interrupted(*arguments: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    def clients(*arguments: object) -> list[object]:
+        made = real(*arguments)  # type: ignore[arg-type]
+        for client in made:
+            if hasattr(client, step):
+                setattr(client, step, interrupted)
+        return made
+
+    old = password(world)
+    real = stacks.clients
+    monkeypatch.setattr(stacks, "clients", clients)
+    assert world("rotate", "--yes") == 130
+    assert world.ask("GET", "/ready") == 200
+    monkeypatch.undo()
+    world.must("rotate", "--yes")
+    assert "an unfinished rotation is gone on with" in world.said
+    assert not lets_in(world, old)
+    assert lets_in(world, password(world))
+    assert world.ask("GET", "/ready") == 200
+
+
+def test_a_deployment_between_the_steps_of_a_rotation_is_refused(world: World) -> None:
+    memorydb = boto3.client("memorydb")
+    (user,) = memorydb.describe_users()["Users"]
+    memorydb.update_user(
+        UserName=user["Name"],
+        AuthenticationMode={"Type": "password", "Passwords": [password(world), "another-password-of-24-c"]},
+    )
+    assert world("deploy", "--yes", "--layer", "data", "--tag", "a=b") == 1
+    assert "users-data: The user's password is being rotated" in world.said
+    world.must("rotate", "--yes")
+    assert not lets_in(world, "another-password-of-24-c")
+
+
+def test_without_a_password_there_is_nothing_to_rotate(world: World) -> None:
+    assert world("rotate", "--yes", "--name", "nobody") == 1
+    assert "nobody-data: There is no password to rotate: the stack does not exist." in world.said
+
+
+# Pausing and scaling.
+
+
+def test_a_paused_service_comes_back_with_its_data(world: World) -> None:
+    assert world.ask("POST", "/", {"email": "user1@foo.com", "name": "user1"}) == 200
+    arn = output("users-apprunner", contract.SERVICE_ARN)
+    apprunner = boto3.client("apprunner")
+    apprunner.pause_service(ServiceArn=arn)
+    with pytest.raises(OSError, match="502"):
+        world.ask("GET", "/user1@foo.com")
+    apprunner.resume_service(ServiceArn=arn)
+    assert world.ask("GET", "/user1@foo.com") == 200
+
+
+def test_scaling_goes_on_under_load(world: World) -> None:
+    with world.load() as wrong:
+        world.must(
+            "deploy", "--yes", "--parameter", "Cpu=2048", "--parameter", "Memory=4096", "--parameter", "MaxSize=9"
+        )
+    assert wrong == []
+
+
+# Another cluster with the same data.
+
+
+def test_a_cluster_is_replaced_side_by_side_and_the_data_moves_with_it(world: World) -> None:
+    user = {"email": "user1@foo.com", "name": "user1"}
+    assert world.ask("POST", "/", user) == 200
+    memorydb = boto3.client("memorydb")
+    (cluster,) = memorydb.describe_clusters()["Clusters"]
+    memorydb.create_snapshot(ClusterName=cluster["Name"], SnapshotName="move")
+
+    second = ["--data-stack", "users-data-2"]
+    world.must("deploy", "--yes", "--layer", "data", *second, "--parameter", "SnapshotName=move")
+    world.rehearsal.push(output("users-data-2", contract.REPOSITORY_URI))
+    world.must("deploy", "--yes", "--layer", "apprunner", *second)
+    assert world.ask("GET", "/user1@foo.com") == 200
+
+    world.must("destroy", "--yes", "--layer", "data", "--purge-images")
+    assert [one["Name"] for one in memorydb.describe_clusters()["Clusters"]] != [cluster["Name"]]
+    url = output("users-apprunner", contract.SERVICE_URL)
+    status, body = world.answer("GET", url, "/user1@foo.com")
+    assert (status, json.loads(body)) == (200, user)
+    world.must("destroy", "--yes", *second, "--purge-images")
