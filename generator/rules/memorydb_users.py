@@ -103,6 +103,26 @@ class PasswordForm(PasswordRule, CfnLintKeyword):
             )
 
 
+class PasswordOrIam(UserRule, CfnLintKeyword):
+    id = "E9619"
+    shortdesc = "MemoryDB user has passwords or IAM"
+    description = "A user of type iam has no passwords, and one of type password has at least one."
+    source_url = f"{SERVICE_GUIDE}/auth-iam.html"
+
+    def validate(self, validator: Any, _: Any, properties: Any, __: Any) -> Iterator[ValidationError]:
+        for mode, narrowed, _ in validator.resolve_value(properties.get("AuthenticationMode")):
+            if not isinstance(mode, dict):
+                continue
+            for kind, within, error in narrowed.resolve_value(mode.get("Type")):
+                if error is not None:
+                    continue
+                given = [value for value, _narrowed, _ in within.resolve_value(mode.get("Passwords")) if value]
+                if kind == "iam" and given:
+                    yield ValidationError("A user of type iam has no passwords", path=deque(["AuthenticationMode"]))
+                elif kind == "password" and not given:
+                    yield ValidationError("A user of type password needs one", path=deque(["AuthenticationMode"]))
+
+
 class GeneratedPassword(CloudFormationLintRule):
     id = "E9603"
     shortdesc = "A generated MemoryDB password is always legal"
