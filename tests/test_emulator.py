@@ -174,6 +174,32 @@ def test_other_shapes_come_and_go_as_well(cloud: Cloud, throwaway: Callable[[str
     boto3.client("memorydb").delete_snapshot(SnapshotName=final)
 
 
+def test_an_import_that_is_not_chosen_is_none(cloud: Cloud, throwaway: Callable[[str], str]) -> None:
+    topic = {"TopicName": {"Fn::If": ["Imports", {"Fn::ImportValue": "nobody-exports-this"}, {"Ref": "AWS::NoValue"}]}}
+    body = {
+        "Parameters": {"Way": {"Type": "String"}},
+        "Conditions": {"Imports": {"Fn::Equals": [{"Ref": "Way"}, "in"]}},
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": topic}},
+    }
+    stack = throwaway("imports")
+    assert cloud.deploy(stack, body, "CREATE", Way="out") == "CREATE_COMPLETE"
+    refused = cloud.change_set(stack, body, Way="in")
+    assert (refused["Status"], refused["StatusReason"]) == ("FAILED", "No export named nobody-exports-this found.")
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [{"Type": "iam", "Passwords": ["a-password-of-some-length"]}, {"Type": "password"}, {"Type": "none"}],
+    ids=["iam-with-password", "password-without", "neither"],
+)
+def test_a_user_logs_in_with_a_password_or_with_iam(cloud: Cloud, throwaway: Callable[[str], str], mode: Any) -> None:
+    user = {"UserName": "someone", "AccessString": "on ~a:* -@all +hget", "AuthenticationMode": mode}
+    stack = throwaway("user")
+    assert cloud.deploy(
+        stack, {"Resources": {"User": {"Type": "AWS::MemoryDB::User", "Properties": user}}}, "CREATE"
+    ) == ("ROLLBACK_COMPLETE")
+
+
 def test_the_generated_password_has_no_punctuation(layers: Cloud) -> None:
     secret = boto3.client("secretsmanager").get_secret_value(SecretId=layers.outputs(DATA)["PasswordSecretArn"])
     assert len(secret["SecretString"]) == 64

@@ -3,18 +3,21 @@
 Facts: user guide, "Get exported outputs from a deployed CloudFormation stack": "After another stack imports an output
 value, you can't delete the stack that is exporting the output value or modify the exported output value". An update
 learns it at its end and rolls back. The sentences are those of the knowledge centre, cloudformation-stack-export-name
--error; a newer one reads "Delete canceled. Cannot delete export X as it is in use by Y.".
+-error; a newer one reads "Delete canceled. Cannot delete export X as it is in use by Y.". An import counts where
+Fn::If has chosen it, in a resource or output that is there (user guide, "Conditions": what is not chosen is ignored; of
+imports in particular nothing is said).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ministack.services.cloudformation import _exports, _stacks, handlers, stacks
+from ministack.services.cloudformation import _exports, _stacks, engine, handlers, stacks
 from ministack.services.cloudformation.helpers import _error, _p
 
 
 def install() -> None:
+    imported = handlers._imported_export_names
     resolve, delete = stacks._resolve_stack_outputs, handlers._ACTION_HANDLERS["DeleteStack"]
 
     def resolved(*arguments: Any) -> Any:
@@ -44,8 +47,35 @@ def install() -> None:
                         return _error("ValidationError", str(error))
         return delete(params)
 
+    handlers._imported_export_names = lambda stack, name: imported({**stack, "_template": chosen(stack)}, name)
     stacks._resolve_stack_outputs = resolved
     handlers._ACTION_HANDLERS["DeleteStack"] = deleted
+
+
+def chosen(stack: dict[str, Any]) -> dict[str, Any]:
+    """The stack's template without what its conditions leave out."""
+    template = stack.get("_template") or {}
+    conditions = engine._evaluate_conditions(template, stack.get("_resolved_params", {})) if template else {}
+
+    def choose(node: Any) -> Any:
+        match node:
+            case {"Fn::If": [condition, yes, no]}:
+                return choose(yes if conditions[condition] else no)
+            case dict():
+                return {key: choose(value) for key, value in node.items()}
+            case list():
+                return [choose(value) for value in node]
+        return node
+
+    sections = {
+        section: {
+            name: choose(body)
+            for name, body in template.get(section, {}).items()
+            if conditions.get(body.get("Condition"), True)
+        }
+        for section in ("Resources", "Outputs")
+    }
+    return {**template, **sections}
 
 
 def refuse_if_imported(name: str, fate: str) -> None:

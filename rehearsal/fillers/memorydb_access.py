@@ -19,26 +19,38 @@ passwords: dict[str, list[str]] = {}
 def create_user(logical_id: str, props: Props, stack_name: str) -> Made:
     name = props["UserName"]
     new(users, name, "User")
-    passwords[name] = checked_passwords(props)
     users[name] = {
         "Name": name,
         "Status": "active",
-        "AccessString": props.get("AccessString", ""),
         "ACLNames": [],
-        "MinimumEngineVersion": "6.2",
-        "Authentication": {
-            "Type": props["AuthenticationMode"].get("Type", "password"),
-            "PasswordCount": len(passwords[name]),
-        },
         "ARN": arn("memorydb", f"user/{name}"),
+        **changeable(props),
     }
     return name, {"Arn": users[name]["ARN"], "Status": "active"}
 
 
-def checked_passwords(props: Props) -> list[str]:
+def changeable(props: Props) -> dict[str, Any]:
+    """What UpdateUser takes (API reference): the access string, and the AuthenticationMode with its type. MemoryDB
+    guide, "Authenticating with IAM": it takes engine 7.0."""
+    kind = props["AuthenticationMode"].get("Type", "password")
+    given = checked_passwords(kind, props["AuthenticationMode"].get("Passwords") or [])
+    passwords[props["UserName"]] = given
+    authentication = {"Type": kind} if kind == "iam" else {"Type": kind, "PasswordCount": len(given)}
+    return {
+        "AccessString": props.get("AccessString", ""),
+        "MinimumEngineVersion": "7.0" if kind == "iam" else "6.2",
+        "Authentication": authentication,
+    }
+
+
+def checked_passwords(kind: str, given: list[str]) -> list[str]:
     """MemoryDB guide, "Authenticating users with Access Control Lists": one or two passwords of 16 to 128 printable
-    characters, none of , " / @."""
-    given = props["AuthenticationMode"].get("Passwords") or []
+    characters, none of , " / @. API reference, AuthenticationMode: "the password(s) used for authentication", so none
+    with iam; CreateUser has InvalidParameterCombinationException, whose sentence is not documented."""
+    if kind not in ("password", "iam"):
+        raise ValueError("The authentication type must be password or iam.")
+    if bool(given) == (kind == "iam"):
+        raise ValueError("A user of type iam has no password, and one of type password needs one.")
     for password in given:
         if not 16 <= len(password) <= 128 or not password.isprintable() or set(password) & set(',"/@'):
             raise ValueError("Passwords must be 16 to 128 printable characters, without comma, quote, slash and @.")
@@ -48,9 +60,7 @@ def checked_passwords(props: Props) -> list[str]:
 
 
 def update_user(name: str, old: Props, props: Props, stack_name: str) -> Made:
-    users[name]["AccessString"] = props.get("AccessString", "")
-    passwords[name] = checked_passwords(props)
-    users[name]["Authentication"]["PasswordCount"] = len(passwords[name])
+    users[name].update(changeable(props))
     if machines.attached():
         machines.ask("user", name=name, access=users[name]["AccessString"], passwords=passwords[name])
     return name, {"Arn": users[name]["ARN"], "Status": "active"}
