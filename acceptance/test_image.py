@@ -99,7 +99,7 @@ def test_without_redis_it_starts_and_says_what_is_wrong(engine: Engine, image: s
         assert UNREACHABLE[settings.PASSWORD] not in container.log()
 
 
-@pytest.mark.parametrize("missing", settings.REQUIRED)
+@pytest.mark.parametrize("missing", settings.REQUIRED[settings.BY_PASSWORD])
 def test_without_a_required_variable_it_ends_and_names_it(engine: Engine, image: str, missing: str) -> None:
     id = engine.start(image, {name: value for name, value in UNREACHABLE.items() if name != missing})
     try:

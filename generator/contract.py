@@ -17,6 +17,7 @@ CLUSTER_NAME = "ClusterName"
 CLUSTER_ARN = "ClusterArn"
 USER_NAME = "UserName"
 USER_ARN = "UserArn"
+# Only with a password.
 PASSWORD_SECRET_ARN = "PasswordSecretArn"
 REPOSITORY_URI = "RepositoryUri"
 REPOSITORY_ARN = "RepositoryArn"
@@ -38,6 +39,11 @@ EXPORTS = (
 # The data layer's cluster leaves a snapshot of this name, a hyphen and the stack's ID without its hyphens.
 FINAL_SNAPSHOT_LABEL = "final"
 
+# Of every layer: how the service logs in to MemoryDB, and the two ways.
+AUTHENTICATION = "Authentication"
+PASSWORD = "password"
+IAM = "iam"
+
 # Parameters of a compute layer that have no default.
 DATA_STACK_NAME = "DataStackName"
 IMAGE_URI = "ImageUri"
@@ -53,6 +59,10 @@ READY_PATH = "/ready"
 ENV_CLUSTER_ENDPOINT = "MEMORYDB_CLUSTER_ENDPOINT"
 ENV_USERNAME = "MEMORYDB_USERNAME"
 ENV_PASSWORD = "MEMORYDB_PASSWORD"
+# With IAM these stand in the password's place.
+ENV_AUTHENTICATION = "MEMORYDB_AUTHENTICATION"
+ENV_CLUSTER_NAME = "MEMORYDB_CLUSTER_NAME"
+ENV_REGION = "AWS_REGION"
 
 MEMORYDB_PORT = 6379
 USER_KEYS = "user:*"

@@ -94,9 +94,11 @@ class Part(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-def export(name: str, description: str, value: AWSHelperFn) -> Output:
-    """An output that other stacks import as `<stack name>-<name>`."""
-    return Output(name, Description=description, Value=value, Export=Export(Sub(f"${{AWS::StackName}}-{name}")))
+def export(name: str, description: str, value: AWSHelperFn, *, when: Condition | None = None) -> Output:
+    """An output that other stacks import as `<stack name>-<name>`, there only `when` the condition holds."""
+    conditional = {} if when is None else {"Condition": when.name}
+    export = Export(Sub(f"${{AWS::StackName}}-{name}"))
+    return Output(name, Description=description, Value=value, Export=export, **conditional)
 
 
 def why(reason: str) -> dict[str, object]:

@@ -16,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,13 @@ class Tls:
 
 
 class Node:
-    """One server process and its directory."""
+    """One server process and its directory. Clients are told `announced`, its own port unless a proxy is in front."""
 
-    def __init__(self, directory: Path, port: int, bus_port: int) -> None:
+    def __init__(self, directory: Path, port: int, bus_port: int, announced: int | None = None) -> None:
         self.directory = directory
         self.port = port
         self.bus_port = bus_port
+        self.announced = announced or port
         self.id = hashlib.sha1(str(port).encode()).hexdigest()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -102,9 +104,11 @@ class Cluster:
         server: str = "redis-server",
         administered: bool = True,
         durable: bool = False,
+        announced: Sequence[int] = (),
     ) -> None:
         """`administered` leaves the default user all rights, without a password; otherwise there is only `user`.
-        `durable` keeps the data in `directory` when the cluster stops."""
+        `durable` keeps the data in `directory` when the cluster stops. `announced` are the ports that clients are told,
+        one for each node; those of proxies, which then stand in front of primaries only: replicas would call them."""
         self.user = user
         self._users = (user, *others)
         self.tls = tls
@@ -112,7 +116,8 @@ class Cluster:
         self._administered = administered
         ports = _free_ports(2 * shards * (1 + replicas))
         self.nodes = [
-            Node(directory / f"node-{number}", ports.pop(), ports.pop()) for number in range(shards * (1 + replicas))
+            Node(directory / f"node-{number}", ports.pop(), ports.pop(), told)
+            for number, told in zip(range(shards * (1 + replicas)), chain(announced, repeat(None)), strict=False)
         ]
         self._shards = shards
         for node in self.nodes:
@@ -128,7 +133,7 @@ class Cluster:
 
     @property
     def endpoint(self) -> str:
-        return f"{HOST}:{self.nodes[0].port}"
+        return f"{HOST}:{self.nodes[0].announced}"
 
     def __enter__(self) -> Cluster:
         self.start()
@@ -193,6 +198,8 @@ class Cluster:
         yield "cluster-enabled yes"
         yield f"cluster-port {node.bus_port}"
         yield f"cluster-announce-hostname {HOST}"
+        if node.announced != node.port:
+            yield f"cluster-announce-{'tls-' if self.tls else ''}port {node.announced}"
         yield "cluster-preferred-endpoint-type hostname"
         # A second to notice that a node is gone; MemoryDB does not tell its own.
         yield "cluster-node-timeout 1000"
@@ -227,7 +234,7 @@ class Cluster:
             flags = "master" if node is primary else "slave"
             first, after = (SLOTS * edge // self._shards for edge in (shard, shard + 1))
             lines.append(
-                f"{node.id} {ADDRESS}:{node.port}@{node.bus_port},{HOST} {'myself,' if node is me else ''}{flags} "
+                f"{node.id} {ADDRESS}:{node.announced}@{node.bus_port},{HOST} {'myself,' if node is me else ''}{flags} "
                 f"{'-' if node is primary else primary.id} 0 0 {shard + 1} connected"
                 + (f" {first}-{after - 1}" if node is primary else "")
             )

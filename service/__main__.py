@@ -11,6 +11,7 @@ from service.app import create_app
 from service.server import Server
 from service.settings import SettingsError, settings
 from service.store import Store
+from service.tokens import Credentials, NobodyToAskError, Tokens, botocore_credentials
 
 WRONG_ENVIRONMENT = 64
 
@@ -22,9 +23,17 @@ def main() -> int:
         print(error, file=sys.stderr)
         return WRONG_ENVIRONMENT
     logs.configure(chosen.log_level)
+    tokens = Tokens(chosen.iam, chosen.username, Credentials(botocore_credentials)) if chosen.iam else None
+    if tokens:
+        try:
+            tokens.prepare()
+        except NobodyToAskError as error:
+            print(error, file=sys.stderr)
+            return WRONG_ENVIRONMENT
     # glibc's resolver waits 5 seconds, twice, for each server that does not answer, and no deadline reaches it.
     os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
-    app = create_app(Store(chosen), seconds=chosen.deadline, build_id=chosen.build_id)
+    store = Store(chosen, tokens.token if tokens else None)
+    app = create_app(store, seconds=chosen.deadline, build_id=chosen.build_id)
     try:
         server = Server(app, chosen.host, chosen.port, chosen.threads)
     except OSError as error:

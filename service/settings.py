@@ -10,7 +10,10 @@ from typing import TypeVar
 CLUSTER_ENDPOINT = "MEMORYDB_CLUSTER_ENDPOINT"
 USERNAME = "MEMORYDB_USERNAME"
 PASSWORD = "MEMORYDB_PASSWORD"
-REQUIRED = (CLUSTER_ENDPOINT, USERNAME, PASSWORD)
+AUTHENTICATION = "MEMORYDB_AUTHENTICATION"
+CLUSTER_NAME = "MEMORYDB_CLUSTER_NAME"
+REGION = "AWS_REGION"
+REAUTHENTICATE = "MEMORYDB_REAUTHENTICATE_SECONDS"
 
 TLS = "MEMORYDB_TLS"
 TLS_CA_FILE = "MEMORYDB_TLS_CA_FILE"
@@ -22,7 +25,15 @@ REQUEST_DEADLINE = "REQUEST_DEADLINE"
 LOG_LEVEL = "LOG_LEVEL"
 BUILD_ID = "BUILD_ID"
 
+WAYS_TO_LOG_IN = ("password", "iam")
+BY_PASSWORD, IAM = WAYS_TO_LOG_IN
+REQUIRED = {
+    BY_PASSWORD: (CLUSTER_ENDPOINT, USERNAME, PASSWORD),
+    IAM: (CLUSTER_ENDPOINT, USERNAME, CLUSTER_NAME, REGION),
+}
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+# MemoryDB cuts a connection 12 hours after it has logged in (developer guide, "Authenticating with IAM").
+LONGEST_LOGIN = 12 * 3600
 
 T = TypeVar("T")
 
@@ -32,13 +43,23 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
+class Iam:
+    """What a token is signed for; a connection older than `reauthenticate` seconds logs in again."""
+
+    cluster_name: str
+    region: str
+    reauthenticate: float = 11 * 3600
+
+
+@dataclass(frozen=True)
 class Settings:
-    """What the environment says. `deadline` is in seconds."""
+    """What the environment says. `deadline` is in seconds; with `iam` there is no password."""
 
     redis_host: str
     redis_port: int
     username: str
-    password: str = field(repr=False)
+    password: str = field(default="", repr=False)
+    iam: Iam | None = None
     tls: bool = True
     tls_ca_file: str | None = None
     read_replicas: bool = False
@@ -55,9 +76,6 @@ def settings(environment: Mapping[str, str]) -> Settings:
 
     An empty variable counts as missing: that is what a template or a shell makes of a value it does not have.
     """
-    missing = [name for name in REQUIRED if not environment.get(name)]
-    if missing:
-        raise SettingsError(f"Missing from the environment: {', '.join(missing)}.")
 
     def read(name: str, default: T, parse: Callable[[str], T | None], expected: str) -> T:
         text = environment.get(name, "")
@@ -68,19 +86,33 @@ def settings(environment: Mapping[str, str]) -> Settings:
             raise SettingsError(f"{name} must be {expected}.")
         return value
 
+    way = read(AUTHENTICATION, BY_PASSWORD, _one_of(WAYS_TO_LOG_IN), "password or iam")
+    missing = [name for name in REQUIRED[way] if not environment.get(name)]
+    if missing:
+        raise SettingsError(f"Missing from the environment: {', '.join(missing)}.")
     host, port = read(CLUSTER_ENDPOINT, ("", 0), _endpoint, "host:port")
+    tls = read(TLS, Settings.tls, _switch, "true or false")
+    iam = None
+    if way == IAM:
+        if not tls:
+            raise SettingsError(f"{TLS} must be true with {IAM}: a token in clear would be anybody's.")
+        after = read(
+            REAUTHENTICATE, Iam.reauthenticate, _seconds(1, LONGEST_LOGIN - 1), f"seconds, 1 to {LONGEST_LOGIN - 1}"
+        )
+        iam = Iam(environment[CLUSTER_NAME], environment[REGION], after)
     return Settings(
         redis_host=host,
         redis_port=port,
         username=environment[USERNAME],
-        password=environment[PASSWORD],
-        tls=read(TLS, Settings.tls, _switch, "true or false"),
+        password="" if iam else environment[PASSWORD],
+        iam=iam,
+        tls=tls,
         tls_ca_file=read(TLS_CA_FILE, Settings.tls_ca_file, _file, "a file that can be read"),
         read_replicas=read(READ_REPLICAS, Settings.read_replicas, _switch, "true or false"),
         host=environment.get(HOST) or Settings.host,
         port=read(PORT, Settings.port, _whole(1, 65535), "a port, 1 to 65535"),
         threads=read(THREADS, Settings.threads, _whole(1, 64), "1 to 64"),
-        deadline=read(REQUEST_DEADLINE, Settings.deadline, _seconds, "seconds, 0.1 to 60"),
+        deadline=read(REQUEST_DEADLINE, Settings.deadline, _seconds(0.1, 60), "seconds, 0.1 to 60"),
         log_level=read(LOG_LEVEL, Settings.log_level, _level, f"one of {', '.join(LOG_LEVELS)}"),
         build_id=environment.get(BUILD_ID) or Settings.build_id,
     )
@@ -114,12 +146,19 @@ def _whole(least: int, most: int) -> Callable[[str], int | None]:
     return parse
 
 
-def _seconds(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0.1 <= value <= 60 else None
+def _seconds(least: float, most: float) -> Callable[[str], float | None]:
+    def parse(text: str) -> float | None:
+        try:
+            value = float(text)
+        except ValueError:
+            return None
+        return value if least <= value <= most else None
+
+    return parse
+
+
+def _one_of(known: tuple[str, ...]) -> Callable[[str], str | None]:
+    return lambda text: text if text in known else None
 
 
 def _level(text: str) -> str | None:

@@ -4,6 +4,9 @@ A user is the hash `user:<email>`, as the program this replaces stores it. redis
 keeps one of its connections to each node it needs. This module decides which node that is, and what to do when it is
 the wrong one or does not answer: it follows redirections and tries again until the request's deadline, and not beyond.
 
+With IAM a connection logs in with a token, and again when it has grown old. Its age is looked at when a request takes
+it, before anything is sent, so never inside a transaction.
+
 Threads share nothing but the last seen assignment of slots and the set of nodes that fail, both replaced as a whole:
 nobody waits for a lock while somebody else waits for the network. Nothing happens between requests.
 docs/decisions/0010 says why redis-py's own cluster client is not used.
@@ -11,12 +14,13 @@ docs/decisions/0010 says why redis-py's own cluster client is not used.
 
 from __future__ import annotations
 
+import math
 import random
 import ssl
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -27,6 +31,7 @@ from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, InvalidResponse, MovedError, NoPermissionError, TryAgainError
 
 from service.settings import Settings
+from service.tokens import NoCredentialsError
 from service.users import Fields, UnavailableError
 
 # What the service does to the data layer. generator/contract.py grants it; a test holds the two together.
@@ -38,12 +43,16 @@ LONGEST_PAUSE = 0.2
 # A connection unused for longer is not trusted to be there: networks forget them without a word, AWS's after 350 s
 # (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html).
 IDLE_SECONDS = 120.0
+# Connections log in again after this part of the time, or a little later: not all at once.
+SOONEST_RENEWAL = 0.9
 # How long a list of replicas is believed.
 REPLICAS_SECONDS = 10.0
 # A redirection leads to the right node; a chain of them means that the nodes do not agree yet.
 PROMPT_REDIRECTIONS = 5
 
 Command = tuple[str, ...]
+# Makes a new token; takes until when it may wait, on `time.monotonic()`'s clock; may raise NoCredentialsError.
+Sign = Callable[[float], str]
 ASKING: Command = ("ASKING",)
 
 # What another node, or the same one a moment later, may do better.
@@ -87,14 +96,19 @@ class Slots:
 class Store:
     """Users by e-mail. A method takes its deadline on `time.monotonic()`'s clock and raises UnavailableError."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, sign: Sign | None = None) -> None:
+        """`sign` makes the tokens that connections log in with, where the settings say iam."""
         self._endpoint = Node(settings.redis_host, settings.redis_port)
         self._read_replicas = settings.read_replicas
         # The longest wait for one node. One that is stuck is left while there is still time to find its successor.
         self._patience = settings.deadline / 4
+        self._login = None
+        if settings.iam:
+            assert sign
+            self._login = _Login(settings.username, sign, settings.iam.reauthenticate)
         self._options: dict[str, Any] = {
-            "username": settings.username,
-            "password": settings.password,
+            "username": None if self._login else settings.username,
+            "password": None if self._login else settings.password,
             # RESP2 has no notifications that would arrive between answers.
             "protocol": 2,
             # CLIENT SETINFO is not permitted, and every connection would be logged as a violation.
@@ -235,8 +249,8 @@ class Store:
         connection = self._connection(node)
         if now - connection.used > IDLE_SECONDS:
             connection.disconnect()
-        reused = connection.is_connected
         connection.until = min(deadline, now + self._patience)
+        reused = connection.is_connected and (now < connection.renewal or connection.renew())
         try:
             try:
                 answers = connection.exchange(commands)
@@ -247,7 +261,7 @@ class Store:
                 answers = connection.exchange(commands)
         except redis.AuthenticationError as error:
             # redis-py counts it among the failures of a connection; no other node will say anything else.
-            raise _CredentialsError from error
+            raise (_TokenError if self._login else _CredentialsError) from error
         except (redis.ConnectionError, redis.TimeoutError):
             self._failing |= {node}
             raise
@@ -265,15 +279,67 @@ class Store:
         if node not in connections:
             for gone in connections.keys() - {*self._slots.members(), self._endpoint}:
                 connections.pop(gone).disconnect()
-            connections[node] = self._connection_class(host=node.host, port=node.port, **self._options)
+            connection = self._connection_class(host=node.host, port=node.port, **self._options)
+            if self._login:
+                connection.tokens = connection.credential_provider = _Tokens(self._login, connection)
+            connections[node] = connection
         return connections[node]
 
 
+class _Login(NamedTuple):
+    """Who logs in with tokens, and after how many seconds again."""
+
+    username: str
+    sign: Sign
+    reauthenticate: float
+
+
+class _Tokens(redis.CredentialProvider):
+    """What one connection logs in with: asked by redis-py when it connects, and by the connection when it renews."""
+
+    def __init__(self, login: _Login, connection: _Connection) -> None:
+        self._login = login
+        self._connection = connection
+
+    def get_credentials(self) -> tuple[str, str]:
+        return self.signed(self._connection.until)
+
+    def signed(self, until: float) -> tuple[str, str]:
+        """Raises _NoTokenError, which redis-py takes for an error of Redis and so closes what it has opened."""
+        try:
+            token = self._login.sign(until)
+        except NoCredentialsError as error:
+            raise _NoTokenError from error
+        part = random.uniform(SOONEST_RENEWAL, 1)
+        self._connection.renewal = time.monotonic() + part * self._login.reauthenticate
+        return self._login.username, token
+
+
 class _Connection(redis.Connection):
-    """A connection that waits for nothing longer than `until`: neither connecting, nor TLS, nor AUTH, nor an answer."""
+    """A connection that waits for nothing longer than `until`: neither connecting, nor TLS, nor credentials, nor AUTH,
+    nor an answer. It should log in again at `renewal`, which is never with a password."""
 
     until = 0.0
     used = 0.0
+    renewal = math.inf
+    tokens: _Tokens | None = None
+
+    def renew(self) -> bool:
+        """Logs in again; False, and closed, if that fails: a new connection logs in by itself.
+
+        Without credentials at hand it stays as it is, and nothing waits: MemoryDB keeps it for some time yet, and
+        whoever takes it next tries again.
+        """
+        assert self.tokens
+        try:
+            self.send_command("AUTH", *self.tokens.signed(0.0), check_health=False)
+            self.read_response()
+        except _NoTokenError:
+            return True
+        except redis.RedisError:
+            self.disconnect()
+            return False
+        return True
 
     def exchange(self, commands: Sequence[Command]) -> list[Any]:
         """Sends all commands, reads all answers, and raises the first that is an error."""
@@ -338,8 +404,18 @@ class _CredentialsError(redis.RedisError):
     """User name or password are not accepted."""
 
 
+class _TokenError(redis.RedisError):
+    """The token is not accepted."""
+
+
+class _NoTokenError(redis.RedisError):
+    """There is nothing to sign a token with."""
+
+
 # The first that is, or has caused, an error says what goes wrong.
 _REASONS: dict[type[BaseException], str] = {
+    _NoTokenError: "There are no AWS credentials to log in to Redis with.",
+    _TokenError: "Redis does not accept the service's IAM role.",
     _CredentialsError: "Redis does not accept the user name and password.",
     NoPermissionError: "Redis does not permit this user what the service needs.",
     redis.OutOfMemoryError: "Redis is out of memory.",

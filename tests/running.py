@@ -59,7 +59,7 @@ class Service(Client):
             port: int = probe.getsockname()[1]
         super().__init__(port)
         self._log = directory / f"service-{port}.log"
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MEMORYDB_")}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORYDB_", "AWS_"))}
         self._environment = {**inherited, settings.HOST: ADDRESS, settings.PORT: str(port), **environment}
 
     def __enter__(self) -> Service:

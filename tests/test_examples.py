@@ -43,11 +43,13 @@ def test_the_second_service_reads_its_own_secret_and_repository_only() -> None:
     template = json.loads((EXAMPLES / "second_service" / "orders-layer.json").read_text())
     imports = {reference.name for reference in references(template) if reference.kind == "Import"}
     assert {name.removeprefix("${DataStackName}-") for name in imports} == {
+        "ClusterArn",
         "ClusterEndpoint",
         "ClusterName",
         "MemoryDbSecurityGroupId",
         "OrdersPasswordSecretArn",
         "OrdersRepositoryArn",
+        "OrdersUserArn",
         "OrdersUserName",
         "PrivateSubnetIds",
         "VpcId",

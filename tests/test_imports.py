@@ -77,7 +77,8 @@ ALLOWED = {
     "service/settings.py": set(),
     "service/users.py": {"msgspec"},
     "service/openapi.py": {"msgspec", "service.users"},
-    "service/store.py": {"redis", "service.settings", "service.users"},
+    "service/tokens.py": {"botocore", "service.settings"},
+    "service/store.py": {"redis", "service.settings", "service.tokens", "service.users"},
     "service/app.py": {"falcon", "service.openapi", "service.users"},
     "service/server.py": {"service.app", "waitress"},
     "service/logs.py": set(),
@@ -87,6 +88,7 @@ ALLOWED = {
         "service.server",
         "service.settings",
         "service.store",
+        "service.tokens",
     },
     "generator/__init__.py": {
         "generator.compute",
@@ -113,6 +115,7 @@ LAZY = {
     "generator/cli/rehearse.py": {"rehearsal"},
     "generator/cli/serve.py": {"rehearsal"},
     "generator/cli/stacks.py": {"boto3", "botocore", "generator.deploy", "rich"},
+    "service/tokens.py": {"botocore"},
 }
 
 ROOMS = ("generator", "rehearsal", "service")

@@ -19,6 +19,7 @@ from generator.layers import default_layers
 from generator.regions import REGIONS, ZONE_IDS
 from generator.settings import Settings
 from generator.template import TEMPLATE_BODY_LIMIT
+from tests.conditions import chosen
 from tests.references import references, unresolved
 from tests.strategies import SHAPES, all_settings
 
@@ -159,19 +160,18 @@ def test_no_secret_stands_in_a_template(settings: Settings) -> None:
     for secret in resources(made["data"], "AWS::SecretsManager::Secret").values():
         assert "SecretString" not in secret
         assert secret["GenerateSecretString"] == {"ExcludePunctuation": True, "PasswordLength": 64}
-    for user in resources(made["data"], "AWS::MemoryDB::User").values():
-        assert user["AuthenticationMode"] == {
-            "Passwords": [{"Fn::Sub": "{{resolve:secretsmanager:${PasswordSecret}:SecretString:::}}"}],
-            "Type": "password",
-        }
-    for service in resources(made["apprunner"], "AWS::AppRunner::Service").values():
-        image = service["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
-        assert [secret["Name"] for secret in image["RuntimeEnvironmentSecrets"]] == ["MEMORYDB_PASSWORD"]
-        assert not [
-            variable["Name"]
-            for variable in image["RuntimeEnvironmentVariables"]
-            if re.search("PASS|SECRET|TOKEN|KEY|^PORT$", variable["Name"])
-        ]
+    for authentication in ("password", "iam"):
+        below, above = (chosen(made[name], Authentication=authentication) for name in ("data", "apprunner"))
+        for user in resources(below, "AWS::MemoryDB::User").values():
+            for password in user["AuthenticationMode"].get("Passwords", []):
+                assert password == {"Fn::Sub": "{{resolve:secretsmanager:${PasswordSecret}:SecretString:::}}"}
+        for service in resources(above, "AWS::AppRunner::Service").values():
+            image = service["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
+            assert not [
+                variable["Name"]
+                for variable in image["RuntimeEnvironmentVariables"]
+                if re.search("PASS|SECRET|TOKEN|KEY|^PORT$", variable["Name"])
+            ]
     for template in made.values():
         assert not re.search(r"NoEcho|AKIA[A-Z0-9]{16}|-----BEGIN", json.dumps(template))
 

@@ -187,14 +187,8 @@ def test_the_service_is_checked_over_http() -> None:
     assert all(1 <= check[name] <= 20 for name in ("Interval", "Timeout", "HealthyThreshold", "UnhealthyThreshold"))
 
 
-def test_the_service_reads_what_the_contract_names() -> None:
+def test_the_service_listens_on_the_contracts_port() -> None:
     image = properties("Service")["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
-    given = image["RuntimeEnvironmentVariables"] + image["RuntimeEnvironmentSecrets"]
-    assert {pair["Name"] for pair in given} == {
-        contract.ENV_CLUSTER_ENDPOINT,
-        contract.ENV_USERNAME,
-        contract.ENV_PASSWORD,
-    }
     assert image["Port"] == str(contract.SERVICE_PORT)
 
 
@@ -224,11 +218,6 @@ def test_a_private_service_answers_at_its_private_domain() -> None:
     ("statement_of", "actions", "resource"),
     [
         ("AccessRole", {"ecr:GetAuthorizationToken"}, "*"),
-        (
-            "InstanceRole",
-            {"secretsmanager:GetSecretValue"},
-            {"Fn::ImportValue": {"Fn::Sub": "${DataStackName}-PasswordSecretArn"}},
-        ),
         (
             "FlowLogRole",
             {"logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"},

@@ -87,7 +87,8 @@ def test_the_page_of_rules_is_current() -> None:
 
 
 IMAGE = "Service.Properties.SourceConfiguration.ImageRepository.ImageConfiguration"
-PASSWORD = "MemoryDbUser.Properties.AuthenticationMode.Passwords.0"
+AUTHENTICATION = "MemoryDbUser.Properties.AuthenticationMode.Fn::If"
+PASSWORD = f"{AUTHENTICATION}.1.Passwords.0"
 
 # Rule, what is changed, to what (None: removed), in which layer.
 MUTATIONS: list[tuple[str, str, Any, str]] = [
@@ -99,6 +100,9 @@ MUTATIONS: list[tuple[str, str, Any, str]] = [
     ("E9603", "PasswordSecret.Properties.GenerateSecretString.ExcludePunctuation", False, "data"),
     ("E9603", "PasswordSecret.Properties.GenerateSecretString.PasswordLength", 8, "data"),
     ("W9604", PASSWORD, {"Ref": "SnapshotName"}, "data"),
+    ("E9619", f"{AUTHENTICATION}.2.Passwords", ["{{resolve:secretsmanager:a}}"], "data"),
+    ("E9619", f"{AUTHENTICATION}.1.Passwords", None, "data"),
+    ("E9619", f"{AUTHENTICATION}.2.Type", "password", "data"),
     ("E9605", "MemoryDbUser.Properties.AccessString", "on ~user:* hset", "data"),
     ("E9605", "MemoryDbUser.Properties.AccessString", "on #aaaa ~user:* +hset", "data"),
     ("W9606", "MemoryDbUser.Properties.AccessString", "~user:* +hset", "data"),

@@ -5,24 +5,28 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from generator import contract
 from service import settings, store
 from service.openapi import document
+from tests.conditions import chosen
 from tests.conftest import access_string
 from tests.running import ROOT
 
 
-def test_the_layers_set_what_the_service_requires() -> None:
-    assert settings.REQUIRED == (contract.ENV_CLUSTER_ENDPOINT, contract.ENV_USERNAME, contract.ENV_PASSWORD)
-    template = json.loads((ROOT / "templates" / "apprunner-layer.json").read_text())
+@pytest.mark.parametrize("authentication", [contract.PASSWORD, contract.IAM])
+def test_the_layers_set_what_the_service_requires(authentication: str) -> None:
+    given = chosen(json.loads((ROOT / "templates" / "apprunner-layer.json").read_text()), Authentication=authentication)
     (properties,) = [
         resource["Properties"]
-        for resource in template["Resources"].values()
+        for resource in given["Resources"].values()
         if resource["Type"] == "AWS::AppRunner::Service"
     ]
     image = properties["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
-    pairs = image["RuntimeEnvironmentVariables"] + image["RuntimeEnvironmentSecrets"]
-    assert {pair["Name"] for pair in pairs} == set(settings.REQUIRED)
+    pairs = image["RuntimeEnvironmentVariables"] + image.get("RuntimeEnvironmentSecrets", [])
+    chooses = {settings.AUTHENTICATION} if authentication == settings.IAM else set()
+    assert {pair["Name"] for pair in pairs} == {*settings.REQUIRED[authentication], *chooses}
 
 
 def test_the_service_listens_where_the_layers_say() -> None:
@@ -40,4 +44,5 @@ def test_the_user_may_do_what_the_service_does_and_no_more() -> None:
 def test_the_store_sends_no_other_command() -> None:
     source = (ROOT / "service" / "store.py").read_text()
     sent = set(re.findall(r'\(\s*"([A-Z]{3,})"', source))
-    assert sent == {"ASKING", "CLUSTER", "DEL", "EXEC", "HGETALL", "HSET", "MULTI", "PING", "READONLY"}
+    # AUTH needs no grant.
+    assert sent - {"AUTH"} == {"ASKING", "CLUSTER", "DEL", "EXEC", "HGETALL", "HSET", "MULTI", "PING", "READONLY"}

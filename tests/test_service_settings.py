@@ -5,13 +5,20 @@ import sys
 
 import pytest
 
-from service.settings import REQUIRED, Settings, SettingsError, settings
+from service.settings import BY_PASSWORD, IAM, REQUIRED, Iam, Settings, SettingsError, settings
 from tests.running import ROOT
 
 GOOD = {
     "MEMORYDB_CLUSTER_ENDPOINT": "clustercfg.users.memorydb.eu-central-1.amazonaws.com:6379",
     "MEMORYDB_USERNAME": "users",
     "MEMORYDB_PASSWORD": "a-secret",
+}
+WITH_IAM = {
+    "MEMORYDB_CLUSTER_ENDPOINT": GOOD["MEMORYDB_CLUSTER_ENDPOINT"],
+    "MEMORYDB_USERNAME": "users",
+    "MEMORYDB_AUTHENTICATION": "iam",
+    "MEMORYDB_CLUSTER_NAME": "db-1",
+    "AWS_REGION": "eu-central-1",
 }
 
 
@@ -21,11 +28,36 @@ def test_three_variables_are_enough() -> None:
     assert (chosen.tls, chosen.port, chosen.deadline) == (True, 8080, 2.0)
 
 
-@pytest.mark.parametrize("name", REQUIRED)
+def test_with_iam_no_password_is_needed_and_none_is_kept() -> None:
+    chosen = settings({**WITH_IAM, "MEMORYDB_PASSWORD": "a-secret"})
+    assert chosen.iam == Iam("db-1", "eu-central-1", reauthenticate=39600.0)
+    assert (chosen.username, chosen.password) == ("users", "")
+
+
+def test_a_token_never_travels_in_clear() -> None:
+    with pytest.raises(SettingsError, match="MEMORYDB_TLS must be true with iam"):
+        settings({**WITH_IAM, "MEMORYDB_TLS": "false"})
+
+
+@pytest.mark.parametrize("value", ["0", "43200", "nan", "soon"])
+def test_a_connection_logs_in_again_before_it_is_cut(value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings({**WITH_IAM, "MEMORYDB_REAUTHENTICATE_SECONDS": value})
+    assert str(caught.value) == "MEMORYDB_REAUTHENTICATE_SECONDS must be seconds, 1 to 43199."
+    longest = settings({**WITH_IAM, "MEMORYDB_REAUTHENTICATE_SECONDS": "43199"})
+    assert longest.iam
+    assert longest.iam.reauthenticate == 43199
+
+
+@pytest.mark.parametrize(
+    ("way", "name"), [(way, name) for way in (BY_PASSWORD, IAM) for name in REQUIRED[way]], ids=str
+)
 @pytest.mark.parametrize("value", [None, ""])
-def test_without_one_of_the_three_it_does_not_start(name: str, value: str | None) -> None:
-    given = {**GOOD, "PATH": "", name: value or ""}
-    made = subprocess.run([sys.executable, "-m", "service"], cwd=ROOT, env=given, capture_output=True, text=True)
+def test_without_what_is_required_it_does_not_start(way: str, name: str, value: str | None) -> None:
+    given = {**(WITH_IAM if way == IAM else GOOD), "PATH": "", name: value or ""}
+    made = subprocess.run(
+        [sys.executable, "-m", "service"], cwd=ROOT, env=given, capture_output=True, text=True, timeout=20
+    )
     assert (made.returncode, made.stdout) == (64, "")
     assert made.stderr == f"Missing from the environment: {name}.\n"
 
@@ -36,6 +68,7 @@ def test_without_one_of_the_three_it_does_not_start(name: str, value: str | None
         ("MEMORYDB_CLUSTER_ENDPOINT", "host", "host:port"),
         ("MEMORYDB_CLUSTER_ENDPOINT", "host:0", "host:port"),
         ("MEMORYDB_CLUSTER_ENDPOINT", ":6379", "host:port"),
+        ("MEMORYDB_AUTHENTICATION", "IAM", "password or iam"),
         ("MEMORYDB_TLS", "no", "true or false"),
         ("MEMORYDB_TLS_CA_FILE", "/nowhere", "a file that can be read"),
         ("MEMORYDB_READ_REPLICAS", "1", "true or false"),
@@ -94,5 +127,5 @@ def test_every_variable_is_documented() -> None:
     documented = (ROOT / "docs" / "service.md").read_text()
     source = (ROOT / "service" / "settings.py").read_text()
     names = [line.split('"')[1] for line in source.splitlines() if line[:1].isupper() and ' = "' in line]
-    assert len(names) == 12
+    assert len(names) == 16
     assert [name for name in names if f"`{name}`" not in documented] == []

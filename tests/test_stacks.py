@@ -168,6 +168,60 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(command: Comma
     assert [name for name in snapshots if name.startswith("final-")]
 
 
+def test_with_iam_a_deployment_has_no_secret_anywhere(command: Command) -> None:
+    before = secrets(command)
+    iam = ("--parameter", "Authentication=iam")
+    deployed = command("deploy", "--yes", "--name", "eleventh", "--image", IMAGE, *iam)
+    assert (deployed.code, command.stacks()) == (
+        0,
+        {"eleventh-data": "CREATE_COMPLETE", "eleventh-apprunner": "CREATE_COMPLETE"},
+    )
+    assert secrets(command) == before
+    (user,) = command.client("memorydb").describe_users()["Users"]
+    assert user["Authentication"] == {"Type": "iam"}
+    assert "PasswordSecretArn" not in deployed.out
+
+    (summary,) = command.client("apprunner").list_services()["ServiceSummaryList"]
+    service = command.client("apprunner").describe_service(ServiceArn=summary["ServiceArn"])["Service"]
+    image = service["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
+    (cluster,) = command.client("memorydb").describe_clusters()["Clusters"]
+    assert "RuntimeEnvironmentSecrets" not in image
+    assert image["RuntimeEnvironmentVariables"] == {
+        "AWS_REGION": REGION,
+        "MEMORYDB_AUTHENTICATION": "iam",
+        "MEMORYDB_CLUSTER_ENDPOINT": f"{cluster['ClusterEndpoint']['Address']}:6379",
+        "MEMORYDB_CLUSTER_NAME": cluster["Name"],
+        "MEMORYDB_USERNAME": user["Name"],
+    }
+    role = service["InstanceConfiguration"]["InstanceRoleArn"].rpartition("/")[2]
+    iam_client = command.client("iam")
+    assert iam_client.list_role_policies(RoleName=role)["PolicyNames"] == ["connect"]
+    document = iam_client.get_role_policy(RoleName=role, PolicyName="connect")["PolicyDocument"]
+    assert [(each["Action"], each["Resource"]) for each in document["Statement"]] == [
+        (["memorydb:Connect"], [cluster["ARN"], user["ARN"]])
+    ]
+
+    again = command("deploy", "--yes", "--name", "eleventh")
+    assert (again.code, again.out.count("nothing to change.")) == (0, 2)
+    destroyed = command("destroy", "--yes", "--name", "eleventh")
+    assert (destroyed.code, command.stacks()) == (0, {})
+    assert "PasswordSecret" not in destroyed.out
+    assert secrets(command) == before
+
+
+def secrets(command: Command) -> set[str]:
+    return {secret["ARN"] for secret in command.client("secretsmanager").list_secrets()["SecretList"]}
+
+
+def test_a_service_that_wants_a_password_where_there_is_none_is_not_deployed(command: Command) -> None:
+    iam = ("--parameter", "Authentication=iam")
+    assert command("deploy", "--yes", "--name", "twelfth", "--layer", "data", *iam).code == 0
+    failed = command("deploy", "--yes", "--name", "twelfth", "--layer", "apprunner", "--image", IMAGE)
+    assert failed.code == 1
+    assert "twelfth-data-PasswordSecretArn" in failed.err
+    assert command("destroy", "--yes", "--name", "twelfth").code == 0
+
+
 def test_a_stack_that_never_lived_is_deleted_only_when_asked(command: Command) -> None:
     with command.emulator.faults(Fault("Cluster", reason="Quota exceeded")):
         failed = command("deploy", "--yes", "--name", "second", "--layer", "data")

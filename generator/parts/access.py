@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from awacs import aws, ecr, kms, logs, secretsmanager, sns, sts
+from awacs import aws, ecr, kms, logs, memorydb, secretsmanager, sns, sts
 from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Not, Parameter, Sub, iam
 from troposphere import logs as cloudwatch_logs
 
+from generator.parts.authentication import Authentication
 from generator.template import Condition, Input, why
 
 POLICY_VERSION = "2012-10-17"
@@ -121,11 +122,23 @@ def image_access_role(logical_id: str, repository_arn: AWSHelperFn) -> iam.Role:
     )
 
 
-def instance_role(logical_id: str, password_secret_arn: AWSHelperFn, key: KmsKey) -> iam.Role:
-    """The role of the running service: it may read one secret, and decrypt it where a key is given.
+def instance_role(
+    logical_id: str,
+    login: Authentication,
+    key: KmsKey,
+    *,
+    password_secret_arn: AWSHelperFn,
+    cluster_arn: AWSHelperFn,
+    user_arn: AWSHelperFn,
+) -> iam.Role:
+    """The role of the running service. With a password it may read one secret, and decrypt it where a key is given;
+    with IAM it may connect to one cluster as one user.
 
-    Source: App Runner developer guide, "Referencing environment variables", permissions.
+    Sources: App Runner developer guide, "Referencing environment variables", permissions; MemoryDB developer guide,
+    "Authenticating with IAM": memorydb:Connect wants both ARNs.
     """
+    read = aws.Statement(Effect=aws.Allow, Action=[secretsmanager.GetSecretValue], Resource=[password_secret_arn])
+    connect = aws.Statement(Effect=aws.Allow, Action=[memorydb.Connect], Resource=[cluster_arn, user_arn])
     decrypt = aws.Statement(
         Effect=aws.Allow,
         Action=[kms.Decrypt],
@@ -143,14 +156,11 @@ def instance_role(logical_id: str, password_secret_arn: AWSHelperFn, key: KmsKey
     )
     return iam.Role(
         logical_id,
-        Metadata=why("The running service may read its password and nothing else"),
+        Metadata=why("The running service may read its password, or else connect as its user, and nothing else"),
         AssumeRolePolicyDocument=_trust("tasks.apprunner.amazonaws.com"),
         Policies=[
-            _policy(
-                "read-password",
-                aws.Statement(Effect=aws.Allow, Action=[secretsmanager.GetSecretValue], Resource=[password_secret_arn]),
-            ),
-            key.choose(_policy("decrypt-password", decrypt)),
+            login.with_password(_policy("read-password", read), _policy("connect", connect)),
+            login.with_password(key.choose(_policy("decrypt-password", decrypt))),
         ],
     )
 

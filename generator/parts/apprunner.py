@@ -15,6 +15,7 @@ from troposphere import (
     Not,
     Output,
     Parameter,
+    Region,
     Select,
     Split,
     Sub,
@@ -27,6 +28,7 @@ from troposphere import apprunner as aws_apprunner
 
 from generator import contract
 from generator.parts.access import KmsKey, image_access_role, instance_role, kms_key
+from generator.parts.authentication import Authentication, authentication
 from generator.parts.data import Data
 from generator.parts.network import nowhere
 from generator.parts.observability import (
@@ -97,6 +99,7 @@ class AppRunner:
 
     data: tuple[Input, ...]
     inputs: ServiceInputs
+    authentication: Authentication
     key: KmsKey
     access_role: iam.Role
     instance_role: iam.Role
@@ -117,9 +120,17 @@ class AppRunner:
 def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "") -> AppRunner:
     """A service that runs the image ImageUri against `data`. `prefix` lets two stand in one template."""
     inputs = _inputs(prefix)
+    login = authentication()
     key = kms_key()
     access_role = image_access_role(f"{prefix}AccessRole", data.repository_arn)
-    role = instance_role(f"{prefix}InstanceRole", data.password_secret_arn, key)
+    role = instance_role(
+        f"{prefix}InstanceRole",
+        login,
+        key,
+        password_secret_arn=data.password_secret_arn,
+        cluster_arn=data.cluster_arn,
+        user_arn=data.user_arn,
+    )
     connection = _connection(data, settings, prefix)
     scaling = aws_apprunner.AutoScalingConfiguration(
         f"{prefix}AutoScaling",
@@ -148,8 +159,14 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
                     RuntimeEnvironmentVariables=[
                         _pair(contract.ENV_CLUSTER_ENDPOINT, data.cluster_endpoint),
                         _pair(contract.ENV_USERNAME, data.user_name),
+                        login.with_iam(_pair(contract.ENV_AUTHENTICATION, contract.IAM)),
+                        login.with_iam(_pair(contract.ENV_CLUSTER_NAME, data.cluster_name)),
+                        # Not documented that App Runner sets it itself.
+                        login.with_iam(_pair(contract.ENV_REGION, Region)),
                     ],
-                    RuntimeEnvironmentSecrets=[_pair(contract.ENV_PASSWORD, data.password_secret_arn)],
+                    RuntimeEnvironmentSecrets=login.with_password(
+                        [_pair(contract.ENV_PASSWORD, data.password_secret_arn)]
+                    ),
                 ),
             ),
         ),
@@ -185,6 +202,7 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
     return AppRunner(
         data.inputs,
         inputs,
+        login,
         key,
         access_role,
         role,
@@ -227,7 +245,7 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
     )
 
 
-def _pair(name: str, value: AWSHelperFn) -> aws_apprunner.KeyValuePair:
+def _pair(name: str, value: AWSHelperFn | str) -> aws_apprunner.KeyValuePair:
     return aws_apprunner.KeyValuePair(Name=name, Value=value)
 
 

@@ -29,7 +29,11 @@ class Data(Protocol):
     @property
     def cluster_name(self) -> AWSHelperFn: ...
     @property
+    def cluster_arn(self) -> AWSHelperFn: ...
+    @property
     def user_name(self) -> AWSHelperFn: ...
+    @property
+    def user_arn(self) -> AWSHelperFn: ...
     @property
     def password_secret_arn(self) -> AWSHelperFn: ...
     @property
@@ -75,11 +79,20 @@ class ImportedData:
         return self._shared(contract.CLUSTER_NAME)
 
     @property
+    def cluster_arn(self) -> AWSHelperFn:
+        return self._shared(contract.CLUSTER_ARN)
+
+    @property
     def user_name(self) -> AWSHelperFn:
         return self._own(contract.USER_NAME)
 
     @property
+    def user_arn(self) -> AWSHelperFn:
+        return self._own(contract.USER_ARN)
+
+    @property
     def password_secret_arn(self) -> AWSHelperFn:
+        """Exported, and so imported, only where services log in with a password."""
         return self._own(contract.PASSWORD_SECRET_ARN)
 
     @property

@@ -28,6 +28,7 @@ from troposphere import memorydb as aws_memorydb
 from generator import contract
 from generator.errors import TemplateError
 from generator.parts.access import KmsKey, kms_key
+from generator.parts.authentication import Authentication, authentication
 from generator.parts.network import Place, nowhere
 from generator.parts.observability import MemoryDbAlarms, Notifications, memorydb_alarms, notifications
 from generator.settings import Settings
@@ -68,8 +69,9 @@ DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 
 @dataclass(frozen=True)
 class User:
-    """A MemoryDB user with a generated password, and what its service needs to log in as exports."""
+    """A MemoryDB user, with a generated password unless it logs in with IAM, and what its service needs as exports."""
 
+    authentication: Authentication
     key: KmsKey
     password: secretsmanager.Secret
     user: aws_memorydb.User
@@ -125,10 +127,12 @@ def user(
 
     Raises TemplateError when `prefix` is longer than the 7 characters that a MemoryDB name has left for it.
     """
+    login = authentication()
     key = kms_key()
     password = secretsmanager.Secret(
         f"{prefix}PasswordSecret",
         Metadata=why("Generated here, read by reference only; outlives the stack, like the final snapshot"),
+        Condition=login.uses_password.name,
         Description=f"The password of the MemoryDB user that serves {keys}.",
         # Letters and digits only: MemoryDB refuses , " / and @ in a password.
         GenerateSecretString=secretsmanager.GenerateSecretString(
@@ -143,12 +147,16 @@ def user(
         Metadata=why("What its service runs, on its own keys, and no more"),
         UserName=stack_name_of(prefix.lower() or "user"),
         AccessString=access_string(keys, commands),
-        AuthenticationMode=aws_memorydb.AuthenticationMode(
-            Type="password",
-            Passwords=[Sub(f"{{{{resolve:secretsmanager:${{{password.title}}}:SecretString:::}}}}")],
+        AuthenticationMode=login.with_password(
+            aws_memorydb.AuthenticationMode(
+                Type=contract.PASSWORD,
+                Passwords=[Sub(f"{{{{resolve:secretsmanager:${{{password.title}}}:SecretString:::}}}}")],
+            ),
+            aws_memorydb.AuthenticationMode(Type=contract.IAM),
         ),
     )
     return User(
+        login,
         key,
         password,
         memorydb_user,
@@ -158,6 +166,7 @@ def user(
             prefix + contract.PASSWORD_SECRET_ARN,
             "The ARN of the secret whose whole string is the password.",
             password.ref(),
+            when=login.uses_password,
         ),
     )
 
