@@ -124,6 +124,16 @@ def test_it_holds_the_service_and_its_pinned_packages_and_no_pip(engine: Engine,
     assert found == ""
 
 
+def test_it_signs_what_a_service_with_iam_logs_in_with(engine: Engine, image: str) -> None:
+    code = (
+        "import os, time; os.environ.update(AWS_ACCESS_KEY_ID='AKIA1', AWS_SECRET_ACCESS_KEY='a');"
+        "from service.settings import Iam; from service.tokens import Credentials, Tokens, botocore_credentials;"
+        "tokens = Tokens(Iam('db-1', 'eu-central-1'), 'user-1', Credentials(botocore_credentials));"
+        "print(tokens.token(time.monotonic() + 5))"
+    )
+    assert inside(engine, image, code).startswith("db-1/?Action=connect&User=user-1&X-Amz-Algorithm=AWS4-HMAC-SHA256&")
+
+
 def test_it_holds_no_compiler(engine: Engine, image: str) -> None:
     tools = ("cc", "gcc", "g++", "clang", "ld", "make", "pip", "pip3")
     code = f"import shutil; print(*(name for name in {tools} if shutil.which(name)))"
