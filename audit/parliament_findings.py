@@ -17,6 +17,8 @@ STANDS_FOR = {
     "FlowLogGroup.Arn": ARN.format("logs", "log-group:flow:*"),
     "AlarmTopic": ARN.format("sns", "alarms"),
     "KmsKeyArn": ARN.format("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"),
+    "ClusterArn": ARN.format("memorydb", "cluster/db-1"),
+    "UserArn": ARN.format("memorydb", "user/user-1"),
     "PasswordSecretArn": ARN.format("secretsmanager", "secret:password-a1b2c3"),
     "RepositoryArn": ARN.format("ecr", "repository/users"),
 }

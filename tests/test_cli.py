@@ -37,7 +37,7 @@ def test_build_writes_a_file_for_each_layer_and_says_so(tmp_path: Path, capsys: 
     out, err = capsys.readouterr()
     size = len((written / "data-layer.json").read_bytes())
     assert out.splitlines()[0] == (
-        f"{written}/data-layer.json: 23 resources, 12 parameters, {size:,} of 51,200 bytes, 0 findings"
+        f"{written}/data-layer.json: 23 resources, 13 parameters, {size:,} of 51,200 bytes, 0 findings"
     )
     assert err == ""
 
