@@ -112,10 +112,10 @@ def test_a_token_for_anything_else_is_503_and_not_told(memorydb: StandIn, tmp_pa
 
 
 def test_connections_log_in_again_under_load_and_no_request_fails(memorydb: StandIn, tmp_path: Path) -> None:
-    memorydb.seconds = 4
-    with Service(environment(memorydb, {settings.REAUTHENTICATE: "1.5"}), tmp_path) as service:
+    memorydb.seconds = 3
+    with Service(environment(memorydb, {settings.REAUTHENTICATE: "1"}), tmp_path) as service:
         with Load(service.port, partial(live, EMAILS)).running() as load:
-            time.sleep(9)
+            time.sleep(6)
             cut = [login for login in memorydb.logins if login.cut]
             old = [login for login in memorydb.open if time.monotonic() - login.made > memorydb.seconds]
         assert_nothing_secret_was_logged(service)
@@ -127,7 +127,7 @@ def test_connections_log_in_again_under_load_and_no_request_fails(memorydb: Stan
     for login in old:
         pauses = [after - before for before, after in zip(login.times, login.times[1:], strict=False)]
         assert len(pauses) >= 2
-        assert min(pauses) >= 0.9 * 1.5 - 0.1
+        assert min(pauses) >= 0.8
     # Not all at once.
     assert len({round(login.times[1] - login.times[0], 2) for login in old}) > 1
 
@@ -139,7 +139,7 @@ def test_connections_that_do_not_are_cut(memorydb: StandIn, tmp_path: Path) -> N
         Service(environment(memorydb), tmp_path) as service,
         Load(service.port, partial(live, EMAILS)).running(),
     ):
-        time.sleep(4)
+        time.sleep(2.5)
         cut = [login for login in memorydb.logins if login.cut]
     assert len(cut) >= NODES
     assert {len(login.times) for login in cut} == {1}
@@ -149,7 +149,7 @@ def test_a_connection_that_cannot_log_in_again_is_replaced_by_one_that_can(memor
     memorydb.renewals = False
     with Service(environment(memorydb, {settings.REAUTHENTICATE: "1"}), tmp_path) as service:
         with Load(service.port, partial(live, EMAILS)).running() as load:
-            time.sleep(3)
+            time.sleep(2)
         assert_nothing_secret_was_logged(service)
     replaced = [login for login in memorydb.logins if login.refused]
     assert len(replaced) >= NODES
@@ -177,7 +177,7 @@ def test_every_login_is_signed_with_the_roles_newest_credentials(memorydb: Stand
     with endpoint(give, lasting=30) as role:
         with Service(environment(memorydb, {settings.REAUTHENTICATE: "1"}, role=role), tmp_path) as service:
             with Load(service.port, partial(live, EMAILS)).running() as load:
-                time.sleep(3)
+                time.sleep(2)
             assert_nothing_secret_was_logged(service)
         assert role.asked > 12
     assert load.errors == []
