@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.certificates import certificates
 from rehearsal.cluster import Cluster, Tls, User
 from service import settings
-from tests.certificates import certificates
 from tests.conftest import access_string
 from tests.container_credentials import Endpoint, endpoint
 from tests.load import Load, live
