@@ -171,10 +171,10 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(command: Comma
 def test_with_iam_a_deployment_has_no_secret_anywhere(command: Command) -> None:
     before = secrets(command)
     iam = ("--parameter", "Authentication=iam")
-    deployed = command("deploy", "--yes", "--name", "eleventh", "--image", IMAGE, *iam)
+    deployed = command("deploy", "--yes", "--name", "iam", "--image", IMAGE, "--no-verify", *iam)
     assert (deployed.code, command.stacks()) == (
         0,
-        {"eleventh-data": "CREATE_COMPLETE", "eleventh-apprunner": "CREATE_COMPLETE"},
+        {"iam-data": "CREATE_COMPLETE", "iam-apprunner": "CREATE_COMPLETE"},
     )
     assert secrets(command) == before
     (user,) = command.client("memorydb").describe_users()["Users"]
@@ -201,9 +201,9 @@ def test_with_iam_a_deployment_has_no_secret_anywhere(command: Command) -> None:
         (["memorydb:Connect"], [cluster["ARN"], user["ARN"]])
     ]
 
-    again = command("deploy", "--yes", "--name", "eleventh")
+    again = command("deploy", "--yes", "--name", "iam", "--image", IMAGE, "--no-verify")
     assert (again.code, again.out.count("nothing to change.")) == (0, 2)
-    destroyed = command("destroy", "--yes", "--name", "eleventh")
+    destroyed = command("destroy", "--yes", "--name", "iam")
     assert (destroyed.code, command.stacks()) == (0, {})
     assert "PasswordSecret" not in destroyed.out
     assert secrets(command) == before
@@ -213,13 +213,17 @@ def secrets(command: Command) -> set[str]:
     return {secret["ARN"] for secret in command.client("secretsmanager").list_secrets()["SecretList"]}
 
 
-def test_a_service_that_wants_a_password_where_there_is_none_is_not_deployed(command: Command) -> None:
+def test_a_service_logs_in_as_its_data_layer_says(command: Command) -> None:
     iam = ("--parameter", "Authentication=iam")
-    assert command("deploy", "--yes", "--name", "twelfth", "--layer", "data", *iam).code == 0
-    failed = command("deploy", "--yes", "--name", "twelfth", "--layer", "apprunner", "--image", IMAGE)
-    assert failed.code == 1
-    assert "twelfth-data-PasswordSecretArn" in failed.err
-    assert command("destroy", "--yes", "--name", "twelfth").code == 0
+    assert command("deploy", "--yes", "--name", "follows", "--layer", "data", *iam).code == 0
+    service = ("deploy", "--yes", "--name", "follows", "--layer", "apprunner", "--image", IMAGE, "--no-verify")
+    other = command(*service, "--parameter", "Authentication=password")
+    assert other.code == 1
+    assert "follows-data-PasswordSecretArn" in other.err
+    assert command(*service, "--recreate").code == 0
+    seen = command("preview", "--name", "follows", "--image", IMAGE)
+    assert (seen.code, seen.out.count("nothing to change.")) == (0, 2)
+    assert command("destroy", "--yes", "--name", "follows").code == 0
 
 
 def test_a_stack_that_never_lived_is_deleted_only_when_asked(command: Command) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -60,6 +61,7 @@ class Service:
 
     def previewed(self, request: Request) -> Request:
         """The request with the image that a deployment would run; nothing is built."""
+        request = self._as_its_data(request)
         found = self._source(request)
         if found is None:
             return request
@@ -75,12 +77,22 @@ class Service:
         from generator.image import publish
 
         self._ready_for_an_update(request.stack_name)
+        request = self._as_its_data(request)
         found = self._source(request)
         if found is None:
             return request
         context, repository = found
         image = publish(self._arguments.container_tool, context, repository, context.tag(), _say)
         return _with_image(request, image)
+
+    def _as_its_data(self, request: Request) -> Request:
+        """The request with the data stack's way to log in, unless somebody has named one: the two have to agree."""
+        data = self._talk.stack(request.parameters.get(contract.DATA_STACK_NAME, ""))
+        way = data.parameters.get(contract.AUTHENTICATION) if data else None
+        declared = json.loads(request.template).get("Parameters", {})
+        if way is None or contract.AUTHENTICATION not in declared or contract.AUTHENTICATION in request.parameters:
+            return request
+        return replace(request, parameters={**request.parameters, contract.AUTHENTICATION: way})
 
     def _source(self, request: Request) -> tuple[Context, Repository] | None:
         """What the image is made from and where it goes; None where somebody has named an image."""
