@@ -235,9 +235,9 @@ class Rehearsal:
             self.push(uri)
         return True
 
-    def push(self, uri: str) -> None:
-        """Puts an image of the source into a repository without building it."""
-        context = self.options.context
+    def push(self, uri: str, context: Context | None = None) -> None:
+        """Puts an image of the source, or of another one, into a repository without building it."""
+        context = context or self.options.context
         tag = context.tag()
         files = {name: context.directory / name for name in context.files()}
         self._registry(basic("AWS", self.machines.token)).push(f"{uri}:{tag}", files, {"BUILD_ID": tag})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import ssl
 import threading
 import time
@@ -20,11 +21,13 @@ import redis
 from generator import contract
 from generator.cli import main
 from generator.context import Context
+from generator.image import Repository
 from generator.layers import default_layers
-from rehearsal.rehearse import Options, Rehearsal
+from rehearsal.rehearse import REGISTRY, Options, Rehearsal
 from tests.load import CONNECTIONS
 
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "operations.md"
 
 
 class World:
@@ -43,6 +46,11 @@ class World:
 
     def must(self, *arguments: str) -> None:
         assert self(*arguments) == 0, self.said
+
+    def build(self) -> str:
+        """The build that answers."""
+        _, body = self.answer("GET", output("users-apprunner", contract.SERVICE_URL), "/ready")
+        return str(json.loads(body)["build"])
 
     def ask(self, method: str, path: str, body: dict[str, str] | None = None, stack: str = "users-apprunner") -> int:
         """The status of a request to the service's public URL, over a connection of its own."""
@@ -226,6 +234,22 @@ def test_scaling_goes_on_under_load(world: World) -> None:
     assert wrong == []
 
 
+# Going back.
+
+
+def test_an_older_image_is_deployed_again_without_being_built(world: World) -> None:
+    today = world.build()
+    other = Context(ROOT, {"RELEASE": "other"})
+    uri = output("users-data", contract.REPOSITORY_URI)
+    world.rehearsal.push(uri, other)
+    world.must("deploy", "--yes", "--build-arg", "RELEASE=other")
+    assert world.build() == other.tag() != today
+    digest = Repository(uri, boto3.client("ecr")).digest(today)
+    world.must("deploy", "--yes", "--image", f"{uri}@{digest}")
+    assert world.build() == today
+    assert f"GET /ready       200, build {today}" in world.said
+
+
 # Another cluster with the same data.
 
 
@@ -248,3 +272,35 @@ def test_a_cluster_is_replaced_side_by_side_and_the_data_moves_with_it(world: Wo
     status, body = world.answer("GET", url, "/user1@foo.com")
     assert (status, json.loads(body)) == (200, user)
     world.must("destroy", "--yes", *second, "--purge-images")
+
+
+def test_destroyed_and_restored_from_the_final_snapshot_the_data_are_there_again(world: World) -> None:
+    user = {"email": "user2@foo.com", "name": "user2"}
+    world.must("deploy", "--yes", "--name", "short", "--layer", "data")
+    world.rehearsal.push(output("short-data", contract.REPOSITORY_URI))
+    world.must("deploy", "--yes", "--name", "short")
+    assert world.ask("POST", "/", user, "short-apprunner") == 200
+    world.must("destroy", "--yes", "--name", "short", "--purge-images")
+    (snapshot,) = re.findall("snapshot (final-[0-9a-f]{32})", world.said)
+
+    restored = ("--parameter", f"SnapshotName={snapshot}")
+    world.must("deploy", "--yes", "--name", "short", "--layer", "data", *restored)
+    world.rehearsal.push(output("short-data", contract.REPOSITORY_URI))
+    world.must("deploy", "--yes", "--name", "short")
+    assert world.ask("GET", "/user2@foo.com", stack="short-apprunner") == 200
+    world.must("destroy", "--yes", "--name", "short", "--purge-images")
+
+
+# The page itself.
+
+
+@pytest.mark.parametrize("line", re.findall(r"^python build\.py .*$", PAGE.read_text(), re.MULTILINE))
+def test_every_command_of_the_page_is_one(line: str, world: World) -> None:
+    """As far as anything is looked at before AWS is asked: verbs and options; and the names of parameters."""
+    declared = {name for layer in default_layers() for name in json.loads(layer.text())["Parameters"]}
+    assert {pair.partition("=")[0] for pair in re.findall(r"--parameter (\S+)", line)} <= declared
+    values = {"REPOSITORY_URI@sha256:DIGEST": f"{REGISTRY}/a@sha256:{64 * 'a'}"}
+    words = [values.get(word, word) for word in line.split()[2:]]
+    unattended = ["--yes"] if words[0] in ("deploy", "destroy", "rotate") else []
+    assert world(*words, *unattended, "--profile", "nobody") == 64
+    assert "The config profile (nobody) could not be found." in world.said
