@@ -27,8 +27,9 @@ build: $(VENV)/build.stamp
 rehearse: $(VENV)/rehearse.stamp $(MINISTACK) redis-server
 	@$(BIN)/python build.py rehearse $(if $(FAULT),--fault $(FAULT))
 
+# Four at once, a file each: the tests mostly wait for what they have started.
 test: $(VENV)/test.stamp $(MINISTACK) redis-server
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 check: $(VENV)/all.stamp
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -37,23 +38,37 @@ class Run(NamedTuple):
     err: str
 
 
-def processes() -> list[str]:
-    """What runs out of a rehearsal's folder."""
+def processes(directory: Path) -> list[str]:
+    """What runs out of a rehearsal's folder, which lies in `directory`."""
     listed = subprocess.run(["ps", "-axo", "command"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if "/rehearsal-" in line]
+    return [line for line in listed.splitlines() if f"{directory}/rehearsal-" in line]
 
 
-def rehearsed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Run:
-    environment = dict(os.environ)
-    capsys.readouterr()
-    code = main(default_layers, ["rehearse", "--process", *arguments])
-    assert dict(os.environ) == environment
-    assert processes() == []
-    return Run(code, *capsys.readouterr())
+class Rehearse:
+    """The verb, in this process and with a folder of its own."""
+
+    def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._directory = directory
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> Run:
+        environment = dict(os.environ)
+        self._capsys.readouterr()
+        code = main(default_layers, ["rehearse", "--process", *arguments])
+        assert dict(os.environ) == environment
+        assert processes(self._directory) == []
+        assert not list(self._directory.glob("rehearsal-*"))
+        return Run(code, *self._capsys.readouterr())
 
 
-def test_all_of_it_from_preview_to_destroy(capsys: pytest.CaptureFixture[str]) -> None:
-    run = rehearsed(capsys)
+@pytest.fixture
+def rehearse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Rehearse:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return Rehearse(tmp_path, capsys)
+
+
+def test_all_of_it_from_preview_to_destroy(rehearse: Rehearse) -> None:
+    run = rehearse()
     assert run.code == 0, run.err
     for part in (
         "stand-ins",
@@ -74,10 +89,8 @@ def test_all_of_it_from_preview_to_destroy(capsys: pytest.CaptureFixture[str]) -
     assert "apprunner: DescribeService " in run.out
 
 
-def test_an_update_that_is_rolled_back_behind_cloudformations_success_is_found(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    run = rehearsed(capsys, "--fault", "rollback")
+def test_an_update_that_is_rolled_back_behind_cloudformations_success_is_found(rehearse: Rehearse) -> None:
+    run = rehearse("--fault", "rollback")
     assert run.code == 1
     assert "UPDATE_COMPLETE              rehearsal-apprunner" in run.err
     assert "Not proven to run as deployed: the last operation is UPDATE_SERVICE ROLLBACK_SUCCEEDED" in run.err
@@ -87,24 +100,23 @@ def test_an_update_that_is_rolled_back_behind_cloudformations_success_is_found(
     assert "Left behind: nothing." in run.out
 
 
-def test_a_cluster_that_is_gone_during_the_proof_is_found(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cluster_that_is_gone_during_the_proof_is_found(rehearse: Rehearse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proof, "READY_SECONDS", 2)
-    run = rehearsed(capsys, "--fault", "redis")
+    run = rehearse("--fault", "redis")
     assert run.code == 1
     assert "is answered 503: Redis does not answer in time. Look at the service's log. The user probe-" in run.err
     assert "Left behind: nothing." in run.out
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ended_half_way_it_leaves_nothing(number: signal.Signals) -> None:
+def test_ended_half_way_it_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "build.py", "rehearse", "--process"],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
         start_new_session=True,
     ) as process:
         assert process.stderr
@@ -113,10 +125,10 @@ def test_ended_half_way_it_leaves_nothing(number: signal.Signals) -> None:
                 process.send_signal(number)
         assert process.wait(30) == 130
     for _ in range(100):
-        if not processes():
+        if not processes(tmp_path):
             return
         time.sleep(0.05)
-    raise AssertionError(processes())
+    raise AssertionError(processes(tmp_path))
 
 
 @pytest.mark.parametrize("fault", ["build", "push"])
