@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import boto3
+import psutil
 import pytest
 
 from generator import proof
@@ -39,9 +40,14 @@ class Run(NamedTuple):
 
 
 def processes(directory: Path) -> list[str]:
-    """What runs out of a rehearsal's folder, which lies in `directory`."""
-    listed = subprocess.run(["ps", "-axo", "command"], capture_output=True, text=True, check=True).stdout
-    return [line for line in listed.splitlines() if f"{directory}/rehearsal-" in line]
+    """What runs in a folder below `directory`, or has a file of it open: servers, emulator, service."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            used = [process.cwd(), *(file.path for file in process.open_files())]
+            if process.pid != os.getpid() and any(path.startswith(f"{directory}/") for path in used):
+                found.append(process.name())
+    return found
 
 
 class Rehearse:
@@ -121,7 +127,8 @@ def test_ended_half_way_it_leaves_nothing(number: signal.Signals, tmp_path: Path
     ) as process:
         assert process.stderr
         for line in process.stderr:
-            if "Cluster" in line and "IN_PROGRESS" in line:
+            if "=== status" in line:
+                assert len(processes(tmp_path)) >= 3
                 process.send_signal(number)
         assert process.wait(30) == 130
     for _ in range(100):
