@@ -1,0 +1,156 @@
+"""A picture of templates, as Mermaid draws flowcharts: what refers to what, by network, data, access and compute.
+
+Drawn from the templates themselves. Resources that stand once in each zone are one box, and so are alarms. Syntax:
+Mermaid documentation, "Flowcharts".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+GROUPS = {
+    "network": ("AWS::EC2::",),
+    "data": ("AWS::MemoryDB::", "AWS::SecretsManager::", "AWS::ECR::"),
+    "access": ("AWS::IAM::", "AWS::KMS::", "AWS::WAFv2::"),
+    "compute": ("AWS::AppRunner::", "AWS::ECS::"),
+    "watch": ("AWS::CloudWatch::", "AWS::SNS::", "AWS::Logs::"),
+}
+ZONE = re.compile(r"(?<=[a-z])[A-C]$")
+# What is attached to something else rather than being something: drawn as the line that it makes.
+LINKS = re.compile(r"(Association|Attachment|Route)$")
+PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9]+)(?:\.[A-Za-z0-9.]+)?\}")
+IMPORT = re.compile(r"\$\{\w+\}-(\w+)$")
+
+
+class Box(NamedTuple):
+    """One box: the layer it stands in, its name there, its group."""
+
+    layer: str
+    name: str
+    group: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.layer}_{self.name}".replace("-", "_")
+
+
+def picture(templates: Mapping[str, str]) -> str:
+    """The flowchart of one template or several, by the name of the layer.
+
+    Several: with what one imports from another, and without what only watches."""
+    layers = {layer: json.loads(text) for layer, text in templates.items()}
+    hidden = ("watch",) if len(layers) > 1 else ()
+    boxes = {
+        layer: {name: box for name, box in _boxes(layer, template) if box.group not in hidden}
+        for layer, template in layers.items()
+    }
+    lines = ["flowchart TB"]
+    for layer in layers:
+        lines += _drawn(layer, boxes[layer])
+    arrows = {arrow for layer, template in layers.items() for arrow in _arrows(boxes[layer], template)}
+    lines += sorted(f"  {source.id} --> {target.id}" for source, target in arrows)
+    imports: dict[tuple[str, str], set[str]] = {}
+    for layer, template in layers.items():
+        for source, output, target in _imports(layer, template, layers, boxes):
+            imports.setdefault((source.id, target.id), set()).add(output)
+    for (start, end), outputs in sorted(imports.items()):
+        lines.append(f'  {start} -. "{"<br>".join(sorted(outputs))}" .-> {end}')
+    return "\n".join(lines) + "\n"
+
+
+def _boxes(layer: str, template: Mapping[str, Any]) -> Iterator[tuple[str, Box]]:
+    """By logical ID, the box that a resource is in."""
+    for logical_id, resource in template["Resources"].items():
+        kind = resource["Type"]
+        group = next((group for group, prefixes in GROUPS.items() if kind.startswith(prefixes)), "compute")
+        name = ZONE.sub("", logical_id)
+        if kind == "AWS::CloudWatch::Alarm":
+            name = "Alarms"
+        if not LINKS.search(kind):
+            yield logical_id, Box(layer, name, group)
+
+
+def _drawn(layer: str, boxes: Mapping[str, Box]) -> Iterator[str]:
+    yield f'  subgraph {layer.replace("-", "_")}["{layer} layer"]'
+    for group in GROUPS:
+        held = [box for box in boxes.values() if box.group == group]
+        if held:
+            yield f'    subgraph {layer.replace("-", "_")}_{group}["{group}"]'
+            for box in sorted(set(held)):
+                number = held.count(box)
+                yield f'      {box.id}["{box.name}{f" x {number}" if number > 1 else ""}"]'
+            yield "    end"
+    yield "  end"
+
+
+def _arrows(boxes: Mapping[str, Box], template: Mapping[str, Any]) -> Iterator[tuple[Box, Box]]:
+    for logical_id, resource in template["Resources"].items():
+        named = [boxes[name] for name in _references(resource.get("Properties", {})) if name in boxes]
+        if logical_id in boxes:
+            sources = [boxes[logical_id]]
+        else:
+            # A link: from the first that it names to the others.
+            sources, named = named[:1], named[1:]
+        for source in sources:
+            yield from ((source, target) for target in named if target != source)
+
+
+def _imports(
+    layer: str,
+    template: Mapping[str, Any],
+    layers: Mapping[str, Mapping[str, Any]],
+    boxes: Mapping[str, Mapping[str, Box]],
+) -> Iterator[tuple[Box, str, Box]]:
+    for logical_id, resource in template["Resources"].items():
+        source = boxes[layer].get(logical_id)
+        for output in _imported(resource) if source else ():
+            for other in layers:
+                exported = layers[other].get("Outputs", {}).get(output)
+                for name in _references(exported["Value"]) if exported and other != layer else ():
+                    if name in boxes[other] and source:
+                        yield source, output, boxes[other][name]
+                        break
+
+
+def _references(node: Any) -> Iterator[str]:
+    """Every name that `node` refers to, in its order."""
+    match node:
+        case {"Ref": str() as name}:
+            yield name
+        case {"Fn::GetAtt": [str() as name, *_]}:
+            yield name
+        case {"Fn::Sub": [str() as text, dict() as values]}:
+            yield from (name for name in PLACEHOLDER.findall(text) if name not in values)
+            yield from _references(values)
+        case {"Fn::Sub": str() as text}:
+            yield from PLACEHOLDER.findall(text)
+        case dict():
+            for value in node.values():
+                yield from _references(value)
+        case list():
+            for value in node:
+                yield from _references(value)
+
+
+def _imported(node: Any) -> Iterator[str]:
+    """The outputs of other layers that `node` imports."""
+    match node:
+        case {"Fn::ImportValue": {"Fn::Sub": str() as name}}:
+            yield from IMPORT.findall(name)
+        case dict():
+            for value in node.values():
+                yield from _imported(value)
+        case list() as values:
+            for value in values:
+                yield from _imported(value)
+
+
+def pictures(templates: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """A picture of each layer by its name, and of all of them together by theirs joined with `+`."""
+    drawn = {layer: picture({layer: text}) for layer, text in templates}
+    if len(templates) > 1:
+        drawn["+".join(layer for layer, _ in templates)] = picture(dict(templates))
+    return drawn
