@@ -1,0 +1,86 @@
+"""The page of names is current, its examples are commands, and the preview's JSON is as its schema says."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from generator import cli
+from generator.changeset import Change, PropertyChange, Refusal
+from generator.cli.reference import document
+from generator.layers import default_layers
+from generator.report import Plan, as_json
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = json.loads((ROOT / "docs" / "preview.schema.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def build_py(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["build.py"])
+
+
+def test_the_page_is_current() -> None:
+    assert (ROOT / "docs" / "reference.md").read_text() == document(default_layers())
+
+
+@pytest.mark.parametrize(
+    "line", [line.strip("`") for line in document(default_layers()).splitlines() if line.startswith("`python")]
+)
+def test_every_example_is_a_command(line: str) -> None:
+    words = shlex.split(line.partition(" > ")[0])[2:]
+    assert cli._parser().parse_args(words).run
+
+
+def test_every_verb_has_an_example_and_a_description(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in cli.VERBS:
+        name = verb.__name__.rpartition(".")[2]
+        with pytest.raises(SystemExit, match="0"):
+            cli.main(default_layers, [name, "--help"])
+        said = capsys.readouterr().out
+        assert f"build.py {name}" in said.partition("Example:")[2]
+
+
+PLANS = [
+    [],
+    [Plan("data", "users-data", (), new=True, seen=False, note="cannot be previewed")],
+    [
+        Plan(
+            "data",
+            "users-data",
+            (
+                Change("Add", "A", "AWS::EC2::VPC"),
+                Change(
+                    "Modify",
+                    "Cluster",
+                    "AWS::MemoryDB::Cluster",
+                    "db-1",
+                    "True",
+                    "Delete",
+                    ("Properties",),
+                    (PropertyChange("KmsKeyId", None, "arn", "Always", ""),),
+                    ("NewField",),
+                ),
+            ),
+            (Refusal("Cluster", "replaces the database", "KmsKeyId", "side by side"),),
+            kept="arn:aws:cloudformation:eu-west-1:123456789012:changeSet/preview-1/5",
+        )
+    ],
+]
+
+
+@pytest.mark.parametrize("plans", PLANS, ids=["nothing", "not seen", "refused"])
+def test_a_preview_is_as_its_schema_says(plans: list[Plan]) -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(json.loads(as_json(plans)), SCHEMA)
+
+
+def test_the_schema_would_notice_another_field() -> None:
+    told = json.loads(as_json(PLANS[1]))
+    told["layers"][0]["more"] = 1
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(told, SCHEMA)
