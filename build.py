@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The file to edit: which settings, which layers. `python build.py --help` says what it can do with them."""
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import generator
-from generator.cli import build, deploy, destroy, preview, rehearse, rotate, serve, status
+from generator.cli import build, completion, deploy, destroy, preview, rehearse, rotate, serve, status
 from generator.cli.verbs import FAILED, INTERRUPTED, Layers
 from generator.errors import GeneratorError, UsageError
 
-VERBS = (build, preview, deploy, destroy, status, rotate, serve, rehearse)
+VERBS = (build, preview, deploy, destroy, status, rotate, serve, rehearse, completion)
 
 
 def main(layers: Layers, argv: Sequence[str] | None = None) -> int:
