@@ -98,6 +98,19 @@ def test_the_wheel_holds_every_module_and_the_marker_of_typed_packages(wheel: Pa
     }
 
 
+def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    source = wheel.parents[1]
+    code = "from setuptools import build_meta; build_meta.build_sdist('sdist')"
+    subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
+    (packed,) = (source / "sdist").iterdir()
+    pip(sys.executable, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(packed))
+    (made,) = tmp_path.iterdir()
+    with zipfile.ZipFile(made) as one, zipfile.ZipFile(wheel) as other:
+        assert {name: one.read(name) for name in one.namelist()} == {
+            name: other.read(name) for name in other.namelist()
+        }
+
+
 def test_the_installed_module_makes_the_committed_templates(python: Path, tmp_path: Path) -> None:
     subprocess.run([python, "-m", "generator"], cwd=tmp_path, check=True, capture_output=True)
     for made in (tmp_path / "templates").iterdir():
