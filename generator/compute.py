@@ -41,7 +41,9 @@ class Compute(Protocol):
     """A kind of compute. `client_name` is boto3's; `resource_type` that of the service in the layer's template.
 
     `repository` is the data layer's output that names where the image is pushed, `context` the folder of the
-    Dockerfile, and `users_api` says whether the service answers the user API, so that it can be tried.
+    Dockerfile, and `users_api` says whether the service answers the user API, so that it can be tried. `actions` are
+    the IAM actions that `running` needs, on the ARNs that `resources` tells for a stack's service of a logical ID;
+    `log_group_names` are the patterns of what `log_groups` will tell.
     """
 
     @property
@@ -54,10 +56,14 @@ class Compute(Protocol):
     def context(self) -> str: ...
     @property
     def users_api(self) -> bool: ...
+    @property
+    def actions(self) -> tuple[str, ...]: ...
 
     def running(self, client: Any, service_arn: str) -> Running: ...
     def redeploy(self, client: Any, service_arn: str) -> None: ...
     def log_groups(self, service_arn: str) -> tuple[str, str]: ...
+    def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]: ...
+    def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class AppRunnerCompute:
     users_api: bool = True
     client_name: str = "apprunner"
     resource_type: str = "AWS::AppRunner::Service"
+    actions: tuple[str, ...] = ("apprunner:DescribeService", "apprunner:ListOperations")
 
     def running(self, client: Any, service_arn: str) -> Running:
         """What DescribeService and ListOperations tell."""
@@ -103,3 +110,11 @@ class AppRunnerCompute:
         """App Runner makes them; developer guide, "Viewing App Runner logs streamed to CloudWatch Logs"."""
         path = "/".join(service_arn.split("/")[1:])
         return f"/aws/apprunner/{path}/service", f"/aws/apprunner/{path}/application"
+
+    def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
+        """An unnamed service is called <logical ID>-<random characters>, without the stack's name."""
+        return (f"arn:aws:apprunner:*:*:service/{logical_id}-*/*",)
+
+    def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
+        """They begin with the service's name."""
+        return (f"/aws/apprunner/{logical_id}-*",)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -22,6 +23,9 @@ class Topic:
     topic: sns.Topic
 
 
+POLICIES = ["deploy.json", "execution-role.json", "iam", "preview.json"]
+
+
 def one_topic(**properties: Any) -> tuple[Layer, ...]:
     return (Layer("topic", "A topic.", (Topic(sns.Topic("Topic", **properties)),)),)
 
@@ -33,13 +37,19 @@ def files(directory: Path) -> list[str]:
 def test_build_writes_a_file_for_each_layer_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(default_layers, ["build", "--out", str(tmp_path / "new" / "folder")]) == 0
     written = tmp_path / "new" / "folder"
-    assert files(written) == ["apprunner-layer.json", "data-layer.json"]
+    assert files(written) == ["apprunner-layer.json", "data-layer.json", *POLICIES]
     out, err = capsys.readouterr()
     size = len((written / "data-layer.json").read_bytes())
     assert out.splitlines()[0] == (
         f"{written}/data-layer.json: 23 resources, 13 parameters, {size:,} of 51,200 bytes, 0 findings"
     )
     assert err == ""
+
+
+def test_the_policies_are_for_the_deployment_of_a_name(tmp_path: Path) -> None:
+    assert main(one_topic, ["--out", str(tmp_path), "--name", "orders"]) == 0
+    policy = json.loads((tmp_path / "iam" / "preview.json").read_text())
+    assert policy["Statement"][0]["Resource"] == ["arn:aws:cloudformation:*:*:stack/orders-topic/*"]
 
 
 def test_without_a_verb_it_builds(tmp_path: Path) -> None:

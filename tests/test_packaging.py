@@ -113,9 +113,9 @@ def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Pat
 
 def test_the_installed_module_makes_the_committed_templates(python: Path, tmp_path: Path) -> None:
     subprocess.run([python, "-m", "generator"], cwd=tmp_path, check=True, capture_output=True)
-    for made in (tmp_path / "templates").iterdir():
-        assert made.read_text() == (ROOT / "templates" / made.name).read_text()
-    assert len(list((tmp_path / "templates").iterdir())) == 2
+    made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.json"))
+    assert made == sorted(path.relative_to(ROOT) for path in (ROOT / "templates").rglob("*.json"))
+    assert all((tmp_path / path).read_text() == (ROOT / path).read_text() for path in made)
 
 
 def test_a_users_own_part_passes_strict_mypy_against_the_installed_package(python: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`build`: templates as files, linted, all or none of them."""
+"""`build`: templates and IAM policies as files, the templates linted, all or none of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from generator.template import TEMPLATE_BODY_LIMIT
 if TYPE_CHECKING:
     from generator.lint import Finding
 
+FOLDER = "iam"
+
 
 def add_to(verbs: Subparsers, prog: str) -> None:
     """Adds the verb to the command."""
@@ -27,9 +29,11 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "build",
         run,
-        help="emit the templates, lint them, say what was written",
+        help="emit the templates and policies, lint them, say what was written",
         description="Emits the templates, lints them with cfn-lint for every Region they claim, and puts each file in "
-        "place. With a finding, nothing is written.",
+        "place. With a finding, nothing is written. Beside them, in iam/, the IAM policies of whoever previews and "
+        "deploys them and of the role that CloudFormation acts with: when all layers are built, and with cfn-lint, "
+        "which knows what CloudFormation needs.",
         example=f"{prog} build --check",
     )
     add_layer_option(parser)
@@ -37,7 +41,10 @@ def add_to(verbs: Subparsers, prog: str) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("templates"), help="where the files go (default: templates)"
     )
-    parser.add_argument("--no-lint", dest="lint", action="store_false", help="do not lint")
+    parser.add_argument("--no-lint", dest="lint", action="store_false", help="do not lint; templates only, no policies")
+    parser.add_argument(
+        "--name", default="users", help="the policies are for stacks called NAME-LAYER (default: users)"
+    )
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,23 @@ class _Emitted:
         )
 
 
+@dataclass(frozen=True)
+class _Policy:
+    """An IAM policy that was emitted and where it belongs."""
+
+    path: Path
+    text: str
+
+    @property
+    def line(self) -> str:
+        from generator.policies import INLINE_LIMIT, actions, size
+
+        return f"{self.path}: {len(actions(self.text))} actions, {size(self.text):,} of {INLINE_LIMIT:,} characters"
+
+
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
-    emitted = [_emit(layer, arguments.out, lint=arguments.lint) for layer in chosen(layers(), arguments.layer)]
+    wanted = chosen(layers(), arguments.layer)
+    emitted = [_emit(layer, arguments.out, lint=arguments.lint) for layer in wanted]
     objections = [
         f"{template.path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.sentence}"
         for template in emitted
@@ -69,16 +91,26 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     if objections:
         print(*objections, "Nothing was written.", sep="\n", file=sys.stderr)
         return FAILED
+    # A part of a deployment has no policies of its own.
+    policies = _policies(wanted, arguments) if arguments.lint and not arguments.layer else []
+    made: list[_Emitted | _Policy] = [*emitted, *policies]
     if arguments.check:
-        difference = "".join(_difference(template.path, template.text) for template in emitted)
+        difference = "".join(_difference(file.path, file.text) for file in made)
         if difference:
             print(difference, end="")
             print("Not current: run `make build` and commit what it writes.", file=sys.stderr)
             return FAILED
     else:
-        _write({template.path: template.text for template in emitted})
-    print(*(template.line for template in emitted), sep="\n")
+        _write({file.path: file.text for file in made})
+    print(*(file.line for file in made), sep="\n")
     return DONE
+
+
+def _policies(layers: Sequence[Layer], arguments: argparse.Namespace) -> list[_Policy]:
+    from generator.policies import documents
+
+    made = documents(layers, arguments.name)
+    return [_Policy(arguments.out / FOLDER / name, text) for name, text in sorted(made.items())]
 
 
 def _emit(layer: Layer, out: Path, *, lint: bool) -> _Emitted:

@@ -1,0 +1,169 @@
+"""What CloudFormation's resource handlers need, as far as their schemas do not say it, or say too much.
+
+Each schema lists permissions for create, read, update and delete. They are a base and not the truth: some are no
+actions, some are needed for properties that a template does not set or for targets that it does not have.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from awacs import aws
+
+from generator.layers import Layer
+
+POLICY_VERSION = "2012-10-17"
+CLUSTER = "AWS::MemoryDB::Cluster"
+
+# Needed only where a template sets the property of the type. Sources: the API operation that sets it, each by its name;
+# CloudWatch Logs user guide, "IAM permissions required to create or work with a data protection policy"; VPC user
+# guide, "Publish flow logs to Amazon S3".
+ONLY_FOR: dict[tuple[str, str], tuple[str, ...]] = {
+    ("AWS::EC2::EIP", "TransferAddress"): ("ec2:AcceptAddressTransfer",),
+    ("AWS::EC2::FlowLog", "LogDestination"): (
+        "iam:CreateServiceLinkedRole",
+        "logs:CreateLogDelivery",
+        "logs:DeleteLogDelivery",
+        "s3:GetBucketPolicy",
+        "s3:PutBucketPolicy",
+    ),
+    ("AWS::EC2::Subnet", "Ipv6CidrBlock"): ("ec2:AssociateSubnetCidrBlock", "ec2:DisassociateSubnetCidrBlock"),
+    ("AWS::EC2::VPC", "InstanceTenancy"): ("ec2:ModifyVpcTenancy",),
+    ("AWS::EC2::VPC", "VpcEncryptionControl"): ("ec2:CreateVpcEncryptionControl",),
+    ("AWS::EC2::VPCEndpoint", "ServiceNetworkArn"): (
+        "vpc-lattice:CreateServiceNetworkVpcEndpointAssociation",
+        "vpc-lattice:DescribeServiceNetworkVpcEndpointAssociation",
+    ),
+    ("AWS::EC2::VPCEndpoint", "ServiceRegion"): ("vpce:AllowMultiRegion",),
+    ("AWS::EC2::VPCGatewayAttachment", "VpnGatewayId"): ("ec2:AttachVpnGateway", "ec2:DetachVpnGateway"),
+    ("AWS::ECR::Repository", "RepositoryPolicyText"): ("ecr:DeleteRepositoryPolicy", "ecr:SetRepositoryPolicy"),
+    ("AWS::IAM::Role", "Description"): ("iam:UpdateRoleDescription",),
+    ("AWS::IAM::Role", "ManagedPolicyArns"): ("iam:AttachRolePolicy", "iam:DetachRolePolicy"),
+    ("AWS::IAM::Role", "PermissionsBoundary"): (
+        "iam:DeleteRolePermissionsBoundary",
+        "iam:PutRolePermissionsBoundary",
+    ),
+    ("AWS::Logs::LogGroup", "BearerTokenAuthenticationEnabled"): ("logs:PutBearerTokenAuthentication",),
+    ("AWS::Logs::LogGroup", "DataProtectionPolicy"): (
+        "firehose:TagDeliveryStream",
+        "logs:CreateLogDelivery",
+        "logs:DeleteDataProtectionPolicy",
+        "logs:PutDataProtectionPolicy",
+    ),
+    ("AWS::Logs::LogGroup", "DeletionProtectionEnabled"): ("logs:PutLogGroupDeletionProtection",),
+    ("AWS::Logs::LogGroup", "FieldIndexPolicies"): ("logs:DeleteIndexPolicy", "logs:PutIndexPolicy"),
+    ("AWS::Logs::LogGroup", "KmsKeyId"): ("logs:AssociateKmsKey", "logs:DisassociateKmsKey"),
+    ("AWS::Logs::LogGroup", "ResourcePolicyDocument"): ("logs:DeleteResourcePolicy", "logs:PutResourcePolicy"),
+    ("AWS::SNS::Topic", "DataProtectionPolicy"): ("sns:PutDataProtectionPolicy",),
+    ("AWS::SNS::Topic", "DeliveryStatusLogging"): ("iam:GetRole", "iam:PassRole"),
+    ("AWS::SecretsManager::Secret", "ReplicaRegions"): (
+        "secretsmanager:RemoveRegionsFromReplication",
+        "secretsmanager:ReplicateSecretToRegions",
+    ),
+}
+
+# Never needed; an action, or a whole service before the colon.
+NEVER: dict[str, tuple[str, ...]] = {
+    # App Runner does this itself, with AWSServiceRoleForAppRunner (developer guide, "Using service-linked roles").
+    "AWS::AppRunner::Service": ("events:", "logs:"),
+    # No actions (Service Authorization Reference, MemoryDB and Amazon S3).
+    "AWS::Logs::LogGroup": ("s3:REST.PUT.OBJECT",),
+    "AWS::MemoryDB::ACL": ("memorydb:ModifyReplicationGroup",),
+    # For other targets of an association than the one in these templates (Service Authorization Reference, AWS WAF V2,
+    # dependent actions of AssociateWebACL).
+    "AWS::WAFv2::WebACLAssociation": (
+        "amplify:",
+        "apigateway:",
+        "appsync:",
+        "bedrock-agentcore:",
+        "cognito-idp:",
+        "ec2:",
+        "elasticloadbalancing:",
+    ),
+}
+
+# Needed though no schema says so; with a property, only where that is set.
+ALSO: dict[tuple[str, str], tuple[str, ...]] = {
+    # MemoryDB guide, "Making a final snapshot": DeleteCluster then makes one.
+    (CLUSTER, "FinalSnapshotName"): ("memorydb:CreateSnapshot",),
+    # Secrets Manager user guide, "Secret encryption and decryption", permissions for the KMS key.
+    ("AWS::SecretsManager::Secret", "KmsKeyId"): ("kms:Decrypt", "kms:GenerateDataKey"),
+    # App Runner developer guide, "Encryption at rest": it makes grants for the key of the copied image.
+    ("AWS::AppRunner::Service", "EncryptionConfiguration"): ("kms:CreateGrant", "kms:DescribeKey"),
+    # Service Authorization Reference, Amazon EC2, dependent actions of CreateVpcEndpoint.
+    ("AWS::EC2::VPCEndpoint", "PrivateDnsEnabled"): ("route53:AssociateVPCWithHostedZone",),
+}
+
+# Dynamic references are resolved with the role's rights (CloudFormation user guide, "Get a secret or secret value from
+# Secrets Manager").
+DYNAMIC_REFERENCE = "{{resolve:secretsmanager:"
+READS_A_SECRET = "secretsmanager:GetSecretValue"
+
+# The service-linked roles that a first use makes, by the beginning of a type (each service's guide, "Using
+# service-linked roles").
+LINKED_ROLES = {
+    "AWS::AppRunner::Service": "apprunner.amazonaws.com",
+    "AWS::AppRunner::VpcConnector": "networking.apprunner.amazonaws.com",
+    "AWS::MemoryDB::": "memorydb.amazonaws.com",
+}
+
+# Actions of services that know resources, which themselves take none (Service Authorization Reference).
+WITHOUT_RESOURCE = {
+    "logs:CreateLogDelivery",
+    "logs:DeleteIndexPolicy",
+    "logs:DeleteLogDelivery",
+    "logs:DeleteResourcePolicy",
+    "logs:DescribeIndexPolicies",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:PutIndexPolicy",
+    "logs:PutResourcePolicy",
+    "memorydb:CreateSubnetGroup",
+    "memorydb:CreateUser",
+    "secretsmanager:GetRandomPassword",
+    "sns:Unsubscribe",
+}
+
+
+@dataclass(frozen=True)
+class Held:
+    """A resource of a layer's template, and the stack that will hold it."""
+
+    stack: str
+    logical_id: str
+    resource_type: str
+    properties: dict[str, Any]
+
+
+def held(layer: Layer, stack: str) -> Iterator[Held]:
+    """What a layer's template holds."""
+    for logical_id, resource in json.loads(layer.text()).get("Resources", {}).items():
+        yield Held(stack, logical_id, resource["Type"], resource.get("Properties", {}))
+
+
+def needed(resource_type: str, permissions: Iterable[str], properties: set[str]) -> set[str]:
+    """Of a type's `permissions` those that its handlers need for `properties`, and what else they need."""
+    unused = {
+        action
+        for (one, name), actions in ONLY_FOR.items()
+        if one == resource_type and name not in properties
+        for action in actions
+    }
+    never = NEVER.get(resource_type, ())
+    found = {action for action in permissions if action not in unused and not action.startswith(never)}
+    for (one, name), actions in ALSO.items():
+        if one == resource_type and name in properties:
+            found.update(actions)
+    return found
+
+
+def allow(
+    sid: str, actions: Iterable[aws.Action], resources: Iterable[str], condition: aws.ConditionElement | None = None
+) -> aws.Statement:
+    """A statement, in an order that does not depend on how it came about."""
+    conditions = {"Condition": aws.Condition(condition)} if condition else {}
+    wanted = sorted(actions, key=lambda action: action.JSONrepr())
+    return aws.Statement(Sid=sid, Effect=aws.Allow, Action=wanted, Resource=sorted(resources), **conditions)
