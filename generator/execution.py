@@ -1,4 +1,4 @@
-"""What the role needs that CloudFormation acts with: the permissions of the templates' types, on a deployment's names."""
+"""What the role needs that CloudFormation acts with: permissions of the templates' types, on a deployment's names."""
 
 from __future__ import annotations
 

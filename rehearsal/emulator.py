@@ -17,7 +17,6 @@ import time
 import urllib.error
 import urllib.request
 import venv
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -57,6 +56,25 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Check:
+    """What IAM was asked and allowed: an action on a resource, with the condition keys of the request."""
+
+    action: str
+    resource: str
+    context: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that was let through; `principal` is the ARN of who made it."""
+
+    service: str
+    operation: str
+    principal: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
 class Emulator:
     """A running emulator: its endpoint, and what a client's environment must hold to reach it."""
 
@@ -79,11 +97,14 @@ class Emulator:
         text = json.dumps([{"id": secrets.token_hex(8), **asdict(fault)} for fault in faults])
         replace(self.directory / "faults.json", text)
 
-    def calls(self) -> Counter[tuple[str, str]]:
-        """How often each operation of each service has been called."""
+    def calls(self) -> list[Call]:
+        """Every call that was let through, in their order."""
         file = self.directory / "calls"
         lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-        return Counter((service, operation) for service, operation in map(json.loads, lines))
+        return [
+            Call(**{**call, "checks": tuple(Check(**check) for check in call["checks"])})
+            for call in map(json.loads, lines)
+        ]
 
     def log(self) -> str:
         """What the process has printed."""

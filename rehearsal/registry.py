@@ -1,6 +1,6 @@
 """ECR's registry as a client sees it, over HTTP: what an image says of itself, and an image without a container tool.
 
-Facts: OCI distribution specification, "Pulling manifests", "Pushing a blob monolithically", "Pushing manifests";
+Facts: OCI distribution specification, "Pulling manifests", "Pushing a blob in chunks", "Pushing manifests";
 image manifest version 2, schema 2.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import http
 import io
 import json
 import tarfile
@@ -15,6 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,10 @@ MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
 LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 ACCEPTED = f"{MANIFEST}, application/vnd.oci.image.manifest.v1+json"
+
+
+class Missing(ClusterError):
+    """There is nothing of that name or digest."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,9 @@ class Registry:
         return dict(pair.split("=", 1) for pair in config["config"].get("Env", ()))
 
     def push(self, image: str, files: Mapping[str, Path], variables: Mapping[str, str]) -> None:
-        """An image of `files` with a process that has `variables`: for AMD64, and with nothing else in it."""
+        """An image of `files` with a process that has `variables`: for AMD64, and with nothing else in it.
+
+        It asks what container tools ask: which layers and which image are there already, then a layer in its parts."""
         name, tag = _split(image)
         unpacked = _layer(files)
         config = {
@@ -55,18 +63,36 @@ class Registry:
         }
         parts = [(CONFIG, json.dumps(config).encode()), (LAYER, gzip.compress(unpacked, mtime=0))]
         for _, blob in parts:
-            self._ask(image, "POST", f"{name}/blobs/uploads/?digest={_digest(blob)}", blob, "application/octet-stream")
+            if not self._digest_of(image, f"{name}/blobs/{_digest(blob)}"):
+                self._upload(image, name, blob)
         (first, *layers) = [{"mediaType": kind, "size": len(blob), "digest": _digest(blob)} for kind, blob in parts]
         manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": first, "layers": layers}
-        self._ask(image, "PUT", f"{name}/manifests/{tag}", json.dumps(manifest).encode(), MANIFEST)
+        content = json.dumps(manifest).encode()
+        if self._digest_of(image, f"{name}/manifests/{tag}") != _digest(content):
+            self._ask(image, "PUT", f"{name}/manifests/{tag}", content, MANIFEST)
+
+    def _digest_of(self, image: str, path: str) -> str | None:
+        """The digest of what the registry has there; None for nothing."""
+        try:
+            return str(self._ask(image, "HEAD", path)[0]["Docker-Content-Digest"])
+        except Missing:
+            return None
+
+    def _upload(self, image: str, name: str, blob: bytes) -> None:
+        headers, _ = self._ask(image, "POST", f"{name}/blobs/uploads/", b"")
+        place = headers["Location"].removeprefix("/v2/")
+        self._ask(image, "PATCH", place, blob, "application/octet-stream")
+        self._ask(image, "PUT", f"{place}?digest={_digest(blob)}", b"")
 
     def _read(self, image: str, path: str, reference: str) -> bytes:
-        found = self._ask(image, "GET", path)
+        _, found = self._ask(image, "GET", path)
         if reference.startswith("sha256:") and _digest(found) != reference:
             raise ClusterError(f"What the registry gives for {reference} is something else.")
         return found
 
-    def _ask(self, image: str, method: str, path: str, body: bytes | None = None, kind: str = "") -> bytes:
+    def _ask(
+        self, image: str, method: str, path: str, body: bytes | None = None, kind: str = ""
+    ) -> tuple[Message, bytes]:
         headers = {
             "Authorization": f"Basic {self.credentials}",
             "Host": image.partition("/")[0],
@@ -76,11 +102,11 @@ class Registry:
         request: Any = urllib.request.Request(f"{self.url}/v2/{path}", body, headers, method=method)
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-                found: bytes = answer.read()
-                return found
+                return answer.headers, answer.read()
         except urllib.error.HTTPError as error:
             with error:
-                raise ClusterError(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from None
+                kind_of = Missing if error.code == http.HTTPStatus.NOT_FOUND else ClusterError
+                raise kind_of(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from None
 
 
 def _split(image: str) -> tuple[str, str]:

@@ -15,7 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +27,12 @@ from generator.context import DOCKERFILE, Context
 from generator.errors import UsageError
 from rehearsal.certificates import certificates
 from rehearsal.cluster import ClusterError
-from rehearsal.emulator import ACCOUNT, REGION, Emulator, Fault, emulator
+from rehearsal.emulator import ACCOUNT, REGION, Call, Emulator, Fault, emulator
+from rehearsal.identities import identities
 from rehearsal.internet import Internet
 from rehearsal.machines import Machines, Runner
 from rehearsal.registry import Registry
-from rehearsal.runners import Containers, Processes, basic, podman
+from rehearsal.runners import Containers, Processes, podman
 
 NAME = "rehearsal"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -51,9 +53,11 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. `process`: without container tools. `fault`: a name of FAULTS."""
+    """What the command line says. `process`: without container tools. `fault`: a name of FAULTS. `policies`: the IAM
+    documents for a deployment of that NAME, by their files."""
 
     context: Context
+    policies: Mapping[str, str]
     container_tool: str | None = None
     process: bool = False
     fault: str | None = None
@@ -61,11 +65,12 @@ class Options:
 
 @dataclass
 class Part:
-    """A part of a rehearsal, how long it took in seconds, and its exit code."""
+    """A part of a rehearsal, how long it took in seconds, its exit code, and what it asked of AWS."""
 
     name: str
     seconds: float
     code: int
+    calls: list[Call] = field(default_factory=list)
 
 
 def rehearse(run: Callable[[list[str]], int], options: Options) -> int:
@@ -94,7 +99,6 @@ class Rehearsal:
     parts: list[Part] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
-    calls: Mapping[tuple[str, str], int] = field(default_factory=dict)
     running: Emulator | None = None
 
     def play(self) -> None:
@@ -108,20 +112,19 @@ class Rehearsal:
         deploy = ["deploy", "--yes", "--name", NAME]
         with self._before(emulated, fault):
             succeeded = (
-                self._verb("preview", ["preview", "--name", NAME, *source])
-                and self._verb("data layer", [*deploy, "--layer", "data"])
+                self.verb("preview", ["preview", "--name", NAME, *source])
+                and self.verb("data layer", [*deploy, "--layer", "data"])
                 and self._pushed()
-                and self._verb("image, service, proof", [*deploy, *self._tool(), *source])
+                and self.verb("image, service, proof", [*deploy, *self._tool(), *source])
             )
         if fault == "rollback":
             with emulated.faults(Fault("Service", "start", spoils="secrets")):
-                succeeded = succeeded and self._verb("update", [*deploy, *self._tool(), *source, *LARGER])
+                succeeded = succeeded and self.verb("update", [*deploy, *self._tool(), *source, *LARGER])
         elif succeeded:
-            self._verb("status", ["status", "--name", NAME])
-            self._verb("nothing to change", [*deploy, *self._tool(), *source])
+            self.verb("status", ["status", "--name", NAME])
+            self.verb("nothing to change", [*deploy, *self._tool(), *source])
         self.machines.find_redis()
-        self._verb("destroy", ["destroy", "--yes", "--name", NAME, "--purge-images"])
-        self.calls = emulated.calls()
+        self.verb("destroy", ["destroy", "--yes", "--name", NAME, "--purge-images"])
         self.left, self.kept = self._leftovers(), self._kept()
 
     def told(self) -> int:
@@ -131,7 +134,7 @@ class Rehearsal:
             print(f"{part.name:24} {part.seconds:6.1f} s  {'done' if part.code == 0 else f'exit {part.code}'}")
         print(f"{'in all':24} {sum(part.seconds for part in self.parts):6.1f} s")
         print("\nCalls to AWS:")
-        for line in table(self.calls):
+        for line in table(call for part in self.parts for call in part.calls):
             print(f"  {line}")
         print(f"\nKept on purpose: {'; '.join(self.kept) or 'nothing'}.")
         print(f"Left behind: {'; '.join(self.left) or 'nothing'}.")
@@ -162,7 +165,9 @@ class Rehearsal:
         self.internet = self.stack.enter_context(Internet(names, self._port, self._hear))
         self.authority = names.authority
         self.builder = _wrapped(_builder(self.options), bin)
-        self.stack.enter_context(environment({**self.running.environment, **self._outside()}))
+        self.aws = {**self.running.environment, **self._outside()}
+        self.stack.enter_context(environment(self.aws))
+        self.identities = identities(NAME, self.options.policies)
         self._losing = False
 
     def _runner(self) -> Runner:
@@ -211,14 +216,22 @@ class Rehearsal:
         started = time.monotonic()
         part = Part(name, 0, 0)
         self.parts.append(part)
+        before = len(self.running.calls()) if self.running else None
         try:
             yield part
         finally:
             part.seconds = time.monotonic() - started
+            # What the rehearsal itself asks before the first part is no part's.
+            if self.running and before is not None:
+                part.calls = self.running.calls()[before:]
 
-    def _verb(self, name: str, arguments: list[str]) -> bool:
-        with self._timed(name) as part:
-            part.code = self.run(arguments)
+    def verb(self, name: str, arguments: list[str]) -> bool:
+        """A verb, by whoever may do no more than this; all but a preview let CloudFormation act with its own role."""
+        previews = arguments[0] == "preview"
+        keys = self.identities.preview if previews else self.identities.deploy
+        role = [] if previews else ["--role-arn", self.identities.role_arn]
+        with self._timed(name) as part, environment({**self.aws, **keys}):
+            part.code = self.run([*arguments, *role])
             sys.stdout.flush()
         return part.code == 0
 
@@ -228,19 +241,24 @@ class Rehearsal:
             return True
         import boto3
 
-        outputs = boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-data")["Stacks"][0]["Outputs"]
-        (uri,) = (output["OutputValue"] for output in outputs if output["OutputKey"] == "RepositoryUri")
-        with self._timed("image, without a tool"):
+        with self._timed("image, without a tool"), environment({**self.aws, **self.identities.deploy}):
             print("Neither podman nor buildah is there to build the image: pushing its source.", file=sys.stderr)
+            # Not boto3's own session, which has met other credentials.
+            client = boto3.Session().client("cloudformation")
+            outputs = client.describe_stacks(StackName=f"{NAME}-data")["Stacks"][0]["Outputs"]
+            (uri,) = (output["OutputValue"] for output in outputs if output["OutputKey"] == "RepositoryUri")
             self.push(uri)
         return True
 
     def push(self, uri: str, context: Context | None = None) -> None:
         """Puts an image of the source, or of another one, into a repository without building it."""
+        import boto3
+
         context = context or self.options.context
         tag = context.tag()
         files = {name: context.directory / name for name in context.files()}
-        self._registry(basic("AWS", self.machines.token)).push(f"{uri}:{tag}", files, {"BUILD_ID": tag})
+        token = boto3.Session().client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        self._registry(token).push(f"{uri}:{tag}", files, {"BUILD_ID": tag})
 
     def _source(self) -> list[str]:
         """The options that say what the image is made from."""
@@ -285,10 +303,11 @@ class Rehearsal:
         return found
 
 
-def table(calls: Mapping[tuple[str, str], int]) -> Iterator[str]:
+def table(calls: Iterable[Call]) -> Iterator[str]:
     """A line for each service: its operations with how often they were called."""
-    for service in sorted({service for service, _ in calls}):
-        counted = sorted((operation, number) for (one, operation), number in calls.items() if one == service)
+    counts = Counter((call.service, call.operation) for call in calls)
+    for service in sorted({service for service, _ in counts}):
+        counted = sorted((operation, number) for (one, operation), number in counts.items() if one == service)
         yield f"{service}: " + ", ".join(f"{operation} {number}" for operation, number in counted)
 
 

@@ -73,11 +73,13 @@ ALLOWED = {
     "rehearsal/machines.py": {
         *("generator.errors", "redis", "rehearsal.certificates", "rehearsal.cluster", "rehearsal.emulator"),
     },
+    "rehearsal/identities.py": {"boto3"},
     "rehearsal/registry.py": {"rehearsal.cluster"},
     "rehearsal/runners.py": {"rehearsal.cluster", "rehearsal.registry"},
     "rehearsal/rehearse.py": {
         *("boto3", "generator.context", "generator.errors"),
-        *(f"rehearsal.{name}" for name in ("certificates", "cluster", "emulator", "internet", "machines")),
+        *(f"rehearsal.{name}" for name in ("certificates", "cluster", "emulator", "identities", "internet")),
+        "rehearsal.machines",
         *("rehearsal.registry", "rehearsal.runners"),
     },
     "rehearsal/cluster.py": {"generator.errors", "redis"},
@@ -124,7 +126,7 @@ LAZY = {
     "generator/context.py": {"docker"},
     "generator/cli/preview.py": {"generator.cli.stacks", "generator.deploy"},
     "generator/cli/completion.py": {"shtab"},
-    "generator/cli/rehearse.py": {"rehearsal"},
+    "generator/cli/rehearse.py": {"generator.policies", "rehearsal"},
     "generator/cli/serve.py": {"rehearsal"},
     "generator/cli/stacks.py": {"boto3", "botocore", "generator.deploy", "rich"},
     "service/tokens.py": {"botocore"},

@@ -25,7 +25,7 @@ from generator.cli import main
 from generator.layers import default_layers
 from rehearsal.certificates import certificates
 from rehearsal.cluster import ClusterError
-from rehearsal.emulator import Emulator, emulator
+from rehearsal.emulator import Call, Emulator, emulator
 from rehearsal.internet import Internet
 from rehearsal.registry import Registry
 from rehearsal.rehearse import FAULTS, REGISTRY, table
@@ -158,7 +158,8 @@ def test_without_redis_server_it_says_how_to_get_it(
 
 
 def test_calls_are_told_by_service() -> None:
-    assert list(table({("ecr", "B"): 2, ("ecr", "A"): 1, ("logs", "C"): 3})) == ["ecr: A 1, B 2", "logs: C 3"]
+    calls = [Call(*pair, "", ()) for pair in (("ecr", "B"), ("ecr", "A"), ("logs", "C"), ("ecr", "B"))]
+    assert list(table(calls)) == ["ecr: A 1, B 2", "logs: C 1"]
 
 
 # The stand-in of the internet.

@@ -21,7 +21,8 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         help="all of it on this machine, no AWS account",
         description="Previews, deploys, proves and destroys both layers on this machine: an emulator in place of AWS, "
         "a real cluster with TLS in place of MemoryDB, the service in a container (where podman is) or a process in "
-        "place of App Runner. Tells each part with its seconds, the calls to AWS, and what is left. With --fault one "
+        "place of App Runner. Each verb runs with the IAM policy that `build` emits for it, and no other rights. "
+        "Tells each part with its seconds, the calls to AWS, and what is left. With --fault one "
         "step fails, and the exit code is 1.",
         example=f"{prog} rehearse --fault rollback",
     )
@@ -37,6 +38,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Rehearses; returns the exit code."""
     from generator.cli import main
     from generator.cli.stacks import pairs
+    from generator.policies import documents
 
     def command(argv: list[str]) -> int:
         code = main(layers, argv)
@@ -45,10 +47,11 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
         return code
 
     try:
-        from rehearsal.rehearse import Options, rehearse
+        from rehearsal.rehearse import NAME, Options, rehearse
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     options = Options(
+        policies=documents(layers(), NAME),
         context=Context(arguments.context, pairs("--build-arg", arguments.build_arg), tuple(arguments.build_secret)),
         container_tool=arguments.container_tool,
         process=arguments.process,

@@ -14,6 +14,7 @@ from rehearsal.fillers import (
     events,
     exports,
     faults,
+    iam,
     instances,
     memorydb,
     network,
@@ -31,10 +32,11 @@ def stop_with_parent() -> None:
 
 
 threading.Thread(target=stop_with_parent, daemon=True).start()
-# The last wraps those before it: an event says that something starts before a fault makes it slow.
+# The last wraps those before it: an event says that something starts before a fault makes it slow, and what IAM refuses
+# is no call.
 for filler in (
     *(memorydb, apprunner, instances, registry, network, secret, replacement, change_sets, exports),
-    *(faults, events, calls),
+    *(faults, events, calls, iam),
 ):
     filler.install()
 main()

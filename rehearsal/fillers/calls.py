@@ -1,4 +1,4 @@
-"""A line in a file for every call that reaches the emulator's interface, by service and operation.
+"""A line in a file for every call that reaches the emulator's interface: what, by whom, and what IAM was asked for it.
 
 What CloudFormation's handlers do is no call of this kind: ministack provisions without its own interface.
 """
@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import ministack.app
+
+from rehearsal.fillers import iam
 
 FILE = os.environ.get("REHEARSAL_CALLS", "")
 
@@ -26,8 +28,20 @@ def recorded(service: str, handler: Any) -> Any:
         # JSON protocols name the operation in a header, the query protocol in the body (Smithy, "AWS protocols").
         target = headers.get("x-amz-target", "").rpartition(".")[2]
         named = target or (parse_qs(body.decode(errors="replace")).get("Action") or query.get("Action") or [path])[0]
-        with open(FILE, "a", encoding="utf-8") as file:
-            file.write(json.dumps([service, named]) + "\n")
+        record(service, named, iam.caller.get(), iam.checks.get())
         return await handler(method, path, headers, body, query)
 
     return handle
+
+
+def record(service: str, operation: str, key: str, checks: tuple[dict[str, Any], ...]) -> None:
+    """`key`: the access key of who called."""
+    if FILE:
+        line = {
+            "service": service,
+            "operation": operation,
+            "principal": getattr(iam.principal(key), "arn", ""),
+            "checks": checks,
+        }
+        with open(FILE, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")

@@ -1,0 +1,49 @@
+"""Who acts in a rehearsal: two users and CloudFormation's role, each with one emitted policy and no other right.
+
+The users' policies are managed ones, since a user's inline policies may have 2,048 characters together (IAM user guide,
+"IAM and AWS STS quotas").
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# docs/permissions.md tells to create the role with the same.
+TRUST = {
+    "Statement": [
+        {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}}
+    ],
+    "Version": "2012-10-17",
+}
+
+
+@dataclass(frozen=True)
+class Identities:
+    """The users' keys as a client's environment holds them, and the role's ARN."""
+
+    preview: Mapping[str, str]
+    deploy: Mapping[str, str]
+    role_arn: str
+
+
+def identities(name: str, policies: Mapping[str, str]) -> Identities:
+    """Creates them with the credentials of the environment; `policies` are documents by their files."""
+    import boto3
+
+    iam = boto3.client("iam")
+    role = f"{name}-cloudformation"
+    made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))
+    iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=policies["execution-role.json"])
+    preview, deploy = (_user(iam, f"{name}-{verb}", policies[f"{verb}.json"]) for verb in ("preview", "deploy"))
+    return Identities(preview, deploy, made["Role"]["Arn"])
+
+
+def _user(iam: Any, name: str, policy: str) -> dict[str, str]:
+    iam.create_user(UserName=name)
+    made = iam.create_policy(PolicyName=name, PolicyDocument=policy)
+    iam.attach_user_policy(UserName=name, PolicyArn=made["Policy"]["Arn"])
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
