@@ -33,7 +33,7 @@ def identities(name: str, policies: Mapping[str, str]) -> Identities:
     """Creates them with the credentials of the environment; `policies` are documents by their files."""
     import boto3
 
-    iam = boto3.client("iam")
+    iam = boto3.Session().client("iam")
     role = f"{name}-cloudformation"
     made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))
     iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=policies["execution-role.json"])
