@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ROOT / ".audit"
 PAGE = ROOT / "docs" / "security.md"
 TEMPLATES = sorted((ROOT / "templates").glob("*-layer.json"))
+POLICIES = sorted((ROOT / "templates" / "iam").glob("*.json"))
 
 # Environment and what is installed into it; its program is audit/<tool>_findings.py, run with the templates' paths.
 TOOLS = {
@@ -33,7 +34,7 @@ TOOLS = {
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One objection of one tool. `template` is the layer's name, `subject` a logical ID."""
+    """One objection of one tool. `template` is the file's name, `subject` a logical ID, or in a policy an action."""
 
     tool: str
     rule: str
@@ -63,8 +64,10 @@ def main() -> int:
 def findings(tool: str) -> Iterator[Finding]:
     """What one tool objects to. Its program prints a JSON list of [rule, template, subject]."""
     program = Path(__file__).with_name(f"{tool}_findings.py")
+    # The others know templates only.
+    files = [*TEMPLATES, *(POLICIES if tool == "parliament" else [])]
     ran = subprocess.run(
-        [environment(tool), program, *map(str, TEMPLATES)], capture_output=True, text=True, cwd=ENVIRONMENTS
+        [environment(tool), program, *map(str, files)], capture_output=True, text=True, cwd=ENVIRONMENTS
     )
     if ran.returncode != 0:
         raise SystemExit(f"{tool} failed:\n{ran.stderr}")

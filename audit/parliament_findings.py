@@ -1,4 +1,4 @@
-"""parliament on every IAM document in the templates given; run by the parliament environment."""
+"""parliament on every IAM document in the files given, templates or policies; run by the parliament environment."""
 
 from __future__ import annotations
 
@@ -60,7 +60,13 @@ def policies(node: Any) -> Iterator[Any]:
 
 found = []
 for path in map(Path, sys.argv[1:]):
-    for logical_id, resource in json.loads(path.read_text())["Resources"].items():
+    document = json.loads(path.read_text())
+    if "Statement" in document:
+        for finding in analyze_policy_string(json.dumps(document)).findings:
+            action = str(finding.location.get("string", "")).rpartition(":")[2]
+            found.append([finding.issue, path.stem, action or "policy"])
+        continue
+    for logical_id, resource in document["Resources"].items():
         for policy in policies(resource):
             analyzed = analyze_policy_string(json.dumps(resolved(policy)))
             found += [[finding.issue, path.stem, logical_id] for finding in analyzed.findings]
