@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from generator.lint import lint
 from generator.settings import Settings
 
 DOCUMENTS = policies.documents(default_layers(), "users")
+PAGE = (Path(__file__).parents[1] / "docs" / "permissions.md").read_text()
 # Each with the reason in docs/permissions.md.
 WITHOUT_LIMIT = {"Autoscaling", "Ec2", "Exports", "LogGroups", "RegistryToken", "WithoutResource"}
 
@@ -47,6 +50,12 @@ def test_every_action_is_named_in_full() -> None:
 
 def test_only_what_takes_no_resource_and_ec2_is_without_limit() -> None:
     assert {one["Sid"] for _, one in statements() if "*" in one["Resource"]} == WITHOUT_LIMIT
+
+
+def test_the_page_tells_how_large_they_are() -> None:
+    told = re.findall(r"^\| `([\w-]+\.json)` \| .* \| ([\d,]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    found = {(file, f"{len(policies.actions(text))}", f"{policies.size(text):,}") for file, text in DOCUMENTS.items()}
+    assert set(told) == found
 
 
 def linted(text: str) -> list[str]:
