@@ -34,21 +34,24 @@ KEY_PROPERTIES = {"EncryptionConfiguration", "KmsKeyId"}
 def execution_role(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     """For the role that CloudFormation acts with, which --role-arn names.
 
-    Types without a schema (custom resources) are not in it. Raises MissingPackageError without cfn-lint.
+    Types without a schema (custom resources) and roles that the templates do not hold are not in it.
+    Raises MissingPackageError without cfn-lint.
     """
     resources = [one for layer in layers for one in held(layer, f"{name}-{layer.name}")]
     wanted = _actions(resources)
     if any(DYNAMIC_REFERENCE in layer.text() for layer in layers):
         wanted.add(READS_A_SECRET)
     special = {LINKED: _linked_roles, PASSED: _passed_roles, READS_A_KEY: _key, READS_ALARMS: _alarms}
-    statements = [make(resources) for action, make in special.items() if action in wanted]
+    made = (make(resources) for action, make in special.items() if action in wanted)
+    statements = [statement for statement in made if statement.Resource]
     wanted -= set(special)
     by_service: dict[str, set[str]] = {}
     for action in wanted:
         by_service.setdefault("" if action in WITHOUT_RESOURCE else action.partition(":")[0], set()).add(action)
     for service, actions in sorted(by_service.items()):
         sid = "".join(word.title() for word in service.split("-")) or "WithoutResource"
-        limits = LIMITS.get(service, anything)(resources)
+        # A type may need a service of which the templates hold nothing that has a name.
+        limits = LIMITS.get(service, anything)(resources) or anything(resources)
         condition = aws.StringLike({"kms:ViaService": _users_of_keys(resources)}) if service == "kms" else None
         statements.append(allow(sid, map(_action, actions), limits, condition))
     return aws.PolicyDocument(Version=POLICY_VERSION, Statement=sorted(statements, key=lambda one: str(one.Sid)))

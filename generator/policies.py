@@ -155,9 +155,7 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
     for (client, wanted), resources in running.items():
         sid = f"Service{client.title().replace('-', '')}"
         yield allow(sid, [aws.Action(*action.split(":")) for action in wanted], resources)
-    yield allow(
-        "ServiceLogs",
-        [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy],
-        [f"arn:aws:logs:*:*:log-group:{group}" for group in groups],
-    )
-    yield allow("LogGroups", [logs.DescribeLogGroups], ["*"])
+    if groups:
+        read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
+        yield allow("ServiceLogs", read, [f"arn:aws:logs:*:*:log-group:{group}" for group in groups])
+        yield allow("LogGroups", [logs.DescribeLogGroups], ["*"])

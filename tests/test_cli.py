@@ -98,6 +98,12 @@ def test_check_shows_the_difference_and_writes_nothing(tmp_path: Path, capsys: p
     assert "Another." in path.read_text()
 
 
+def test_check_shows_a_policy_that_is_not_current(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(one_topic, ["--out", str(tmp_path)])
+    assert main(one_topic, ["--check", "--out", str(tmp_path), "--name", "orders"]) == 1
+    assert f"--- {tmp_path}/iam/preview.json (as it is)\n" in capsys.readouterr().out
+
+
 def test_check_takes_a_missing_file_for_an_empty_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(one_topic, ["--check", "--out", str(tmp_path / "none")]) == 1
     assert capsys.readouterr().out.startswith(f"--- {tmp_path}/none/topic-layer.json (as it is)\n")

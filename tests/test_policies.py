@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+from troposphere import awslambda
+from troposphere.cloudformation import CustomResource
 
 from generator import policies
+from generator.compute import AppRunnerCompute
 from generator.execution import SCHEMA_REGION, permissions
 from generator.handlers import ALSO, NEVER, ONLY_FOR, needed
 from generator.layers import Layer, default_layers
@@ -140,6 +144,22 @@ def test_a_nat_gateway_brings_its_actions() -> None:
     layers = default_layers(Settings(nat="one"))
     assert "ec2:CreateNatGateway" in statement("Ec2", layers)["Action"]
     assert "ec2:CreateNatGateway" not in statement("Ec2")["Action"]
+
+
+@dataclass(frozen=True)
+class Mine:
+    function: awslambda.Function
+    custom: CustomResource
+
+
+def test_a_part_of_a_users_own_brings_its_actions_and_no_statement_is_empty() -> None:
+    role = "arn:aws:iam::111122223333:role/mine"
+    code = awslambda.Code(ZipFile="pass")
+    part = Mine(awslambda.Function("Mine", Role=role, Code=code), CustomResource("Custom", ServiceToken=role))
+    documents = policies.documents((Layer("mine", "Mine.", (part,), AppRunnerCompute()),), "users")
+    assert all(one["Action"] and one["Resource"] for _, one in statements(documents))
+    assert "lambda:CreateFunction" in policies.actions(documents["execution-role.json"])
+    assert "iam:PassRole" not in policies.actions(documents["execution-role.json"])
 
 
 # The tables.
