@@ -5,7 +5,6 @@ Docker is not used: its engine makes its own connections and knows neither the r
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import secrets
@@ -140,8 +139,3 @@ def _output(*command: str, environment: Mapping[str, str] | None = None) -> str:
         said = ran.stderr.strip().splitlines() or [f"ended with {ran.returncode}"]
         raise ClusterError(f"{Path(command[0]).name} {command[1]}: {said[-1]}")
     return ran.stdout.strip()
-
-
-def basic(name: str, password: str) -> str:
-    """Credentials as HTTP's basic authentication has them (RFC 7617)."""
-    return base64.b64encode(f"{name}:{password}".encode()).decode()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -22,8 +21,7 @@ from rehearsal.fillers import calls, faults, iam
 from rehearsal.fillers.service import arn
 
 # What App Runner pulls with, by its access role; nobody else has it.
-PASSWORD = os.environ.get("REHEARSAL_TOKEN") or secrets.token_urlsafe(30)
-CREDENTIALS = base64.b64encode(f"AWS:{PASSWORD}".encode()).decode()
+CREDENTIALS = base64.b64encode(f"AWS:{secrets.token_urlsafe(30)}".encode()).decode()
 # By the credentials that were given: the access key they were given to.
 given_to: dict[str, str] = {}
 
