@@ -14,10 +14,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -54,13 +55,14 @@ FAULTS = {
 @dataclass(frozen=True)
 class Options:
     """What the command line says. `process`: without container tools. `fault`: a name of FAULTS. `policies`: the IAM
-    documents for a deployment of that NAME, by their files."""
+    documents for a deployment of that NAME, by their files. `stay`: wait for Ctrl-C before destroying."""
 
     context: Context
     policies: Mapping[str, str]
     container_tool: str | None = None
     process: bool = False
     fault: str | None = None
+    stay: bool = False
 
 
 @dataclass
@@ -123,9 +125,25 @@ class Rehearsal:
         elif succeeded:
             self.verb("status", ["status", "--name", NAME])
             self.verb("nothing to change", [*deploy, *self._tool(), *source])
+        if self.options.stay:
+            self._wait()
         self.machines.find_redis()
         self.verb("destroy", ["destroy", "--yes", "--name", NAME, "--purge-images"])
         self.left, self.kept = self._leftovers(), self._kept()
+
+    def _wait(self) -> None:
+        """Until Ctrl-C; another terminal may meanwhile be who deploys."""
+        file = self.directory / "environment"
+        file.touch(0o600)
+        file.write_text(
+            "".join(
+                f"export {name}={shlex.quote(value)}\n"
+                for name, value in {**self.aws, **self.identities.deploy}.items()
+            )
+        )
+        print(f"\nWaiting until Ctrl-C. In another terminal, for the stacks {NAME}-...:\n\n. {file}\n", flush=True)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
     def told(self) -> int:
         """Tells parts and calls; the exit code."""

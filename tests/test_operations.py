@@ -23,7 +23,8 @@ from generator.cli import main
 from generator.context import Context
 from generator.image import Repository
 from generator.layers import default_layers
-from rehearsal.rehearse import REGISTRY, Options, Rehearsal
+from generator.policies import documents
+from rehearsal.rehearse import NAME, REGISTRY, Options, Rehearsal
 from tests.load import CONNECTIONS
 
 ROOT = Path(__file__).parents[1]
@@ -107,9 +108,8 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """The stand-ins, with both layers deployed; the image is pushed by other means than a container tool."""
     with ExitStack() as stack:
         directory = tmp_path_factory.mktemp("rehearsal")
-        made = Rehearsal(
-            lambda argv: main(default_layers, argv), Options(Context(ROOT), process=True), directory, stack
-        )
+        options = Options(Context(ROOT), documents(default_layers(), NAME), process=True)
+        made = Rehearsal(lambda argv: main(default_layers, argv), options, directory, stack)
         made.start()
         assert made.run(["deploy", "--yes", "--layer", "data"]) == 0
         made.push(output("users-data", contract.REPOSITORY_URI))

@@ -27,6 +27,7 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         example=f"{prog} rehearse --fault rollback",
     )
     parser.add_argument("--fault", choices=FAULTS, help="what goes wrong")
+    parser.add_argument("--stay", action="store_true", help="wait before destroying, for commands of your own")
     parser.add_argument("--process", action="store_true", help="without container tools, even where they are")
     parser.add_argument("--context", metavar="DIR", type=Path, default=Path(), help="as for deploy")
     parser.add_argument("--build-arg", metavar="KEY=VALUE", action="append", default=[], help="as for deploy")
@@ -56,5 +57,6 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
         container_tool=arguments.container_tool,
         process=arguments.process,
         fault=arguments.fault,
+        stay=arguments.stay,
     )
     return rehearse(command, options)
