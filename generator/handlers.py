@@ -87,11 +87,12 @@ NEVER: dict[str, tuple[str, ...]] = {
 
 # Needed though no schema says so; with a property, only where that is set.
 ALSO: dict[tuple[str, str], tuple[str, ...]] = {
-    # MemoryDB guide, "Making a final snapshot": DeleteCluster then makes one.
+    # MemoryDB API reference, DeleteCluster: "CreateSnapshot permission is required to create a final snapshot".
     (CLUSTER, "FinalSnapshotName"): ("memorydb:CreateSnapshot",),
-    # Secrets Manager user guide, "Secret encryption and decryption", permissions for the KMS key.
+    # Secrets Manager API reference, CreateSecret, for another key than aws/secretsmanager.
     ("AWS::SecretsManager::Secret", "KmsKeyId"): ("kms:Decrypt", "kms:GenerateDataKey"),
-    # App Runner developer guide, "Encryption at rest": it makes grants for the key of the copied image.
+    # Its copy of the image and its logs are encrypted with the key (API reference, CreateService). That it takes a
+    # grant, as other services do, is an assumption: no page names the permissions.
     ("AWS::AppRunner::Service", "EncryptionConfiguration"): ("kms:CreateGrant", "kms:DescribeKey"),
     # Service Authorization Reference, Amazon EC2, dependent actions of CreateVpcEndpoint.
     ("AWS::EC2::VPCEndpoint", "PrivateDnsEnabled"): ("route53:AssociateVPCWithHostedZone",),

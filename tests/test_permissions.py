@@ -63,15 +63,15 @@ class Thorough(Rehearsal):
 
 
 @pytest.fixture(scope="module")
-def played() -> Iterator[Thorough]:
+def played() -> Thorough:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
         options = Options(Context(ROOT), DOCUMENTS, process=True)
         rehearsal = Thorough(lambda arguments: main(default_layers, arguments), options, Path(directory), stack)
         rehearsal.play()
-        # What a container tool would do in its place is the deploying user's.
-        (pushed,) = (part for part in rehearsal.parts if part.name == "image, without a tool")
-        rehearsal.by_verb["deploy"] += pushed.calls
-        yield rehearsal
+    # What a container tool would do in its place is the deploying user's.
+    (pushed,) = (part for part in rehearsal.parts if part.name == "image, without a tool")
+    rehearsal.by_verb["deploy"] += pushed.calls
+    return rehearsal
 
 
 def asked(calls: list[Call]) -> list[dict[str, Any]]:
