@@ -1,6 +1,6 @@
 # make build   emit and lint the templates          make test    run every test
 # make check   all but acceptance                   make serve   the service on this machine
-# make rehearse   all of it on this machine, no AWS account; FAULT=... makes one step fail
+# make rehearse   all of it on this machine, no AWS account; FAULT=... makes one step fail; ARGS=... more options
 # make acceptance   the image built, run, fuzzed; rehearsed with faults
 # make audit   what neutral tools say
 # make bench   how long things take                 make pins    write service/requirements.txt
@@ -25,7 +25,7 @@ build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
 
 rehearse: $(VENV)/rehearse.stamp $(MINISTACK) redis-server
-	@$(BIN)/python build.py rehearse $(if $(FAULT),--fault $(FAULT))
+	@$(BIN)/python build.py rehearse $(if $(FAULT),--fault $(FAULT)) $(ARGS)
 
 # Four at once, a file each: the tests mostly wait for what they have started.
 test: $(VENV)/test.stamp $(MINISTACK) redis-server
