@@ -132,15 +132,10 @@ class Rehearsal:
         self.left, self.kept = self._leftovers(), self._kept()
 
     def _wait(self) -> None:
-        """Until Ctrl-C; another terminal may meanwhile be who deploys."""
+        """Until Ctrl-C; another terminal may meanwhile be the account's owner."""
         file = self.directory / "environment"
         file.touch(0o600)
-        file.write_text(
-            "".join(
-                f"export {name}={shlex.quote(value)}\n"
-                for name, value in {**self.aws, **self.identities.deploy}.items()
-            )
-        )
+        file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.aws.items()))
         print(f"\nWaiting until Ctrl-C. In another terminal, for the stacks {NAME}-...:\n\n. {file}\n", flush=True)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()

@@ -103,13 +103,16 @@ def _print_coloured(lines: Iterator[Line]) -> None:
 
 
 def unseen(talk: Conversation, layer: Layer, request: Request) -> Plan | None:
-    """The plan of a layer that imports from a stack that does not exist yet, without asking CloudFormation."""
+    """The plan of a layer that imports what no stack exports yet, without asking CloudFormation."""
     template = json.loads(request.template)
     needed = request.parameters.get(contract.DATA_STACK_NAME)
     data = talk.stack(needed) if needed else None
-    if needed is None or (data and data.exists):
+    lacks = "exists" if needed and not (data and data.exists) else ""
+    if data and data.exists and layer.compute and layer.compute.repository not in data.outputs:
+        lacks = f"has the output {layer.compute.repository}"
+    if not lacks:
         return None
-    note = f"cannot be previewed before the stack {needed} exists."
+    note = f"cannot be previewed before the stack {needed} {lacks}."
     return Plan(layer.name, request.stack_name, additions(template), new=True, seen=False, note=note)
 
 
