@@ -79,14 +79,20 @@ def add_stack_options(parser: Any) -> None:
     )
 
 
+def of_compute(layers: Layers, compute: str | None) -> Layers:
+    """The layers of one compute, which are deployed together; with None, all."""
+    return lambda: [layer for layer in layers() if compute in (None, layer.made_for)]
+
+
 def chosen(layers: Sequence[Layer], name: str | None) -> Sequence[Layer]:
     """The layers of that name, or all; raises UsageError for a name that none has."""
-    names = [layer.name for layer in layers]
-    twice = sorted({given for given in names if names.count(given) > 1})
+    files = [layer.file_name for layer in layers]
+    twice = [layer.name for layer in layers if files.count(layer.file_name) > 1]
     if twice:
-        raise TemplateError(f"Two layers are named {twice[0]!r} and would be written to the same file.")
+        raise TemplateError(f"Two layers are named {min(twice)!r} and would be written to the same file.")
     if name is None:
         return layers
+    names = list(dict.fromkeys(layer.name for layer in layers))
     if name not in names:
         raise UsageError(f"There is no layer {name!r}; there are {', '.join(names)}.")
     return [layer for layer in layers if layer.name == name]
