@@ -53,12 +53,8 @@ def ecs_express_layers(settings: Settings = Settings()) -> tuple[Layer, ...]:
 
     Where `settings` say "none", the tasks' endpoints stand in one zone.
     """
-    if settings.task_endpoints == "none":
-        settings = replace(settings, task_endpoints="one")
-    return (
-        replace(data_layer(settings), made_for=contract.ECS_EXPRESS_LAYER),
-        ecs_express_layer(settings),
-    )
+    data = data_layer(_for_tasks(settings))
+    return replace(data, made_for=contract.ECS_EXPRESS_LAYER), ecs_express_layer(settings)
 
 
 def all_layers(settings: Settings = Settings()) -> tuple[Layer, ...]:
@@ -97,12 +93,16 @@ def app_runner_layer(settings: Settings) -> Layer:
 
 
 def ecs_express_layer(settings: Settings) -> Layer:
-    """The service on Amazon ECS Express Mode, for a data layer whose `settings` have task endpoints."""
+    """The service on Amazon ECS Express Mode, for the data layer of `ecs_express_layers`."""
     data = imported_data(made_from="ecs-express-data-layer.json")
     return Layer(
         contract.ECS_EXPRESS_LAYER,
         "ECS Express layer: the web service, connected to the MemoryDB cluster of a data layer's stack. Push an image "
         "before deploying this. Do not tag this stack: a changed tag replaces the service and its address.",
-        (ecs_express(data), supported_region(settings)),
+        (ecs_express(data), supported_region(_for_tasks(settings))),
         made_for=contract.ECS_EXPRESS_LAYER,
     )
+
+
+def _for_tasks(settings: Settings) -> Settings:
+    return settings if settings.task_endpoints != "none" else replace(settings, task_endpoints="one")

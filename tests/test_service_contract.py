@@ -29,6 +29,17 @@ def test_the_layers_set_what_the_service_requires(authentication: str) -> None:
     assert {pair["Name"] for pair in pairs} == {*settings.REQUIRED[authentication], *chooses}
 
 
+def test_the_ecs_layer_sets_what_the_service_requires_and_the_port() -> None:
+    assert settings.PORT == contract.ENV_PORT
+    template = json.loads((ROOT / "templates" / "ecs-express-layer.json").read_text())
+    container = template["Resources"]["Service"]["Properties"]["PrimaryContainer"]
+    variables = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
+    secrets = {secret["Name"] for secret in container["Secrets"]}
+    assert variables.keys() | secrets == {*settings.REQUIRED, settings.PORT}
+    assert secrets == {settings.PASSWORD}
+    assert variables[settings.PORT] == str(container["ContainerPort"])
+
+
 def test_the_service_listens_where_the_layers_say() -> None:
     assert settings.Settings.port == contract.SERVICE_PORT
     assert contract.HEALTH_PATH in document()["paths"]
