@@ -11,7 +11,7 @@ import pytest
 from troposphere import Ref, sns
 
 from generator.cli import main
-from generator.layers import Layer, default_layers
+from generator.layers import Layer, all_layers, default_layers
 from generator.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +40,26 @@ def test_build_writes_a_file_for_each_layer_and_says_so(tmp_path: Path, capsys: 
         f"{written}/data-layer.json: 23 resources, 13 parameters, {size:,} of 51,200 bytes, 0 findings"
     )
     assert err == ""
+
+
+def test_build_makes_the_layers_of_every_compute(tmp_path: Path) -> None:
+    assert main(all_layers, ["build", "--no-lint", "--out", str(tmp_path)]) == 0
+    assert files(tmp_path) == [
+        "apprunner-layer.json",
+        "data-layer.json",
+        "ecs-express-data-layer.json",
+        "ecs-express-layer.json",
+    ]
+
+
+def test_a_layer_that_two_computes_have_is_built_for_both(tmp_path: Path) -> None:
+    assert main(all_layers, ["--no-lint", "--out", str(tmp_path), "--layer", "data"]) == 0
+    assert files(tmp_path) == ["data-layer.json", "ecs-express-data-layer.json"]
+
+
+def test_another_verb_takes_the_layers_of_one_compute(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(all_layers, ["preview", "--layer", "ecs-express"]) == 64
+    assert capsys.readouterr().err == "There is no layer 'ecs-express'; there are data, apprunner.\n"
 
 
 def test_without_a_verb_it_builds(tmp_path: Path) -> None:
