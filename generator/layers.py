@@ -21,8 +21,8 @@ from generator.template import Part, assemble, render
 class Layer:
     """One template: `name` makes its file and its stack, `description` its first line in the console.
 
-    `compute` is what runs the service that the layer holds, if it holds one. `made_for` is the compute layer that it is, or
-    that it is made for; layers made for different ones are never deployed together.
+    `compute` is what runs the service that the layer holds, if it holds one. `made_for` is the compute layer that it
+    is, or that it is made for; layers made for different ones are never deployed together.
     """
 
     name: str

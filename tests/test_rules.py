@@ -158,7 +158,12 @@ MUTATIONS: list[tuple[str, str, Any, str]] = [
     ("W9646", f"{CONTAINER}.Environment.0.Name", "MEMORYDB_PASSWORD", "ecs-express"),
     ("E9648", "Service.Properties.ExecutionRoleArn", None, "ecs-express"),
     ("E9648", CONTAINER, None, "ecs-express"),
-    ("W9661", f"{CONTAINER}.Secrets.0.ValueFrom", "arn:aws:secretsmanager:us-east-1:1:secret:a", "ecs-express"),
+    (
+        "W9661",
+        f"{CONTAINER}.Secrets.Fn::If.1.0.ValueFrom",
+        "arn:aws:secretsmanager:us-east-1:1:secret:a",
+        "ecs-express",
+    ),
     ("W9661", "Service.Properties.AutoScalingConfigurationArn", "arn:aws:apprunner:us-east-1:1:a", "apprunner"),
 ]
 

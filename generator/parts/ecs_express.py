@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import AWSHelperFn, Equals, GetAtt, Not, Output, Parameter, Sub, cloudwatch, ec2, iam, wafv2
+from troposphere import AWSHelperFn, Equals, GetAtt, Not, Output, Parameter, Region, Sub, cloudwatch, ec2, iam, wafv2
 from troposphere import ecs as aws_ecs
 
 from generator import contract
 from generator.parts.access import KmsKey, kms_key
+from generator.parts.authentication import Authentication, authentication
 from generator.parts.data import TaskData
 from generator.parts.ecs_observability import EcsAlarms, ecs_alarms, ecs_dashboard, ecs_metrics, load_balancer_arn
 from generator.parts.observability import LogGroup, Notifications, log_group, notifications
@@ -77,6 +78,7 @@ class EcsExpress:
 
     data: tuple[Input, ...]
     inputs: TaskInputs
+    authentication: Authentication
     key: KmsKey
     log: LogGroup
     infrastructure_role: iam.Role
@@ -97,17 +99,19 @@ class EcsExpress:
 def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
     """A service that runs the image ImageUri against `data`. `prefix` lets two stand in one template."""
     inputs = _inputs(prefix)
+    login = authentication()
     key = kms_key()
     log = log_group(f"{prefix}ServiceLogGroup")
     infrastructure = infrastructure_role(f"{prefix}InfrastructureRole")
     execution = execution_role(
         f"{prefix}ExecutionRole",
         repository_arn=data.repository_arn,
+        login=login,
         password_secret_arn=data.password_secret_arn,
         log_group=log.log_group,
         key=key,
     )
-    task = task_role(f"{prefix}TaskRole")
+    task = task_role(f"{prefix}TaskRole", login, cluster_arn=data.cluster_arn, user_arn=data.user_arn)
     connection = _connection(data, prefix)
     service = aws_ecs.ExpressGatewayService(
         f"{prefix}Service",
@@ -133,8 +137,14 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
                 _variable(contract.ENV_CLUSTER_ENDPOINT, data.cluster_endpoint),
                 _variable(contract.ENV_USERNAME, data.user_name),
                 _variable(contract.ENV_PORT, str(contract.SERVICE_PORT)),
+                login.with_iam(_variable(contract.ENV_AUTHENTICATION, contract.IAM)),
+                login.with_iam(_variable(contract.ENV_CLUSTER_NAME, data.cluster_name)),
+                # Not documented that ECS sets it itself.
+                login.with_iam(_variable(contract.ENV_REGION, Region)),
             ],
-            Secrets=[aws_ecs.Secret(Name=contract.ENV_PASSWORD, ValueFrom=data.password_secret_arn)],
+            Secrets=login.with_password(
+                [aws_ecs.Secret(Name=contract.ENV_PASSWORD, ValueFrom=data.password_secret_arn)]
+            ),
             AwsLogsConfiguration=aws_ecs.ExpressGatewayServiceAwsLogsConfiguration(
                 LogGroup=log.log_group.ref(), LogStreamPrefix="service"
             ),
@@ -153,6 +163,7 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
     return EcsExpress(
         data.inputs,
         inputs,
+        login,
         key,
         log,
         infrastructure,
@@ -171,8 +182,10 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
         notify,
         ecs_alarms(notify, metrics, prefix=prefix),
         board,
-        https_url(f"{prefix}ServiceUrl", GetAtt(service, "Endpoint")),
-        Output(f"{prefix}ServiceArn", Description="The ARN of the service.", Value=GetAtt(service, "ServiceArn")),
+        https_url(prefix + contract.SERVICE_URL, GetAtt(service, "Endpoint")),
+        Output(
+            prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=GetAtt(service, "ServiceArn")
+        ),
         dashboard_url(f"{prefix}DashboardUrl", board),
     )
 

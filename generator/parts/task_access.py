@@ -8,7 +8,8 @@ from awacs import aws, ecr, logs, s3, secretsmanager
 from troposphere import AccountId, AWSHelperFn, GetAtt, Sub, iam
 from troposphere import logs as cloudwatch_logs
 
-from generator.parts.access import POLICY_VERSION, KmsKey, decrypt_password, policy, read_password, trust
+from generator.parts.access import POLICY_VERSION, KmsKey, connect, decrypt_password, policy, read_password, trust
+from generator.parts.authentication import Authentication
 from generator.template import why
 
 # What AmazonECSTaskExecutionRolePolicy allows on every resource (AWS managed policy reference).
@@ -45,18 +46,21 @@ def execution_role(
     logical_id: str,
     *,
     repository_arn: AWSHelperFn,
+    login: Authentication,
     password_secret_arn: AWSHelperFn,
     log_group: cloudwatch_logs.LogGroup,
     key: KmsKey,
 ) -> iam.Role:
-    """The role with which ECS starts a task: one repository, one secret, one log group.
+    """The role with which ECS starts a task: one repository, one log group, and with a password one secret.
 
     It stands for AmazonECSTaskExecutionRolePolicy, which allows the same on everything. The trust has no condition: the
     page shows none (Amazon ECS developer guide, "Amazon ECS task execution IAM role").
     """
     return iam.Role(
         logical_id,
-        Metadata=why("Starts tasks: pulls from this repository, reads this password, writes this log group"),
+        Metadata=why(
+            "Starts tasks: pulls from this repository, reads this password if there is one, writes this log group"
+        ),
         AssumeRolePolicyDocument=trust("ecs-tasks.amazonaws.com"),
         Policies=[
             policy(
@@ -67,20 +71,24 @@ def execution_role(
             ),
             # The attribute ends in ":*", which covers the group's streams.
             policy("write-log", aws.Statement(Effect=aws.Allow, Action=WRITE_LOG, Resource=[GetAtt(log_group, "Arn")])),
-            read_password(password_secret_arn),
-            decrypt_password(password_secret_arn, key),
+            login.with_password(read_password(password_secret_arn)),
+            login.with_password(decrypt_password(password_secret_arn, key)),
         ],
     )
 
 
-def task_role(logical_id: str) -> iam.Role:
-    """The role of the running service, for tasks of this account and Region. It may do nothing.
+def task_role(logical_id: str, login: Authentication, *, cluster_arn: AWSHelperFn, user_arn: AWSHelperFn) -> iam.Role:
+    """The role of the running service, for tasks of this account and Region. With a password it may do nothing, with
+    IAM it may connect to one cluster as one user.
 
-    Source of the condition: Amazon ECS developer guide, "Amazon ECS task IAM role".
+    Sources: Amazon ECS developer guide, "Amazon ECS task IAM role" (condition); MemoryDB developer guide,
+    "Authenticating with IAM".
     """
     return iam.Role(
         logical_id,
-        Metadata=why("May do nothing: the service calls MemoryDB alone, which asks for a password and not for a role"),
+        Metadata=why(
+            "The running service calls MemoryDB alone: with IAM it may connect as its user, otherwise nothing"
+        ),
         AssumeRolePolicyDocument=trust(
             "ecs-tasks.amazonaws.com",
             aws.Condition(
@@ -90,6 +98,7 @@ def task_role(logical_id: str) -> iam.Role:
                 ]
             ),
         ),
+        Policies=login.with_iam([connect(cluster_arn, user_arn)]),
     )
 
 

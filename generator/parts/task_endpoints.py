@@ -10,12 +10,14 @@ interface VPC endpoints", considerations for Fargate.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from awacs import aws
 from troposphere import AWSHelperFn, GetAtt, Join, Output, Sub, ec2
 
 from generator import contract
 from generator.errors import TemplateError
+from generator.parts.authentication import Authentication, authentication
 from generator.parts.network import Network, nowhere
 from generator.parts.task_access import image_layers_policy, log_policy, pull_policy, secrets_policy
 from generator.settings import Settings
@@ -26,6 +28,7 @@ from generator.template import export, why
 class TaskEndpoints:
     """The endpoints, the group that guards them, and what an ECS layer imports."""
 
+    authentication: Authentication
     security_group: ec2.SecurityGroup
     image_api: ec2.VPCEndpoint
     image_registry: ec2.VPCEndpoint
@@ -51,7 +54,9 @@ def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
     )
     zones = 1 if settings.task_endpoints == "one" else settings.zones
 
-    def interface(logical_id: str, service: str, reason: str, policy: aws.PolicyDocument) -> ec2.VPCEndpoint:
+    def interface(
+        logical_id: str, service: str, reason: str, policy: aws.PolicyDocument, **more: Any
+    ) -> ec2.VPCEndpoint:
         return ec2.VPCEndpoint(
             logical_id,
             Metadata=why(reason),
@@ -62,9 +67,12 @@ def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
             SecurityGroupIds=[GetAtt(security_group, "GroupId")],
             PrivateDnsEnabled=True,
             PolicyDocument=policy,
+            **more,
         )
 
+    login = authentication()
     return TaskEndpoints(
+        login,
         security_group,
         interface("ImageApiEndpoint", "ecr.api", "Tasks log in to ECR here", pull_policy()),
         interface("ImageRegistryEndpoint", "ecr.dkr", "Tasks pull their image here", pull_policy()),
@@ -78,7 +86,13 @@ def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
             PolicyDocument=image_layers_policy(),
         ),
         interface("LogsEndpoint", "logs", "Tasks write their log here", log_policy()),
-        interface("SecretsEndpoint", "secretsmanager", "Tasks read their password here", secrets_policy()),
+        interface(
+            "SecretsEndpoint",
+            "secretsmanager",
+            "Tasks read their password here; with IAM there is none",
+            secrets_policy(),
+            Condition=login.uses_password.name,
+        ),
         export(
             contract.TASK_SUBNET_IDS,
             "The subnets of ECS tasks, joined by commas; public ones make their load balancer face the internet.",
