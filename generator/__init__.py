@@ -7,6 +7,7 @@ a function makes it; `Layer` names the parts of one template. What is listed in 
 from __future__ import annotations
 
 from generator.compute import AppRunnerCompute, Compute, Running
+from generator.compute_ecs import EcsExpressCompute
 from generator.errors import (
     DuplicateLogicalIdError,
     GeneratorError,
@@ -66,6 +67,7 @@ __all__ = [
     "Data",
     "DuplicateLogicalIdError",
     "EcsExpress",
+    "EcsExpressCompute",
     "Element",
     "ExistingNetwork",
     "GeneratorError",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from generator import contract
 from generator.compute import AppRunnerCompute, Compute
+from generator.compute_ecs import EcsExpressCompute
 from generator.parts.apprunner import app_runner
 from generator.parts.data import imported_data
 from generator.parts.ecs_express import ecs_express
@@ -21,22 +22,22 @@ from generator.template import Part, assemble, render
 class Layer:
     """One template: `name` makes its file and its stack, `description` its first line in the console.
 
-    `compute` is what runs the service that the layer holds, if it holds one. `made_for` is the compute layer that it
-    is, or that it is made for; layers made for different ones are never deployed together.
+    `compute` is what runs the service that the layer holds, if it holds one. `made_for` names the compute layer that
+    it is, or is made for: layers made for different ones are never deployed together. One made for none goes with
+    each, unless there is another of its name that is made for that one.
     """
 
     name: str
     description: str
     parts: tuple[Part, ...]
     compute: Compute | None = None
-    made_for: str = contract.APP_RUNNER_LAYER
+    made_for: str = ""
 
     @property
     def file_name(self) -> str:
-        """The template's file, such as data-layer.json, or ecs-express-data-layer.json for the other compute."""
-        if self.made_for in (contract.APP_RUNNER_LAYER, self.name):
-            return f"{self.name}-layer.json"
-        return f"{self.made_for}-{self.name}-layer.json"
+        """The template's file, such as data-layer.json, or ecs-express-data-layer.json for one made for a compute."""
+        made_for = f"{self.made_for}-" if self.made_for and not self.compute else ""
+        return f"{made_for}{self.name}-layer.json"
 
     def text(self) -> str:
         """The template's exact text. Raises TemplateError when the parts do not make one."""
@@ -89,6 +90,7 @@ def app_runner_layer(settings: Settings) -> Layer:
         "before deploying this. Do not tag this stack: a changed tag replaces the service, or fails.",
         (app_runner(imported_data(), settings), supported_region()),
         AppRunnerCompute(),
+        contract.APP_RUNNER_LAYER,
     )
 
 
@@ -100,7 +102,8 @@ def ecs_express_layer(settings: Settings) -> Layer:
         "ECS Express layer: the web service, connected to the MemoryDB cluster of a data layer's stack. Push an image "
         "before deploying this. Do not tag this stack: a changed tag replaces the service and its address.",
         (ecs_express(data), supported_region(_for_tasks(settings))),
-        made_for=contract.ECS_EXPRESS_LAYER,
+        EcsExpressCompute(),
+        contract.ECS_EXPRESS_LAYER,
     )
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import generator
-from generator import contract
 from generator.cli import build, completion, deploy, destroy, preview, rehearse, rotate, serve, status
-from generator.cli.verbs import FAILED, INTERRUPTED, Layers, of_compute
+from generator.cli.verbs import FAILED, INTERRUPTED, Layers
 from generator.errors import GeneratorError, UsageError
 
 VERBS = (build, preview, deploy, destroy, status, rotate, serve, rehearse, completion)
@@ -26,8 +25,7 @@ def main(layers: Layers, argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         arguments = _parser().parse_args(_with_verb(given))
-        compute = getattr(arguments, "compute", contract.APP_RUNNER_LAYER)
-        code: int = arguments.run(of_compute(layers, compute), arguments)
+        code: int = arguments.run(layers, arguments)
         sys.stdout.flush()
         return code
     except GeneratorError as error:

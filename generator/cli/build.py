@@ -33,7 +33,6 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         example=f"{prog} build --check",
     )
     add_layer_option(parser)
-    parser.set_defaults(compute=None)
     parser.add_argument("--check", action="store_true", help="write nothing; fail with a diff if a file is not current")
     parser.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("templates"), help="where the files go (default: templates)"
