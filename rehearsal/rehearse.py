@@ -15,14 +15,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from generator.compute import Compute
 from generator.context import DOCKERFILE, Context
+from generator.contract import SERVICE_ARN
 from generator.errors import UsageError
 from rehearsal.certificates import certificates
 from rehearsal.cluster import ClusterError
@@ -34,7 +36,6 @@ from rehearsal.runners import Containers, Processes, basic, podman
 
 NAME = "rehearsal"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-SERVICES = f"{REGION}.awsapprunner.com"
 BUILDERS = ("podman", "buildah")
 LARGER = ("--parameter", "Cpu=2048", "--parameter", "Memory=4096")
 
@@ -51,9 +52,11 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. `process`: without container tools. `fault`: a name of FAULTS."""
+    """What the command line says. `computes` are what runs services, whose host names and repositories are known then.
+    `process`: without container tools. `fault`: a name of FAULTS."""
 
     context: Context
+    computes: tuple[Compute, ...]
     container_tool: str | None = None
     process: bool = False
     fault: str | None = None
@@ -120,9 +123,10 @@ class Rehearsal:
             self._verb("status", ["status", "--name", NAME])
             self._verb("nothing to change", [*deploy, *self._tool(), *source])
         self.machines.find_redis()
+        deployed = self._deployed()
         self._verb("destroy", ["destroy", "--yes", "--name", NAME, "--purge-images"])
         self.calls = emulated.calls()
-        self.left, self.kept = self._leftovers(), self._kept()
+        self.left, self.kept = self._leftovers(deployed), self._kept()
 
     def told(self) -> int:
         """Tells parts and calls; the exit code."""
@@ -158,7 +162,9 @@ class Rehearsal:
         bin.mkdir()
         self.machines = self.stack.enter_context(Machines(self.directory / "machines", self._runner()))
         self.running = self.stack.enter_context(emulator(self.directory / "emulator", self.machines.environment))
-        names = certificates(self.directory, REGISTRY, f"*.{SERVICES}")
+        names = certificates(
+            self.directory, REGISTRY, *dict.fromkeys(f"*.{one.domain(REGION)}" for one in self.options.computes)
+        )
         self.internet = self.stack.enter_context(Internet(names, self._port, self._hear))
         self.authority = names.authority
         self.builder = _wrapped(_builder(self.options), bin)
@@ -228,11 +234,11 @@ class Rehearsal:
             return True
         import boto3
 
-        outputs = boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-data")["Stacks"][0]["Outputs"]
-        (uri,) = (output["OutputValue"] for output in outputs if output["OutputKey"] == "RepositoryUri")
+        outputs = _outputs(boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-data")["Stacks"][0])
         with self._timed("image, without a tool"):
             print("Neither podman nor buildah is there to build the image: pushing its source.", file=sys.stderr)
-            self.push(uri)
+            for uri in dict.fromkeys(outputs[compute.repository] for compute in self.options.computes):
+                self.push(uri)
         return True
 
     def push(self, uri: str, context: Context | None = None) -> None:
@@ -268,9 +274,18 @@ class Rehearsal:
         secrets = boto3.client("secretsmanager").list_secrets()["SecretList"]
         return found + [f"the secret {one['Name']}" for one in secrets]
 
-    def _leftovers(self) -> list[str]:
+    def _deployed(self) -> list[tuple[Compute, str]]:
+        """What runs services, and the ARN of each."""
+        import boto3
+
+        stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
+        arns = [outputs[SERVICE_ARN] for stack in stacks if SERVICE_ARN in (outputs := _outputs(stack))]
+        return [(one, arn) for one in self.options.computes for arn in arns if f":{one.client_name}:" in arn]
+
+    def _leftovers(self, deployed: Iterable[tuple[Compute, str]]) -> list[str]:
         """What should not be there any more."""
         import boto3
+        from botocore.exceptions import ClientError
 
         found = [
             f"the stack {stack['StackName']} ({stack['StackStatus']})"
@@ -278,11 +293,17 @@ class Rehearsal:
             if stack["StackStatus"] != "DELETE_COMPLETE"
         ]
         found += [f"the cluster {one['Name']}" for one in boto3.client("memorydb").describe_clusters()["Clusters"]]
-        services: list[Any] = boto3.client("apprunner").list_services()["ServiceSummaryList"]
-        found += [f"the service {one['ServiceName']}" for one in services]
+        for compute, arn in deployed:
+            with suppress(ClientError):
+                if compute.running(boto3.client(compute.client_name), arn).ready:
+                    found.append(f"the service {arn}")
         found += [f"the instance {id}" for id in self.machines.instances]
         found += [f"the nodes of {name}" for name in self.machines.clusters]
         return found
+
+
+def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
 
 
 def table(calls: Mapping[tuple[str, str], int]) -> Iterator[str]:

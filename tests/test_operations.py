@@ -20,6 +20,7 @@ import redis
 
 from generator import contract
 from generator.cli import main
+from generator.compute import AppRunnerCompute
 from generator.context import Context
 from generator.image import Repository
 from generator.layers import default_layers
@@ -108,7 +109,10 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     with ExitStack() as stack:
         directory = tmp_path_factory.mktemp("rehearsal")
         made = Rehearsal(
-            lambda argv: main(default_layers, argv), Options(Context(ROOT), process=True), directory, stack
+            lambda argv: main(default_layers, argv),
+            Options(Context(ROOT), (AppRunnerCompute(),), process=True),
+            directory,
+            stack,
         )
         made.start()
         assert made.run(["deploy", "--yes", "--layer", "data"]) == 0
