@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import http.server
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -21,6 +24,8 @@ from generator.parts.service_inputs import image_uri
 from generator.template import Input
 from rehearsal.emulator import ACCOUNT, REGION, Emulator, emulator
 
+ROOT = Path(__file__).parents[1]
+ROOMS = ("context", "deploy", "events", "image", "proof", "removal", "report", "rotation")
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:content-1"
 
 
@@ -105,6 +110,28 @@ class Users(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
+
+
+GENERIC = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("generator/cli/*.py", "rehearsal/*.py", *(f"generator/{name}.py" for name in ROOMS))
+    for path in ROOT.glob(pattern)
+)
+
+
+@pytest.mark.parametrize("file", GENERIC)
+def test_what_takes_any_compute_names_none(file: str) -> None:
+    tree = ast.parse((ROOT / file).read_text())
+    documentation = {
+        ast.get_docstring(node, clean=False)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+    }
+    said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    known = re.compile(r"app.?runner|ecs|fargate|express", re.IGNORECASE)
+    assert not [word for word in (said - documentation) | names if known.search(word)]
 
 
 @pytest.fixture(scope="module")

@@ -60,11 +60,12 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
 
     if not arguments.yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on: pass --yes to deploy without being asked.")
-    every = of_compute(layers(), arguments)
     talk = conversation(arguments)
     if arguments.change_set:
-        held = {stack_name(layer.name, arguments): service(talk, layer, arguments) for layer in every}
+        # It says itself which stack it is for, of whatever compute.
+        held = {stack_name(layer.name, arguments): service(talk, layer, arguments) for layer in layers()}
         return deploy_reviewed(talk, arguments, held)
+    every = of_compute(layers(), arguments)
     wanted = chosen(every, arguments.layer)
     refuse_one_context_for_many(wanted, arguments)
     for layer, request in list(requests(every, wanted, arguments)):
