@@ -6,15 +6,15 @@ from __future__ import annotations
 import sys
 
 try:
-    from generator import Layer, Settings, default_layers
+    from generator import Layer, Settings, all_layers
     from generator.cli import main
 except ModuleNotFoundError as missing:
     sys.exit(f"The package {missing.name} is not installed. Run `make build`, which brings all that is needed.")
 
 
 def layers() -> tuple[Layer, ...]:
-    """What is built, in the order in which it is deployed."""
-    return default_layers(Settings())
+    """What is built. Of these, the verbs that deploy take the two of App Runner, in this order."""
+    return all_layers(Settings())
 
 
 if __name__ == "__main__":

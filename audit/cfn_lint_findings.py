@@ -1,4 +1,7 @@
-"""cfn-lint with every rule, experimental ones included, in every Region with App Runner; run by its own environment."""
+"""cfn-lint with every rule, experimental ones included, in every Region that a template claims; run by its environment.
+
+The claim is the rule about AWS::Region, the only one whose name starts with RegionHas.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from pathlib import Path
 
 found = []
 for path in map(Path, sys.argv[1:]):
-    rules = json.loads(path.read_text())["Rules"]["RegionHasAppRunnerAndMemoryDb"]
-    regions = rules["Assertions"][0]["Assert"]["Fn::Contains"][0]
+    rules = json.loads(path.read_text())["Rules"]
+    (claim,) = (rule for name, rule in rules.items() if name.startswith("RegionHas"))
+    regions = claim["Assertions"][0]["Assert"]["Fn::Contains"][0]
     command = [Path(sys.executable).with_name("cfn-lint"), "--include-checks", "I", "--include-experimental"]
     ran = subprocess.run(
         [*command, "--format", "json", "--regions", *regions, "--", path], capture_output=True, text=True

@@ -14,6 +14,7 @@ from parliament import analyze_policy_string
 # What an expression stands for, by the name it ends in: parliament compares ARNs with what an action takes.
 ARN = "arn:aws:{}:us-east-1:123456789012:{}"
 STANDS_FOR = {
+    "ServiceLogGroup.Arn": ARN.format("logs", "log-group:service:*"),
     "FlowLogGroup.Arn": ARN.format("logs", "log-group:flow:*"),
     "AlarmTopic": ARN.format("sns", "alarms"),
     "KmsKeyArn": ARN.format("kms", "key/1234abcd-12ab-34cd-56ef-1234567890ab"),

@@ -1,4 +1,4 @@
-"""CloudFormation templates for a web service on AWS App Runner with Amazon MemoryDB behind it.
+"""CloudFormation templates for a web service on AWS App Runner or ECS Express Mode with Amazon MemoryDB behind it.
 
 `Settings` → parts → `Template` → text. A part is a frozen dataclass whose fields are the elements of a template;
 a function makes it; `Layer` names the parts of one template. What is listed in `__all__` is the public interface.
@@ -7,6 +7,7 @@ a function makes it; `Layer` names the parts of one template. What is listed in 
 from __future__ import annotations
 
 from generator.compute import AppRunnerCompute, Compute, Running
+from generator.compute_ecs import EcsExpressCompute
 from generator.errors import (
     DuplicateLogicalIdError,
     GeneratorError,
@@ -16,9 +17,18 @@ from generator.errors import (
     TemplateError,
     UsageError,
 )
-from generator.layers import Layer, app_runner_layer, data_layer, default_layers
+from generator.layers import (
+    Layer,
+    all_layers,
+    app_runner_layer,
+    data_layer,
+    default_layers,
+    ecs_express_layer,
+    ecs_express_layers,
+)
 from generator.parts.apprunner import AppRunner, app_runner
-from generator.parts.data import Data, ImportedData, imported_data
+from generator.parts.data import Data, ImportedData, TaskData, imported_data
+from generator.parts.ecs_express import EcsExpress, ecs_express
 from generator.parts.memorydb import MemoryDB, User, memorydb, user
 from generator.parts.network import (
     ExistingNetwork,
@@ -30,6 +40,7 @@ from generator.parts.network import (
     supported_region,
 )
 from generator.parts.registry import Repository, repository
+from generator.parts.task_endpoints import TaskEndpoints, task_endpoints
 from generator.settings import Settings
 from generator.template import (
     Condition,
@@ -55,6 +66,8 @@ __all__ = [
     "Condition",
     "Data",
     "DuplicateLogicalIdError",
+    "EcsExpress",
+    "EcsExpressCompute",
     "Element",
     "ExistingNetwork",
     "GeneratorError",
@@ -73,15 +86,21 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Table",
+    "TaskData",
+    "TaskEndpoints",
     "TemplateError",
     "UsageError",
     "User",
+    "all_layers",
     "app_runner",
     "app_runner_layer",
     "assemble",
     "contains",
     "data_layer",
     "default_layers",
+    "ecs_express",
+    "ecs_express_layer",
+    "ecs_express_layers",
     "elements",
     "existing_network",
     "export",
@@ -92,6 +111,7 @@ __all__ = [
     "render",
     "repository",
     "supported_region",
+    "task_endpoints",
     "user",
     "why",
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from generator import default_layers
+from generator import all_layers
 from generator.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main(default_layers))
+    sys.exit(main(all_layers))

@@ -4,9 +4,10 @@ what the service reads. Changing a value here changes a deployed system's interf
 
 from __future__ import annotations
 
-# Layers; the file is templates/<layer>-layer.json and the stack <name>-<layer>.
+# Layers; the stack is <name>-<layer> and the file, but for the data layer of ECS, templates/<layer>-layer.json.
 DATA_LAYER = "data"
 APP_RUNNER_LAYER = "apprunner"
+ECS_EXPRESS_LAYER = "ecs-express"
 
 # Outputs of the data layer, exported as <stack name>-<output>.
 VPC_ID = "VpcId"
@@ -36,6 +37,12 @@ EXPORTS = (
     REPOSITORY_ARN,
 )
 
+# Outputs that a data layer has besides when ECS tasks may run in its network.
+TASK_SUBNET_IDS = "TaskSubnetIds"
+TASK_ENDPOINT_SECURITY_GROUP_ID = "TaskEndpointSecurityGroupId"
+
+TASK_EXPORTS = (TASK_SUBNET_IDS, TASK_ENDPOINT_SECURITY_GROUP_ID)
+
 # The data layer's cluster leaves a snapshot of this name, a hyphen and the stack's ID without its hyphens.
 FINAL_SNAPSHOT_LABEL = "final"
 
@@ -63,6 +70,8 @@ ENV_PASSWORD = "MEMORYDB_PASSWORD"
 ENV_AUTHENTICATION = "MEMORYDB_AUTHENTICATION"
 ENV_CLUSTER_NAME = "MEMORYDB_CLUSTER_NAME"
 ENV_REGION = "AWS_REGION"
+# App Runner sets it itself and refuses it among the variables; ECS leaves it to the template.
+ENV_PORT = "PORT"
 
 MEMORYDB_PORT = 6379
 USER_KEYS = "user:*"

@@ -17,8 +17,8 @@ REVIEW = "REVIEW_IN_PROGRESS"
 # Resources that CloudFormation stops because of another one's failure say no more than this.
 FOLLOWS_ANOTHER = ("Resource creation cancelled", "Resource update cancelled", "Resource creation Initiated")
 
-NORMAL_MINUTES = {"AWS::MemoryDB::Cluster": 18, "AWS::AppRunner::Service": 4, "AWS::AppRunner::VpcConnector": 2}
-"""How long the slow ones usually take, so that nobody gives up on them."""
+NORMAL_MINUTES = {"AWS::MemoryDB::Cluster": 18}
+"""How long the slow ones usually take, so that nobody gives up on them; a compute layer's are its own."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from generator.handlers import (
     LINKED_ROLES,
     POLICY_VERSION,
     READS_A_SECRET,
+    WEB_ACL_TARGETS,
     WITHOUT_RESOURCE,
     Held,
     allow,
@@ -27,6 +28,7 @@ LINKED, PASSED = "iam:CreateServiceLinkedRole", "iam:PassRole"
 # Of keys only their description is read by handlers themselves; all else is done by services on their behalf.
 READS_A_KEY = "kms:DescribeKey"
 READS_ALARMS = "cloudwatch:DescribeAlarms"
+WEB_ACL = "AWS::WAFv2::WebACLAssociation"
 # What names a key in the types that take one.
 KEY_PROPERTIES = {"EncryptionConfiguration", "KmsKeyId"}
 
@@ -76,7 +78,10 @@ def _actions(resources: Sequence[Held]) -> set[str]:
     properties: dict[str, set[str]] = {}
     for one in resources:
         properties.setdefault(one.resource_type, set()).update(one.properties)
-    return {action for kind, names in properties.items() for action in needed(kind, permissions(kind), names)}
+    found = {kind: needed(kind, permissions(kind), names) for kind, names in properties.items()}
+    others = tuple(start for kind, start in WEB_ACL_TARGETS.items() if kind not in properties)
+    found[WEB_ACL] = {action for action in found.get(WEB_ACL, set()) if not action.startswith(others)}
+    return set().union(*found.values())
 
 
 def _action(name: str) -> aws.Action:

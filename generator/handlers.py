@@ -81,8 +81,14 @@ NEVER: dict[str, tuple[str, ...]] = {
         "bedrock-agentcore:",
         "cognito-idp:",
         "ec2:",
-        "elasticloadbalancing:",
     ),
+}
+
+# What an association needs for the kind of service that it is in front of, and not without one (Service Authorization
+# Reference, AWS WAF V2, dependent actions of AssociateWebACL).
+WEB_ACL_TARGETS = {
+    "AWS::AppRunner::Service": "apprunner:",
+    "AWS::ECS::ExpressGatewayService": "elasticloadbalancing:",
 }
 
 # Needed though no schema says so; with a property, only where that is set.
@@ -108,6 +114,7 @@ READS_A_SECRET = "secretsmanager:GetSecretValue"
 LINKED_ROLES = {
     "AWS::AppRunner::Service": "apprunner.amazonaws.com",
     "AWS::AppRunner::VpcConnector": "networking.apprunner.amazonaws.com",
+    "AWS::ECS::": "ecs.amazonaws.com",
     "AWS::MemoryDB::": "memorydb.amazonaws.com",
 }
 

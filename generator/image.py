@@ -208,7 +208,7 @@ def _built(with_tool: Tool, context: Context, image: str, tag: str, say: Say) ->
         found = lines[-1].strip() if code == 0 and lines else "unknown"
         if found == PLATFORM.partition("/")[2]:
             return
-        why = f"it is for {found}, and App Runner and Fargate run {PLATFORM}"
+        why = f"it is for {found}, and services run on {PLATFORM}"
         then = "Take --platform out of the Dockerfile's FROM lines, or name a base image that has this platform."
     elif any(FOREIGN.search(line) for line in said):
         why = f"this machine ({platform.machine()}) cannot run programs for {PLATFORM}"

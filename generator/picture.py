@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 GROUPS = {
@@ -146,11 +146,3 @@ def _imported(node: Any) -> Iterator[str]:
         case list() as values:
             for value in values:
                 yield from _imported(value)
-
-
-def pictures(templates: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """A picture of each layer by its name, and of all of them together by theirs joined with `+`."""
-    drawn = {layer: picture({layer: text}) for layer, text in templates}
-    if len(templates) > 1:
-        drawn["+".join(layer for layer, _ in templates)] = picture(dict(templates))
-    return drawn

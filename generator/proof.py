@@ -22,6 +22,8 @@ from generator.compute import Running
 from generator.errors import DeployError
 
 OPERATION_MINUTES = 30
+# How late a deployment may be told of that was asked for.
+BEGIN_SECONDS = 60
 # A new service's name has to reach the resolvers, and a new revision every instance of the load balancer.
 ANSWER_SECONDS = 120
 # Twice what a failover of the cluster takes.
@@ -112,6 +114,17 @@ class Proof:
         self._send = send
         self._sleep = sleep
         self._now = now
+
+    def as_begun(self, observe: Callable[[], Running], before: Running) -> None:
+        """Waits until another operation than that of `before` is the last: an API may tell of a new one late."""
+        end = self._now() + BEGIN_SECONDS
+        while observe().operation_id == before.operation_id:
+            if self._now() >= end:
+                raise self._differs(
+                    f"no deployment has begun, the last operation is still {before.operation}",
+                    "What ran before still runs: repeat the same command.",
+                )
+            self._sleep(PAUSE_SECONDS)
 
     def as_told(self, observe: Callable[[], Running], wanted: Wanted) -> Iterator[Fact]:
         """By what AWS says: the last operation, the status, the image. Waits for an operation that is under way."""

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from generator.compute import Compute
 from generator.contract import FINAL_SNAPSHOT_LABEL
 from generator.deploy import explained
 
 REPOSITORY = "AWS::ECR::Repository"
 CLUSTER = "AWS::MemoryDB::Cluster"
-SERVICE = "AWS::AppRunner::Service"
 
 # What CloudFormation says of a group or subnet that an interface of a deleted connector still holds on to.
 LINGERS = re.compile(r"dependent object|has dependencies|DependencyViolation|in use", re.IGNORECASE)
@@ -41,15 +41,16 @@ class Inventory:
         """The resources of one type."""
         return tuple(resource for resource in self.resources if resource.resource_type == resource_type)
 
-    def stays(self) -> Iterator[str]:
-        """What stays behind, a sentence each."""
+    def stays(self, compute: Compute | None = None) -> Iterator[str]:
+        """What stays behind, a sentence each; `compute` is what ran a service of the stack."""
         for resource in self.resources:
             if resource.stays:
                 yield f"{resource.logical_id} ({resource.physical_id})"
         if self.final_snapshot:
             yield f"snapshot {self.final_snapshot}, from which a new data stack can be restored (SnapshotName)"
-        for service in self.of_type(SERVICE):
-            yield f"log groups /aws/apprunner/{'/'.join(service.physical_id.split('/')[1:])}/*"
+        if compute:
+            for service in self.of_type(compute.resource_type):
+                yield from compute.leaves(service.physical_id)
 
 
 def inventory(cloudformation: Any, stack_name: str, stack_arn: str) -> Inventory:

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from generator.errors import SettingsError
 
 Nat = Literal["none", "one", "per-zone"]
+TaskEndpoints = Literal["none", "one", "per-zone"]
 
 ZONES = (2, 3)
 VPC_PREFIX_LENGTHS = (16, 24)
@@ -28,7 +29,10 @@ class Settings:
     vpc_cidr: the IPv4 block of the VPC, /16 to /24. It is cut into eight equal blocks, three private
         and three public, so changing `zones` or `nat` later moves no subnet.
     flow_logs: whether the VPC's traffic is logged to CloudWatch Logs.
-    private_ingress: whether the App Runner service is reachable from inside the VPC only.
+    private_ingress: whether the service is reachable from inside the VPC only.
+    task_endpoints: whether tasks of Amazon ECS may run in this VPC, which an ECS Express layer needs. "one" or
+        "per-zone" adds interface endpoints, in the first zone or in each, for the tasks' image, password and log, and,
+        unless `private_ingress`, public subnets: an internet-facing load balancer stands where its tasks do.
     auto_minor_version_upgrade: whether MemoryDB may upgrade the engine's minor version. A shape and not a
         parameter because MemoryDB accepts it at creation only (AWS::MemoryDB::Cluster).
 
@@ -40,6 +44,7 @@ class Settings:
     vpc_cidr: str = "10.0.0.0/16"
     flow_logs: bool = True
     private_ingress: bool = False
+    task_endpoints: TaskEndpoints = "none"
     auto_minor_version_upgrade: bool = True
 
     def __post_init__(self) -> None:
@@ -49,8 +54,10 @@ class Settings:
                 raise SettingsError(field=field.name, value=value, expected="it must be True or False")
         if type(self.zones) is not int or self.zones not in ZONES:
             raise SettingsError(field="zones", value=self.zones, expected="it must be 2 or 3")
-        if self.nat not in get_args(Nat):
-            raise SettingsError(field="nat", value=self.nat, expected='it must be "none", "one" or "per-zone"')
+        for name, choices in (("nat", get_args(Nat)), ("task_endpoints", get_args(TaskEndpoints))):
+            value = getattr(self, name)
+            if value not in choices:
+                raise SettingsError(field=name, value=value, expected='it must be "none", "one" or "per-zone"')
         self._check_vpc_cidr()
 
     def _check_vpc_cidr(self) -> None:

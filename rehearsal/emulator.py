@@ -41,7 +41,7 @@ class Fault:
     """What goes wrong with one resource: its `action` (create, update or delete) takes `seconds`, then fails for
     `reason` unless that is empty. It happens `times` times, or always when that is 0.
 
-    A service (App Runner's) with `unnoticed` reverts the update, while CloudFormation reports success. With the action
+    A service with `unnoticed` reverts the update, while CloudFormation reports success. With the action
     `start` its instances are spoiled: they miss their `secrets`, or are of another `build`. The logical ID `registry`
     with the action `push` is ECR's registry.
     """

@@ -1,7 +1,7 @@
 """What stands for the internet: a proxy on the loopback interface that knows a few host names, each with real TLS.
 
-Whoever has HTTPS_PROXY and SSL_CERT_FILE set to it speaks to `<id>.<region>.awsapprunner.com` and to ECR's registry by
-their own names, verifies their certificates, and never leaves this machine: other names are refused.
+Whoever has HTTPS_PROXY and SSL_CERT_FILE set to it speaks to services and to ECR's registry by their own names,
+verifies their certificates, and never leaves this machine: other names are refused.
 """
 
 from __future__ import annotations

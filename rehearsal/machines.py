@@ -1,4 +1,4 @@
-"""What stands for AWS's machines: for MemoryDB's nodes a real cluster with TLS, for App Runner's instances the service.
+"""What stands for AWS's machines: for MemoryDB's nodes a real cluster with TLS, for instances the service.
 
 The emulator keeps the books in a process of its own and asks for all this over HTTP (rehearsal.fillers.machines). An
 instance runs as a container where `runner` is one, otherwise as a process. Nothing outlives the context.
@@ -210,7 +210,7 @@ class Machines:
     def _kept(self, snapshot: str) -> Path:
         return self.directory / "snapshots" / snapshot
 
-    # App Runner.
+    # Instances.
 
     def _start(
         self, id: str, image: str, credentials: str, environment: dict[str, str], build: str, path: str

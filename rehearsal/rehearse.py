@@ -24,7 +24,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from generator.compute import Compute
 from generator.context import DOCKERFILE, Context
+from generator.contract import SERVICE_ARN
 from generator.errors import UsageError
 from rehearsal.certificates import certificates
 from rehearsal.cluster import ClusterError
@@ -37,7 +39,6 @@ from rehearsal.runners import Containers, Processes, podman
 
 NAME = "rehearsal"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-SERVICES = f"{REGION}.awsapprunner.com"
 BUILDERS = ("podman", "buildah")
 LARGER = ("--parameter", "Cpu=2048", "--parameter", "Memory=4096")
 
@@ -54,10 +55,12 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. `process`: without container tools. `fault`: a name of FAULTS. `policies`: the IAM
-    documents for a deployment of that NAME, by their files. `stay`: wait for Ctrl-C before destroying."""
+    """What the command line says. `computes` are what runs services, whose host names and repositories are known then.
+    `policies`: the IAM documents for a deployment of that NAME, by their files. `process`: without container tools.
+    `fault`: a name of FAULTS. `stay`: wait for Ctrl-C before destroying."""
 
     context: Context
+    computes: tuple[Compute, ...]
     policies: Mapping[str, str]
     container_tool: str | None = None
     process: bool = False
@@ -128,8 +131,9 @@ class Rehearsal:
         if self.options.stay:
             self._wait()
         self.machines.find_redis()
+        deployed = self._deployed()
         self.verb("destroy", ["destroy", "--yes", "--name", NAME, "--purge-images"])
-        self.left, self.kept = self._leftovers(), self._kept()
+        self.left, self.kept = self._leftovers(deployed), self._kept()
 
     def _wait(self) -> None:
         """Until Ctrl-C; another terminal may meanwhile be the account's owner."""
@@ -174,7 +178,9 @@ class Rehearsal:
         bin.mkdir()
         self.machines = self.stack.enter_context(Machines(self.directory / "machines", self._runner()))
         self.running = self.stack.enter_context(emulator(self.directory / "emulator", self.machines.environment))
-        names = certificates(self.directory, REGISTRY, f"*.{SERVICES}")
+        names = certificates(
+            self.directory, REGISTRY, *dict.fromkeys(f"*.{one.domain(REGION)}" for one in self.options.computes)
+        )
         self.internet = self.stack.enter_context(Internet(names, self._port, self._hear))
         self.authority = names.authority
         self.builder = _wrapped(_builder(self.options), bin)
@@ -258,9 +264,9 @@ class Rehearsal:
             print("Neither podman nor buildah is there to build the image: pushing its source.", file=sys.stderr)
             # Not boto3's own session, which has met other credentials.
             client = boto3.Session().client("cloudformation")
-            outputs = client.describe_stacks(StackName=f"{NAME}-data")["Stacks"][0]["Outputs"]
-            (uri,) = (output["OutputValue"] for output in outputs if output["OutputKey"] == "RepositoryUri")
-            self.push(uri)
+            outputs = _outputs(client.describe_stacks(StackName=f"{NAME}-data")["Stacks"][0])
+            for uri in dict.fromkeys(outputs[compute.repository] for compute in self.options.computes):
+                self.push(uri)
         return True
 
     def push(self, uri: str, context: Context | None = None) -> None:
@@ -299,9 +305,18 @@ class Rehearsal:
         secrets = boto3.client("secretsmanager").list_secrets()["SecretList"]
         return found + [f"the secret {one['Name']}" for one in secrets]
 
-    def _leftovers(self) -> list[str]:
+    def _deployed(self) -> list[tuple[Compute, str]]:
+        """What runs services, and the ARN of each."""
+        import boto3
+
+        stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
+        arns = [outputs[SERVICE_ARN] for stack in stacks if SERVICE_ARN in (outputs := _outputs(stack))]
+        return [(one, arn) for one in self.options.computes for arn in arns if f":{one.client_name}:" in arn]
+
+    def _leftovers(self, deployed: Iterable[tuple[Compute, str]]) -> list[str]:
         """What should not be there any more."""
         import boto3
+        from botocore.exceptions import ClientError
 
         found = [
             f"the stack {stack['StackName']} ({stack['StackStatus']})"
@@ -309,11 +324,17 @@ class Rehearsal:
             if stack["StackStatus"] != "DELETE_COMPLETE"
         ]
         found += [f"the cluster {one['Name']}" for one in boto3.client("memorydb").describe_clusters()["Clusters"]]
-        services: list[Any] = boto3.client("apprunner").list_services()["ServiceSummaryList"]
-        found += [f"the service {one['ServiceName']}" for one in services]
+        for compute, arn in deployed:
+            with suppress(ClientError):
+                if compute.running(boto3.client(compute.client_name), arn).ready:
+                    found.append(f"the service {arn}")
         found += [f"the instance {id}" for id in self.machines.instances]
         found += [f"the nodes of {name}" for name in self.machines.clusters]
         return found
+
+
+def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
 
 
 def table(calls: Iterable[Call]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The service as App Runner would run it: a container of the pushed image where podman is, otherwise a process.
+"""The service as AWS would run it: a container of the pushed image where podman is, otherwise a process.
 
 Docker is not used: its engine makes its own connections and knows neither the rehearsal's registry nor its authority.
 """
@@ -22,7 +22,7 @@ from rehearsal.registry import Registry
 ROOT = Path(__file__).parents[1]
 STOP_SECONDS = 15
 INSIDE = "/run/authority.pem"
-# Names App Runner's instances do not inherit from this machine.
+# Names that instances do not inherit from this machine.
 FOREIGN = ("MEMORYDB_", "AWS_", "REHEARSAL_")
 # What podman sets without being asked is more than some kernels let a container have.
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
@@ -81,7 +81,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Containers:
-    """Pulls the image by its digest and runs it with podman, as little able as App Runner's own."""
+    """Pulls the image by its digest and runs it with podman, as little able as AWS's own."""
 
     podman: str
     registry_environment: Callable[[], Mapping[str, str]]

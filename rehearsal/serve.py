@@ -1,7 +1,7 @@
 """The service on this machine.
 
 An embedded Valkey in cluster mode stands for MemoryDB, with the data layer's own ACL user, and the service gets the
-variables that the App Runner layer sets. Only TLS is missing: the wheel's server is built without it.
+variables that a compute layer sets. Only TLS is missing: the wheel's server is built without it.
 """
 
 from __future__ import annotations

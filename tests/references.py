@@ -45,6 +45,8 @@ def references(node: Any, where: str = "") -> Iterator[Reference]:
                 yield Reference("Mapping", f"{mapping}.{column}", where)
             case "DependsOn", str():
                 yield Reference("GetAtt", value, where)
+            case "DependsOn", list():
+                yield from (Reference("GetAtt", resource, where) for resource in value)
             case "Fn::ImportValue", {"Fn::Sub": str() as name}:
                 yield Reference("Import", name, where)
 

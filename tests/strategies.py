@@ -8,13 +8,16 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from generator.settings import Nat, Settings
+from generator.settings import Nat, Settings, TaskEndpoints
 
 NATS: tuple[Nat, ...] = get_args(Nat)
+TASK_ENDPOINTS: tuple[TaskEndpoints, ...] = get_args(TaskEndpoints)
 
 SHAPES = [
-    Settings(zones=zones, nat=nat, flow_logs=flow_logs, private_ingress=private_ingress)
-    for zones, nat, flow_logs, private_ingress in product((2, 3), NATS, (True, False), (True, False))
+    Settings(zones=zones, nat=nat, flow_logs=flow_logs, private_ingress=private_ingress, task_endpoints=endpoints)
+    for zones, nat, flow_logs, private_ingress, endpoints in product(
+        (2, 3), NATS, (True, False), (True, False), TASK_ENDPOINTS[::2]
+    )
 ]
 """One Settings for each combination that changes which resources there are."""
 
@@ -38,5 +41,6 @@ all_settings = st.builds(
     vpc_cidr=vpc_cidrs,
     flow_logs=st.booleans(),
     private_ingress=st.booleans(),
+    task_endpoints=st.sampled_from(TASK_ENDPOINTS),
     auto_minor_version_upgrade=st.booleans(),
 )

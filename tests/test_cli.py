@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -12,7 +13,8 @@ import pytest
 from troposphere import Ref, sns
 
 from generator.cli import main
-from generator.layers import Layer, default_layers
+from generator.cli.verbs import add_account_options, of_compute
+from generator.layers import Layer, all_layers, default_layers
 from generator.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -50,6 +52,50 @@ def test_the_policies_are_for_the_deployment_of_a_name(tmp_path: Path) -> None:
     assert main(one_topic, ["--out", str(tmp_path), "--name", "orders"]) == 0
     policy = json.loads((tmp_path / "iam" / "preview.json").read_text())
     assert policy["Statement"][0]["Resource"] == ["arn:aws:cloudformation:*:*:stack/orders-topic/*"]
+
+
+def test_build_makes_the_layers_of_every_compute(tmp_path: Path) -> None:
+    assert main(all_layers, ["build", "--no-lint", "--out", str(tmp_path)]) == 0
+    assert files(tmp_path) == [
+        "apprunner-layer.json",
+        "data-layer.json",
+        "ecs-express-data-layer.json",
+        "ecs-express-layer.json",
+    ]
+
+
+def test_a_layer_that_two_computes_have_is_built_for_both(tmp_path: Path) -> None:
+    assert main(all_layers, ["--no-lint", "--out", str(tmp_path), "--layer", "data"]) == 0
+    assert files(tmp_path) == ["data-layer.json", "ecs-express-data-layer.json"]
+
+
+def of(*arguments: str) -> list[str]:
+    """The files of the layers that a verb takes."""
+    parser = argparse.ArgumentParser()
+    add_account_options(parser)
+    return [layer.file_name for layer in of_compute(all_layers(), parser.parse_args(arguments))]
+
+
+def test_another_verb_takes_the_layers_of_one_compute_by_default_the_first() -> None:
+    assert of() == of("--compute", "apprunner") == ["data-layer.json", "apprunner-layer.json"]
+    assert of("--compute", "ecs-express") == ["ecs-express-data-layer.json", "ecs-express-layer.json"]
+
+
+def test_a_layer_names_its_compute() -> None:
+    assert of("--layer", "ecs-express") == of("--compute", "ecs-express")
+    assert of("--layer", "apprunner") == of("--layer", "data") == of()
+
+
+def test_a_compute_that_is_none_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(all_layers, ["preview", "--compute", "lambda"]) == 64
+    assert capsys.readouterr().err == "There is no compute layer 'lambda'; there are apprunner, ecs-express.\n"
+    assert main(all_layers, ["preview", "--compute", "apprunner", "--layer", "ecs-express"]) == 64
+    assert capsys.readouterr().err == "There is no layer 'ecs-express'; there are data, apprunner.\n"
+
+
+def test_layers_made_for_no_compute_go_together(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(one_topic, ["preview", "--layer", "data"]) == 64
+    assert capsys.readouterr().err == "There is no layer 'data'; there are topic.\n"
 
 
 def test_without_a_verb_it_builds(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_an_image_for_another_processor_is_refused_before_it_is_pushed(
     tools.add("docker")
     tools.answer(image=["arm64", 0])
     ecr.absent()
-    with pytest.raises(DeployError, match="it is for arm64, and App Runner and Fargate run linux/amd64"):
+    with pytest.raises(DeployError, match="it is for arm64, and services run on linux/amd64"):
         published(ecr, context)
     assert "push" not in [arguments[0] for _, arguments, _ in tools.calls]
 

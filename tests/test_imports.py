@@ -23,8 +23,10 @@ ALLOWED = {
     "generator/template.py": {*AWS, "generator.errors"},
     "generator/parts": {*AWS, *BOTTOM, *PARTS, "generator.settings", "generator.template"},
     "generator/compute.py": {"generator.contract"},
+    "generator/compute_ecs.py": {"generator.compute", "generator.contract"},
     "generator/layers.py": {
         "generator.compute",
+        "generator.compute_ecs",
         "generator.contract",
         *PARTS,
         "generator.settings",
@@ -51,7 +53,7 @@ ALLOWED = {
     "generator/image.py": {"botocore", "generator.context", "generator.deploy", "generator.errors"},
     "generator/proof.py": {"botocore", "generator.compute", "generator.contract", "generator.errors"},
     "generator/rotation.py": {"generator.deploy", "generator.errors"},
-    "generator/removal.py": {"botocore", "generator.contract", "generator.deploy"},
+    "generator/removal.py": {"botocore", "generator.compute", "generator.contract", "generator.deploy"},
     # The top: it may import every room of the generator.
     "generator/cli": {
         "generator",
@@ -77,7 +79,7 @@ ALLOWED = {
     "rehearsal/registry.py": {"rehearsal.cluster"},
     "rehearsal/runners.py": {"rehearsal.cluster", "rehearsal.registry"},
     "rehearsal/rehearse.py": {
-        *("boto3", "generator.context", "generator.errors"),
+        *("boto3", "botocore", "generator.compute", "generator.context", "generator.contract", "generator.errors"),
         *(f"rehearsal.{name}" for name in ("certificates", "cluster", "emulator", "identities", "internet")),
         "rehearsal.machines",
         *("rehearsal.registry", "rehearsal.runners"),
@@ -104,6 +106,7 @@ ALLOWED = {
     },
     "generator/__init__.py": {
         "generator.compute",
+        "generator.compute_ecs",
         "generator.errors",
         "generator.layers",
         *PARTS,

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 
 from generator import contract
-from generator.layers import default_layers
-from generator.regions import REGIONS, ZONE_IDS
+from generator.layers import all_layers, default_layers, ecs_express_layer, ecs_express_layers
+from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
 from generator.template import TEMPLATE_BODY_LIMIT
 from tests.conditions import chosen
@@ -27,11 +27,13 @@ NOWHERE = "255.255.255.255/32"
 
 
 def templates(settings: Settings) -> dict[str, Any]:
-    return {layer.name: json.loads(layer.text()) for layer in default_layers(settings)}
+    """The data layer and both compute layers."""
+    layers = (*default_layers(settings), ecs_express_layer(settings))
+    return {layer.name: json.loads(layer.text()) for layer in layers}
 
 
-DATA = templates(Settings())[contract.DATA_LAYER]
-APP_RUNNER = templates(Settings())[contract.APP_RUNNER_LAYER]
+DATA, APP_RUNNER, ECS_DATA, ECS = (json.loads(layer.text()) for layer in all_layers())
+EVERY = [DATA, APP_RUNNER, ECS_DATA, ECS]
 
 
 def resources(template: dict[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
@@ -50,11 +52,18 @@ def exports(template: dict[str, Any]) -> set[str]:
     }
 
 
+def has_public_side(settings: Settings) -> bool:
+    return settings.nat != "none" or (settings.task_endpoints != "none" and not settings.private_ingress)
+
+
 @given(all_settings)
 def test_every_reference_resolves_and_every_import_is_exported(settings: Settings) -> None:
     made = templates(settings)
     assert unresolved(made["data"], set()) == []
     assert unresolved(made["apprunner"], exports(made["data"])) == []
+    for_tasks, ecs = (json.loads(layer.text()) for layer in ecs_express_layers(settings))
+    assert unresolved(for_tasks, set()) == []
+    assert unresolved(ecs, exports(for_tasks)) == []
 
 
 @given(all_settings)
@@ -71,22 +80,24 @@ def test_subnets_are_disjoint_and_inside_the_vpc(settings: Settings) -> None:
     template = templates(settings)["data"]
     vpc = IPv4Network(settings.vpc_cidr)
     subnets = [IPv4Network(subnet["CidrBlock"]) for subnet in resources(template, "AWS::EC2::Subnet").values()]
-    assert len(subnets) == settings.zones * (1 if settings.nat == "none" else 2)
+    assert len(subnets) == settings.zones * (2 if has_public_side(settings) else 1)
     assert all(subnet.subnet_of(vpc) and subnet.prefixlen <= 28 for subnet in subnets)
     assert not any(one.overlaps(other) for one, other in combinations(subnets, 2))
 
 
 @given(all_settings)
-def test_a_change_of_zones_or_nat_moves_no_private_subnet(settings: Settings) -> None:
-    def private(zones: int, nat: Any) -> dict[str, Any]:
-        template = templates(Settings(zones=zones, nat=nat, vpc_cidr=settings.vpc_cidr))["data"]
+def test_a_change_of_zones_nat_or_endpoints_moves_no_private_subnet(settings: Settings) -> None:
+    def private(zones: int, nat: Any, endpoints: Any) -> dict[str, Any]:
+        wanted = Settings(zones=zones, nat=nat, vpc_cidr=settings.vpc_cidr, task_endpoints=endpoints)
+        template = templates(wanted)["data"]
         return {
             logical_id: subnet["CidrBlock"]
             for logical_id, subnet in resources(template, "AWS::EC2::Subnet").items()
             if logical_id.startswith("Private")
         }
 
-    given, widest = private(settings.zones, settings.nat), private(3, "per-zone")
+    given = private(settings.zones, settings.nat, settings.task_endpoints)
+    widest = private(3, "per-zone", "per-zone")
     assert given.items() <= widest.items()
 
 
@@ -119,7 +130,7 @@ def test_only_the_compute_stacks_own_group_reaches_memorydb(settings: Settings) 
 def test_security_groups_name_each_other_and_nothing_else(settings: Settings) -> None:
     made = templates(settings)
     rules = []
-    for template in made.values():
+    for template in (made["data"], made["apprunner"]):
         for group in resources(template, "AWS::EC2::SecurityGroup").values():
             assert "SecurityGroupIngress" not in group
             assert group["SecurityGroupEgress"], "without a rule, everything may go out"
@@ -138,14 +149,14 @@ def test_security_groups_name_each_other_and_nothing_else(settings: Settings) ->
 
 
 @given(all_settings)
-def test_there_is_a_way_out_only_with_nat(settings: Settings) -> None:
+def test_there_is_a_way_out_only_where_the_settings_ask_for_one(settings: Settings) -> None:
     template = templates(settings)["data"]
     counts = {
         kind: len(resources(template, f"AWS::EC2::{kind}"))
         for kind in ("InternetGateway", "NatGateway", "EIP", "VPCGatewayAttachment")
     }
     gateways = {"none": 0, "one": 1, "per-zone": settings.zones}[settings.nat]
-    public = 0 if settings.nat == "none" else 1
+    public = int(has_public_side(settings))
     assert counts == {
         "InternetGateway": public,
         "VPCGatewayAttachment": public,
@@ -161,16 +172,24 @@ def test_no_secret_stands_in_a_template(settings: Settings) -> None:
         assert "SecretString" not in secret
         assert secret["GenerateSecretString"] == {"ExcludePunctuation": True, "PasswordLength": 64}
     for authentication in ("password", "iam"):
-        below, above = (chosen(made[name], Authentication=authentication) for name in ("data", "apprunner"))
+        below, apprunner, ecs = (
+            chosen(made[name], Authentication=authentication) for name in ("data", "apprunner", "ecs-express")
+        )
         for user in resources(below, "AWS::MemoryDB::User").values():
             for password in user["AuthenticationMode"].get("Passwords", []):
                 assert password == {"Fn::Sub": "{{resolve:secretsmanager:${PasswordSecret}:SecretString:::}}"}
-        for service in resources(above, "AWS::AppRunner::Service").values():
+        for service in resources(apprunner, "AWS::AppRunner::Service").values():
             image = service["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
             assert not [
                 variable["Name"]
                 for variable in image["RuntimeEnvironmentVariables"]
                 if re.search("PASS|SECRET|TOKEN|KEY|^PORT$", variable["Name"])
+            ]
+        for service in resources(ecs, "AWS::ECS::ExpressGatewayService").values():
+            assert not [
+                variable["Name"]
+                for variable in service["PrimaryContainer"]["Environment"]
+                if re.search("PASS|SECRET|TOKEN|KEY", variable["Name"])
             ]
     for template in made.values():
         assert not re.search(r"NoEcho|AKIA[A-Z0-9]{16}|-----BEGIN", json.dumps(template))
@@ -178,16 +197,17 @@ def test_no_secret_stands_in_a_template(settings: Settings) -> None:
 
 @given(all_settings)
 def test_a_template_fits_into_a_template_body(settings: Settings) -> None:
-    assert all(len(layer.text().encode()) < TEMPLATE_BODY_LIMIT for layer in default_layers(settings))
+    layers = (*default_layers(settings), *ecs_express_layers(settings))
+    assert all(len(layer.text().encode()) < TEMPLATE_BODY_LIMIT for layer in layers)
 
 
 def test_the_same_settings_give_the_same_bytes_whatever_the_hash_seed() -> None:
     program = (
         "import hashlib\n"
-        "from generator.layers import default_layers\n"
+        "from generator.layers import all_layers\n"
         "from tests.strategies import SHAPES\n"
         "for shape in SHAPES:\n"
-        "    for layer in default_layers(shape):\n"
+        "    for layer in all_layers(shape):\n"
         "        print(hashlib.sha256(layer.text().encode()).hexdigest())\n"
     )
 
@@ -198,7 +218,7 @@ def test_the_same_settings_give_the_same_bytes_whatever_the_hash_seed() -> None:
         ).stdout
 
     first = digests(0)
-    assert first.count("\n") == 2 * len(SHAPES)
+    assert first.count("\n") == 4 * len(SHAPES)
     assert digests(1) == first
     assert digests(4_294_967_295) == first
 
@@ -207,18 +227,20 @@ def test_the_data_layer_exports_the_contract_and_nothing_else() -> None:
     assert exports(DATA) == {f"${{DataStackName}}-{name}" for name in contract.EXPORTS}
 
 
+def test_the_data_layer_of_ecs_exports_the_contracts_other_two_besides() -> None:
+    assert exports(ECS_DATA) - exports(DATA) == {f"${{DataStackName}}-{name}" for name in contract.TASK_EXPORTS}
+    assert exports(DATA) < exports(ECS_DATA)
+
+
 def test_only_the_contracts_two_parameters_have_no_default() -> None:
     required = {
-        name
-        for template in (DATA, APP_RUNNER)
-        for name, parameter in template["Parameters"].items()
-        if "Default" not in parameter
+        name for template in EVERY for name, parameter in template["Parameters"].items() if "Default" not in parameter
     }
     assert required == {contract.DATA_STACK_NAME, contract.IMAGE_URI}
 
 
 def test_every_parameter_can_be_understood_in_the_console() -> None:
-    for template in (DATA, APP_RUNNER):
+    for template in EVERY:
         interface = template["Metadata"]["AWS::CloudFormation::Interface"]
         grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
         assert sorted(grouped) == sorted(interface["ParameterLabels"]) == sorted(template["Parameters"])
@@ -229,7 +251,7 @@ def test_every_parameter_can_be_understood_in_the_console() -> None:
 
 
 def test_defaults_satisfy_their_own_constraints() -> None:
-    for template in (DATA, APP_RUNNER):
+    for template in EVERY:
         for name, parameter in template["Parameters"].items():
             default = parameter.get("Default")
             if default is None:
@@ -247,6 +269,31 @@ def test_another_region_fails_with_a_sentence(template: dict[str, Any]) -> None:
     assert assertion["AssertDescription"].startswith("AWS App Runner is not available in this Region.")
 
 
+@pytest.mark.parametrize("template", [ECS_DATA, ECS])
+def test_a_region_without_memorydb_fails_with_a_sentence(template: dict[str, Any]) -> None:
+    (assertion,) = template["Rules"]["RegionHasEcsExpressAndMemoryDb"]["Assertions"]
+    assert assertion["Assert"] == {"Fn::Contains": [list(ECS_REGIONS), {"Ref": "AWS::Region"}]}
+    assert "is not available in this Region. Choose one of ap-east-1," in assertion["AssertDescription"]
+
+
+def test_ecs_express_is_offered_wherever_app_runner_is_and_in_eight_regions_more() -> None:
+    assert set(REGIONS) < set(ECS_REGIONS)
+    assert len(ECS_REGIONS) == len(REGIONS) + 8 == 19
+
+
+@pytest.mark.parametrize("zones", [2, 3])
+def test_every_region_of_ecs_has_its_pinned_zones_and_one_with_too_few_is_not_offered(zones: int) -> None:
+    data, ecs = (json.loads(layer.text()) for layer in ecs_express_layers(Settings(zones=zones)))
+    expected = {region: ",".join(ids[:zones]) for region, ids in ECS_ZONE_IDS.items() if len(ids) >= zones}
+    assert data["Mappings"]["ZonesOfRegionsWithEcsExpress"] == {
+        region: {"ZoneIds": ids} for region, ids in expected.items()
+    }
+    for template in (data, ecs):
+        (assertion,) = template["Rules"]["RegionHasEcsExpressAndMemoryDb"]["Assertions"]
+        assert assertion["Assert"]["Fn::Contains"][0] == list(expected)
+    assert ("us-west-1" in expected) is (zones == 2)
+
+
 @pytest.mark.parametrize("zones", [2, 3])
 def test_every_region_has_its_pinned_zones(zones: int) -> None:
     mapping = templates(Settings(zones=zones))["data"]["Mappings"]["ZonesOfRegionsWithAppRunner"]
@@ -256,7 +303,12 @@ def test_every_region_has_its_pinned_zones(zones: int) -> None:
 
 def test_no_zone_is_one_that_memorydb_refuses() -> None:
     refused = {"use1-az3", "apne1-az3", "cac1-az3"}
-    assert not refused & {zone_id for zone_ids in ZONE_IDS.values() for zone_id in zone_ids}
+    assert not refused & {zone_id for zone_ids in ECS_ZONE_IDS.values() for zone_id in zone_ids}
+
+
+def test_no_zone_of_a_task_is_one_that_fargate_lacks() -> None:
+    lacking = {"usw1-az2", "apne1-az3"}
+    assert not lacking & {zone_id for zone_ids in ECS_ZONE_IDS.values() for zone_id in zone_ids}
 
 
 @given(all_settings)
@@ -265,6 +317,7 @@ def test_no_resource_has_a_literal_physical_name(settings: Settings) -> None:
         "ACLName",
         "AlarmName",
         "AutoScalingConfigurationName",
+        "Cluster",
         "ClusterName",
         "DashboardName",
         "FinalSnapshotName",
@@ -290,12 +343,13 @@ def test_no_resource_has_a_literal_physical_name(settings: Settings) -> None:
 
 @given(all_settings)
 def test_no_partition_is_literal(settings: Settings) -> None:
-    for layer in default_layers(settings):
+    for layer in (*default_layers(settings), *ecs_express_layers(settings)):
         assert "arn:aws" not in layer.text()
 
 
 @given(all_settings)
 def test_nothing_is_tagged_whose_tags_replace_it(settings: Settings) -> None:
-    for resource in templates(settings)["apprunner"]["Resources"].values():
-        if resource["Type"].startswith("AWS::AppRunner::"):
+    made = templates(settings)
+    for resource in (made["apprunner"]["Resources"] | made["ecs-express"]["Resources"]).values():
+        if resource["Type"].startswith(("AWS::AppRunner::", "AWS::ECS::")):
             assert "Tags" not in resource["Properties"]

@@ -1,19 +1,27 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
 from cfnlint.core import get_rules
 
 from generator import lint as lint_module
-from generator.layers import default_layers
-from generator.lint import claimed_regions, lint
-from generator.regions import REGIONS
+from generator.layers import default_layers, ecs_express_layer, ecs_express_layers
+from generator.lint import Finding, claimed_regions, lint
+from generator.regions import ECS_REGIONS, REGIONS
 from generator.settings import Settings
 from tests.strategies import SHAPES
 
 TEXTS = {layer.name: layer.text() for layer in default_layers()}
+ECS_TEXTS = {layer.file_name: layer.text() for layer in ecs_express_layers()}
+
+
+@cache
+def findings(text: str) -> tuple[Finding, ...]:
+    """What is found in us-east-1; most shapes share a compute layer with others."""
+    return lint(text, ["us-east-1"])
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -22,20 +30,27 @@ def test_both_templates_are_clean_in_every_region(name: str, region: str) -> Non
     assert lint(TEXTS[name], [region]) == ()
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_both_templates_are_clean_under_experimental_rules_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ECS_TEXTS)
+def test_both_templates_of_ecs_are_clean_in_every_region(name: str) -> None:
+    assert lint(ECS_TEXTS[name], ECS_REGIONS) == ()
+
+
+@pytest.mark.parametrize("text", [*TEXTS.values(), *ECS_TEXTS.values()], ids=[*TEXTS, *ECS_TEXTS])
+def test_every_template_is_clean_under_experimental_rules_too(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     every_rule = get_rules(append_rules=[], ignore_rules=[], include_rules=["I"], include_experimental=True)
     monkeypatch.setattr(lint_module, "_rules", lambda: every_rule)
-    assert lint(TEXTS[name]) == ()
+    assert lint(text) == ()
 
 
 @pytest.mark.parametrize("settings", SHAPES, ids=str)
 def test_every_shape_is_clean(settings: Settings) -> None:
-    assert [lint(layer.text(), ["us-east-1"]) for layer in default_layers(settings)] == [(), ()]
+    layers = (*default_layers(settings), ecs_express_layer(settings))
+    assert [findings(layer.text()) for layer in layers] == [(), (), ()]
 
 
 def test_the_regions_are_those_that_the_template_claims() -> None:
     assert claimed_regions(TEXTS["data"]) == REGIONS
+    assert {claimed_regions(text) for text in ECS_TEXTS.values()} == {ECS_REGIONS}
 
 
 @pytest.mark.parametrize(

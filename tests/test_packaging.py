@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from troposphere import AWSHelperFn, Output, Parameter, s3
 
 from generator import (
-    Condition, Data, Input, Layer, Place, Settings, app_runner, assemble, export, imported_data, memorydb, network,
-    render, user, why,
+    Condition, Data, Input, Layer, Place, Settings, TaskData, app_runner, assemble, ecs_express, export, imported_data,
+    memorydb, network, render, user, why,
 )
 
 
@@ -55,6 +55,8 @@ class FixedPlace:
 
 place: Place = FixedPlace()
 data: Data = imported_data()
+tasks: TaskData = imported_data()
+on_ecs = Layer("ecs", "Mine, on ECS.", (bucket(), ecs_express(tasks)))
 layer = Layer("mine", "Mine.", (bucket(), memorydb(Settings(), network(Settings()), (user(),)), app_runner(data)))
 text: str = render(assemble("Mine.", bucket()))
 '''

@@ -19,6 +19,7 @@ import pytest
 
 from generator import policies
 from generator.cli import main
+from generator.compute import AppRunnerCompute
 from generator.context import Context
 from generator.layers import default_layers
 from rehearsal.cluster import ClusterError
@@ -65,7 +66,7 @@ class Thorough(Rehearsal):
 @pytest.fixture(scope="module")
 def played() -> Thorough:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
-        options = Options(Context(ROOT), DOCUMENTS, process=True)
+        options = Options(Context(ROOT), (AppRunnerCompute(),), DOCUMENTS, process=True)
         rehearsal = Thorough(lambda arguments: main(default_layers, arguments), options, Path(directory), stack)
         rehearsal.play()
     # What a container tool would do in its place is the deploying user's.

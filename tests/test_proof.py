@@ -15,11 +15,12 @@ from generator.compute import AppRunnerCompute, Running
 from generator.proof import Answer, NotProvenError, Proof, Wanted, keep_for, last_lines, telling
 
 ID = 32 * "0"
+ID_OF_OPERATION = 36 * "0"
 ARN = f"arn:aws:apprunner:eu-west-1:123456789012:service/Service-abc/{ID}"
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users@sha256:" + 64 * "a"
 BUILD = "content-1"
 URL = "https://abc.eu-west-1.awsapprunner.com"
-RUNNING = Running("RUNNING", True, "CREATE_SERVICE SUCCEEDED", True, IMAGE, URL, True, "/service", "/application")
+RUNNING = Running("RUNNING", True, "CREATE_SERVICE SUCCEEDED", True, IMAGE, URL, True)
 
 
 class World:
@@ -96,6 +97,19 @@ def test_what_aws_tells_otherwise_is_named(world: World, running: Running, messa
     with pytest.raises(NotProvenError, match=r"^users-apprunner: Not proven to run as deployed: ") as error:
         told(world, running)
     assert message in str(error.value)
+
+
+def test_a_deployment_that_is_told_of_late_is_waited_for(world: World) -> None:
+    before, after = (replace(RUNNING, operation_id=name) for name in ("one", "two"))
+    left = [before, before, after]
+    world.proof.as_begun(lambda: left.pop(0), before)
+    assert (left, world.seconds) == ([], 2)
+
+
+def test_a_deployment_that_never_begins_is_named(world: World) -> None:
+    with pytest.raises(NotProvenError, match="no deployment has begun, the last operation is still CREATE_SERVICE"):
+        world.proof.as_begun(lambda: RUNNING, RUNNING)
+    assert world.seconds == 60
 
 
 def test_the_service_answers_that_it_is_alive_ready_and_of_the_wanted_build(world: World) -> None:
@@ -249,10 +263,10 @@ def test_a_paused_service_comes_with_the_command_that_resumes_it() -> None:
 
 
 def test_what_runs_has_its_image_url_and_log_groups() -> None:
-    running = observed(service(public=False), {"Type": "CREATE_SERVICE", "Status": "SUCCEEDED"})
+    running = observed(service(public=False), {"Id": ID_OF_OPERATION, "Type": "CREATE_SERVICE", "Status": "SUCCEEDED"})
     assert (running.image, running.url, running.public) == (IMAGE, URL, False)
-    assert running.operation == "CREATE_SERVICE SUCCEEDED"
-    assert running.log_groups == (
+    assert (running.operation, running.operation_id) == ("CREATE_SERVICE SUCCEEDED", ID_OF_OPERATION)
+    assert AppRunnerCompute().log_groups(None, ARN) == (
         f"/aws/apprunner/Service-abc/{ID}/service",
         f"/aws/apprunner/Service-abc/{ID}/application",
     )

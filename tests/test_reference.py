@@ -12,7 +12,7 @@ import pytest
 from generator import cli
 from generator.changeset import Change, PropertyChange, Refusal
 from generator.cli.reference import document
-from generator.layers import default_layers
+from generator.layers import all_layers
 from generator.report import Plan, as_json
 
 ROOT = Path(__file__).parents[1]
@@ -25,11 +25,11 @@ def build_py(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_page_is_current() -> None:
-    assert (ROOT / "docs" / "reference.md").read_text() == document(default_layers())
+    assert (ROOT / "docs" / "reference.md").read_text() == document(all_layers())
 
 
 @pytest.mark.parametrize(
-    "line", [line.strip("`") for line in document(default_layers()).splitlines() if line.startswith("`python")]
+    "line", [line.strip("`") for line in document(all_layers()).splitlines() if line.startswith("`python")]
 )
 def test_every_example_is_a_command(line: str) -> None:
     words = shlex.split(line.partition(" > ")[0])[2:]
@@ -40,7 +40,7 @@ def test_every_verb_has_an_example_and_a_description(capsys: pytest.CaptureFixtu
     for verb in cli.VERBS:
         name = verb.__name__.rpartition(".")[2]
         with pytest.raises(SystemExit, match="0"):
-            cli.main(default_layers, [name, "--help"])
+            cli.main(all_layers, [name, "--help"])
         said = capsys.readouterr().out
         assert f"build.py {name}" in said.partition("Example:")[2]
 

@@ -19,7 +19,7 @@ from cfn_flip import to_json
 from cfnlint.core import get_rules
 from cfnlint.rules import CloudFormationLintRule
 
-from generator.layers import default_layers
+from generator.layers import default_layers, ecs_express_layers
 from generator.lint import OUR_RULES, lint
 from generator.rules.__main__ import document, rules
 from generator.settings import Settings
@@ -27,7 +27,7 @@ from generator.settings import Settings
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "tests" / "rules"
 RULES = {rule.id: rule for rule in rules()}
-TEMPLATES = {layer.name: json.loads(layer.text()) for layer in default_layers()}
+TEMPLATES = {layer.name: json.loads(layer.text()) for layer in (*ecs_express_layers(), *default_layers())}
 
 
 def caught(text: str, rule: str) -> set[str]:
@@ -87,6 +87,7 @@ def test_the_page_of_rules_is_current() -> None:
 
 
 IMAGE = "Service.Properties.SourceConfiguration.ImageRepository.ImageConfiguration"
+CONTAINER = "Service.Properties.PrimaryContainer"
 AUTHENTICATION = "MemoryDbUser.Properties.AuthenticationMode.Fn::If"
 PASSWORD = f"{AUTHENTICATION}.1.Passwords.0"
 
@@ -144,6 +145,25 @@ MUTATIONS: list[tuple[str, str, Any, str]] = [
     ("E9634", "AutoScaling.Properties.MinSize", 6, "apprunner"),
     ("W9635", "Service.Properties.Tags", [{"Key": "Commit", "Value": "4f2a"}], "apprunner"),
     ("W9635", "VpcConnector.Properties.Tags", [{"Key": "Commit", "Value": "4f2a"}], "apprunner"),
+    ("W9640", "Service.Properties.Tags", [{"Key": "Commit", "Value": "4f2a"}], "ecs-express"),
+    ("W9641", "Service.Properties.ServiceName", {"Ref": "DataStackName"}, "ecs-express"),
+    ("W9641", "Service.Properties.Cluster", {"Fn::Sub": "${DataStackName}-tasks"}, "ecs-express"),
+    ("W9641", "Service.Properties.InfrastructureRoleArn", {"Ref": "WebAclArn"}, "ecs-express"),
+    ("W9642", "Service.Properties.ServiceName", "users", "ecs-express"),
+    ("E9643", "Service.Properties.Memory", "512", "ecs-express"),
+    ("E9643", "Service.Properties.Cpu", "4096", "ecs-express"),
+    ("W9644", "Service.Properties.Cpu", None, "ecs-express"),
+    ("W9644", "Service.Properties.Memory", None, "ecs-express"),
+    ("E9645", "Service.Properties.ScalingTarget.MinTaskCount", 6, "ecs-express"),
+    ("W9646", f"{CONTAINER}.Environment.0.Name", "MEMORYDB_PASSWORD", "ecs-express"),
+    ("E9648", "Service.Properties.ExecutionRoleArn", None, "ecs-express"),
+    ("E9648", CONTAINER, None, "ecs-express"),
+    (
+        "W9661",
+        f"{CONTAINER}.Secrets.Fn::If.1.0.ValueFrom",
+        "arn:aws:secretsmanager:us-east-1:1:secret:a",
+        "ecs-express",
+    ),
     ("W9661", "Service.Properties.AutoScalingConfigurationArn", "arn:aws:apprunner:us-east-1:1:a", "apprunner"),
 ]
 
@@ -178,6 +198,16 @@ def test_a_connector_in_a_public_subnet_beside_our_network_is_caught() -> None:
     assert caught(json.dumps(template), "W9637") == set()
     connector["Properties"] = {"Subnets": [{"Ref": "PublicSubnetA"}]}
     assert caught(json.dumps(template), "W9637") == {"Connector"}
+
+
+def test_express_subnets_of_both_kinds_in_our_network_are_caught() -> None:
+    template = json.loads(ecs_express_layers()[0].text())
+    subnets = [{"Ref": "PublicSubnetA"}, {"Ref": "PublicSubnetB"}]
+    service = {"Type": "AWS::ECS::ExpressGatewayService", "Properties": {"NetworkConfiguration": {"Subnets": subnets}}}
+    template["Resources"]["Service"] = service
+    assert caught(json.dumps(template), "E9647") == set()
+    subnets[1] = {"Ref": "PrivateSubnetB"}
+    assert caught(json.dumps(template), "E9647") == {"Service"}
 
 
 def test_a_second_connector_in_our_template_is_caught() -> None:

@@ -29,6 +29,20 @@ def test_the_layers_set_what_the_service_requires(authentication: str) -> None:
     assert {pair["Name"] for pair in pairs} == {*settings.REQUIRED[authentication], *chooses}
 
 
+@pytest.mark.parametrize("authentication", [contract.PASSWORD, contract.IAM])
+def test_the_ecs_layer_sets_what_the_service_requires_and_the_port(authentication: str) -> None:
+    assert settings.PORT == contract.ENV_PORT
+    text = (ROOT / "templates" / "ecs-express-layer.json").read_text()
+    template = chosen(json.loads(text), Authentication=authentication)
+    container = template["Resources"]["Service"]["Properties"]["PrimaryContainer"]
+    variables = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
+    secrets = {secret["Name"] for secret in container.get("Secrets", [])}
+    chooses = {settings.AUTHENTICATION} if authentication == settings.IAM else set()
+    assert variables.keys() | secrets == {*settings.REQUIRED[authentication], *chooses, settings.PORT}
+    assert secrets == ({settings.PASSWORD} if authentication == contract.PASSWORD else set())
+    assert variables[settings.PORT] == str(container["ContainerPort"])
+
+
 def test_the_service_listens_where_the_layers_say() -> None:
     assert settings.Settings.port == contract.SERVICE_PORT
     assert contract.HEALTH_PATH in document()["paths"]

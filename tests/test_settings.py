@@ -20,6 +20,10 @@ from tests.strategies import all_settings
         ({"zones": 2.0}, "Settings.zones is 2.0, but it must be 2 or 3."),
         ({"nat": "two"}, 'Settings.nat is \'two\', but it must be "none", "one" or "per-zone".'),
         ({"nat": ["one"]}, 'Settings.nat is [\'one\'], but it must be "none", "one" or "per-zone".'),
+        (
+            {"task_endpoints": "two"},
+            'Settings.task_endpoints is \'two\', but it must be "none", "one" or "per-zone".',
+        ),
         ({"flow_logs": "yes"}, "Settings.flow_logs is 'yes', but it must be True or False."),
         ({"private_ingress": 1}, "Settings.private_ingress is 1, but it must be True or False."),
         ({"vpc_cidr": "10.0.0.0/15"}, "Settings.vpc_cidr is '10.0.0.0/15', but a VPC holds at most a /16."),
@@ -71,5 +75,6 @@ def test_every_combination_in_range_is_accepted(settings: Settings) -> None:
         vpc_cidr=settings.vpc_cidr,
         flow_logs=settings.flow_logs,
         private_ingress=settings.private_ingress,
+        task_endpoints=settings.task_endpoints,
         auto_minor_version_upgrade=settings.auto_minor_version_upgrade,
     )

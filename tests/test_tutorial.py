@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from generator.cli import main
+from generator.compute import AppRunnerCompute
 from generator.context import Context
 from generator.layers import default_layers
 from generator.policies import documents
@@ -46,7 +47,7 @@ def test_every_step_up_to_an_account_does_what_the_page_says(
     lines = re.findall(r"^(?:PYTHONPATH=\. )?python (?!build\.py rehearse).*$", steps, re.MULTILINE)
     assert len(lines) == 9
     with ExitStack() as stack:
-        options = Options(Context(ROOT), documents(default_layers(), NAME), process=True)
+        options = Options(Context(ROOT), (AppRunnerCompute(),), documents(default_layers(), NAME), process=True)
         world = Rehearsal(lambda argv: main(default_layers, argv), options, tmp_path, stack)
         world.start()
         deploy = ["deploy", "--yes", "--name", NAME, "--image", "111122223333.dkr.ecr.eu-west-1.amazonaws.com/a:1"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generator.cli.verbs import DONE, FAILED, Layers, Subparsers, add_layer_option, chosen, verb
+from generator.cli.verbs import DONE, FAILED, Layers, Subparsers, add_layer_option, chosen, together, verb
 from generator.errors import OutputError
 from generator.layers import Layer
 from generator.template import TEMPLATE_BODY_LIMIT
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from generator.lint import Finding
 
 FOLDER = "iam"
+PICTURES = "pictures"
 
 
 def add_to(verbs: Subparsers, prog: str) -> None:
@@ -80,6 +81,18 @@ class _Policy:
         return f"{self.path}: {len(actions(self.text))} actions, {size(self.text):,} of {INLINE_LIMIT:,} characters"
 
 
+@dataclass(frozen=True)
+class _Picture:
+    """A picture that was drawn and where it belongs."""
+
+    path: Path
+    text: str
+
+    @property
+    def line(self) -> str:
+        return f"{self.path}: {self.text.count('[') - self.text.count('subgraph')} boxes"
+
+
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     wanted = chosen(layers(), arguments.layer)
     emitted = [_emit(layer, arguments.out, lint=arguments.lint) for layer in wanted]
@@ -91,9 +104,13 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     if objections:
         print(*objections, "Nothing was written.", sep="\n", file=sys.stderr)
         return FAILED
-    # A part of a deployment has no policies of its own.
-    policies = _policies(wanted, arguments) if arguments.lint and not arguments.layer else []
-    made: list[_Emitted | _Policy] = [*emitted, *policies]
+    # A part of a deployment has no policies of its own, and is in no picture of the whole.
+    made: list[_Emitted | _Policy | _Picture] = [*emitted]
+    if not arguments.layer:
+        texts = {layer.file_name: template.text for layer, template in zip(wanted, emitted, strict=True)}
+        for group, layers_of_it in deployments(wanted).items():
+            made += _pictures(group, layers_of_it, texts, arguments.out)
+            made += _policies(group, layers_of_it, arguments) if arguments.lint else []
     if arguments.check:
         difference = "".join(_difference(file.path, file.text) for file in made)
         if difference:
@@ -106,11 +123,27 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _policies(layers: Sequence[Layer], arguments: argparse.Namespace) -> list[_Policy]:
+def deployments(layers: Sequence[Layer]) -> dict[str, list[Layer]]:
+    """The layers that are deployed together, by the compute that they are made for; the first is called ""."""
+    computes = list(dict.fromkeys(layer.made_for for layer in layers if layer.made_for)) or [""]
+    return {"" if compute == computes[0] else compute: together(layers, compute) for compute in computes}
+
+
+def _policies(group: str, layers: Sequence[Layer], arguments: argparse.Namespace) -> list[_Policy]:
     from generator.policies import documents
 
     made = documents(layers, arguments.name)
-    return [_Policy(arguments.out / FOLDER / name, text) for name, text in sorted(made.items())]
+    return [_Policy(arguments.out / FOLDER / group / name, text) for name, text in sorted(made.items())]
+
+
+def _pictures(group: str, layers: Sequence[Layer], texts: Mapping[str, str], out: Path) -> list[_Picture]:
+    """A picture of each layer, and one of all of them together where there are several."""
+    from generator.picture import picture
+
+    drawn = {layer.file_name.removesuffix("-layer.json"): {layer.name: texts[layer.file_name]} for layer in layers}
+    if len(layers) > 1:
+        drawn[f"{group or 'default'}-together"] = {layer.name: texts[layer.file_name] for layer in layers}
+    return [_Picture(out / PICTURES / f"{name}.mmd", picture(templates)) for name, templates in drawn.items()]
 
 
 def _emit(layer: Layer, out: Path, *, lint: bool) -> _Emitted:

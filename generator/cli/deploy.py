@@ -17,6 +17,7 @@ from generator.cli.verbs import (
     Subparsers,
     add_stack_options,
     chosen,
+    of_compute,
     verb,
 )
 from generator.cli.watch import watch
@@ -59,11 +60,12 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
 
     if not arguments.yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on: pass --yes to deploy without being asked.")
-    every = layers()
     talk = conversation(arguments)
     if arguments.change_set:
-        held = {stack_name(layer.name, arguments): service(talk, layer, arguments) for layer in every}
+        # It says itself which stack it is for, of whatever compute.
+        held = {stack_name(layer.name, arguments): service(talk, layer, arguments) for layer in layers()}
         return deploy_reviewed(talk, arguments, held)
+    every = of_compute(layers(), arguments)
     wanted = chosen(every, arguments.layer)
     refuse_one_context_for_many(wanted, arguments)
     for layer, request in list(requests(every, wanted, arguments)):
@@ -205,7 +207,7 @@ def _followed(
         _left_at_work(stack_name)
         return None
     try:
-        stack, events = watch(talk, stack_arn, since)
+        stack, events = watch(talk, stack_arn, since, service.usual_minutes if service else {})
     except KeyboardInterrupt:
         print(
             f"\nCloudFormation goes on with {stack_name}. To follow it again, run the same command again.",

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from generator.cli.verbs import DONE, FAILED, INTERRUPTED, Layers, Subparsers, add_account_options, chosen, verb
+from generator.cli.verbs import (
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    Layers,
+    Subparsers,
+    add_account_options,
+    chosen,
+    of_compute,
+    verb,
+)
 from generator.errors import DeployError, UsageError
 
 if TYPE_CHECKING:
+    from generator.compute import Compute
     from generator.deploy import Conversation, Stack
     from generator.removal import Inventory
 
@@ -42,18 +54,25 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     if not arguments.yes and not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask on: pass --yes to delete without being asked.")
     talk = conversation(arguments)
-    wanted = [stack_name(layer.name, arguments) for layer in reversed(chosen(layers(), arguments.layer))]
-    stacks = [stack for name in wanted if (stack := talk.stack(name))]
+    group = chosen(of_compute(layers(), arguments), arguments.layer)
+    computes = {stack_name(layer.name, arguments): layer.compute for layer in reversed(group)}
+    stacks = [stack for name in computes if (stack := talk.stack(name))]
     if not stacks:
-        print(f"There is nothing to destroy: no stack {' or '.join(wanted)}.")
+        print(f"There is nothing to destroy: no stack {' or '.join(computes)}.")
         return DONE
-    return destroy(talk, stacks, arguments, *clients(arguments, "ecr", "memorydb"))
+    return destroy(talk, stacks, arguments, *clients(arguments, "ecr", "memorydb"), computes=computes)
 
 
 def destroy(
-    talk: Conversation, stacks: list[Stack], arguments: argparse.Namespace, ecr: object, memorydb: object
+    talk: Conversation,
+    stacks: list[Stack],
+    arguments: argparse.Namespace,
+    ecr: object,
+    memorydb: object,
+    *,
+    computes: Mapping[str, Compute | None],
 ) -> int:
-    """Deletes `stacks` in their order, after all that stands in the way is out of it."""
+    """Deletes `stacks` in their order, after all that stands in the way is out of it. `computes` by stack name."""
     from generator.removal import REPOSITORY, images, inventory, purge, snapshot_exists
 
     held = [inventory(talk.client, stack.name, stack.arn) for stack in stacks]
@@ -77,7 +96,7 @@ def destroy(
                 why="the cluster's final snapshot has to have this name",
                 then="Copy it under another name and delete it: aws memorydb copy-snapshot, then delete-snapshot.",
             )
-    _tell(held, {name: len(found) for name, found in full.items()})
+    _tell(held, {name: len(found) for name, found in full.items()}, computes)
     if not arguments.yes and not _typed(arguments.name):
         print("Nothing was deleted.", file=sys.stderr)
         return FAILED
@@ -115,14 +134,14 @@ def _refuse_imports(talk: Conversation, stacks: list[Stack]) -> None:
             )
 
 
-def _tell(held: list[Inventory], full: dict[str, int]) -> None:
+def _tell(held: list[Inventory], full: dict[str, int], computes: Mapping[str, Compute | None]) -> None:
     for one in held:
         print(f"{one.stack_name} goes, with:")
         for resource in one.resources:
             if not resource.stays:
                 count = f", with {full[resource.physical_id]} images" if full.get(resource.physical_id) else ""
                 print(f"  - {resource.logical_id}  {resource.resource_type}  {resource.physical_id}{count}")
-        for sentence in one.stays():
+        for sentence in one.stays(computes.get(one.stack_name)):
             print(f"  stays: {sentence}")
 
 

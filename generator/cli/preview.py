@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from generator.cli.verbs import CHANGES, DATA_WOULD_BE_LOST, DONE, Layers, Subparsers, add_stack_options, chosen, verb
+from generator.cli.verbs import (
+    CHANGES,
+    DATA_WOULD_BE_LOST,
+    DONE,
+    Layers,
+    Subparsers,
+    add_stack_options,
+    chosen,
+    of_compute,
+    verb,
+)
 
 
 def add_to(verbs: Subparsers, prog: str) -> None:
@@ -30,7 +40,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     from generator.cli.service import refuse_one_context_for_many, service
     from generator.cli.stacks import conversation, plan, requests, show, unseen
 
-    every = layers()
+    every = of_compute(layers(), arguments)
     refuse_one_context_for_many(chosen(every, arguments.layer), arguments)
     wanted = list(requests(every, chosen(every, arguments.layer), arguments))
     talk = conversation(arguments)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 from generator import cli
-from generator.layers import Layer, default_layers
+from generator.layers import Layer, all_layers
 from generator.settings import Settings
 
 HEAD = """\
@@ -101,4 +101,4 @@ def _cell(text: str) -> str:
 
 if __name__ == "__main__":
     sys.argv[0] = "build.py"
-    sys.stdout.write(document(default_layers()))
+    sys.stdout.write(document(all_layers()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from generator.cli.verbs import INTERRUPTED, Layers, Subparsers, verb
+from generator.cli.verbs import INTERRUPTED, Layers, Subparsers, add_compute_option, of_compute, verb
 from generator.context import Context
 from generator.errors import MissingPackageError
 
@@ -21,11 +21,13 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         help="all of it on this machine, no AWS account",
         description="Previews, deploys, proves and destroys both layers on this machine: an emulator in place of AWS, "
         "a real cluster with TLS in place of MemoryDB, the service in a container (where podman is) or a process in "
-        "place of App Runner. Each verb runs with the IAM policy that `build` emits for it, and no other rights. "
+        "place of what runs it. Each verb runs with the IAM policy that `build` emits for it, and no other rights. "
         "Tells each part with its seconds, the calls to AWS, and what is left. With --fault one "
         "step fails, and the exit code is 1.",
         example=f"{prog} rehearse --fault rollback",
     )
+    add_compute_option(parser)
+    parser.set_defaults(layer=None)
     parser.add_argument("--fault", choices=FAULTS, help="what goes wrong")
     parser.add_argument("--stay", action="store_true", help="wait before destroying, for commands of your own")
     parser.add_argument("--process", action="store_true", help="without container tools, even where they are")
@@ -41,8 +43,10 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     from generator.cli.stacks import pairs
     from generator.policies import documents
 
+    group = of_compute(layers(), arguments)
+
     def command(argv: list[str]) -> int:
-        code = main(layers, argv)
+        code = main(lambda: group, argv)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         return code
@@ -52,11 +56,12 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     options = Options(
-        policies=documents(layers(), NAME),
+        policies=documents(group, NAME),
         context=Context(arguments.context, pairs("--build-arg", arguments.build_arg), tuple(arguments.build_secret)),
         container_tool=arguments.container_tool,
         process=arguments.process,
         fault=arguments.fault,
         stay=arguments.stay,
+        computes=tuple(layer.compute for layer in group if layer.compute),
     )
     return rehearse(command, options)

@@ -24,8 +24,8 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         run,
         help="a new password for the service's user, without a failed request",
         description="Lets the MemoryDB user have a new password beside the current one, puts it into the secret, "
-        "deploys every service anew, proves that it runs, and takes the old password away. Interrupted, it goes on "
-        "where it was when it is called again.",
+        "deploys every service anew, whatever its compute, proves that it runs, and takes the old password away. "
+        "Interrupted, it goes on where it was when it is called again.",
         example=f"{prog} rotate --name users",
     )
     add_account_options(parser)
@@ -51,6 +51,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
             then="Name another deployment with --name or --data-stack.",
         )
     services: dict[str, Service] = {}
+    # Of every compute: whoever reads the password has to read the new one.
     for layer in layers():
         held = service(talk, layer, arguments)
         if held:

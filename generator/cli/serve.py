@@ -19,7 +19,7 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         run,
         help="the service on this machine, on an embedded store",
         description="Runs the service on an embedded Valkey in cluster mode, with the access string of the data "
-        "layer's user and the variables of the App Runner layer. Listens on the loopback interface only. Ctrl-C ends "
+        "layer's user and the variables that a compute layer sets. Listens on the loopback interface only. Ctrl-C ends "
         "both.",
         example=f"{prog} serve --data users.d",
     )

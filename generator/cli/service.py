@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +56,11 @@ class Service:
         from generator.cli.stacks import clients
 
         return clients(self._arguments, name)[0]
+
+    @property
+    def usual_minutes(self) -> Mapping[str, int]:
+        """How long its slow resources take, by type."""
+        return self._compute.usual_minutes
 
     # Before: the image.
 
@@ -171,9 +176,13 @@ class Service:
     def redeploy(self, stack: Stack) -> None:
         """Starts the service anew, so that it reads its secrets again, and proves that it runs."""
         from generator.deploy import explained
+        from generator.proof import Proof
 
+        arn = stack.outputs[contract.SERVICE_ARN]
+        before = self.running(stack.name, arn)
         with explained(stack.name):
-            self._compute.redeploy(self._client, stack.outputs[contract.SERVICE_ARN])
+            self._compute.redeploy(self._client, arn)
+        Proof(stack.name, sleep=self._talk.pause).as_begun(lambda: self.running(stack.name, arn), before)
         self.prove(stack)
 
     def prove(self, stack: Stack) -> None:
@@ -227,7 +236,7 @@ class Service:
         from generator.proof import LOG_LINES, last_lines, telling
 
         lines: list[str] = []
-        for group in self._compute.log_groups(service_arn) if service_arn else ():
+        for group in self._log_groups(service_arn) if service_arn else ():
             lines = telling(last_lines(self._logs, group))
             if lines:
                 _say(f"The end of {group}:")
@@ -240,8 +249,17 @@ class Service:
         from generator.proof import RETENTION_DAYS, keep_for
 
         with explained(stack_name):
-            for group in keep_for(self._logs, self._compute.log_groups(service_arn)):
+            for group in keep_for(self._logs, self._compute.log_groups(self._client, service_arn)):
                 _say(f"  log group        {group} is kept for {RETENTION_DAYS} days now, no longer for ever")
+
+    def _log_groups(self, service_arn: str) -> tuple[str, ...]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return self._compute.log_groups(self._client, service_arn)
+        except (BotoCoreError, ClientError):
+            # What cannot be found out must not hide what it was wanted for.
+            return ()
 
 
 def _with_image(request: Request, image: str) -> Request:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.cli.verbs import DONE, Layers, Subparsers, add_account_options, chosen, verb
+from generator.cli.verbs import DONE, Layers, Subparsers, add_account_options, chosen, of_compute, verb
 from generator.contract import READY_PATH
 from generator.errors import DeployError, OutputError
 from generator.layers import Layer
@@ -44,7 +44,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     from generator.cli.stacks import conversation
 
     talk = conversation(arguments)
-    told = [_status(talk, layer, arguments) for layer in chosen(layers(), arguments.layer)]
+    told = [_status(talk, layer, arguments) for layer in chosen(of_compute(layers(), arguments), arguments.layer)]
     if arguments.format == "json":
         print(json.dumps({"version": 1, "stacks": told}, indent=2))
     else:

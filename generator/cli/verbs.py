@@ -36,9 +36,15 @@ def add_layer_option(parser: Any) -> None:
     parser.add_argument("--layer", metavar="LAYER", help="only this layer")
 
 
+def add_compute_option(parser: Any) -> None:
+    """The option that chooses among layers that are not deployed together."""
+    parser.add_argument("--compute", metavar="LAYER", help="the compute layer, with the data layer made for it")
+
+
 def add_account_options(parser: Any) -> None:
     """The options of every verb that talks to AWS; --region and --profile are the AWS CLI's."""
     add_layer_option(parser)
+    add_compute_option(parser)
     parser.add_argument("--name", default="users", help="stacks are called NAME-LAYER (default: users)")
     parser.add_argument("--data-stack", metavar="STACK", help="the data layer's stack (default: NAME-data)")
     parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation acts with")
@@ -79,14 +85,44 @@ def add_stack_options(parser: Any) -> None:
     )
 
 
+def of_compute(layers: Sequence[Layer], arguments: argparse.Namespace) -> Sequence[Layer]:
+    """The layers that are deployed together: those of the compute that --compute names, by default that of the layer
+    that --layer names, otherwise the first that a layer is made for. All, where no layer is made for one.
+
+    Raises UsageError for a compute that no layer is made for.
+    """
+    _refuse_twice(layers)
+    computes = list(dict.fromkeys(layer.made_for for layer in layers if layer.made_for))
+    named = arguments.compute or _compute_of(layers, arguments.layer) or next(iter(computes), "")
+    if arguments.compute and named not in computes:
+        raise UsageError(f"There is no compute layer {named!r}; there are {', '.join(computes) or 'none'}.")
+    return together(layers, named)
+
+
+def together(layers: Sequence[Layer], compute: str) -> list[Layer]:
+    """The layers made for a compute, and those made for none, unless it has one of that name."""
+    own = {layer.name for layer in layers if layer.made_for == compute}
+    return [layer for layer in layers if layer.made_for == compute or (not layer.made_for and layer.name not in own)]
+
+
+def _compute_of(layers: Sequence[Layer], name: str | None) -> str:
+    made_for = [layer.made_for for layer in layers if layer.name == name]
+    return "" if "" in made_for else next(iter(made_for), "")
+
+
 def chosen(layers: Sequence[Layer], name: str | None) -> Sequence[Layer]:
     """The layers of that name, or all; raises UsageError for a name that none has."""
-    names = [layer.name for layer in layers]
-    twice = sorted({given for given in names if names.count(given) > 1})
-    if twice:
-        raise TemplateError(f"Two layers are named {twice[0]!r} and would be written to the same file.")
+    _refuse_twice(layers)
     if name is None:
         return layers
+    names = list(dict.fromkeys(layer.name for layer in layers))
     if name not in names:
         raise UsageError(f"There is no layer {name!r}; there are {', '.join(names)}.")
     return [layer for layer in layers if layer.name == name]
+
+
+def _refuse_twice(layers: Sequence[Layer]) -> None:
+    files = [layer.file_name for layer in layers]
+    twice = [layer.name for layer in layers if files.count(layer.file_name) > 1]
+    if twice:
+        raise TemplateError(f"Two layers are named {min(twice)!r} and would be written to the same file.")

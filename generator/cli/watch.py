@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,9 +16,12 @@ if TYPE_CHECKING:
 SILENT_SECONDS = 60
 
 
-def watch(talk: Conversation, stack_arn: str, since: str) -> tuple[Stack, list[Event]]:
-    """Follows a stack, telling every event on standard error, and now and then what is still running."""
-    from generator.events import still_running
+def watch(
+    talk: Conversation, stack_arn: str, since: str, usual_minutes: Mapping[str, int] = MappingProxyType({})
+) -> tuple[Stack, list[Event]]:
+    """Follows a stack, telling every event on standard error, and now and then what is still running, with how long
+    that usually takes, by resource type."""
+    from generator.events import NORMAL_MINUTES, still_running
 
     started = told = time.monotonic()
     seen: list[Event] = []
@@ -36,14 +40,12 @@ def watch(talk: Conversation, stack_arn: str, since: str) -> tuple[Stack, list[E
             told = now
         elif now - told > SILENT_SECONDS:
             told = now
-            running = ", ".join(map(_at_work, still_running(seen)))
+            running = ", ".join(_at_work(one, {**NORMAL_MINUTES, **usual_minutes}) for one in still_running(seen))
             print(f"{(now - started) / 60:.0f} min; still at work: {running or 'the stack'}", file=sys.stderr)
 
     return talk.follow(stack_arn, since, tell)
 
 
-def _at_work(event: Event) -> str:
-    from generator.events import NORMAL_MINUTES
-
-    minutes = NORMAL_MINUTES.get(event.resource_type)
+def _at_work(event: Event, usual: Mapping[str, int]) -> str:
+    minutes = usual.get(event.resource_type)
     return f"{event.logical_id} (usually {minutes} min)" if minutes else event.logical_id

@@ -1,4 +1,7 @@
-"""Who may do what: the KMS key, and every IAM statement of the templates, each as narrow as AWS lets it be."""
+"""Who may do what: the KMS key and IAM statements, each as narrow as AWS lets it be.
+
+What only tasks of Amazon ECS need is in task_access.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ def flow_log_role(logical_id: str, log_group: cloudwatch_logs.LogGroup) -> FlowL
         iam.Role(
             logical_id,
             Metadata=why("Writes one log group, for flow logs of this account only"),
-            AssumeRolePolicyDocument=_trust(
+            AssumeRolePolicyDocument=trust(
                 "vpc-flow-logs.amazonaws.com",
                 aws.Condition(
                     [
@@ -78,7 +81,7 @@ def flow_log_role(logical_id: str, log_group: cloudwatch_logs.LogGroup) -> FlowL
                 ),
             ),
             Policies=[
-                _policy(
+                policy(
                     "write-flow-log",
                     aws.Statement(
                         Effect=aws.Allow,
@@ -101,9 +104,9 @@ def image_access_role(logical_id: str, repository_arn: AWSHelperFn) -> iam.Role:
     return iam.Role(
         logical_id,
         Metadata=why("App Runner pulls from this repository only; its login token cannot be limited to one"),
-        AssumeRolePolicyDocument=_trust("build.apprunner.amazonaws.com"),
+        AssumeRolePolicyDocument=trust("build.apprunner.amazonaws.com"),
         Policies=[
-            _policy(
+            policy(
                 "pull-image",
                 aws.Statement(
                     Effect=aws.Allow,
@@ -137,8 +140,34 @@ def instance_role(
     Sources: App Runner developer guide, "Referencing environment variables", permissions; MemoryDB developer guide,
     "Authenticating with IAM": memorydb:Connect wants both ARNs.
     """
-    read = aws.Statement(Effect=aws.Allow, Action=[secretsmanager.GetSecretValue], Resource=[password_secret_arn])
-    connect = aws.Statement(Effect=aws.Allow, Action=[memorydb.Connect], Resource=[cluster_arn, user_arn])
+    return iam.Role(
+        logical_id,
+        Metadata=why("The running service may read its password, or else connect as its user, and nothing else"),
+        AssumeRolePolicyDocument=trust("tasks.apprunner.amazonaws.com"),
+        Policies=[
+            login.with_password(read_password(password_secret_arn), connect(cluster_arn, user_arn)),
+            login.with_password(decrypt_password(password_secret_arn, key)),
+        ],
+    )
+
+
+def read_password(password_secret_arn: AWSHelperFn) -> iam.Policy:
+    """To read one secret."""
+    return policy(
+        "read-password",
+        aws.Statement(Effect=aws.Allow, Action=[secretsmanager.GetSecretValue], Resource=[password_secret_arn]),
+    )
+
+
+def connect(cluster_arn: AWSHelperFn, user_arn: AWSHelperFn) -> iam.Policy:
+    """To connect to one cluster as one user: MemoryDB asks for both ARNs."""
+    return policy(
+        "connect", aws.Statement(Effect=aws.Allow, Action=[memorydb.Connect], Resource=[cluster_arn, user_arn])
+    )
+
+
+def decrypt_password(password_secret_arn: AWSHelperFn, key: KmsKey) -> AWSHelperFn:
+    """To decrypt a secret, where a key is given."""
     decrypt = aws.Statement(
         Effect=aws.Allow,
         Action=[kms.Decrypt],
@@ -154,15 +183,7 @@ def instance_role(
             )
         ),
     )
-    return iam.Role(
-        logical_id,
-        Metadata=why("The running service may read its password, or else connect as its user, and nothing else"),
-        AssumeRolePolicyDocument=_trust("tasks.apprunner.amazonaws.com"),
-        Policies=[
-            login.with_password(_policy("read-password", read), _policy("connect", connect)),
-            login.with_password(key.choose(_policy("decrypt-password", decrypt))),
-        ],
-    )
+    return key.choose(policy("decrypt-password", decrypt))
 
 
 def alarm_topic_policy(topic_arn: AWSHelperFn) -> aws.PolicyDocument:
@@ -191,7 +212,8 @@ def alarm_topic_policy(topic_arn: AWSHelperFn) -> aws.PolicyDocument:
     )
 
 
-def _trust(service: str, condition: aws.Condition | None = None) -> aws.PolicyDocument:
+def trust(service: str, condition: aws.Condition | None = None) -> aws.PolicyDocument:
+    """Lets one AWS service take on the role, under `condition` if there is one."""
     conditions = {} if condition is None else {"Condition": condition}
     return aws.PolicyDocument(
         Version=POLICY_VERSION,
@@ -206,7 +228,8 @@ def _trust(service: str, condition: aws.Condition | None = None) -> aws.PolicyDo
     )
 
 
-def _policy(name: str, *statements: aws.Statement) -> iam.Policy:
+def policy(name: str, *statements: aws.Statement) -> iam.Policy:
+    """An inline policy of a role."""
     return iam.Policy(
         PolicyName=name,
         PolicyDocument=aws.PolicyDocument(Version=POLICY_VERSION, Statement=list(statements)),

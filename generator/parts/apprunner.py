@@ -38,11 +38,16 @@ from generator.parts.observability import (
     dashboard,
     notifications,
 )
+from generator.parts.service_inputs import (
+    SIZE_GROUP,
+    dashboard_url,
+    https_url,
+    image_uri,
+    size_rules,
+    web_acl_arn,
+)
 from generator.settings import Settings
-from generator.template import Condition, Input, Rule, contains, why
-
-SIZE_GROUP = "Size"
-ACCESS_GROUP = "Access"
+from generator.template import Condition, Input, Rule, why
 
 SIZES = {
     "256": ("512", "1024"),
@@ -228,20 +233,9 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
             prefix=prefix,
         ),
         board,
-        Output(
-            prefix + contract.SERVICE_URL,
-            Description="Where the service answers.",
-            Value=Sub("https://${Host}", Host=host),
-        ),
+        https_url(prefix + contract.SERVICE_URL, host),
         Output(prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=service_arn),
-        Output(
-            f"{prefix}DashboardUrl",
-            Description="The dashboard, in the console.",
-            Value=Sub(
-                "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home"
-                f"?region=${{AWS::Region}}#dashboards/dashboard/${{{board.title}}}"
-            ),
-        ),
+        dashboard_url(f"{prefix}DashboardUrl", board),
     )
 
 
@@ -383,20 +377,7 @@ def _inputs(prefix: str) -> ServiceInputs:
         label="Memory (MB)",
     )
     return ServiceInputs(
-        image_uri=Input(
-            Parameter(
-                f"{prefix}{contract.IMAGE_URI}",
-                Type="String",
-                MaxLength=1024,
-                AllowedPattern=r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9][a-z0-9._/-]*"
-                r"(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$",
-                ConstraintDescription="An image in Amazon ECR with its tag or digest, such as "
-                "123456789012.dkr.ecr.us-east-1.amazonaws.com/name:1.",
-                Description="The image to run, from the data layer's repository, with a tag or, better, its digest.",
-            ),
-            group="Connection",
-            label="Image",
-        ),
+        image_uri=image_uri(prefix),
         cpu=cpu,
         memory=memory,
         min_size=Input(
@@ -438,25 +419,6 @@ def _inputs(prefix: str) -> ServiceInputs:
             group=SIZE_GROUP,
             label="Requests at once per instance",
         ),
-        web_acl_arn=Input(
-            Parameter(
-                f"{prefix}WebAclArn",
-                Type="String",
-                Default="",
-                AllowedPattern="^$|^arn:[a-z-]+:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[a-zA-Z0-9_-]+/[a-f0-9-]+$",
-                ConstraintDescription="Empty, or the ARN of a regional WAF web ACL in this Region.",
-                Description="The WAF web ACL in front of the service. Leave empty for none.",
-            ),
-            group=ACCESS_GROUP,
-            label="Web ACL ARN",
-        ),
-        sizes=tuple(
-            Rule(
-                f"{prefix}MemoryFitsCpu{units}",
-                contains(list(sizes), memory.ref()),
-                f"With Cpu {units}, Memory must be {' or '.join(sizes)}.",
-                when=Equals(cpu.ref(), units),
-            )
-            for units, sizes in SIZES.items()
-        ),
+        web_acl_arn=web_acl_arn(prefix),
+        sizes=size_rules(prefix, cpu, memory, SIZES),
     )

@@ -40,6 +40,15 @@ class Data(Protocol):
     def repository_arn(self) -> AWSHelperFn: ...
 
 
+class TaskData(Data, Protocol):
+    """What a layer of ECS tasks is made from besides: where its tasks stand, and the group of their endpoints."""
+
+    @property
+    def task_subnet_ids(self) -> AWSHelperFn: ...
+    @property
+    def task_endpoint_security_group_id(self) -> AWSHelperFn: ...
+
+
 @dataclass(frozen=True)
 class ImportedData:
     """The exports of the data stack that the parameter DataStackName names.
@@ -99,6 +108,14 @@ class ImportedData:
     def repository_arn(self) -> AWSHelperFn:
         return self._own(contract.REPOSITORY_ARN)
 
+    @property
+    def task_subnet_ids(self) -> AWSHelperFn:
+        return Split(",", self._shared(contract.TASK_SUBNET_IDS))
+
+    @property
+    def task_endpoint_security_group_id(self) -> AWSHelperFn:
+        return self._shared(contract.TASK_ENDPOINT_SECURITY_GROUP_ID)
+
     def _shared(self, output: str) -> AWSHelperFn:
         return ImportValue(Sub(f"${{{self.stack_name.name}}}-{output}"))
 
@@ -106,8 +123,8 @@ class ImportedData:
         return self._shared(self.prefix + output)
 
 
-def imported_data(prefix: str = "") -> ImportedData:
-    """The data stack's exports, by the parameter DataStackName."""
+def imported_data(prefix: str = "", *, made_from: str = "data-layer.json") -> ImportedData:
+    """The data stack's exports, by the parameter DataStackName, which says what template that stack is `made_from`."""
     return ImportedData(
         Input(
             Parameter(
@@ -117,7 +134,7 @@ def imported_data(prefix: str = "") -> ImportedData:
                 MaxLength=128,
                 AllowedPattern="^[a-zA-Z][a-zA-Z0-9-]*$",
                 ConstraintDescription="A stack's name: letters, digits and hyphens, a letter first.",
-                Description="The stack made from data-layer.json, in this account and Region. While this stack imports "
+                Description=f"The stack made from {made_from}, in this account and Region. While this stack imports "
                 "its values, CloudFormation refuses to delete or replace them.",
             ),
             group="Connection",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from typing import Protocol
 
 from troposphere import (
@@ -18,20 +17,19 @@ from troposphere import (
     Region,
     Select,
     Split,
-    Sub,
-    Tags,
     ec2,
 )
 
 from generator import contract
 from generator.parts.access import FlowLogRole, flow_log_role
+from generator.parts.addresses import LETTERS, named, private_blocks
 from generator.parts.observability import LogGroup, log_group
-from generator.regions import REGIONS, ZONE_IDS
+from generator.parts.public_side import NatGateway, PublicSide, public_side
+from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
 from generator.template import Condition, Input, Rule, Table, contains, export, why
 
 GROUP = "Network"
-LETTERS = "ABC"
 
 
 class Place(Protocol):
@@ -65,27 +63,6 @@ class PrivateSubnet:
     route_table: ec2.RouteTable
     association: ec2.SubnetRouteTableAssociation
     default_route: ec2.Route | None
-
-
-@dataclass(frozen=True)
-class NatGateway:
-    """A NAT gateway with its address, in a public subnet."""
-
-    address: ec2.EIP
-    gateway: ec2.NatGateway
-
-
-@dataclass(frozen=True)
-class PublicSide:
-    """What NAT gateways need: an internet gateway, a public subnet in each zone, and the gateways."""
-
-    internet_gateway: ec2.InternetGateway
-    attachment: ec2.VPCGatewayAttachment
-    route_table: ec2.RouteTable
-    default_route: ec2.Route
-    subnets: tuple[ec2.Subnet, ...]
-    associations: tuple[ec2.SubnetRouteTableAssociation, ...]
-    nat_gateways: tuple[NatGateway, ...]
 
 
 @dataclass(frozen=True)
@@ -144,17 +121,21 @@ def network(settings: Settings) -> Network:
     """A VPC as `settings` describe it: zones, NAT, CIDR block, flow logs."""
     vpc = ec2.VPC(
         "Vpc",
-        Metadata=why("Nothing but the cluster and its clients lives here; no way out unless the build asks for NAT"),
+        Metadata=why(
+            "Nothing but the cluster and its clients lives here; no way out unless the build asks for NAT"
+            if settings.task_endpoints == "none"
+            else "Nothing but the cluster and its clients lives here"
+        ),
         CidrBlock=settings.vpc_cidr,
         # An interface endpoint's private DNS names need both (PrivateLink guide, "Access an AWS service").
         EnableDnsSupport=True,
         EnableDnsHostnames=True,
-        Tags=_named("${AWS::StackName}"),
+        Tags=named("${AWS::StackName}"),
     )
-    zones = _zone_choice(settings.zones)
+    zones = _zone_choice(settings)
     letters = LETTERS[: settings.zones]
-    public_side = None if settings.nat == "none" else _public_side(settings, vpc)
-    gateways = public_side.nat_gateways if public_side else ()
+    public = public_side(settings, vpc)
+    gateways = public.nat_gateways if public else ()
     blocks = private_blocks(settings.vpc_cidr)
     private_subnets = tuple(
         _private_subnet(
@@ -166,7 +147,7 @@ def network(settings: Settings) -> Network:
         )
         for index, letter in enumerate(letters)
     )
-    return Network(vpc, zones, private_subnets, public_side, _flow_log(vpc) if settings.flow_logs else None)
+    return Network(vpc, zones, private_subnets, public, _flow_log(vpc) if settings.flow_logs else None)
 
 
 def existing_network() -> ExistingNetwork:
@@ -205,14 +186,22 @@ def place_exports(place: Place) -> PlaceExports:
     )
 
 
-def supported_region() -> Rule:
-    """Fails early, with a sentence, in a Region that lacks App Runner or MemoryDB."""
+def supported_region(settings: Settings = Settings()) -> Rule:
+    """Fails early, with a sentence, in a Region that lacks MemoryDB, or the compute that the layers are for."""
+    if settings.task_endpoints == "none":
+        return _region_rule("RegionHasAppRunnerAndMemoryDb", "AWS App Runner is", REGIONS)
+    regions = tuple(region for region in ECS_REGIONS if len(ECS_ZONE_IDS[region]) >= settings.zones)
+    lacking = "Amazon MemoryDB, or a zone that it and AWS Fargate both take, is"
+    return _region_rule("RegionHasEcsExpressAndMemoryDb", lacking, regions)
+
+
+def _region_rule(name: str, lacking: str, regions: tuple[str, ...]) -> Rule:
     return Rule(
-        "RegionHasAppRunnerAndMemoryDb",
+        name,
         # Ref of a pseudo parameter in a rule: not in the reference's text, but in use, for instance
         # https://connorkirkpatrick.com/2022/01/20/cloudformation-rules
-        contains(list(REGIONS), Ref("AWS::Region")),
-        f"AWS App Runner is not available in this Region. Choose one of {', '.join(REGIONS)}.",
+        contains(list(regions), Ref("AWS::Region")),
+        f"{lacking} not available in this Region. Choose one of {', '.join(regions)}.",
     )
 
 
@@ -223,26 +212,14 @@ def nowhere() -> ec2.SecurityGroupRule:
     )
 
 
-def private_blocks(vpc_cidr: str) -> tuple[str, str, str]:
-    """The first three of the eight equal blocks of a VPC: 10.0.0.0/16 gives 10.0.0.0/19 and the next two."""
-    return _blocks(vpc_cidr, 0)
-
-
-def public_blocks(vpc_cidr: str) -> tuple[str, str, str]:
-    """The fifth, sixth and seventh of the eight equal blocks of a VPC; the fourth and eighth stay free."""
-    return _blocks(vpc_cidr, 4)
-
-
-def _blocks(vpc_cidr: str, first: int) -> tuple[str, str, str]:
-    eighths = [str(block) for block in IPv4Network(vpc_cidr).subnets(prefixlen_diff=3)]
-    return eighths[first], eighths[first + 1], eighths[first + 2]
-
-
-def _named(name: str) -> Tags:
-    return Tags(Name=Sub(name))
-
-
-def _zone_choice(count: int) -> ZoneChoice:
+def _zone_choice(settings: Settings) -> ZoneChoice:
+    count = settings.zones
+    if settings.task_endpoints == "none":
+        table, zones_of = "ZonesOfRegionsWithAppRunner", ZONE_IDS
+        known = "MemoryDB is known to take. Set it when App Runner is known to refuse one of those."
+    else:
+        table, zones_of = "ZonesOfRegionsWithEcsExpress", ECS_ZONE_IDS
+        known = "MemoryDB and AWS Fargate are known to take."
     zone_id = "[a-z]{2,4}[0-9]-az[0-9]{1,2}"
     zone_ids = Input(
         Parameter(
@@ -253,8 +230,7 @@ def _zone_choice(count: int) -> ZoneChoice:
             ConstraintDescription=f"Empty, or {count} zone IDs joined by commas, such as "
             f"{','.join(ZONE_IDS['us-east-1'][:count])}.",
             Description=f"The {count} Availability Zones to use, by ID and joined by commas. Leave empty for zones "
-            "that MemoryDB is known to take. Set it when App Runner is known to refuse one of those. Only for a "
-            "new stack: subnets cannot move.",
+            f"that {known} Only for a new stack: subnets cannot move.",
         ),
         group=GROUP,
         label="Availability Zone IDs",
@@ -263,8 +239,8 @@ def _zone_choice(count: int) -> ZoneChoice:
         zone_ids=zone_ids,
         given=Condition("HasZoneIds", Not(Equals(zone_ids.ref(), ""))),
         pinned=Table(
-            "ZonesOfRegionsWithAppRunner",
-            {region: {"ZoneIds": ",".join(ids[:count])} for region, ids in ZONE_IDS.items()},
+            table,
+            {region: {"ZoneIds": ",".join(ids[:count])} for region, ids in zones_of.items() if len(ids) >= count},
         ),
     )
 
@@ -279,13 +255,13 @@ def _private_subnet(
         CidrBlock=block,
         AvailabilityZoneId=zone_id,
         MapPublicIpOnLaunch=False,
-        Tags=_named(f"${{AWS::StackName}}-private-{letter.lower()}"),
+        Tags=named(f"${{AWS::StackName}}-private-{letter.lower()}"),
     )
     route_table = ec2.RouteTable(
         f"PrivateRouteTable{letter}",
         Metadata=why("One for each zone, so that a change of NAT moves no subnet to another table"),
         VpcId=vpc.ref(),
-        Tags=_named(f"${{AWS::StackName}}-private-{letter.lower()}"),
+        Tags=named(f"${{AWS::StackName}}-private-{letter.lower()}"),
     )
     return PrivateSubnet(
         subnet,
@@ -308,88 +284,6 @@ def _private_subnet(
     )
 
 
-def _public_side(settings: Settings, vpc: ec2.VPC) -> PublicSide:
-    letters = LETTERS[: settings.zones]
-    blocks = public_blocks(settings.vpc_cidr)
-    internet_gateway = ec2.InternetGateway(
-        "InternetGateway", Metadata=why("For the NAT gateways only"), Tags=_named("${AWS::StackName}")
-    )
-    attachment = ec2.VPCGatewayAttachment(
-        "InternetGatewayAttachment",
-        Metadata=why("For the NAT gateways only"),
-        VpcId=vpc.ref(),
-        InternetGatewayId=internet_gateway.ref(),
-    )
-    route_table = ec2.RouteTable(
-        "PublicRouteTable",
-        Metadata=why("For the NAT gateways only"),
-        VpcId=vpc.ref(),
-        Tags=_named("${AWS::StackName}-public"),
-    )
-    default_route = ec2.Route(
-        "PublicDefaultRoute",
-        Metadata=why("Waits for the attachment: EC2 refuses a route to a detached gateway"),
-        DependsOn=attachment,
-        RouteTableId=route_table.ref(),
-        DestinationCidrBlock="0.0.0.0/0",
-        GatewayId=internet_gateway.ref(),
-    )
-    subnets = tuple(
-        ec2.Subnet(
-            f"PublicSubnet{letter}",
-            Metadata=why("NAT gateways live here and nothing else"),
-            VpcId=vpc.ref(),
-            CidrBlock=blocks[index],
-            AvailabilityZoneId=GetAtt(f"PrivateSubnet{letter}", "AvailabilityZoneId"),
-            MapPublicIpOnLaunch=False,
-            Tags=_named(f"${{AWS::StackName}}-public-{letter.lower()}"),
-        )
-        for index, letter in enumerate(letters)
-    )
-    associations = tuple(
-        ec2.SubnetRouteTableAssociation(
-            f"PublicRouteTableAssociation{letter}",
-            Metadata=why("Makes the subnet public"),
-            SubnetId=subnet.ref(),
-            RouteTableId=route_table.ref(),
-        )
-        for letter, subnet in zip(letters, subnets, strict=True)
-    )
-    gateways = 1 if settings.nat == "one" else settings.zones
-    return PublicSide(
-        internet_gateway,
-        attachment,
-        route_table,
-        default_route,
-        subnets,
-        associations,
-        tuple(
-            _nat_gateway(letter, subnet, default_route)
-            for letter, subnet in list(zip(letters, subnets, strict=True))[:gateways]
-        ),
-    )
-
-
-def _nat_gateway(letter: str, subnet: ec2.Subnet, default_route: ec2.Route) -> NatGateway:
-    address = ec2.EIP(
-        f"NatAddress{letter}",
-        Metadata=why("Waits for the internet gateway: EC2 refuses an address in a VPC without one"),
-        DependsOn=default_route,
-        Domain="vpc",
-        Tags=_named(f"${{AWS::StackName}}-nat-{letter.lower()}"),
-    )
-    return NatGateway(
-        address,
-        ec2.NatGateway(
-            f"NatGateway{letter}",
-            Metadata=why("Lets the service call the internet"),
-            AllocationId=GetAtt(address, "AllocationId"),
-            SubnetId=subnet.ref(),
-            Tags=_named(f"${{AWS::StackName}}-nat-{letter.lower()}"),
-        ),
-    )
-
-
 def _flow_log(vpc: ec2.VPC) -> FlowLog:
     logs = log_group("FlowLogGroup")
     role = flow_log_role("FlowLogRole", logs.log_group)
@@ -405,6 +299,6 @@ def _flow_log(vpc: ec2.VPC) -> FlowLog:
             LogDestinationType="cloud-watch-logs",
             LogGroupName=logs.log_group.ref(),
             DeliverLogsPermissionArn=GetAtt(role.role, "Arn"),
-            Tags=_named("${AWS::StackName}"),
+            Tags=named("${AWS::StackName}"),
         ),
     )

@@ -156,14 +156,14 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> MemoryD
     """Alarms for memory and CPU near their limit, and for anybody refused by the ACL."""
 
     def alarm(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
-        return _alarm(
+        return alarm_on(
             logical_id,
             notify,
             meaning,
             advice,
             Namespace="AWS/MemoryDB",
             MetricName=metric,
-            Dimensions=_dimensions(ClusterName=cluster_name),
+            Dimensions=dimensions(ClusterName=cluster_name),
             **properties,
         )
 
@@ -219,14 +219,14 @@ def app_runner_alarms(
     """Alarms for errors, slowness, memory, and for having no further instance to scale to."""
 
     def alarm(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
-        return _alarm(
+        return alarm_on(
             prefix + logical_id,
             notify,
             meaning,
             advice,
             Namespace="AWS/AppRunner",
             MetricName=metric,
-            Dimensions=_dimensions(ServiceName=service_name, ServiceID=service_id),
+            Dimensions=dimensions(ServiceName=service_name, ServiceID=service_id),
             **properties,
         )
 
@@ -284,27 +284,7 @@ def dashboard(
 ) -> cloudwatch.Dashboard:
     """One dashboard: the service's traffic, errors, latency and instances above its cluster's load."""
     service = ["ServiceName", "${ServiceName}", "ServiceID", "${ServiceId}"]
-    cluster = ["ClusterName", "${ClusterName}"]
-
-    def widget(
-        row: int, column: int, title: str, stat: str, namespace: str, names: tuple[str, ...], dimensions: list[str]
-    ) -> dict[str, object]:
-        return {
-            "type": "metric",
-            "x": 12 * column,
-            "y": 6 * row,
-            "width": 12,
-            "height": 6,
-            "properties": {
-                "metrics": [[namespace, name, *dimensions] for name in names],
-                "period": FIVE_MINUTES,
-                "region": "${AWS::Region}",
-                "stat": stat,
-                "title": title,
-            },
-        }
-
-    app_runner, memorydb = "AWS/AppRunner", "AWS/MemoryDB"
+    app_runner = "AWS/AppRunner"
     statuses = ("2xxStatusResponses", "4xxStatusResponses", "5xxStatusResponses")
     widgets = [
         widget(0, 0, "Answers", "Sum", app_runner, statuses, service),
@@ -313,24 +293,7 @@ def dashboard(
             1, 0, "Instances and requests at once", "Maximum", app_runner, ("ActiveInstances", "Concurrency"), service
         ),
         widget(1, 1, "Instance load (%)", "Maximum", app_runner, ("CPUUtilization", "MemoryUtilization"), service),
-        widget(
-            2,
-            0,
-            "Cluster load (%)",
-            "Maximum",
-            memorydb,
-            ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage"),
-            cluster,
-        ),
-        widget(
-            2,
-            1,
-            "Refused by the cluster",
-            "Sum",
-            memorydb,
-            ("AuthenticationFailures", "CommandAuthorizationFailures"),
-            cluster,
-        ),
+        *cluster_widgets(2),
     ]
     return cloudwatch.Dashboard(
         prefix + "Dashboard",
@@ -344,11 +307,44 @@ def dashboard(
     )
 
 
-def _dimensions(**values: AWSHelperFn) -> list[cloudwatch.MetricDimension]:
+def widget(
+    row: int, column: int, title: str, stat: str, namespace: str, names: tuple[str, ...], of: list[str]
+) -> dict[str, object]:
+    """One of a dashboard's two columns of graphs: metrics of one namespace with the same dimensions."""
+    return {
+        "type": "metric",
+        "x": 12 * column,
+        "y": 6 * row,
+        "width": 12,
+        "height": 6,
+        "properties": {
+            "metrics": [[namespace, name, *of] for name in names],
+            "period": FIVE_MINUTES,
+            "region": "${AWS::Region}",
+            "stat": stat,
+            "title": title,
+        },
+    }
+
+
+def cluster_widgets(row: int) -> list[dict[str, object]]:
+    """What a dashboard shows of the cluster ${ClusterName}, in one row."""
+    namespace, cluster = "AWS/MemoryDB", ["ClusterName", "${ClusterName}"]
+    load = ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
+    refused = ("AuthenticationFailures", "CommandAuthorizationFailures")
+    return [
+        widget(row, 0, "Cluster load (%)", "Maximum", namespace, load, cluster),
+        widget(row, 1, "Refused by the cluster", "Sum", namespace, refused, cluster),
+    ]
+
+
+def dimensions(**values: AWSHelperFn) -> list[cloudwatch.MetricDimension]:
+    """A metric's dimensions, by name."""
     return [cloudwatch.MetricDimension(Name=name, Value=value) for name, value in values.items()]
 
 
-def _alarm(logical_id: str, notify: Notifications, meaning: str, advice: str, **properties: Any) -> cloudwatch.Alarm:
+def alarm_on(logical_id: str, notify: Notifications, meaning: str, advice: str, **properties: Any) -> cloudwatch.Alarm:
+    """An alarm that says what it means and what to do; `properties` name its metric and limit."""
     defaults: Mapping[str, object] = {
         "Metadata": why(meaning),
         "AlarmDescription": f"{meaning}. {advice}.",

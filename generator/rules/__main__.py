@@ -8,7 +8,12 @@ from typing import Any
 
 from cfnlint.rules import RulesCollection
 
-SECTIONS = {"MemoryDB": range(9600, 9630), "App Runner": range(9630, 9660), "Both": range(9660, 9700)}
+SECTIONS = {
+    "MemoryDB": range(9600, 9630),
+    "App Runner": range(9630, 9640),
+    "ECS Express Mode": range(9640, 9660),
+    "All": range(9660, 9700),
+}
 SEVERITIES = {"E": "Error", "W": "Warning"}
 
 HEAD = """\
@@ -16,7 +21,7 @@ HEAD = """\
 
 <!-- Made by `python -m generator.rules > docs/rules.md`. -->
 
-cfn-lint knows the properties of MemoryDB and App Runner, but not which values AWS takes. These rules do. `build`
+cfn-lint knows the properties of MemoryDB, App Runner and ECS, but not which values AWS takes. These rules do. `build`
 applies them; any other template gets them with stock cfn-lint, this library not installed:
 
 ```sh

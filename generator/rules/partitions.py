@@ -1,4 +1,4 @@
-"""A rule for the ARNs in MemoryDB and App Runner resources."""
+"""A rule for the ARNs in MemoryDB, App Runner and ECS Express resources."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ LITERAL = re.compile(r"arn:aws(-[a-z]+)*:")
 
 class LiteralPartition(CloudFormationLintRule):
     id = "W9661"
-    shortdesc = "ARNs of MemoryDB and App Runner name no partition"
+    shortdesc = "ARNs of MemoryDB, App Runner and ECS Express name no partition"
     description = "An ARN with a literal partition works in one partition only: write ${AWS::Partition} with Fn::Sub."
     source_url = (
         "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/pseudo-parameter-reference.html"
     )
-    tags: ClassVar = ["memorydb", "apprunner"]
+    tags: ClassVar = ["memorydb", "apprunner", "ecs"]
 
     def match(self, cfn: Any) -> list[RuleMatch]:
         return [
             RuleMatch(path, "A literal partition in an ARN: write ${AWS::Partition}")
             for logical_id, resource in cfn.get_resources().items()
-            if str(resource.get("Type")).startswith(("AWS::MemoryDB::", "AWS::AppRunner::"))
+            if str(resource.get("Type")).startswith(
+                ("AWS::MemoryDB::", "AWS::AppRunner::", "AWS::ECS::ExpressGatewayService")
+            )
             for path in _literal(resource.get("Properties"), ["Resources", logical_id, "Properties"])
         ]
 

@@ -11,6 +11,7 @@ from rehearsal.fillers import (
     apprunner,
     calls,
     change_sets,
+    ecs_express,
     events,
     exports,
     faults,
@@ -35,7 +36,7 @@ threading.Thread(target=stop_with_parent, daemon=True).start()
 # The last wraps those before it: an event says that something starts before a fault makes it slow, and what IAM refuses
 # is no call.
 for filler in (
-    *(memorydb, apprunner, instances, registry, network, secret, replacement, change_sets, exports),
+    *(memorydb, apprunner, ecs_express, instances, registry, network, secret, replacement, change_sets, exports),
     *(faults, events, calls, iam),
 ):
     filler.install()

@@ -13,7 +13,7 @@ from typing import Any
 from ministack.core.responses import AccountRegionScopedDict, get_region
 from ministack.services.cloudformation import provisioners
 
-from rehearsal.fillers import faults, instances
+from rehearsal.fillers import faults, instances, machines
 from rehearsal.fillers.service import Failed, Refused, add_service, arn
 
 services = AccountRegionScopedDict()
@@ -102,8 +102,41 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
 
 
 def start(service_arn: str, logical_id: str) -> None:
+    """Developer guide, "Viewing App Runner logs streamed to CloudWatch Logs": the groups /aws/apprunner/<name>/<id>/
+    service and /application, which App Runner makes, with streams events and instance/<id>. The sentences are those
+    that users quote from them (apprunner-roadmap issue 143)."""
+    if not machines.attached():
+        return
     service = services[service_arn]
-    instances.deploy(service, service["SourceConfiguration"], service["HealthCheckConfiguration"], logical_id)
+    repository = service["SourceConfiguration"]["ImageRepository"]
+    image = repository["ImageConfiguration"]
+    path = service["HealthCheckConfiguration"].get("Path", "/")
+    groups = f"/aws/apprunner/{'/'.join(service_arn.split('/')[1:])}"
+
+    def tell(sentence: str) -> None:
+        instances.log(f"{groups}/service", "events", f"[AppRunner] {sentence}")
+
+    tell("Deployment started.")
+    revision = instances.Revision(
+        service_arn=service_arn,
+        host=service["ServiceUrl"],
+        image=repository["ImageIdentifier"],
+        environment=image.get("RuntimeEnvironmentVariables", {}),
+        secrets=image.get("RuntimeEnvironmentSecrets", {}),
+        path=path,
+        log_group=f"{groups}/application",
+        log_stream="instance",
+    )
+    try:
+        instances.deploy(revision, logical_id)
+    except instances.Unhealthy:
+        tell(
+            f"Health check failed on protocol `HTTP`[Path: '{path}'], [Port: '{image.get('Port', '8080')}']. "
+            "Check your configured port number."
+        )
+        tell("Deployment failed. Failure reason : Health check failed.")
+        raise
+    tell("Deployment completed successfully.")
 
 
 def configuration(props: Props) -> dict[str, Any]:

@@ -128,6 +128,15 @@ def of_app_runner(operation: str, body: bytes, params: Any) -> str:
     return iam_actions._safe_json_field(body, "ServiceArn") or "*"
 
 
+def of_ecs(operation: str, body: bytes, params: Any) -> str | None:
+    """By ARN, or by the names of cluster and service."""
+    given = iam_actions._safe_json_field(body, "serviceArn") or iam_actions._safe_json_field(body, "service")
+    cluster = iam_actions._safe_json_field(body, "cluster") or "default"
+    if not given or given.startswith("arn:"):
+        return given or None
+    return arn("ecs", f"service/{cluster}/{given}")
+
+
 def of_memorydb(operation: str, body: bytes, params: Any) -> str:
     kind, member = MEMORYDB.get(operation, ("", ""))
     return arn("memorydb", f"{kind}/{iam_actions._safe_json_field(body, member) or '*'}") if kind else "*"
@@ -151,6 +160,7 @@ def of_cloudformation(operation: str, body: bytes, params: Any) -> str | None:
 RESOURCES = {
     "apprunner": of_app_runner,
     "cloudformation": of_cloudformation,
+    "ecs": of_ecs,
     "logs": of_logs,
     "memorydb": of_memorydb,
 }

@@ -1,10 +1,9 @@
-"""What App Runner does with instances: starts one from an image, watches its health, moves traffic, keeps its log.
+"""What a compute does with instances: starts one from an image, watches its health, moves traffic, keeps its log.
 
-Facts: developer guide, "Configuring health checks" (a deployment whose instance does not become healthy fails; a failed
-update is rolled back to what ran before), "Viewing App Runner logs streamed to CloudWatch Logs" (the groups
-/aws/apprunner/<name>/<id>/service and /application, streams events and instance/<id>; the sentences are those that
-users quote from them, apprunner-roadmap issue 143), "Referencing environment variables" (secrets are read when a
-deployment starts).
+Facts, the same of App Runner and ECS: a deployment whose instance does not become healthy fails, and what ran before
+still runs (App Runner developer guide, "Configuring health checks"; ECS developer guide, "Updating an Amazon ECS
+Express Mode service"); secrets are read when a deployment starts (App Runner developer guide, "Referencing environment
+variables"; ECS developer guide, "Pass Secrets Manager secrets through environment variables").
 """
 
 from __future__ import annotations
@@ -12,6 +11,8 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ministack.app
@@ -22,9 +23,9 @@ from rehearsal.fillers.registry import CREDENTIALS
 
 # The running instance of each service, by the service's ARN.
 running: dict[str, str] = {}
-# How much of each instance's output is in its log group.
+# How much of each instance's output is in its log group, and which group and stream that is.
 shipped: dict[str, int] = {}
-groups: dict[str, str] = {}
+logs: dict[str, tuple[str, str]] = {}
 
 
 DRAIN_SECONDS = 1
@@ -34,64 +35,66 @@ class Unhealthy(Exception):
     """The new instance does not answer; what ran before still runs."""
 
 
+@dataclass(frozen=True)
+class Revision:
+    """What is to run: `secrets` are variables with the ARN of their value, `path` is asked for health. What it prints
+    goes to `log_group`, into a stream whose name begins with `log_stream`."""
+
+    service_arn: str
+    host: str
+    image: str
+    environment: Mapping[str, str]
+    secrets: Mapping[str, str]
+    path: str
+    log_group: str
+    log_stream: str
+
+
 def install() -> None:
     if not machines.attached():
         return
     handler = ministack.app.SERVICE_HANDLERS["logs"]
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
-        for instance in list(groups):
+        for instance in list(logs):
             ship(instance)
         return await handler(method, path, headers, body, query)
 
     ministack.app.SERVICE_HANDLERS["logs"] = handle
 
 
-def deploy(service: dict[str, Any], source: dict[str, Any], health: dict[str, Any], logical_id: str) -> None:
-    """Puts an instance of the image behind the service's URL; raises Unhealthy where it does not become healthy."""
+def deploy(revision: Revision, logical_id: str) -> None:
+    """Puts an instance behind the service's URL; raises Unhealthy where it does not become healthy."""
     if not machines.attached():
         return
-    arn = service["ServiceArn"]
-    repository = source["ImageRepository"]
-    image = repository["ImageConfiguration"]
     spoiled = next((fault["spoils"] for fault in faults.due(logical_id, "start") if fault["spoils"]), "")
-    secrets = {name: secret(wanted) for name, wanted in image.get("RuntimeEnvironmentSecrets", {}).items()}
+    secrets = {name: secret(wanted) for name, wanted in revision.secrets.items()}
     instance = uuid.uuid4().hex
-    log(arn, "service", "events", "[AppRunner] Deployment started.")
     shipped[instance] = 0
-    groups[instance] = arn
+    logs[instance] = (revision.log_group, f"{revision.log_stream}/{instance}")
     started = machines.ask(
         "start",
         id=instance,
-        image=repository["ImageIdentifier"],
+        image=revision.image,
         credentials=CREDENTIALS,
-        environment={**image.get("RuntimeEnvironmentVariables", {}), **({} if spoiled == "secrets" else secrets)},
+        environment={**revision.environment, **({} if spoiled == "secrets" else secrets)},
         build="another" if spoiled == "build" else "",
-        path=health.get("Path", "/"),
+        path=revision.path,
     )
     ship(instance)
     if not started["healthy"]:
-        log(
-            arn,
-            "service",
-            "events",
-            f"[AppRunner] Health check failed on protocol `HTTP`[Path: '{health.get('Path', '/')}'], "
-            f"[Port: '{image.get('Port', '8080')}']. Check your configured port number.",
-        )
-        log(arn, "service", "events", "[AppRunner] Deployment failed. Failure reason : Health check failed.")
         stop(instance)
         raise Unhealthy
-    machines.ask("route", host=service["ServiceUrl"], id=instance)
-    before, running[arn] = running.get(arn), instance
+    machines.ask("route", host=revision.host, id=instance)
+    before, running[revision.service_arn] = running.get(revision.service_arn), instance
     if before:
         # Requests that are under way, or found the old instance a moment ago, are let finish.
         time.sleep(DRAIN_SECONDS)
         stop(before)
-    log(arn, "service", "events", "[AppRunner] Deployment completed successfully.")
 
 
-def remove(arn: str) -> None:
-    instance = running.pop(arn, None)
+def remove(service_arn: str) -> None:
+    instance = running.pop(service_arn, None)
     if instance:
         stop(instance)
 
@@ -99,7 +102,7 @@ def remove(arn: str) -> None:
 def stop(instance: str) -> None:
     ship(instance)
     machines.ask("stop", id=instance)
-    groups.pop(instance, None)
+    logs.pop(instance, None)
 
 
 def secret(wanted: str) -> str:
@@ -113,12 +116,11 @@ def ship(instance: str) -> None:
     lines = machines.ask("log", id=instance, since=shipped[instance])["lines"]
     shipped[instance] += len(lines)
     if lines:
-        log(groups[instance], "application", f"instance/{instance}", *lines)
+        log(*logs[instance], *lines)
 
 
-def log(arn: str, kind: str, stream: str, *lines: str) -> None:
-    """Writes to a log group of App Runner's, which it makes when there is something to write."""
-    group = f"/aws/apprunner/{'/'.join(arn.split('/')[1:])}/{kind}"
+def log(group: str, stream: str, *lines: str) -> None:
+    """Writes to a log group, which is made where it is not there."""
     cloudwatch_logs._create_log_group({"logGroupName": group})
     cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": stream})
     events = [{"timestamp": int(time.time() * 1000), "message": line} for line in lines]

@@ -11,7 +11,7 @@ from ministack.core.responses import get_account_id
 from ministack.services import ec2, waf
 from ministack.services.cloudformation import provisioners
 
-from rehearsal.fillers import apprunner
+from rehearsal.fillers import apprunner, ecs_express
 from rehearsal.fillers.memorydb_store import clusters
 
 Props = dict[str, Any]
@@ -118,11 +118,12 @@ def refuse_if_overlapping(props: Props) -> None:
 
 def refuse_if_needed(group_id: str) -> None:
     """EC2 API reference, DeleteSecurityGroup: one that "is associated with an instance or network interface, is
-    referenced by another security group in the same VPC" is DependencyViolation. Clusters and connectors have
-    interfaces in their groups."""
+    referenced by another security group in the same VPC" is DependencyViolation. Clusters, connectors and
+    tasks have interfaces in their groups."""
     holders = [
         *(group["SecurityGroupId"] for cluster in clusters.values() for group in cluster["SecurityGroups"]),
         *(group for connector in apprunner.connectors.values() for group in connector["SecurityGroups"]),
+        *ecs_express.security_groups(),
         *(
             pair.get("GroupId")
             for other in ec2._security_groups.values()

@@ -1,0 +1,324 @@
+"""The service on Amazon ECS Express Mode: its roles, its security group, its log.
+
+Express Mode makes and keeps the load balancer, its certificate and address, the security groups between it and the
+tasks, and the scaling (Amazon ECS developer guide, "Resources created by Amazon ECS Express Mode services"). The load
+balancer stands in the subnets of the tasks: public ones make it face the internet, private ones the VPC.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from troposphere import AWSHelperFn, Equals, GetAtt, Not, Output, Parameter, Region, Sub, cloudwatch, ec2, iam, wafv2
+from troposphere import ecs as aws_ecs
+
+from generator import contract
+from generator.parts.access import KmsKey, kms_key
+from generator.parts.authentication import Authentication, authentication
+from generator.parts.data import TaskData
+from generator.parts.ecs_observability import EcsAlarms, ecs_alarms, ecs_dashboard, ecs_metrics, load_balancer_arn
+from generator.parts.observability import LogGroup, Notifications, log_group, notifications
+from generator.parts.service_inputs import (
+    SIZE_GROUP,
+    dashboard_url,
+    https_url,
+    image_uri,
+    size_rules,
+    web_acl_arn,
+)
+from generator.parts.task_access import execution_role, infrastructure_role, task_role
+from generator.template import Condition, Input, Rule, why
+
+
+def _megabytes(least: int, most: int) -> tuple[str, ...]:
+    return tuple(str(size) for size in range(least, most + 1, 1024))
+
+
+SIZES = {
+    "256": ("512", "1024", "2048"),
+    "512": _megabytes(1024, 4096),
+    "1024": _megabytes(2048, 8192),
+    "2048": _megabytes(4096, 16384),
+    "4096": _megabytes(8192, 30720),
+}
+"""CPU units (1024 are one vCPU) to the MB of memory that go with them on Fargate: ECS API, TaskDefinition, memory.
+
+8 and 16 vCPU are left out: the service is one process, and its CPU time Python's.
+"""
+
+MAX_TASKS = 100
+
+
+@dataclass(frozen=True)
+class TaskInputs:
+    """The parameters of the service."""
+
+    image_uri: Input
+    cpu: Input
+    memory: Input
+    min_size: Input
+    max_size: Input
+    cpu_target: Input
+    web_acl_arn: Input
+    sizes: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class TaskConnection:
+    """The tasks' security group, and its rules at the groups of MemoryDB and of the endpoints."""
+
+    security_group: ec2.SecurityGroup
+    memorydb_ingress: ec2.SecurityGroupIngress
+    endpoint_ingress: ec2.SecurityGroupIngress
+
+
+@dataclass(frozen=True)
+class EcsExpress:
+    """An ECS Express service that talks to one MemoryDB cluster as one user."""
+
+    data: tuple[Input, ...]
+    inputs: TaskInputs
+    authentication: Authentication
+    key: KmsKey
+    log: LogGroup
+    infrastructure_role: iam.Role
+    execution_role: iam.Role
+    task_role: iam.Role
+    connection: TaskConnection
+    service: aws_ecs.ExpressGatewayService
+    has_web_acl: Condition
+    web_acl: wafv2.WebACLAssociation
+    notifications: Notifications
+    alarms: EcsAlarms
+    dashboard: cloudwatch.Dashboard
+    url_output: Output
+    arn_output: Output
+    dashboard_output: Output
+
+
+def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
+    """A service that runs the image ImageUri against `data`. `prefix` lets two stand in one template."""
+    inputs = _inputs(prefix)
+    login = authentication()
+    key = kms_key()
+    log = log_group(f"{prefix}ServiceLogGroup")
+    infrastructure = infrastructure_role(f"{prefix}InfrastructureRole")
+    execution = execution_role(
+        f"{prefix}ExecutionRole",
+        repository_arn=data.repository_arn,
+        login=login,
+        password_secret_arn=data.password_secret_arn,
+        log_group=log.log_group,
+        key=key,
+    )
+    task = task_role(f"{prefix}TaskRole", login, cluster_arn=data.cluster_arn, user_arn=data.user_arn)
+    connection = _connection(data, prefix)
+    service = aws_ecs.ExpressGatewayService(
+        f"{prefix}Service",
+        Metadata=why(
+            "No tags and no name: changing one replaces the service and its address, and ECS keeps the name of a "
+            "deleted service for itself. In the account's default cluster, which ECS makes if need be"
+        ),
+        DependsOn=[connection.memorydb_ingress, connection.endpoint_ingress],
+        InfrastructureRoleArn=GetAtt(infrastructure, "Arn"),
+        ExecutionRoleArn=GetAtt(execution, "Arn"),
+        TaskRoleArn=GetAtt(task, "Arn"),
+        # Both, because the documented defaults disagree: 256 and 512 in the schema, 1024 and 2048 in the guide.
+        Cpu=inputs.cpu.ref(),
+        Memory=inputs.memory.ref(),
+        HealthCheckPath=contract.HEALTH_PATH,
+        NetworkConfiguration=aws_ecs.ExpressGatewayServiceNetworkConfiguration(
+            Subnets=data.task_subnet_ids, SecurityGroups=[GetAtt(connection.security_group, "GroupId")]
+        ),
+        PrimaryContainer=aws_ecs.ExpressGatewayContainer(
+            Image=inputs.image_uri.ref(),
+            ContainerPort=contract.SERVICE_PORT,
+            Environment=[
+                _variable(contract.ENV_CLUSTER_ENDPOINT, data.cluster_endpoint),
+                _variable(contract.ENV_USERNAME, data.user_name),
+                _variable(contract.ENV_PORT, str(contract.SERVICE_PORT)),
+                login.with_iam(_variable(contract.ENV_AUTHENTICATION, contract.IAM)),
+                login.with_iam(_variable(contract.ENV_CLUSTER_NAME, data.cluster_name)),
+                # Not documented that ECS sets it itself.
+                login.with_iam(_variable(contract.ENV_REGION, Region)),
+            ],
+            Secrets=login.with_password(
+                [aws_ecs.Secret(Name=contract.ENV_PASSWORD, ValueFrom=data.password_secret_arn)]
+            ),
+            AwsLogsConfiguration=aws_ecs.ExpressGatewayServiceAwsLogsConfiguration(
+                LogGroup=log.log_group.ref(), LogStreamPrefix="service"
+            ),
+        ),
+        ScalingTarget=aws_ecs.ExpressGatewayScalingTarget(
+            AutoScalingMetric="AVERAGE_CPU",
+            AutoScalingTargetValue=inputs.cpu_target.ref(),
+            MinTaskCount=inputs.min_size.ref(),
+            MaxTaskCount=inputs.max_size.ref(),
+        ),
+    )
+    has_web_acl = Condition(f"{prefix}HasWebAcl", Not(Equals(inputs.web_acl_arn.ref(), "")))
+    notify = notifications(prefix)
+    metrics = ecs_metrics(service)
+    board = ecs_dashboard(metrics, cluster_name=data.cluster_name, prefix=prefix)
+    return EcsExpress(
+        data.inputs,
+        inputs,
+        login,
+        key,
+        log,
+        infrastructure,
+        execution,
+        task,
+        connection,
+        service,
+        has_web_acl,
+        wafv2.WebACLAssociation(
+            f"{prefix}WebAclAssociation",
+            Metadata=why("In front of the service, whose API has no authentication"),
+            Condition=has_web_acl.name,
+            ResourceArn=load_balancer_arn(service),
+            WebACLArn=inputs.web_acl_arn.ref(),
+        ),
+        notify,
+        ecs_alarms(notify, metrics, prefix=prefix),
+        board,
+        https_url(prefix + contract.SERVICE_URL, GetAtt(service, "Endpoint")),
+        Output(
+            prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=GetAtt(service, "ServiceArn")
+        ),
+        dashboard_url(f"{prefix}DashboardUrl", board),
+    )
+
+
+def _variable(name: str, value: AWSHelperFn | str) -> aws_ecs.KeyValuePair:
+    return aws_ecs.KeyValuePair(Name=name, Value=value)
+
+
+def _connection(data: TaskData, prefix: str) -> TaskConnection:
+    port, https = contract.MEMORYDB_PORT, 443
+    security_group = ec2.SecurityGroup(
+        f"{prefix}TaskSecurityGroup",
+        Metadata=why(
+            "Who the tasks are to MemoryDB and to the endpoints. It takes nothing: ECS adds a group of its own, which "
+            "takes the container's port from the load balancer. HTTPS to anywhere, because the addresses of S3, where "
+            "ECR keeps layers, are a list that CloudFormation cannot look up"
+        ),
+        GroupDescription="ECS tasks: send to MemoryDB and HTTPS, take nothing",
+        VpcId=data.vpc_id,
+        SecurityGroupEgress=[
+            ec2.SecurityGroupRule(
+                IpProtocol="tcp",
+                FromPort=port,
+                ToPort=port,
+                DestinationSecurityGroupId=data.memorydb_security_group_id,
+                Description="MemoryDB",
+            ),
+            ec2.SecurityGroupRule(
+                IpProtocol="tcp",
+                FromPort=https,
+                ToPort=https,
+                CidrIp="0.0.0.0/0",
+                Description="HTTPS through endpoints",
+            ),
+        ],
+    )
+
+    def ingress(logical_id: str, reason: str, group_id: AWSHelperFn, port: int) -> ec2.SecurityGroupIngress:
+        return ec2.SecurityGroupIngress(
+            f"{prefix}{logical_id}",
+            Metadata=why(reason),
+            GroupId=group_id,
+            SourceSecurityGroupId=GetAtt(security_group, "GroupId"),
+            IpProtocol="tcp",
+            FromPort=port,
+            ToPort=port,
+            Description=Sub("ECS, stack ${AWS::StackName}"),
+        )
+
+    return TaskConnection(
+        security_group,
+        ingress(
+            "MemoryDbIngress",
+            "Opens the imported group to this service and to nobody else",
+            data.memorydb_security_group_id,
+            port,
+        ),
+        ingress(
+            "TaskEndpointIngress",
+            "Image, password and log come through the data layer's endpoints",
+            data.task_endpoint_security_group_id,
+            https,
+        ),
+    )
+
+
+def _inputs(prefix: str) -> TaskInputs:
+    cpu = Input(
+        Parameter(
+            f"{prefix}Cpu",
+            Type="String",
+            Default="1024",
+            AllowedValues=list(SIZES),
+            Description="CPU of a task, in units; 1024 are one vCPU.",
+        ),
+        group=SIZE_GROUP,
+        label="CPU",
+    )
+    memory = Input(
+        Parameter(
+            f"{prefix}Memory",
+            Type="String",
+            Default="2048",
+            AllowedValues=sorted({size for sizes in SIZES.values() for size in sizes}, key=int),
+            Description="Memory of a task, in MB. Each CPU size takes "
+            + "; ".join(f"{units}: {sizes[0]} to {sizes[-1]}" for units, sizes in SIZES.items())
+            + ".",
+        ),
+        group=SIZE_GROUP,
+        label="Memory (MB)",
+    )
+
+    def count(name: str, label: str, default: int, least: int, most: int, description: str) -> Input:
+        return Input(
+            Parameter(
+                f"{prefix}{name}",
+                Type="Number",
+                Default=default,
+                MinValue=least,
+                MaxValue=most,
+                ConstraintDescription=f"A whole number from {least} to {most}.",
+                Description=description,
+            ),
+            group=SIZE_GROUP,
+            label=label,
+        )
+
+    return TaskInputs(
+        image_uri=image_uri(prefix),
+        cpu=cpu,
+        memory=memory,
+        min_size=count(
+            "MinSize",
+            "Tasks, at least",
+            1,
+            1,
+            MAX_TASKS,
+            "How many tasks always run and are paid for. At most MaxSize.",
+        ),
+        max_size=count("MaxSize", "Tasks, at most", 5, 1, MAX_TASKS, "How many tasks serve requests at most."),
+        # Below the alarm's 90 %, or scaling would keep the alarm on.
+        cpu_target=count(
+            "CpuTarget",
+            "Average CPU aimed at (%)",
+            60,
+            10,
+            80,
+            "The average CPU of the tasks, in percent, that scaling aims at.",
+        ),
+        web_acl_arn=web_acl_arn(
+            prefix,
+            "The WAF web ACL in front of the service, on the load balancer that it shares with other Express services "
+            "of the VPC: give them the same.",
+        ),
+        sizes=size_rules(prefix, cpu, memory, SIZES),
+    )

@@ -1,0 +1,83 @@
+"""Parameters that a service has wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from troposphere import AWSHelperFn, Equals, Output, Parameter, Sub, cloudwatch
+
+from generator import contract
+from generator.template import Input, Rule, contains
+
+SIZE_GROUP = "Size"
+ACCESS_GROUP = "Access"
+
+
+def image_uri(prefix: str) -> Input:
+    """The image, of a repository in Amazon ECR, with tag or digest."""
+    return Input(
+        Parameter(
+            f"{prefix}{contract.IMAGE_URI}",
+            Type="String",
+            MaxLength=1024,
+            AllowedPattern=r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9][a-z0-9._/-]*"
+            r"(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$",
+            ConstraintDescription="An image in Amazon ECR with its tag or digest, such as "
+            "123456789012.dkr.ecr.us-east-1.amazonaws.com/name:1.",
+            Description="The image to run, from the data layer's repository, with a tag or, better, its digest.",
+        ),
+        group="Connection",
+        label="Image",
+    )
+
+
+def web_acl_arn(prefix: str, description: str = "The WAF web ACL in front of the service.") -> Input:
+    """The optional web ACL, which protects an API that has no authentication."""
+    return Input(
+        Parameter(
+            f"{prefix}WebAclArn",
+            Type="String",
+            Default="",
+            AllowedPattern="^$|^arn:[a-z-]+:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[a-zA-Z0-9_-]+/[a-f0-9-]+$",
+            ConstraintDescription="Empty, or the ARN of a regional WAF web ACL in this Region.",
+            Description=f"{description} Leave empty for none.",
+        ),
+        group=ACCESS_GROUP,
+        label="Web ACL ARN",
+    )
+
+
+def size_rules(prefix: str, cpu: Input, memory: Input, sizes: Mapping[str, tuple[str, ...]]) -> tuple[Rule, ...]:
+    """A rule for each CPU size, that it comes with one of its memory sizes."""
+    return tuple(
+        Rule(
+            f"{prefix}MemoryFitsCpu{units}",
+            contains(list(megabytes), memory.ref()),
+            f"With Cpu {units}, Memory must be {_choice(megabytes)}.",
+            when=Equals(cpu.ref(), units),
+        )
+        for units, megabytes in sizes.items()
+    )
+
+
+def dashboard_url(logical_id: str, board: cloudwatch.Dashboard) -> Output:
+    """Where the console shows a dashboard."""
+    return Output(
+        logical_id,
+        Description="The dashboard, in the console.",
+        Value=Sub(
+            "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home"
+            f"?region=${{AWS::Region}}#dashboards/dashboard/${{{board.title}}}"
+        ),
+    )
+
+
+def https_url(logical_id: str, host: AWSHelperFn) -> Output:
+    """Where the service answers."""
+    return Output(logical_id, Description="Where the service answers.", Value=Sub("https://${Host}", Host=host))
+
+
+def _choice(sizes: tuple[str, ...]) -> str:
+    if len(sizes) <= 4:
+        return " or ".join(sizes)
+    return f"{sizes[0]} to {sizes[-1]} in steps of {int(sizes[1]) - int(sizes[0])}"

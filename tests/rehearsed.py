@@ -1,0 +1,100 @@
+"""The command in a rehearsal's world, for tests that go on with what is deployed there."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+from generator import contract
+from generator.cli import main
+from generator.cli.verbs import Layers
+from rehearsal.rehearse import Rehearsal
+from tests.load import CONNECTIONS
+
+
+class World:
+    """A rehearsal's stand-ins and the command in them, on what `layers` makes. `capsys` is the running test's."""
+
+    def __init__(self, rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str], layers: Layers) -> None:
+        self.rehearsal = rehearsal
+        self._capsys = capsys
+        self._layers = layers
+        self.said = ""
+
+    def __call__(self, *arguments: str) -> int:
+        code = main(self._layers, list(arguments))
+        captured = self._capsys.readouterr()
+        self.said = captured.out + captured.err
+        return code
+
+    def must(self, *arguments: str) -> None:
+        assert self(*arguments) == 0, self.said
+
+    def build(self) -> str:
+        """The build that answers."""
+        _, body = self.answer("GET", output("users-apprunner", contract.SERVICE_URL), "/ready")
+        return str(json.loads(body)["build"])
+
+    def ask(self, method: str, path: str, body: dict[str, str] | None = None, stack: str = "users-apprunner") -> int:
+        """The status of a request to the service's public URL, over a connection of its own."""
+        return self.answer(method, output(stack, contract.SERVICE_URL), path, body)[0]
+
+    def answer(self, method: str, url: str, path: str, body: dict[str, str] | None = None) -> tuple[int, bytes]:
+        proxy = urlsplit(os.environ["HTTPS_PROXY"])
+        assert proxy.hostname
+        trust = ssl.create_default_context()
+        connection = http.client.HTTPSConnection(proxy.hostname, proxy.port, timeout=20, context=trust)
+        connection.set_tunnel(urlsplit(url).netloc, 443)
+        try:
+            connection.request(method, path, json.dumps(body) if body else None)
+            answered = connection.getresponse()
+            return answered.status, answered.read()
+        finally:
+            connection.close()
+
+    @contextmanager
+    def load(self, stack: str = "users-apprunner") -> Iterator[list[str]]:
+        """Writes and reads from 16 connections while it is open; what went wrong, after it is closed."""
+        url = output(stack, contract.SERVICE_URL)
+        ended = threading.Event()
+        wrong: list[str] = []
+        done = [0] * CONNECTIONS
+
+        def work(number: int) -> None:
+            while not ended.is_set():
+                email = f"load-{number}-{done[number]}@foo.com"
+                try:
+                    wrote, _ = self.answer("POST", url, "/", {"email": email, "name": "a"})
+                    read, body = self.answer("GET", url, f"/{email}")
+                    if (wrote, read) != (200, 200) or json.loads(body)["email"] != email:
+                        wrong.append(f"{email}: {wrote}, {read}")
+                except (OSError, http.client.HTTPException, ValueError) as error:
+                    wrong.append(f"{email}: {error!r}")
+                done[number] += 1
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(CONNECTIONS)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield wrong
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+            print(f"{2 * sum(done)} requests from {CONNECTIONS} connections")
+        assert min(done) > 0
+
+
+def output(stack: str, key: str) -> str:
+    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+    return str(outputs[key])

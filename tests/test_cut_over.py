@@ -1,0 +1,138 @@
+"""docs/from-apprunner-to-ecs-express.md, step by step: two computes beside each other on one data layer.
+
+The tests go on where the one before ended.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import boto3
+import pytest
+
+from generator import contract
+from generator.cli import main
+from generator.compute import AppRunnerCompute
+from generator.compute_ecs import EcsExpressCompute
+from generator.context import Context
+from generator.layers import all_layers, default_layers
+from generator.policies import documents
+from rehearsal.rehearse import NAME, Options, Rehearsal
+from tests.rehearsed import World, output
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "from-apprunner-to-ecs-express.md"
+ECS = "users-ecs-express"
+BEFORE = {"email": "before@foo.com", "name": "before"}
+BESIDE = {"email": "beside@foo.com", "name": "beside"}
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """The stand-ins, with the data layer and App Runner as they are deployed by default."""
+    with ExitStack() as stack:
+        computes = (AppRunnerCompute(), EcsExpressCompute())
+        options = Options(Context(ROOT), computes, documents(default_layers(), NAME), process=True)
+        directory = tmp_path_factory.mktemp("rehearsal")
+        made = Rehearsal(lambda argv: main(all_layers, argv), options, directory, stack)
+        made.start()
+        assert made.run(["deploy", "--yes", "--layer", "data"]) == 0
+        made.push(output("users-data", contract.REPOSITORY_URI))
+        assert made.run(["deploy", "--yes"]) == 0
+        yield made
+
+
+@pytest.fixture
+def world(rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]) -> World:
+    capsys.readouterr()
+    return World(rehearsal, capsys, all_layers)
+
+
+def typed(world: World, line: str) -> None:
+    """Runs a line of the page, which has to be there."""
+    assert f"\n$ {line}\n" in PAGE.read_text(), line
+    verb, *options = line.removeprefix("python build.py ").split()
+    world.must(verb, *options, *(["--yes"] if verb in ("deploy", "destroy", "rotate") else []))
+
+
+def read(world: World, stack: str, email: str) -> dict[str, str] | None:
+    status, body = world.answer("GET", output(stack, contract.SERVICE_URL), f"/{email}")
+    return dict(json.loads(body)) if status == 200 else None
+
+
+def clusters() -> list[str]:
+    return [cluster["ARN"] for cluster in boto3.client("memorydb").describe_clusters()["Clusters"]]
+
+
+def test_the_data_stack_gets_the_endpoints_in_place(world: World) -> None:
+    assert world.ask("POST", "/", BEFORE) == 200
+    before = clusters()
+    typed(world, "python build.py preview --compute ecs-express --layer data")
+    assert "14 added" in world.said
+    assert "replaced" not in world.said
+    assert "removed" not in world.said
+    typed(world, "python build.py deploy --compute ecs-express --layer data")
+    assert clusters() == before
+    assert read(world, "users-apprunner", BEFORE["email"]) == BEFORE
+
+
+def test_both_serve_the_same_users(world: World) -> None:
+    with world.load() as wrong:
+        typed(world, "python build.py deploy --compute ecs-express")
+    assert wrong == []
+    assert "last operation   deployment SUCCESSFUL" in world.said
+    assert "a user           written, read back, deleted" in world.said
+    assert output(ECS, contract.SERVICE_URL).endswith(".ecs.eu-west-1.on.aws")
+    assert read(world, ECS, BEFORE["email"]) == BEFORE
+    assert world.ask("POST", "/", BESIDE, ECS) == 200
+    assert read(world, "users-apprunner", BESIDE["email"]) == BESIDE
+
+
+def test_the_new_service_is_told_as_it_runs(world: World) -> None:
+    typed(world, "python build.py status --compute ecs-express")
+    assert "runs: ACTIVE, after deployment SUCCESSFUL" in world.said
+    assert "GET /ready: 200, build content-" in world.said
+
+
+def test_a_rotation_reaches_both(world: World) -> None:
+    with world.load(ECS) as wrong:
+        typed(world, "python build.py rotate")
+    assert wrong == []
+    for stack in ("users-apprunner", ECS):
+        assert f"{stack} is deployed anew" in world.said
+        assert world.ask("GET", "/ready", stack=stack) == 200
+
+
+def test_what_one_compute_is_made_of_does_not_take_away_what_the_other_needs(world: World) -> None:
+    assert world("deploy", "--yes", "--layer", "data") == 1
+    assert "cannot be deleted as it is in use by users-ecs-express" in world.said
+    assert world("destroy", "--yes") == 1
+    assert "users-ecs-express would be left without their data" in world.said
+    assert read(world, ECS, BEFORE["email"]) == BEFORE
+
+
+def test_going_back_leaves_what_there_was(world: World) -> None:
+    typed(world, "python build.py destroy --layer ecs-express")
+    typed(world, "python build.py deploy --layer data")
+    assert "14 removed" in world.said
+    assert read(world, "users-apprunner", BESIDE["email"]) == BESIDE
+    world.must("deploy", "--yes", "--compute", "ecs-express")
+    assert read(world, ECS, BESIDE["email"]) == BESIDE
+
+
+def test_without_app_runner_the_other_still_serves(world: World) -> None:
+    before = clusters()
+    with world.load(ECS) as wrong:
+        typed(world, "python build.py destroy --layer apprunner")
+    assert wrong == []
+    assert "stays: log groups /aws/apprunner/" in world.said
+    assert [read(world, ECS, user["email"]) for user in (BEFORE, BESIDE)] == [BEFORE, BESIDE]
+    assert clusters() == before
+
+
+def test_at_the_end_nothing_runs(world: World) -> None:
+    world.must("destroy", "--yes", "--compute", "ecs-express", "--purge-images")
+    assert (world.rehearsal.machines.instances, world.rehearsal.machines.clusters) == ({}, {})
