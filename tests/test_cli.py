@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ def one_topic(**properties: Any) -> tuple[Layer, ...]:
 
 
 def files(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.rglob("*"))
+    """The names of templates and policies; pictures have a test of their own."""
+    return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "pictures")
 
 
 def test_build_writes_a_file_for_each_layer_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +112,24 @@ def test_a_layer_by_itself(tmp_path: Path) -> None:
 
 def test_no_lint_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(one_topic, ["--out", str(tmp_path), "--no-lint"])
-    assert capsys.readouterr().out.endswith("bytes, not linted\n")
+    assert capsys.readouterr().out.splitlines()[0].endswith("bytes, not linted")
+
+
+def test_a_picture_of_each_layer_and_one_of_all_that_go_together_are_drawn(tmp_path: Path) -> None:
+    assert main(all_layers, ["--out", str(tmp_path), "--no-lint"]) == 0
+    assert sorted(path.stem for path in (tmp_path / "pictures").iterdir()) == [
+        *("apprunner", "data", "default-together", "ecs-express", "ecs-express-data", "ecs-express-together")
+    ]
+    for name in ("README.md", "docs/architecture.md"):
+        for shown in re.findall(r"```mermaid\n(.*?)```", (ROOT / name).read_text(), re.DOTALL):
+            assert shown in [path.read_text() for path in (tmp_path / "pictures").iterdir()]
+
+
+def test_a_picture_that_is_not_current_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(one_topic, ["--out", str(tmp_path), "--no-lint"]) == 0
+    (tmp_path / "pictures" / "topic.mmd").write_text("flowchart LR\n")
+    assert main(one_topic, ["--out", str(tmp_path), "--no-lint", "--check"]) == 1
+    assert "pictures/topic.mmd (as it is)" in capsys.readouterr().out
 
 
 def test_with_a_finding_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -263,7 +282,8 @@ def test_build_py_and_the_module_are_the_same_and_the_committed_templates_are_cu
     script, module = run("build.py", "--check"), run("-m", "generator", "--check")
     assert (script.returncode, script.stderr) == (0, "")
     assert script.stdout == module.stdout
-    assert f"$ make build\n{script.stdout}```" in (ROOT / "README.md").read_text()
+    (shown,) = re.findall(r"\$ make build\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert [line for line in shown.splitlines() if line != "..." and line not in script.stdout.splitlines()] == []
     assert script.stdout.splitlines()[0].startswith("templates/data-layer.json: 23 resources")
 
 

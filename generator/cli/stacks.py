@@ -108,7 +108,8 @@ def unseen(talk: Conversation, layer: Layer, request: Request) -> Plan | None:
     needed = request.parameters.get(contract.DATA_STACK_NAME)
     data = talk.stack(needed) if needed else None
     lacks = "exists" if needed and not (data and data.exists) else ""
-    if data and data.exists and layer.compute and layer.compute.repository not in data.outputs:
+    named = contract.IMAGE_URI in request.parameters
+    if data and data.exists and layer.compute and not named and layer.compute.repository not in data.outputs:
         lacks = f"has the output {layer.compute.repository}"
     if not lacks:
         return None
