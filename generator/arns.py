@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from generator.handlers import Held
+from generator.handlers import TARGETS, Held
+
+ELB = "elasticloadbalancing:"
 
 
 def anything(resources: Sequence[Held]) -> list[str]:
@@ -57,6 +59,19 @@ def _app_runner(resources: Sequence[Held]) -> list[str]:
     return sorted(found | set(_web_acls(resources)))
 
 
+def _express(resources: Sequence[Held]) -> list[str]:
+    """How a service without a name is called is not documented, and its task definition is called after it."""
+    kinds = ("service", "service-deployment", "service-revision")
+    return ["arn:aws:ecs:*:*:cluster/default", "arn:aws:ecs:*:*:task-definition/*:*"] + [
+        f"arn:aws:ecs:*:*:{kind}/default/*" for kind in kinds
+    ]
+
+
+def _balancers(resources: Sequence[Held]) -> list[str]:
+    """Those of Express services: ECS calls them ecs-express-gateway-alb-... ."""
+    return ["arn:aws:elasticloadbalancing:*:*:loadbalancer/app/ecs-express-gateway-*"]
+
+
 def _web_acls(resources: Sequence[Held]) -> list[str]:
     associated = any(one.resource_type == "AWS::WAFv2::WebACLAssociation" for one in resources)
     return ["arn:aws:wafv2:*:*:regional/webacl/*/*"] if associated else []
@@ -64,6 +79,7 @@ def _web_acls(resources: Sequence[Held]) -> list[str]:
 
 def _firewall(resources: Sequence[Held]) -> list[str]:
     services = [arn for arn in _app_runner(resources) if ":service/" in arn]
+    services += _balancers(resources) if any(one.resource_type == TARGETS[ELB] for one in resources) else []
     return [*_web_acls(resources), "arn:aws:wafv2:*:*:*/rulegroup/*/*", *services]
 
 
@@ -97,6 +113,8 @@ LIMITS: dict[str, Callable[[Sequence[Held]], list[str]]] = {
     "apprunner": _app_runner,
     "cloudwatch": _cloudwatch,
     "ecr": _repositories,
+    "ecs": _express,
+    "elasticloadbalancing": _balancers,
     "iam": roles,
     "kms": keys,
     "logs": _after_stack("AWS::Logs::LogGroup", "arn:aws:logs:*:*:log-group:"),

@@ -83,11 +83,11 @@ class EcsExpressCompute:
         return f"ecs.{region}.on.aws"
 
     def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
-        """Services of the default cluster, since the layer names none; how an unnamed one is called is unverified."""
+        """Any service of the default cluster: how one without a name is called is not documented."""
         return ("arn:aws:ecs:*:*:service/default/*",)
 
     def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
-        """The layer's own group is called after its stack."""
+        """The log group is the stack's own, and called after it."""
         return (f"{stack_name}-*",)
 
 

@@ -13,7 +13,7 @@ from generator.handlers import (
     LINKED_ROLES,
     POLICY_VERSION,
     READS_A_SECRET,
-    WEB_ACL_TARGETS,
+    TARGETS,
     WITHOUT_RESOURCE,
     Held,
     allow,
@@ -28,7 +28,6 @@ LINKED, PASSED = "iam:CreateServiceLinkedRole", "iam:PassRole"
 # Of keys only their description is read by handlers themselves; all else is done by services on their behalf.
 READS_A_KEY = "kms:DescribeKey"
 READS_ALARMS = "cloudwatch:DescribeAlarms"
-WEB_ACL = "AWS::WAFv2::WebACLAssociation"
 # What names a key in the types that take one.
 KEY_PROPERTIES = {"EncryptionConfiguration", "KmsKeyId"}
 
@@ -78,10 +77,9 @@ def _actions(resources: Sequence[Held]) -> set[str]:
     properties: dict[str, set[str]] = {}
     for one in resources:
         properties.setdefault(one.resource_type, set()).update(one.properties)
-    found = {kind: needed(kind, permissions(kind), names) for kind, names in properties.items()}
-    others = tuple(start for kind, start in WEB_ACL_TARGETS.items() if kind not in properties)
-    found[WEB_ACL] = {action for action in found.get(WEB_ACL, set()) if not action.startswith(others)}
-    return set().union(*found.values())
+    found = {action for kind, names in properties.items() for action in needed(kind, permissions(kind), names)}
+    absent = tuple(service for service, kind in TARGETS.items() if kind not in properties)
+    return {action for action in found if not action.startswith(absent)}
 
 
 def _action(name: str) -> aws.Action:

@@ -84,11 +84,10 @@ NEVER: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# What an association needs for the kind of service that it is in front of, and not without one (Service Authorization
-# Reference, AWS WAF V2, dependent actions of AssociateWebACL).
-WEB_ACL_TARGETS = {
-    "AWS::AppRunner::Service": "apprunner:",
-    "AWS::ECS::ExpressGatewayService": "elasticloadbalancing:",
+# What an association of a web ACL needs of the service that its target is of, by the type that has the target.
+TARGETS = {
+    "apprunner:": "AWS::AppRunner::Service",
+    "elasticloadbalancing:": "AWS::ECS::ExpressGatewayService",
 }
 
 # Needed though no schema says so; with a property, only where that is set.
@@ -120,6 +119,8 @@ LINKED_ROLES = {
 
 # Actions of services that know resources, which themselves take none (Service Authorization Reference).
 WITHOUT_RESOURCE = {
+    "ecs:CreateCluster",
+    "ecs:DescribeTaskDefinition",
     "logs:CreateLogDelivery",
     "logs:DeleteIndexPolicy",
     "logs:DeleteLogDelivery",

@@ -1,8 +1,8 @@
 """IAM for what ministack does not know: which resource a call is about, roles that are passed, requests to a registry.
 
 ministack decides, with its own evaluator; here it learns what is asked. Facts: Service Authorization Reference, App
-Runner, MemoryDB, CloudWatch Logs, CloudFormation and ECR (resource types of each action); IAM user guide, "Granting a
-user permissions to pass a role to an AWS service", with iam:PassedToService; CloudFormation API reference,
+Runner, ECS, MemoryDB, CloudWatch Logs, CloudFormation and ECR (resource types of each action); IAM user guide,
+"Granting a user permissions to pass a role to an AWS service", with iam:PassedToService; CloudFormation API reference,
 CreateChangeSet and DeleteStack, RoleARN.
 """
 
@@ -128,13 +128,13 @@ def of_app_runner(operation: str, body: bytes, params: Any) -> str:
     return iam_actions._safe_json_field(body, "ServiceArn") or "*"
 
 
-def of_ecs(operation: str, body: bytes, params: Any) -> str | None:
-    """By ARN, or by the names of cluster and service."""
-    given = iam_actions._safe_json_field(body, "serviceArn") or iam_actions._safe_json_field(body, "service")
-    cluster = iam_actions._safe_json_field(body, "cluster") or "default"
-    if not given or given.startswith("arn:"):
-        return given or None
-    return arn("ecs", f"service/{cluster}/{given}")
+def of_ecs(operation: str, body: bytes, params: Any) -> str:
+    """By the service's ARN, or by its name in a cluster."""
+    named = [iam_actions._safe_json_field(body, name) for name in ("serviceArn", "service", "cluster")]
+    found, service, cluster = map(str, named)
+    if found or service.startswith("arn:"):
+        return found or service
+    return arn("ecs", f"service/{cluster}/{service}") if service else "*"
 
 
 def of_memorydb(operation: str, body: bytes, params: Any) -> str:
@@ -159,8 +159,8 @@ def of_cloudformation(operation: str, body: bytes, params: Any) -> str | None:
 
 RESOURCES = {
     "apprunner": of_app_runner,
-    "cloudformation": of_cloudformation,
     "ecs": of_ecs,
+    "cloudformation": of_cloudformation,
     "logs": of_logs,
     "memorydb": of_memorydb,
 }
