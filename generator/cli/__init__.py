@@ -48,9 +48,9 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` lists what there is.")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str = "") -> argparse.ArgumentParser:
     name = Path(sys.argv[0]).name
-    prog = "python -m generator" if name == "__main__.py" else f"python {name}"
+    prog = prog or ("python -m generator" if name == "__main__.py" else f"python {name}")
     parser = _Parser(prog=prog, description="Without a verb: build.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=generator.__version__)
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)

@@ -49,7 +49,9 @@ def document(layers: Sequence[Layer]) -> str:
 
 def _command() -> Iterator[str]:
     yield "## The command\n"
-    verbs = next(action for action in cli._parser()._actions if isinstance(action, argparse._SubParsersAction))
+    verbs = next(
+        action for action in cli._parser("python build.py")._actions if isinstance(action, argparse._SubParsersAction)
+    )
     for name, parser in verbs.choices.items():
         yield f"### {name}\n\n{parser.description}\n"
         yield f"`{str(parser.epilog).removeprefix('Example: ')}`\n"
@@ -100,5 +102,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.argv[0] = "build.py"
     sys.stdout.write(document(all_layers()))
