@@ -41,8 +41,9 @@ check: $(VENV)/all.stamp
 acceptance: $(VENV)/all.stamp redis-server container-engine
 	$(BIN)/python -m pytest acceptance tests/test_dockerfile.py
 
-bench: $(VENV)/all.stamp redis-server wrk
+bench: $(VENV)/all.stamp $(MINISTACK) redis-server wrk
 	$(BIN)/python -m benchmarks.generator
+	$(BIN)/python -m benchmarks.commands
 	$(BIN)/python -m benchmarks.service
 
 pins: $(VENV)/all.stamp
