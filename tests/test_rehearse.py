@@ -22,7 +22,7 @@ import pytest
 
 from generator import proof
 from generator.cli import main
-from generator.layers import default_layers
+from generator.layers import all_layers, default_layers
 from rehearsal.certificates import certificates
 from rehearsal.cluster import ClusterError
 from rehearsal.emulator import Call, Emulator, emulator
@@ -60,7 +60,7 @@ class Rehearse:
     def __call__(self, *arguments: str) -> Run:
         environment = dict(os.environ)
         self._capsys.readouterr()
-        code = main(default_layers, ["rehearse", "--process", *arguments])
+        code = main(all_layers, ["rehearse", "--process", *arguments])
         assert dict(os.environ) == environment
         assert processes(self._directory) == []
         assert not list(self._directory.glob("rehearsal-*"))
@@ -93,6 +93,35 @@ def test_all_of_it_from_preview_to_destroy(rehearse: Rehearse) -> None:
     assert "has content-" in run.err
     assert "  GET /ready: 200, build content-" in run.out
     assert "apprunner: DescribeService " in run.out
+
+
+def test_all_of_it_on_another_compute(rehearse: Rehearse) -> None:
+    run = rehearse("--compute", "ecs-express")
+    assert run.code == 0, run.err
+    assert run.out.splitlines()[-1] == "Left behind: nothing."
+    assert run.err.count("  last operation   deployment SUCCESSFUL") == 2
+    assert run.err.count("  a user           written, read back, deleted") == 2
+    assert "  GET /ready: 200, build content-" in run.out
+    assert "ecs: DescribeExpressGatewayService " in run.out
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence", "part"),
+    [
+        ("rollback", "Not proven to run as deployed: the last operation is deployment ROLLBACK_SUCCESSFUL (", "update"),
+        ("unhealthy", "'ECS Deployment Circuit Breaker was triggered'", "image, service, proof"),
+        ("image", "/ready says that the build is another, not content-", "image, service, proof"),
+    ],
+)
+def test_a_fault_on_another_compute_is_found(
+    fault: str, sentence: str, part: str, rehearse: Rehearse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "READY_SECONDS", 2)
+    run = rehearse("--compute", "ecs-express", "--fault", fault)
+    assert run.code == 1
+    assert sentence in run.err
+    assert f"The fault was: {FAULTS[fault]}. It was found in: {part}." in run.out
+    assert "Left behind: nothing." in run.out
 
 
 def test_an_update_that_is_rolled_back_behind_cloudformations_success_is_found(rehearse: Rehearse) -> None:
