@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import re
 import sys
@@ -69,9 +70,10 @@ def _choices(action: argparse.Action) -> str:
 
 def _settings() -> Iterator[str]:
     yield "## Settings\n\nThe shape of the templates, in `build.py`.\n\n| field | default | |\n|---|---|---|"
-    documentation = str(Settings.__doc__)
+    # From Python 3.13 on the compiler takes the indentation off.
+    documentation = inspect.cleandoc(str(Settings.__doc__))
     for field in fields(Settings):
-        found = re.search(rf"^    {field.name}: (.*?)(?=^    \w+: |\n\n)", documentation, re.MULTILINE | re.DOTALL)
+        found = re.search(rf"^{field.name}: (.*?)(?=^\w+: |\n\n)", documentation, re.MULTILINE | re.DOTALL)
         assert found, field.name
         yield f"| `{field.name}` | `{field.default!r}` | {' '.join(found[1].split())} |"
     yield ""
