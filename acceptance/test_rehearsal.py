@@ -24,7 +24,8 @@ from generator.layers import default_layers
 from rehearsal.certificates import certificates
 from rehearsal.emulator import emulator
 from rehearsal.internet import Internet
-from rehearsal.rehearse import FAULTS, REGISTRY
+from rehearsal.rehearse import FAULTS
+from rehearsal.stand_ins import REGISTRY
 
 # The cause that each fault's rehearsal ends with, as somebody reads it.
 CAUSES = {

@@ -17,15 +17,15 @@ import pytest
 from generator import contract
 from generator.cli import main
 from generator.cli.verbs import Layers
-from rehearsal.rehearse import Rehearsal
+from rehearsal.stand_ins import StandIns
 from tests.load import CONNECTIONS
 
 
 class World:
-    """A rehearsal's stand-ins and the command in them, on what `layers` makes. `capsys` is the running test's."""
+    """What stands for AWS and the command in it, on what `layers` makes. `capsys` is the running test's."""
 
-    def __init__(self, rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str], layers: Layers) -> None:
-        self.rehearsal = rehearsal
+    def __init__(self, stand_ins: StandIns, capsys: pytest.CaptureFixture[str], layers: Layers) -> None:
+        self.stand_ins = stand_ins
         self._capsys = capsys
         self._layers = layers
         self.said = ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import boto3
@@ -20,7 +19,7 @@ from generator.compute_ecs import EcsExpressCompute
 from generator.context import Context
 from generator.layers import all_layers, default_layers
 from generator.policies import documents
-from rehearsal.rehearse import NAME, Options, Rehearsal
+from rehearsal.stand_ins import NAME, StandIns
 from tests.rehearsed import World, output
 
 ROOT = Path(__file__).parents[1]
@@ -31,24 +30,21 @@ BESIDE = {"email": "beside@foo.com", "name": "beside"}
 
 
 @pytest.fixture(scope="module")
-def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """The stand-ins, with the data layer and App Runner as they are deployed by default."""
-    with ExitStack() as stack:
-        computes = (AppRunnerCompute(), EcsExpressCompute())
-        options = Options(Context(ROOT), computes, documents(default_layers(), NAME), process=True)
-        directory = tmp_path_factory.mktemp("rehearsal")
-        made = Rehearsal(lambda argv: main(all_layers, argv), options, directory, stack)
-        made.start()
-        assert made.run(["deploy", "--yes", "--layer", "data"]) == 0
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
+    """What stands for AWS, with the data layer and App Runner as they are deployed by default."""
+    computes = (AppRunnerCompute(), EcsExpressCompute())
+    policies = documents(default_layers(), NAME)
+    with StandIns(tmp_path_factory.mktemp("rehearsal"), Context(ROOT), computes, policies) as made:
+        assert main(all_layers, ["deploy", "--yes", "--layer", "data"]) == 0
         made.push(output("users-data", contract.REPOSITORY_URI))
-        assert made.run(["deploy", "--yes"]) == 0
+        assert main(all_layers, ["deploy", "--yes"]) == 0
         yield made
 
 
 @pytest.fixture
-def world(rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]) -> World:
+def world(stand_ins: StandIns, capsys: pytest.CaptureFixture[str]) -> World:
     capsys.readouterr()
-    return World(rehearsal, capsys, all_layers)
+    return World(stand_ins, capsys, all_layers)
 
 
 def typed(world: World, line: str) -> None:
@@ -135,4 +131,4 @@ def test_without_app_runner_the_other_still_serves(world: World) -> None:
 
 def test_at_the_end_nothing_runs(world: World) -> None:
     world.must("destroy", "--yes", "--compute", "ecs-express", "--purge-images")
-    assert (world.rehearsal.machines.instances, world.rehearsal.machines.clusters) == ({}, {})
+    assert (world.stand_ins.machines.instances, world.stand_ins.machines.clusters) == ({}, {})

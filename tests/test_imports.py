@@ -61,6 +61,7 @@ ALLOWED = {
         "botocore",
         "rehearsal.rehearse",
         "rehearsal.serve",
+        "rehearsal.stand_ins",
         "rich",
         "shtab",
         *(f"generator.{name}" for name in GENERATOR),
@@ -78,11 +79,14 @@ ALLOWED = {
     "rehearsal/identities.py": {"boto3"},
     "rehearsal/registry.py": {"rehearsal.cluster"},
     "rehearsal/runners.py": {"rehearsal.cluster", "rehearsal.registry"},
-    "rehearsal/rehearse.py": {
-        *("boto3", "botocore", "generator.compute", "generator.context", "generator.contract", "generator.errors"),
-        *(f"rehearsal.{name}" for name in ("certificates", "cluster", "emulator", "identities", "internet")),
-        "rehearsal.machines",
+    "rehearsal/stand_ins.py": {
+        *("boto3", "botocore", "generator.compute", "generator.context", "generator.contract"),
+        *(f"rehearsal.{name}" for name in ("certificates", "emulator", "identities", "internet", "machines")),
         *("rehearsal.registry", "rehearsal.runners"),
+    },
+    "rehearsal/rehearse.py": {
+        *("boto3", "generator.compute", "generator.context", "generator.errors"),
+        *("rehearsal.cluster", "rehearsal.emulator", "rehearsal.stand_ins"),
     },
     "rehearsal/cluster.py": {"generator.errors", "redis"},
     "rehearsal/serve.py": {"generator.contract", "generator.errors", "rehearsal.cluster"},

@@ -6,7 +6,6 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import boto3
@@ -20,7 +19,7 @@ from generator.context import Context
 from generator.image import Repository
 from generator.layers import default_layers
 from generator.policies import documents
-from rehearsal.rehearse import NAME, REGISTRY, Options, Rehearsal
+from rehearsal.stand_ins import NAME, REGISTRY, StandIns
 from tests.rehearsed import World, output
 
 ROOT = Path(__file__).parents[1]
@@ -28,23 +27,20 @@ PAGE = ROOT / "docs" / "operations.md"
 
 
 @pytest.fixture(scope="module")
-def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """The stand-ins, with both layers deployed; the image is pushed by other means than a container tool."""
-    with ExitStack() as stack:
-        directory = tmp_path_factory.mktemp("rehearsal")
-        options = Options(Context(ROOT), (AppRunnerCompute(),), documents(default_layers(), NAME), process=True)
-        made = Rehearsal(lambda argv: main(default_layers, argv), options, directory, stack)
-        made.start()
-        assert made.run(["deploy", "--yes", "--layer", "data"]) == 0
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
+    """What stands for AWS, with both layers deployed; the image is pushed by other means than a container tool."""
+    policies = documents(default_layers(), NAME)
+    with StandIns(tmp_path_factory.mktemp("rehearsal"), Context(ROOT), (AppRunnerCompute(),), policies) as made:
+        assert main(default_layers, ["deploy", "--yes", "--layer", "data"]) == 0
         made.push(output("users-data", contract.REPOSITORY_URI))
-        assert made.run(["deploy", "--yes"]) == 0
+        assert main(default_layers, ["deploy", "--yes"]) == 0
         yield made
 
 
 @pytest.fixture
-def world(rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]) -> World:
+def world(stand_ins: StandIns, capsys: pytest.CaptureFixture[str]) -> World:
     capsys.readouterr()
-    return World(rehearsal, capsys, default_layers)
+    return World(stand_ins, capsys, default_layers)
 
 
 # The password.
@@ -52,7 +48,7 @@ def world(rehearsal: Rehearsal, capsys: pytest.CaptureFixture[str]) -> World:
 
 def lets_in(world: World, password: str) -> bool:
     """Whether the cluster takes the user with this password."""
-    (cluster,) = world.rehearsal.machines.clusters.values()
+    (cluster,) = world.stand_ins.machines.clusters.values()
     (user,) = boto3.client("memorydb").describe_users()["Users"]
     try:
         with cluster.client(cluster.nodes[0], username=user["Name"], password=password) as client:
@@ -159,7 +155,7 @@ def test_an_older_image_is_deployed_again_without_being_built(world: World) -> N
     today = world.build()
     other = Context(ROOT, {"RELEASE": "other"})
     uri = output("users-data", contract.REPOSITORY_URI)
-    world.rehearsal.push(uri, other)
+    world.stand_ins.push(uri, other)
     world.must("deploy", "--yes", "--build-arg", "RELEASE=other")
     assert world.build() == other.tag() != today
     digest = Repository(uri, boto3.client("ecr")).digest(today)
@@ -180,7 +176,7 @@ def test_a_cluster_is_replaced_side_by_side_and_the_data_moves_with_it(world: Wo
 
     second = ["--data-stack", "users-data-2"]
     world.must("deploy", "--yes", "--layer", "data", *second, "--parameter", "SnapshotName=move")
-    world.rehearsal.push(output("users-data-2", contract.REPOSITORY_URI))
+    world.stand_ins.push(output("users-data-2", contract.REPOSITORY_URI))
     world.must("deploy", "--yes", "--layer", "apprunner", *second)
     assert world.ask("GET", "/user1@foo.com") == 200
 
@@ -195,7 +191,7 @@ def test_a_cluster_is_replaced_side_by_side_and_the_data_moves_with_it(world: Wo
 def test_destroyed_and_restored_from_the_final_snapshot_the_data_are_there_again(world: World) -> None:
     user = {"email": "user2@foo.com", "name": "user2"}
     world.must("deploy", "--yes", "--name", "short", "--layer", "data")
-    world.rehearsal.push(output("short-data", contract.REPOSITORY_URI))
+    world.stand_ins.push(output("short-data", contract.REPOSITORY_URI))
     world.must("deploy", "--yes", "--name", "short")
     assert world.ask("POST", "/", user, "short-apprunner") == 200
     world.must("destroy", "--yes", "--name", "short", "--purge-images")
@@ -203,7 +199,7 @@ def test_destroyed_and_restored_from_the_final_snapshot_the_data_are_there_again
 
     restored = ("--parameter", f"SnapshotName={snapshot}")
     world.must("deploy", "--yes", "--name", "short", "--layer", "data", *restored)
-    world.rehearsal.push(output("short-data", contract.REPOSITORY_URI))
+    world.stand_ins.push(output("short-data", contract.REPOSITORY_URI))
     world.must("deploy", "--yes", "--name", "short")
     assert world.ask("GET", "/user2@foo.com", stack="short-apprunner") == 200
     world.must("destroy", "--yes", "--name", "short", "--purge-images")

@@ -27,7 +27,8 @@ from rehearsal.emulator import ACCOUNT, Call, Emulator, Fault, emulator
 from rehearsal.emulator import environment as interpreter
 from rehearsal.identities import identities
 from rehearsal.registry import Registry
-from rehearsal.rehearse import NAME, REGISTRY, Options, Rehearsal
+from rehearsal.rehearse import Options, Rehearsal
+from rehearsal.stand_ins import NAME, REGISTRY
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "permissions.md").read_text()
@@ -46,9 +47,8 @@ class Thorough(Rehearsal):
 
     def verb(self, name: str, arguments: list[str]) -> bool:
         if name == "image, service, proof":
-            assert self.running
             self._record("a change set that fails", ["deploy", "--yes", *FAILS])
-            with self.running.faults(Fault("Service", "start", spoils="secrets")):
+            with self.world.emulator.faults(Fault("Service", "start", spoils="secrets")):
                 self._record("a service that fails", arguments)
             arguments = [*arguments, "--recreate"]
         succeeded = self._record(name, arguments)
@@ -67,8 +67,8 @@ class Thorough(Rehearsal):
 def played() -> Thorough:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
         options = Options(Context(ROOT), (AppRunnerCompute(),), DOCUMENTS, process=True)
-        rehearsal = Thorough(lambda arguments: main(default_layers, arguments), options, Path(directory), stack)
-        rehearsal.play()
+        rehearsal = Thorough(lambda arguments: main(default_layers, arguments), options, Path(directory))
+        rehearsal.play(stack)
     # What a container tool would do in its place is the deploying user's.
     (pushed,) = (part for part in rehearsal.parts if part.name == "image, without a tool")
     rehearsal.by_verb["deploy"] += pushed.calls

@@ -28,7 +28,8 @@ from rehearsal.cluster import ClusterError
 from rehearsal.emulator import Call, Emulator, emulator
 from rehearsal.internet import Internet
 from rehearsal.registry import Registry
-from rehearsal.rehearse import FAULTS, REGISTRY, table
+from rehearsal.rehearse import FAULTS, table
+from rehearsal.stand_ins import REGISTRY
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from generator.compute import AppRunnerCompute
 from generator.context import Context
 from generator.layers import default_layers
 from generator.policies import documents
-from rehearsal.rehearse import NAME, Options, Rehearsal
+from rehearsal.stand_ins import NAME, StandIns
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
@@ -46,10 +45,7 @@ def test_every_step_up_to_an_account_does_what_the_page_says(
     steps = PAGE.partition("## 5.")[0]
     lines = re.findall(r"^(?:PYTHONPATH=\. )?python (?!build\.py rehearse).*$", steps, re.MULTILINE)
     assert len(lines) == 9
-    with ExitStack() as stack:
-        options = Options(Context(ROOT), (AppRunnerCompute(),), documents(default_layers(), NAME), process=True)
-        world = Rehearsal(lambda argv: main(default_layers, argv), options, tmp_path, stack)
-        world.start()
+    with StandIns(tmp_path, Context(ROOT), (AppRunnerCompute(),), documents(default_layers(), NAME)):
         deploy = ["deploy", "--yes", "--name", NAME, "--image", "111122223333.dkr.ecr.eu-west-1.amazonaws.com/a:1"]
         assert main(default_layers, [*deploy, "--layer", "data"]) == 0
         said = [run(line, copy) for line in lines[:3]]

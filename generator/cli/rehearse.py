@@ -52,7 +52,8 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
         return code
 
     try:
-        from rehearsal.rehearse import NAME, Options, rehearse
+        from rehearsal.rehearse import Options, rehearse
+        from rehearsal.stand_ins import NAME
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     options = Options(
