@@ -17,6 +17,8 @@ from generator.errors import MissingPackageError, OutputError, UsageError
 
 DOCKERFILE = "Dockerfile"
 PLATFORM = "linux/amd64"
+# The tools that can build it, in the order in which they are looked for.
+TOOLS = ("docker", "finch", "podman", "buildah")
 TAG_LABEL = "content-"
 DIGITS = 32
 

@@ -23,11 +23,10 @@ from typing import Any
 
 import botocore.exceptions
 
-from generator.context import PLATFORM, Context
+from generator.context import PLATFORM, TOOLS, Context
 from generator.deploy import explained
-from generator.errors import DeployError, UsageError
+from generator.errors import DeployError
 
-TOOLS = ("docker", "finch", "podman", "buildah")
 # These take a file for credentials, need no service of their own, and would otherwise write OCI manifests.
 DAEMONLESS = ("podman", "buildah")
 BUILD_ID = "BUILD_ID"
@@ -119,12 +118,10 @@ class Tool:
 def tool(wanted: str | None) -> Tool:
     """The tool that `wanted` names, by name or path; otherwise the first that answers.
 
-    Raises DeployError where none does, UsageError for one that is not known.
+    Raises DeployError where none does.
     """
     if wanted is not None:
         kind = Path(wanted).name
-        if kind not in TOOLS:
-            raise UsageError(f"--container-tool {wanted} is none of {', '.join(TOOLS)}.")
         why = _silent(wanted)
         if why:
             raise DeployError(stack=wanted, what="The container tool cannot be used", why=why, then=_INSTEAD)

@@ -70,7 +70,8 @@ def rehearse(run: Callable[[list[str]], int], options: Options) -> int:
     """Runs the whole of it; 0 when every part succeeded and nothing is left. `run` is the command."""
     if not shutil.which("redis-server"):
         raise ClusterError("redis-server is missing, which stands for MemoryDB: `make rehearse` installs it.")
-    if options.fault in ("build", "push") and not builder(options):
+    options.context.tag()
+    if not builder(options) and options.fault in ("build", "push"):
         raise UsageError(f"--fault {options.fault} needs {' or '.join(BUILDERS)}, which builds and pushes.")
     with _ended_in_order(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
         stack.callback(clear_images)

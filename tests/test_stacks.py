@@ -328,6 +328,24 @@ def test_without_a_dockerfile_the_image_stays_and_a_first_one_is_asked_for(
     assert command("destroy", "--yes", "--name", "twelfth").code == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--context", "/nonexistent"], 64, "There is no Dockerfile in /nonexistent"),
+        (["--build-arg", "x"], 64, "--build-arg x is not KEY=VALUE."),
+        (["--container-tool", "kaniko"], 64, "--container-tool kaniko is none of docker, finch, podman, buildah."),
+        (["--container-tool", "/nonexistent/podman"], 1, "The container tool cannot be used: it is not installed."),
+        (["--name", "a b"], 64, "'a b' must be letters, digits and hyphens, with a letter first"),
+    ],
+)
+def test_an_image_that_cannot_be_made_is_told_before_anything_is_deployed(
+    command: Command, arguments: list[str], code: int, message: str
+) -> None:
+    refused = command("deploy", "--yes", "--name", "early", *arguments)
+    assert (refused.code, command.stacks()) == (code, {})
+    assert message in refused.err
+
+
 def test_a_paused_service_is_not_updated_and_the_command_that_resumes_it_is_told(command: Command) -> None:
     assert command("deploy", "--yes", "--name", "paused", "--image", IMAGE, "--no-verify").code == 0
     arn = outputs(command, "paused-apprunner")["ServiceArn"]

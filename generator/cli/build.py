@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generator.cli.verbs import DONE, FAILED, Layers, Subparsers, add_layer_option, chosen, together, verb
+from generator.cli.verbs import (
+    DONE,
+    FAILED,
+    Layers,
+    Subparsers,
+    add_layer_option,
+    chosen,
+    deployment_name,
+    together,
+    verb,
+)
 from generator.errors import OutputError
 from generator.layers import Layer
 from generator.template import TEMPLATE_BODY_LIMIT
@@ -44,7 +54,10 @@ def add_to(verbs: Subparsers, prog: str) -> None:
     )
     parser.add_argument("--no-lint", dest="lint", action="store_false", help="do not lint; templates only, no policies")
     parser.add_argument(
-        "--name", default="users", help="the policies are for stacks called NAME-LAYER (default: users)"
+        "--name",
+        type=deployment_name,
+        default="users",
+        help="the policies are for stacks called NAME-LAYER (default: users)",
     )
 
 

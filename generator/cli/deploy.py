@@ -55,7 +55,7 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Deploys what is wanted, layer by layer; returns the exit code."""
-    from generator.cli.service import refuse_one_context_for_many, service
+    from generator.cli.service import check_source, service
     from generator.cli.stacks import conversation, requests, stack_name
 
     if not arguments.yes and not sys.stdin.isatty():
@@ -67,8 +67,12 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
         return deploy_reviewed(talk, arguments, held)
     every = of_compute(layers(), arguments)
     wanted = chosen(every, arguments.layer)
-    refuse_one_context_for_many(wanted, arguments)
-    for layer, request in list(requests(every, wanted, arguments)):
+    check_source(wanted, arguments)
+    asked = list(requests(every, wanted, arguments))
+    for layer, request in asked:
+        if one := service(talk, layer, arguments):
+            one.can_be_made(request)
+    for layer, request in asked:
         code = deploy_layer(talk, layer.name, request, arguments, service(talk, layer, arguments))
         # The next layer imports what this one exports: it waits, even where nobody else does.
         if code != DONE:

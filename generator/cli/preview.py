@@ -37,11 +37,11 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Shows the plans and returns the exit code."""
-    from generator.cli.service import refuse_one_context_for_many, service
+    from generator.cli.service import check_source, service
     from generator.cli.stacks import conversation, plan, requests, show, unseen
 
     every = of_compute(layers(), arguments)
-    refuse_one_context_for_many(chosen(every, arguments.layer), arguments)
+    check_source(chosen(every, arguments.layer), arguments)
     wanted = list(requests(every, chosen(every, arguments.layer), arguments))
     talk = conversation(arguments)
     plans = []

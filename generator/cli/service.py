@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from generator import contract
 from generator.compute import Compute, Running
-from generator.context import TAG_LABEL, Context
+from generator.context import TAG_LABEL, TOOLS, Context
 from generator.errors import DeployError, UsageError
 from generator.layers import Layer
 
@@ -29,11 +29,19 @@ def service(talk: Conversation, layer: Layer, arguments: argparse.Namespace) -> 
     return Service(talk, layer.compute, arguments) if layer.compute else None
 
 
-def refuse_one_context_for_many(wanted: Sequence[Layer], arguments: argparse.Namespace) -> None:
-    """Raises UsageError where --context names the source of several services."""
+def check_source(wanted: Sequence[Layer], arguments: argparse.Namespace) -> None:
+    """Raises UsageError for what can be seen to be wrong with the source of an image before anything is deployed."""
+    from generator.cli.stacks import pairs
+
     named = [layer.name for layer in wanted if layer.compute]
     if arguments.context and len(named) > 1:
         raise UsageError(f"--context is the source of one service: choose --layer {' or --layer '.join(named)}.")
+    pairs("--build-arg", arguments.build_arg)
+    if arguments.context and named and not arguments.image:
+        Context(arguments.context).tag()
+    tool = getattr(arguments, "container_tool", None)
+    if tool and Path(tool).name not in TOOLS:
+        raise UsageError(f"--container-tool {tool} is none of {', '.join(TOOLS)}.")
 
 
 class Service:
@@ -64,6 +72,20 @@ class Service:
 
     # Before: the image.
 
+    def can_be_made(self, request: Request) -> None:
+        """Raises UsageError where there is nothing to make an image from, DeployError where nothing can make it.
+
+        Before anything is deployed, since the data layer takes its time. Whether an image is there already can be
+        asked once there is a repository."""
+        from generator.image import tool
+
+        if contract.IMAGE_URI in request.parameters or self._talk.stack(request.stack_name):
+            return
+        self._context().tag()
+        data = self._talk.stack(request.parameters.get(contract.DATA_STACK_NAME, ""))
+        if not (data and self._compute.repository in data.outputs):
+            tool(self._arguments.container_tool)
+
     def previewed(self, request: Request) -> Request:
         """The request with the image that a deployment would run; nothing is built."""
         request = self._as_its_data(request)
@@ -90,6 +112,15 @@ class Service:
         image = publish(self._arguments.container_tool, context, repository, context.tag(), _say)
         return _with_image(request, image)
 
+    def _context(self) -> Context:
+        from generator.cli.stacks import pairs
+
+        return Context(
+            self._arguments.context or Path(self._compute.context),
+            pairs("--build-arg", self._arguments.build_arg),
+            tuple(self._arguments.build_secret),
+        )
+
     def _as_its_data(self, request: Request) -> Request:
         """The request with the data stack's way to log in, unless somebody has named one: the two have to agree."""
         data = self._talk.stack(request.parameters.get(contract.DATA_STACK_NAME, ""))
@@ -101,16 +132,11 @@ class Service:
 
     def _source(self, request: Request) -> tuple[Context, Repository] | None:
         """What the image is made from and where it goes; None where somebody has named an image."""
-        from generator.cli.stacks import pairs
         from generator.image import Repository
 
         if contract.IMAGE_URI in request.parameters:
             return None
-        context = Context(
-            self._arguments.context or Path(self._compute.context),
-            pairs("--build-arg", self._arguments.build_arg),
-            tuple(self._arguments.build_secret),
-        )
+        context = self._context()
         if not context.exists and not self._arguments.context:
             stack = self._talk.stack(request.stack_name)
             image = stack.parameters.get(contract.IMAGE_URI) if stack else None

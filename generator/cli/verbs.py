@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,14 @@ def verb(verbs: Subparsers, name: str, run: Run, *, help: str, description: str,
     return parser
 
 
+def deployment_name(text: str) -> str:
+    """A name that stacks can begin with: letters, digits and hyphens, a letter first (CloudFormation API reference,
+    CreateStack, StackName)."""
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,99}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} must be letters, digits and hyphens, with a letter first")
+    return text
+
+
 def add_layer_option(parser: Any) -> None:
     """The option that narrows a verb."""
     parser.add_argument("--layer", metavar="LAYER", help="only this layer")
@@ -45,7 +54,9 @@ def add_account_options(parser: Any) -> None:
     """The options of every verb that talks to AWS; --region and --profile are the AWS CLI's."""
     add_layer_option(parser)
     add_compute_option(parser)
-    parser.add_argument("--name", default="users", help="stacks are called NAME-LAYER (default: users)")
+    parser.add_argument(
+        "--name", type=deployment_name, default="users", help="stacks are called NAME-LAYER (default: users)"
+    )
     parser.add_argument("--data-stack", metavar="STACK", help="the data layer's stack (default: NAME-data)")
     parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation acts with")
     parser.add_argument("--region", help="as in the AWS CLI")
