@@ -83,22 +83,19 @@ def test_a_password_is_rotated_without_a_failed_request(world: World) -> None:
 def test_an_interrupted_rotation_is_finished_by_beginning_it_again(
     step: str, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from generator.cli import stacks
-
     def interrupted(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
 
-    def clients(*arguments: object) -> list[object]:
-        made = real(*arguments)  # type: ignore[arg-type]
-        for client in made:
-            if hasattr(client, step):
-                setattr(client, step, interrupted)
+    def client(session: boto3.Session, *arguments: object, **named: object) -> object:
+        made = real(session, *arguments, **named)
+        if hasattr(made, step):
+            setattr(made, step, interrupted)
         return made
 
     old = password(world)
-    real = stacks.clients
-    monkeypatch.setattr(stacks, "clients", clients)
-    assert world("rotate", "--yes") == 130
+    real = boto3.Session.client
+    monkeypatch.setattr(boto3.Session, "client", client)
+    assert world("rotate", "--yes") == 130, world.said
     assert world.ask("GET", "/ready") == 200
     monkeypatch.undo()
     world.must("rotate", "--yes")
