@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def test_the_page_is_current() -> None:
 def test_every_example_is_a_command(line: str) -> None:
     words = shlex.split(line.partition(" > ")[0])[2:]
     assert cli._parser().parse_args(words).run
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/tutorial.md", "docs/operations.md", "docs/ci.md", "docs/console.md"]
+)
+def test_every_command_of_a_page_is_one(page: str) -> None:
+    """Verbs and options; alternatives, pipes and comments left out."""
+    lines = re.findall(r"^(?:    - )?(python build\.py\b[^#|>\n]*)", (ROOT / page).read_text(), re.MULTILINE)
+    assert lines
+    for line in lines:
+        words = shlex.split(line)[2:]
+        given = words if words and not words[0].startswith("-") else ["build", *words]
+        assert cli._parser().parse_args(given).run
 
 
 def test_every_verb_has_an_example_and_a_description(capsys: pytest.CaptureFixture[str]) -> None:

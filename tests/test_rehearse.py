@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -32,6 +33,9 @@ from rehearsal.rehearse import FAULTS, table
 from rehearsal.stand_ins import REGISTRY
 
 ROOT = Path(__file__).parents[1]
+
+
+PARTS = ("stand-ins", "preview", "data layer", "image, service, proof", "status", "nothing to change", "destroy")
 
 
 class Run(NamedTuple):
@@ -94,6 +98,14 @@ def test_all_of_it_from_preview_to_destroy(rehearse: Rehearse) -> None:
     assert "has content-" in run.err
     assert "  GET /ready: 200, build content-" in run.out
     assert "apprunner: DescribeService " in run.out
+    # The README's transcript is of such a run: its parts, and what was seen of the service.
+    (shown,) = re.findall(r"\$ make rehearse\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    parts = re.findall(r"^(\w.*?)  +\d+\.\d s  done$", shown, re.MULTILINE)
+    assert parts == [part for part in PARTS if part in parts]
+    assert all(f"\n{part:24} " in run.out for part in parts)
+    facts = re.findall(r"^  (\S.{15}) ", shown, re.MULTILINE)
+    assert len(facts) == 6
+    assert all(f"  {fact} " in run.err for fact in facts)
 
 
 def test_all_of_it_on_another_compute(rehearse: Rehearse) -> None:
