@@ -74,7 +74,8 @@ def rehearse(run: Callable[[list[str]], int], options: Options) -> int:
     if not builder(options) and options.fault in ("build", "push"):
         raise UsageError(f"--fault {options.fault} needs {' or '.join(BUILDERS)}, which builds and pushes.")
     with _ended_in_order(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
-        stack.callback(clear_images)
+        if not options.process:
+            stack.callback(clear_images)
         rehearsal = Rehearsal(run, options, Path(directory))
         rehearsal.play(stack)
         return rehearsal.told()

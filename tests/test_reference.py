@@ -37,9 +37,7 @@ def test_every_example_is_a_command(line: str) -> None:
     assert cli._parser().parse_args(words).run
 
 
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/tutorial.md", "docs/operations.md", "docs/ci.md", "docs/console.md"]
-)
+@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/operations.md", "docs/ci.md"])
 def test_every_command_of_a_page_is_one(page: str) -> None:
     """Verbs and options; alternatives, pipes and comments left out."""
     lines = re.findall(r"^(?:    - )?(python build\.py\b[^#|>\n]*)", (ROOT / page).read_text(), re.MULTILINE)
