@@ -15,14 +15,17 @@ import asyncio
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from rehearsal.cluster import ADDRESS, HOST, Cluster, Node, Tls
 from tests.sigv4 import ALGORITHM, signature
+
+T = TypeVar("T")
 
 EXPIRY = 900
 REFUSED = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
@@ -116,7 +119,7 @@ class StandIn:
         self._thread.join()
         self._loop.close()
 
-    def _call(self, coroutine):  # type: ignore[no-untyped-def]
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(20)
 
     async def _listen(self, number: int) -> asyncio.Server:

@@ -43,6 +43,7 @@ from generator.parts.service_inputs import (
     dashboard_url,
     https_url,
     image_uri,
+    size,
     size_rules,
     web_acl_arn,
 )
@@ -352,29 +353,13 @@ def _private_ingress(data: Data, service_arn: AWSHelperFn, prefix: str) -> Priva
 
 
 def _inputs(prefix: str) -> ServiceInputs:
-    cpu = Input(
-        Parameter(
-            f"{prefix}Cpu",
-            Type="String",
-            Default="1024",
-            AllowedValues=list(SIZES),
-            Description="CPU of an instance, in units of which 1024 are one vCPU.",
-        ),
-        group=SIZE_GROUP,
-        label="CPU",
-    )
-    memory = Input(
-        Parameter(
-            f"{prefix}Memory",
-            Type="String",
-            Default="2048",
-            AllowedValues=sorted({size for sizes in SIZES.values() for size in sizes}, key=int),
-            Description="Memory of an instance, in MB. Each CPU size takes "
-            + "; ".join(f"{units}: {', '.join(sizes)}" for units, sizes in SIZES.items())
-            + ".",
-        ),
-        group=SIZE_GROUP,
-        label="Memory (MB)",
+    cpu, memory = size(
+        prefix,
+        "CPU of an instance, in units of which 1024 are one vCPU.",
+        "Memory of an instance, in MB. Each CPU size takes "
+        + "; ".join(f"{units}: {', '.join(sizes)}" for units, sizes in SIZES.items())
+        + ".",
+        SIZES,
     )
     return ServiceInputs(
         image_uri=image_uri(prefix),

@@ -23,6 +23,7 @@ from generator.parts.service_inputs import (
     dashboard_url,
     https_url,
     image_uri,
+    size,
     size_rules,
     web_acl_arn,
 )
@@ -253,29 +254,13 @@ def _connection(data: TaskData, prefix: str) -> TaskConnection:
 
 
 def _inputs(prefix: str) -> TaskInputs:
-    cpu = Input(
-        Parameter(
-            f"{prefix}Cpu",
-            Type="String",
-            Default="1024",
-            AllowedValues=list(SIZES),
-            Description="CPU of a task, in units; 1024 are one vCPU.",
-        ),
-        group=SIZE_GROUP,
-        label="CPU",
-    )
-    memory = Input(
-        Parameter(
-            f"{prefix}Memory",
-            Type="String",
-            Default="2048",
-            AllowedValues=sorted({size for sizes in SIZES.values() for size in sizes}, key=int),
-            Description="Memory of a task, in MB. Each CPU size takes "
-            + "; ".join(f"{units}: {sizes[0]} to {sizes[-1]}" for units, sizes in SIZES.items())
-            + ".",
-        ),
-        group=SIZE_GROUP,
-        label="Memory (MB)",
+    cpu, memory = size(
+        prefix,
+        "CPU of a task, in units; 1024 are one vCPU.",
+        "Memory of a task, in MB. Each CPU size takes "
+        + "; ".join(f"{units}: {sizes[0]} to {sizes[-1]}" for units, sizes in SIZES.items())
+        + ".",
+        SIZES,
     )
 
     def count(name: str, label: str, default: int, least: int, most: int, description: str) -> Input:

@@ -47,6 +47,28 @@ def web_acl_arn(prefix: str, description: str = "The WAF web ACL in front of the
     )
 
 
+def size(prefix: str, cpu: str, memory: str, sizes: Mapping[str, tuple[str, ...]]) -> tuple[Input, Input]:
+    """CPU units and MB of memory, described as `cpu` and `memory`; `sizes` are those that go together."""
+    return (
+        Input(
+            Parameter(f"{prefix}Cpu", Type="String", Default="1024", AllowedValues=list(sizes), Description=cpu),
+            group=SIZE_GROUP,
+            label="CPU",
+        ),
+        Input(
+            Parameter(
+                f"{prefix}Memory",
+                Type="String",
+                Default="2048",
+                AllowedValues=sorted({megabytes for each in sizes.values() for megabytes in each}, key=int),
+                Description=memory,
+            ),
+            group=SIZE_GROUP,
+            label="Memory (MB)",
+        ),
+    )
+
+
 def size_rules(prefix: str, cpu: Input, memory: Input, sizes: Mapping[str, tuple[str, ...]]) -> tuple[Rule, ...]:
     """A rule for each CPU size, that it comes with one of its memory sizes."""
     return tuple(
