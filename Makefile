@@ -68,7 +68,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/build.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	@$(PIP_INSTALL) --editable '.[lint]'
+	@$(PIP_INSTALL) --editable '.[deploy,lint]'
 	@touch $@
 
 $(VENV)/serve.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
