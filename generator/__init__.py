@@ -29,7 +29,8 @@ from generator.layers import (
 from generator.parts.apprunner import AppRunner, app_runner
 from generator.parts.data import Data, ImportedData, TaskData, imported_data
 from generator.parts.ecs_express import EcsExpress, ecs_express
-from generator.parts.memorydb import MemoryDB, User, memorydb, user
+from generator.parts.memorydb import MemoryDB, memorydb
+from generator.parts.memorydb_user import User, user
 from generator.parts.network import (
     ExistingNetwork,
     Network,
@@ -37,10 +38,10 @@ from generator.parts.network import (
     existing_network,
     network,
     place_exports,
-    supported_region,
 )
 from generator.parts.registry import Repository, repository
 from generator.parts.task_endpoints import TaskEndpoints, task_endpoints
+from generator.parts.zones import supported_region
 from generator.settings import Settings
 from generator.template import (
     Condition,

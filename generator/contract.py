@@ -50,6 +50,8 @@ FINAL_SNAPSHOT_LABEL = "final"
 AUTHENTICATION = "Authentication"
 PASSWORD = "password"
 IAM = "iam"
+# Of letters and digits, because MemoryDB refuses , " / and @ in a password.
+PASSWORD_LENGTH = 64
 
 # Parameters of a compute layer that have no default.
 DATA_STACK_NAME = "DataStackName"

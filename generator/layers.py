@@ -10,10 +10,12 @@ from generator.compute_ecs import EcsExpressCompute
 from generator.parts.apprunner import app_runner
 from generator.parts.data import imported_data
 from generator.parts.ecs_express import ecs_express
-from generator.parts.memorydb import memorydb, user
-from generator.parts.network import network, place_exports, supported_region
+from generator.parts.memorydb import memorydb
+from generator.parts.memorydb_user import user
+from generator.parts.network import network, place_exports
 from generator.parts.registry import repository
 from generator.parts.task_endpoints import task_endpoints
+from generator.parts.zones import supported_region
 from generator.settings import Settings
 from generator.template import Part, assemble, render
 

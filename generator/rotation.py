@@ -16,17 +16,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from generator.contract import PASSWORD_LENGTH
 from generator.deploy import explained
 from generator.errors import DeployError
 
-CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
-# As the template makes the first: letters and digits, because MemoryDB refuses , " / and @.
-PASSWORD_LENGTH = 64
+USER = "AWS::MemoryDB::User"
+CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 PAUSE_SECONDS = 2.0
 ACTIVE_MINUTES = 15
-
-
-USER = "AWS::MemoryDB::User"
 
 
 def refuse_meanwhile(stack_name: str, user_names: Iterable[str], memorydb: Any) -> None:

@@ -11,8 +11,7 @@ from typing import Literal, get_args
 
 from generator.errors import SettingsError
 
-Nat = Literal["none", "one", "per-zone"]
-TaskEndpoints = Literal["none", "one", "per-zone"]
+Spread = Literal["none", "one", "per-zone"]
 
 ZONES = (2, 3)
 VPC_PREFIX_LENGTHS = (16, 24)
@@ -40,11 +39,11 @@ class Settings:
     """
 
     zones: int = 2
-    nat: Nat = "none"
+    nat: Spread = "none"
     vpc_cidr: str = "10.0.0.0/16"
     flow_logs: bool = True
     private_ingress: bool = False
-    task_endpoints: TaskEndpoints = "none"
+    task_endpoints: Spread = "none"
     auto_minor_version_upgrade: bool = True
 
     def __post_init__(self) -> None:
@@ -54,9 +53,9 @@ class Settings:
                 raise SettingsError(field=field.name, value=value, expected="it must be True or False")
         if type(self.zones) is not int or self.zones not in ZONES:
             raise SettingsError(field="zones", value=self.zones, expected="it must be 2 or 3")
-        for name, choices in (("nat", get_args(Nat)), ("task_endpoints", get_args(TaskEndpoints))):
+        for name in ("nat", "task_endpoints"):
             value = getattr(self, name)
-            if value not in choices:
+            if value not in get_args(Spread):
                 raise SettingsError(field=name, value=value, expected='it must be "none", "one" or "per-zone"')
         self._check_vpc_cidr()
 

@@ -14,10 +14,12 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 from troposphere import (
     AWSHelperFn,
     AWSObject,
+    Equals,
     Export,
     FindInMap,
     GenericHelperFn,
     If,
+    Not,
     NoValue,
     Output,
     Parameter,
@@ -49,6 +51,10 @@ class Input:
     def ref(self) -> AWSHelperFn:
         """The parameter's value."""
         return self.parameter.ref()
+
+    def given(self, condition: str) -> Condition:
+        """A condition of that name: the parameter is not empty."""
+        return Condition(condition, Not(Equals(self.ref(), "")))
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,23 @@ class Rule:
     assertion: AWSHelperFn
     sentence: str
     when: AWSHelperFn | None = None
+
+
+def whole_number(name: str, *, default: int, least: int, most: int, description: str, group: str, label: str) -> Input:
+    """A parameter that takes a whole number from `least` to `most`."""
+    return Input(
+        Parameter(
+            name,
+            Type="Number",
+            Default=default,
+            MinValue=least,
+            MaxValue=most,
+            ConstraintDescription=f"A whole number from {least} to {most}.",
+            Description=description,
+        ),
+        group,
+        label,
+    )
 
 
 Element: TypeAlias = AWSObject | Output | Parameter | Input | Condition | Table | Rule

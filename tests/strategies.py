@@ -8,15 +8,14 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from generator.settings import Nat, Settings, TaskEndpoints
+from generator.settings import Settings, Spread
 
-NATS: tuple[Nat, ...] = get_args(Nat)
-TASK_ENDPOINTS: tuple[TaskEndpoints, ...] = get_args(TaskEndpoints)
+SPREADS: tuple[Spread, ...] = get_args(Spread)
 
 SHAPES = [
     Settings(zones=zones, nat=nat, flow_logs=flow_logs, private_ingress=private_ingress, task_endpoints=endpoints)
     for zones, nat, flow_logs, private_ingress, endpoints in product(
-        (2, 3), NATS, (True, False), (True, False), TASK_ENDPOINTS[::2]
+        (2, 3), SPREADS, (True, False), (True, False), SPREADS[::2]
     )
 ]
 """One Settings for each combination that changes which resources there are."""
@@ -37,10 +36,10 @@ vpc_cidrs = st.builds(
 all_settings = st.builds(
     Settings,
     zones=st.sampled_from((2, 3)),
-    nat=st.sampled_from(NATS),
+    nat=st.sampled_from(SPREADS),
     vpc_cidr=vpc_cidrs,
     flow_logs=st.booleans(),
     private_ingress=st.booleans(),
-    task_endpoints=st.sampled_from(TASK_ENDPOINTS),
+    task_endpoints=st.sampled_from(SPREADS),
     auto_minor_version_upgrade=st.booleans(),
 )

@@ -21,7 +21,7 @@ from generator.cli.verbs import together
 from generator.compute import Running
 from generator.layers import Layer, all_layers
 from generator.parts.data import imported_data
-from generator.parts.service_inputs import image_uri
+from generator.parts.service import image_uri
 from generator.policies import documents
 from generator.template import Input
 from rehearsal.emulator import ACCOUNT, REGION, Emulator, emulator

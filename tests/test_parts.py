@@ -15,7 +15,9 @@ from generator.layers import default_layers
 from generator.parts.addresses import private_blocks, public_blocks
 from generator.parts.apprunner import SIZES, app_runner
 from generator.parts.data import imported_data
-from generator.parts.memorydb import MAX_REPLICAS, MAX_SHARDS, access_string, memorydb, stack_name_of, user
+from generator.parts.memorydb import MAX_REPLICAS, MAX_SHARDS, memorydb
+from generator.parts.memorydb_user import access_string, user
+from generator.parts.names import stack_name_of
 from generator.parts.network import existing_network, network, place_exports
 from generator.parts.registry import repository
 from generator.settings import Settings

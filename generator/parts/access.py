@@ -1,17 +1,16 @@
 """Who may do what: the KMS key and IAM statements, each as narrow as AWS lets it be.
 
-What only tasks of Amazon ECS need is in task_access.
+What only one kind of compute needs is in apprunner_access and ecs_access.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from awacs import aws, ecr, kms, logs, memorydb, secretsmanager, sns, sts
-from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Not, Parameter, Sub, iam
+from awacs import aws, kms, logs, memorydb, secretsmanager, sns, sts
+from troposphere import AccountId, AWSHelperFn, GetAtt, Parameter, Sub, iam
 from troposphere import logs as cloudwatch_logs
 
-from generator.parts.authentication import Authentication
 from generator.template import Condition, Input, why
 
 POLICY_VERSION = "2012-10-17"
@@ -27,13 +26,6 @@ class KmsKey:
     def choose(self, value: object) -> AWSHelperFn:
         """`value` with a customer-managed key, nothing without."""
         return self.given.choose(value)
-
-
-@dataclass(frozen=True)
-class FlowLogRole:
-    """The role that VPC Flow Logs writes with."""
-
-    role: iam.Role
 
 
 def kms_key() -> KmsKey:
@@ -53,100 +45,42 @@ def kms_key() -> KmsKey:
         group="Encryption",
         label="KMS key ARN",
     )
-    return KmsKey(arn, Condition("HasKmsKey", Not(Equals(arn.ref(), ""))))
+    return KmsKey(arn, arn.given("HasKmsKey"))
 
 
-def flow_log_role(logical_id: str, log_group: cloudwatch_logs.LogGroup) -> FlowLogRole:
+def flow_log_role(logical_id: str, log_group: cloudwatch_logs.LogGroup) -> iam.Role:
     """A role for flow logs of this account, which may write to one log group.
 
     Source: VPC user guide, "IAM role for publishing flow logs to CloudWatch Logs".
     """
-    return FlowLogRole(
-        iam.Role(
-            logical_id,
-            Metadata=why("Writes one log group, for flow logs of this account only"),
-            AssumeRolePolicyDocument=trust(
-                "vpc-flow-logs.amazonaws.com",
-                aws.Condition(
-                    [
-                        aws.StringEquals({"aws:SourceAccount": AccountId}),
-                        aws.ArnLike(
-                            {
-                                "aws:SourceArn": Sub(
-                                    "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*"
-                                )
-                            }
-                        ),
-                    ]
-                ),
-            ),
-            Policies=[
-                policy(
-                    "write-flow-log",
-                    aws.Statement(
-                        Effect=aws.Allow,
-                        Action=[logs.CreateLogStream, logs.DescribeLogStreams, logs.PutLogEvents],
-                        # The attribute ends in ":*", which covers the group's streams.
-                        Resource=[GetAtt(log_group, "Arn")],
-                    ),
-                )
-            ],
-        )
-    )
-
-
-def image_access_role(logical_id: str, repository_arn: AWSHelperFn) -> iam.Role:
-    """The role App Runner pulls the image with, from one repository.
-
-    Source: App Runner developer guide, "How App Runner works with IAM", access role. It shows no condition on
-    the trust, and aws:SourceAccount is not documented for this principal, so there is none.
-    """
     return iam.Role(
         logical_id,
-        Metadata=why("App Runner pulls from this repository only; its login token cannot be limited to one"),
-        AssumeRolePolicyDocument=trust("build.apprunner.amazonaws.com"),
+        Metadata=why("Writes one log group, for flow logs of this account only"),
+        AssumeRolePolicyDocument=trust(
+            "vpc-flow-logs.amazonaws.com",
+            aws.Condition(
+                [
+                    aws.StringEquals({"aws:SourceAccount": AccountId}),
+                    aws.ArnLike(
+                        {
+                            "aws:SourceArn": Sub(
+                                "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*"
+                            )
+                        }
+                    ),
+                ]
+            ),
+        ),
         Policies=[
             policy(
-                "pull-image",
+                "write-flow-log",
                 aws.Statement(
                     Effect=aws.Allow,
-                    Action=[
-                        ecr.BatchCheckLayerAvailability,
-                        ecr.BatchGetImage,
-                        ecr.DescribeImages,
-                        ecr.GetDownloadUrlForLayer,
-                    ],
-                    Resource=[repository_arn],
+                    Action=[logs.CreateLogStream, logs.DescribeLogStreams, logs.PutLogEvents],
+                    # The attribute ends in ":*", which covers the group's streams.
+                    Resource=[GetAtt(log_group, "Arn")],
                 ),
-                # GetAuthorizationToken takes no resource: Service Authorization Reference, Amazon ECR.
-                aws.Statement(Effect=aws.Allow, Action=[ecr.GetAuthorizationToken], Resource=["*"]),
             )
-        ],
-    )
-
-
-def instance_role(
-    logical_id: str,
-    login: Authentication,
-    key: KmsKey,
-    *,
-    password_secret_arn: AWSHelperFn,
-    cluster_arn: AWSHelperFn,
-    user_arn: AWSHelperFn,
-) -> iam.Role:
-    """The role of the running service. With a password it may read one secret, and decrypt it where a key is given;
-    with IAM it may connect to one cluster as one user.
-
-    Sources: App Runner developer guide, "Referencing environment variables", permissions; MemoryDB developer guide,
-    "Authenticating with IAM": memorydb:Connect wants both ARNs.
-    """
-    return iam.Role(
-        logical_id,
-        Metadata=why("The running service may read its password, or else connect as its user, and nothing else"),
-        AssumeRolePolicyDocument=trust("tasks.apprunner.amazonaws.com"),
-        Policies=[
-            login.with_password(read_password(password_secret_arn), connect(cluster_arn, user_arn)),
-            login.with_password(decrypt_password(password_secret_arn, key)),
         ],
     )
 

@@ -1,10 +1,8 @@
-"""How a VPC's block is cut into subnets, and how what has no name of its own is tagged."""
+"""How a VPC's block is cut into subnets."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Network
-
-from troposphere import Sub, Tags
 
 LETTERS = "ABC"
 """What tells the zones' resources apart: PrivateSubnetA, PrivateSubnetB, PrivateSubnetC."""
@@ -18,11 +16,6 @@ def private_blocks(vpc_cidr: str) -> tuple[str, str, str]:
 def public_blocks(vpc_cidr: str) -> tuple[str, str, str]:
     """The fifth, sixth and seventh of the eight equal blocks of a VPC; the fourth and eighth stay free."""
     return _blocks(vpc_cidr, 4)
-
-
-def named(name: str) -> Tags:
-    """The tag that EC2's console shows as a name; `name` may hold ${AWS::StackName}."""
-    return Tags(Name=Sub(name))
 
 
 def _blocks(vpc_cidr: str, first: int) -> tuple[str, str, str]:

@@ -1,4 +1,4 @@
-"""The App Runner service, its roles, its way into the VPC, and optionally its private way in.
+"""The App Runner service, its parameters, and its way into the VPC.
 
 Limits: App Runner API reference, CreateService and CreateAutoScalingConfiguration.
 """
@@ -6,49 +6,21 @@ Limits: App Runner API reference, CreateService and CreateAutoScalingConfigurati
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from troposphere import (
-    AWSHelperFn,
-    Equals,
-    GetAtt,
-    Not,
-    Output,
-    Parameter,
-    Region,
-    Select,
-    Split,
-    Sub,
-    cloudwatch,
-    ec2,
-    iam,
-    wafv2,
-)
+from troposphere import AWSHelperFn, GetAtt, Output, Region, Select, Split, Sub, cloudwatch, ec2, iam
 from troposphere import apprunner as aws_apprunner
 
 from generator import contract
-from generator.parts.access import KmsKey, image_access_role, instance_role, kms_key
+from generator.parts.access import KmsKey, kms_key
+from generator.parts.apprunner_access import image_access_role, instance_role
+from generator.parts.apprunner_observability import AppRunnerAlarms, app_runner_alarms, app_runner_dashboard
 from generator.parts.authentication import Authentication, authentication
 from generator.parts.data import Data
-from generator.parts.network import nowhere
-from generator.parts.observability import (
-    AppRunnerAlarms,
-    Notifications,
-    app_runner_alarms,
-    dashboard,
-    notifications,
-)
-from generator.parts.service_inputs import (
-    SIZE_GROUP,
-    dashboard_url,
-    https_url,
-    image_uri,
-    size,
-    size_rules,
-    web_acl_arn,
-)
+from generator.parts.observability import Notifications, notifications
+from generator.parts.private_ingress import PrivateIngress, private_ingress
+from generator.parts.service import SIZE_GROUP, Size, WebAcl, dashboard_url, https_url, image_uri, size, web_acl
 from generator.settings import Settings
-from generator.template import Condition, Input, Rule, why
+from generator.template import Input, whole_number, why
 
 SIZES = {
     "256": ("512", "1024"),
@@ -68,13 +40,10 @@ class ServiceInputs:
     """The parameters of the service."""
 
     image_uri: Input
-    cpu: Input
-    memory: Input
+    size: Size
     min_size: Input
     max_size: Input
     concurrency: Input
-    web_acl_arn: Input
-    sizes: tuple[Rule, ...]
 
 
 @dataclass(frozen=True)
@@ -87,24 +56,12 @@ class Connection:
 
 
 @dataclass(frozen=True)
-class PrivateIngress:
-    """The only way to a private service: an endpoint in the VPC that answers the members of one security group."""
-
-    client_group: ec2.SecurityGroup
-    client_egress: ec2.SecurityGroupEgress
-    endpoint_group: ec2.SecurityGroup
-    endpoint_ingress: ec2.SecurityGroupIngress
-    endpoint: ec2.VPCEndpoint
-    connection: aws_apprunner.VpcIngressConnection
-    client_group_output: Output
-
-
-@dataclass(frozen=True)
 class AppRunner:
     """An App Runner service that talks to one MemoryDB cluster as one user."""
 
     data: tuple[Input, ...]
     inputs: ServiceInputs
+    web_acl: WebAcl
     authentication: Authentication
     key: KmsKey
     access_role: iam.Role
@@ -112,8 +69,6 @@ class AppRunner:
     connection: Connection
     scaling: aws_apprunner.AutoScalingConfiguration
     service: aws_apprunner.Service
-    has_web_acl: Condition
-    web_acl: wafv2.WebACLAssociation
     private_ingress: PrivateIngress | None
     notifications: Notifications
     alarms: AppRunnerAlarms
@@ -177,7 +132,7 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
             ),
         ),
         InstanceConfiguration=aws_apprunner.InstanceConfiguration(
-            Cpu=inputs.cpu.ref(), Memory=inputs.memory.ref(), InstanceRoleArn=GetAtt(role, "Arn")
+            Cpu=inputs.size.cpu.ref(), Memory=inputs.size.memory.ref(), InstanceRoleArn=GetAtt(role, "Arn")
         ),
         AutoScalingConfigurationArn=GetAtt(scaling, "AutoScalingConfigurationArn"),
         HealthCheckConfiguration=aws_apprunner.HealthCheckConfiguration(
@@ -200,14 +155,16 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
     # The service's name has no attribute of its own: arn:…:service/<name>/<id>.
     service_name = Select(1, Split("/", service_arn))
     service_id = GetAtt(service, "ServiceId")
-    has_web_acl = Condition(f"{prefix}HasWebAcl", Not(Equals(inputs.web_acl_arn.ref(), "")))
-    private_ingress = _private_ingress(data, service_arn, prefix) if settings.private_ingress else None
-    host = GetAtt(private_ingress.connection, "DomainName") if private_ingress else GetAtt(service, "ServiceUrl")
+    ingress = private_ingress(data, service_arn, prefix) if settings.private_ingress else None
+    host = GetAtt(ingress.connection, "DomainName") if ingress else GetAtt(service, "ServiceUrl")
     notify = notifications(prefix)
-    board = dashboard(service_name=service_name, service_id=service_id, cluster_name=data.cluster_name, prefix=prefix)
+    board = app_runner_dashboard(
+        service_name=service_name, service_id=service_id, cluster_name=data.cluster_name, prefix=prefix
+    )
     return AppRunner(
         data.inputs,
         inputs,
+        web_acl(prefix, service_arn),
         login,
         key,
         access_role,
@@ -215,15 +172,7 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
         connection,
         scaling,
         service,
-        has_web_acl,
-        wafv2.WebACLAssociation(
-            f"{prefix}WebAclAssociation",
-            Metadata=why("In front of the service, whose API has no authentication"),
-            Condition=has_web_acl.name,
-            ResourceArn=service_arn,
-            WebACLArn=inputs.web_acl_arn.ref(),
-        ),
-        private_ingress,
+        ingress,
         notify,
         app_runner_alarms(
             notify,
@@ -287,123 +236,42 @@ def _connection(data: Data, settings: Settings, prefix: str) -> Connection:
     )
 
 
-def _private_ingress(data: Data, service_arn: AWSHelperFn, prefix: str) -> PrivateIngress:
-    client_group = ec2.SecurityGroup(
-        f"{prefix}ClientSecurityGroup",
-        Metadata=why("Members may call the service; the endpoint knows no other caller"),
-        GroupDescription="Members may call the App Runner service",
-        VpcId=data.vpc_id,
-        SecurityGroupEgress=[nowhere()],
-    )
-    endpoint_group = ec2.SecurityGroup(
-        f"{prefix}EndpointSecurityGroup",
-        Metadata=why("App Runner takes no endpoint policy: this group is the access control"),
-        GroupDescription="The App Runner service: takes HTTPS from the group of its clients, sends nothing",
-        VpcId=data.vpc_id,
-        SecurityGroupEgress=[nowhere()],
-    )
-    client_group_id, endpoint_group_id = GetAtt(client_group, "GroupId"), GetAtt(endpoint_group, "GroupId")
-    https: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
-    endpoint = ec2.VPCEndpoint(
-        f"{prefix}ServiceEndpoint",
-        Metadata=why("The private service's way in, in every zone of the cluster"),
-        ServiceName=Sub("com.amazonaws.${AWS::Region}.apprunner.requests"),
-        VpcEndpointType="Interface",
-        VpcId=data.vpc_id,
-        SubnetIds=data.private_subnet_ids,
-        SecurityGroupIds=[endpoint_group_id],
-        # The service's own domain name resolves through the VpcIngressConnection (App Runner developer guide,
-        # "Enabling private endpoint for incoming traffic").
-        PrivateDnsEnabled=False,
-    )
-    return PrivateIngress(
-        client_group,
-        ec2.SecurityGroupEgress(
-            f"{prefix}ClientEgress",
-            Metadata=why("Clients to endpoint, by group"),
-            GroupId=client_group_id,
-            DestinationSecurityGroupId=endpoint_group_id,
-            Description="The App Runner service",
-            **https,
-        ),
-        endpoint_group,
-        ec2.SecurityGroupIngress(
-            f"{prefix}EndpointIngress",
-            Metadata=why("Endpoint from clients, by group"),
-            GroupId=endpoint_group_id,
-            SourceSecurityGroupId=client_group_id,
-            Description="Clients of the App Runner service",
-            **https,
-        ),
-        endpoint,
-        aws_apprunner.VpcIngressConnection(
-            f"{prefix}VpcIngressConnection",
-            Metadata=why("Ties the service to the endpoint and gives it its private domain name"),
-            ServiceArn=service_arn,
-            IngressVpcConfiguration=aws_apprunner.IngressVpcConfiguration(
-                VpcId=data.vpc_id, VpcEndpointId=endpoint.ref()
-            ),
-        ),
-        Output(
-            f"{prefix}ClientSecurityGroupId",
-            Description="Attach this security group to whatever in the VPC calls the service.",
-            Value=client_group_id,
-        ),
-    )
-
-
 def _inputs(prefix: str) -> ServiceInputs:
-    cpu, memory = size(
-        prefix,
-        "CPU of an instance, in units of which 1024 are one vCPU.",
-        "Memory of an instance, in MB. Each CPU size takes "
-        + "; ".join(f"{units}: {', '.join(sizes)}" for units, sizes in SIZES.items())
-        + ".",
-        SIZES,
-    )
     return ServiceInputs(
         image_uri=image_uri(prefix),
-        cpu=cpu,
-        memory=memory,
-        min_size=Input(
-            Parameter(
-                f"{prefix}MinSize",
-                Type="Number",
-                Default=1,
-                MinValue=1,
-                MaxValue=MAX_INSTANCES,
-                ConstraintDescription=f"A whole number from 1 to {MAX_INSTANCES}.",
-                Description="How many instances are always ready; their memory is paid for. At most MaxSize.",
-            ),
+        size=size(
+            prefix,
+            "CPU of an instance, in units of which 1024 are one vCPU.",
+            "Memory of an instance, in MB. Each CPU size takes "
+            + "; ".join(f"{units}: {', '.join(sizes)}" for units, sizes in SIZES.items())
+            + ".",
+            SIZES,
+        ),
+        min_size=whole_number(
+            f"{prefix}MinSize",
+            default=1,
+            least=1,
+            most=MAX_INSTANCES,
+            description="How many instances are always ready; their memory is paid for. At most MaxSize.",
             group=SIZE_GROUP,
             label="Instances, at least",
         ),
-        max_size=Input(
-            Parameter(
-                f"{prefix}MaxSize",
-                Type="Number",
-                Default=5,
-                MinValue=1,
-                MaxValue=MAX_INSTANCES,
-                ConstraintDescription=f"A whole number from 1 to {MAX_INSTANCES}.",
-                Description="How many instances serve requests at most.",
-            ),
+        max_size=whole_number(
+            f"{prefix}MaxSize",
+            default=5,
+            least=1,
+            most=MAX_INSTANCES,
+            description="How many instances serve requests at most.",
             group=SIZE_GROUP,
             label="Instances, at most",
         ),
-        concurrency=Input(
-            Parameter(
-                f"{prefix}MaxConcurrency",
-                Type="Number",
-                Default=100,
-                MinValue=1,
-                MaxValue=MAX_CONCURRENCY,
-                ConstraintDescription=f"A whole number from 1 to {MAX_CONCURRENCY}.",
-                Description="How many requests an instance takes at once before another one is added.",
-            ),
+        concurrency=whole_number(
+            f"{prefix}MaxConcurrency",
+            default=100,
+            least=1,
+            most=MAX_CONCURRENCY,
+            description="How many requests an instance takes at once before another one is added.",
             group=SIZE_GROUP,
             label="Requests at once per instance",
         ),
-        web_acl_arn=web_acl_arn(prefix),
-        sizes=size_rules(prefix, cpu, memory, SIZES),
     )

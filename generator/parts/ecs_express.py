@@ -9,26 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import AWSHelperFn, Equals, GetAtt, Not, Output, Parameter, Region, Sub, cloudwatch, ec2, iam, wafv2
+from troposphere import AWSHelperFn, GetAtt, Output, Region, Sub, cloudwatch, ec2, iam
 from troposphere import ecs as aws_ecs
 
 from generator import contract
 from generator.parts.access import KmsKey, kms_key
 from generator.parts.authentication import Authentication, authentication
 from generator.parts.data import TaskData
+from generator.parts.ecs_access import execution_role, infrastructure_role, task_role
 from generator.parts.ecs_observability import EcsAlarms, ecs_alarms, ecs_dashboard, ecs_metrics, load_balancer_arn
 from generator.parts.observability import LogGroup, Notifications, log_group, notifications
-from generator.parts.service_inputs import (
-    SIZE_GROUP,
-    dashboard_url,
-    https_url,
-    image_uri,
-    size,
-    size_rules,
-    web_acl_arn,
-)
-from generator.parts.task_access import execution_role, infrastructure_role, task_role
-from generator.template import Condition, Input, Rule, why
+from generator.parts.service import SIZE_GROUP, Size, WebAcl, dashboard_url, https_url, image_uri, size, web_acl
+from generator.template import Input, whole_number, why
 
 
 def _megabytes(least: int, most: int) -> tuple[str, ...]:
@@ -55,13 +47,10 @@ class TaskInputs:
     """The parameters of the service."""
 
     image_uri: Input
-    cpu: Input
-    memory: Input
+    size: Size
     min_size: Input
     max_size: Input
     cpu_target: Input
-    web_acl_arn: Input
-    sizes: tuple[Rule, ...]
 
 
 @dataclass(frozen=True)
@@ -79,6 +68,7 @@ class EcsExpress:
 
     data: tuple[Input, ...]
     inputs: TaskInputs
+    web_acl: WebAcl
     authentication: Authentication
     key: KmsKey
     log: LogGroup
@@ -87,8 +77,6 @@ class EcsExpress:
     task_role: iam.Role
     connection: TaskConnection
     service: aws_ecs.ExpressGatewayService
-    has_web_acl: Condition
-    web_acl: wafv2.WebACLAssociation
     notifications: Notifications
     alarms: EcsAlarms
     dashboard: cloudwatch.Dashboard
@@ -125,8 +113,8 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
         ExecutionRoleArn=GetAtt(execution, "Arn"),
         TaskRoleArn=GetAtt(task, "Arn"),
         # Both, because the documented defaults disagree: 256 and 512 in the schema, 1024 and 2048 in the guide.
-        Cpu=inputs.cpu.ref(),
-        Memory=inputs.memory.ref(),
+        Cpu=inputs.size.cpu.ref(),
+        Memory=inputs.size.memory.ref(),
         HealthCheckPath=contract.HEALTH_PATH,
         NetworkConfiguration=aws_ecs.ExpressGatewayServiceNetworkConfiguration(
             Subnets=data.task_subnet_ids, SecurityGroups=[GetAtt(connection.security_group, "GroupId")]
@@ -157,13 +145,18 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
             MaxTaskCount=inputs.max_size.ref(),
         ),
     )
-    has_web_acl = Condition(f"{prefix}HasWebAcl", Not(Equals(inputs.web_acl_arn.ref(), "")))
     notify = notifications(prefix)
     metrics = ecs_metrics(service)
     board = ecs_dashboard(metrics, cluster_name=data.cluster_name, prefix=prefix)
     return EcsExpress(
         data.inputs,
         inputs,
+        web_acl(
+            prefix,
+            load_balancer_arn(service),
+            "The WAF web ACL in front of the service, on the load balancer that it shares with other Express services "
+            "of the VPC: give them the same.",
+        ),
         login,
         key,
         log,
@@ -172,14 +165,6 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
         task,
         connection,
         service,
-        has_web_acl,
-        wafv2.WebACLAssociation(
-            f"{prefix}WebAclAssociation",
-            Metadata=why("In front of the service, whose API has no authentication"),
-            Condition=has_web_acl.name,
-            ResourceArn=load_balancer_arn(service),
-            WebACLArn=inputs.web_acl_arn.ref(),
-        ),
         notify,
         ecs_alarms(notify, metrics, prefix=prefix),
         board,
@@ -254,56 +239,42 @@ def _connection(data: TaskData, prefix: str) -> TaskConnection:
 
 
 def _inputs(prefix: str) -> TaskInputs:
-    cpu, memory = size(
-        prefix,
-        "CPU of a task, in units; 1024 are one vCPU.",
-        "Memory of a task, in MB. Each CPU size takes "
-        + "; ".join(f"{units}: {sizes[0]} to {sizes[-1]}" for units, sizes in SIZES.items())
-        + ".",
-        SIZES,
-    )
-
-    def count(name: str, label: str, default: int, least: int, most: int, description: str) -> Input:
-        return Input(
-            Parameter(
-                f"{prefix}{name}",
-                Type="Number",
-                Default=default,
-                MinValue=least,
-                MaxValue=most,
-                ConstraintDescription=f"A whole number from {least} to {most}.",
-                Description=description,
-            ),
-            group=SIZE_GROUP,
-            label=label,
-        )
-
     return TaskInputs(
         image_uri=image_uri(prefix),
-        cpu=cpu,
-        memory=memory,
-        min_size=count(
-            "MinSize",
-            "Tasks, at least",
-            1,
-            1,
-            MAX_TASKS,
-            "How many tasks always run and are paid for. At most MaxSize.",
-        ),
-        max_size=count("MaxSize", "Tasks, at most", 5, 1, MAX_TASKS, "How many tasks serve requests at most."),
-        # Below the alarm's 90 %, or scaling would keep the alarm on.
-        cpu_target=count(
-            "CpuTarget",
-            "Average CPU aimed at (%)",
-            60,
-            10,
-            80,
-            "The average CPU of the tasks, in percent, that scaling aims at.",
-        ),
-        web_acl_arn=web_acl_arn(
+        size=size(
             prefix,
-            "The WAF web ACL in front of the service, on the load balancer that it shares with other Express services "
-            "of the VPC: give them the same.",
+            "CPU of a task, in units; 1024 are one vCPU.",
+            "Memory of a task, in MB. Each CPU size takes "
+            + "; ".join(f"{units}: {sizes[0]} to {sizes[-1]}" for units, sizes in SIZES.items())
+            + ".",
+            SIZES,
         ),
-        sizes=size_rules(prefix, cpu, memory, SIZES),
+        min_size=whole_number(
+            f"{prefix}MinSize",
+            default=1,
+            least=1,
+            most=MAX_TASKS,
+            description="How many tasks always run and are paid for. At most MaxSize.",
+            group=SIZE_GROUP,
+            label="Tasks, at least",
+        ),
+        max_size=whole_number(
+            f"{prefix}MaxSize",
+            default=5,
+            least=1,
+            most=MAX_TASKS,
+            description="How many tasks serve requests at most.",
+            group=SIZE_GROUP,
+            label="Tasks, at most",
+        ),
+        cpu_target=whole_number(
+            f"{prefix}CpuTarget",
+            default=60,
+            least=10,
+            # Below the alarm's 90 %, or scaling would keep the alarm on.
+            most=80,
+            description="The average CPU of the tasks, in percent, that scaling aims at.",
+            group=SIZE_GROUP,
+            label="Average CPU aimed at (%)",
+        ),
     )

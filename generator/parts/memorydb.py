@@ -1,38 +1,24 @@
-"""The cluster and everything that only it needs: users, ACL, subnet group, security group, alarms.
+"""The cluster and what only it needs: ACL, subnet group, security group, alarms.
 
-Limits and names: MemoryDB API reference, CreateCluster, CreateUser, CreateACL; developer guide, "Quotas".
+Limits and names: MemoryDB API reference, CreateCluster, CreateACL; developer guide, "Quotas".
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from troposphere import (
-    AWSHelperFn,
-    Equals,
-    GetAtt,
-    Join,
-    Not,
-    Output,
-    Parameter,
-    Select,
-    Split,
-    StackId,
-    Sub,
-    ec2,
-    secretsmanager,
-)
+from troposphere import GetAtt, Output, Parameter, Sub, ec2
 from troposphere import memorydb as aws_memorydb
 
 from generator import contract
 from generator.errors import TemplateError
 from generator.parts.access import KmsKey, kms_key
-from generator.parts.authentication import Authentication, authentication
+from generator.parts.memorydb_user import User
+from generator.parts.names import stack_name_of
 from generator.parts.network import Place, nowhere
 from generator.parts.observability import MemoryDbAlarms, Notifications, memorydb_alarms, notifications
 from generator.settings import Settings
-from generator.template import Condition, Input, Table, export, why
+from generator.template import Condition, Input, Table, export, whole_number, why
 
 GROUP = "Database"
 BACKUP_GROUP = "Backup and maintenance"
@@ -59,25 +45,9 @@ MAX_NODES = 500
 # one that holds with every number of replicas.
 MAX_SHARDS = MAX_NODES // (1 + MAX_REPLICAS)
 
-PASSWORD_LENGTH = 64
-# MemoryDB names have 40 characters, a stack's ID without hyphens 32; one hyphen stands between.
-MAX_LABEL = 7
-
+MAX_RETENTION_DAYS = 35
 TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
 DAY = "(mon|tue|wed|thu|fri|sat|sun)"
-
-
-@dataclass(frozen=True)
-class User:
-    """A MemoryDB user, with a generated password unless it logs in with IAM, and what its service needs as exports."""
-
-    authentication: Authentication
-    key: KmsKey
-    password: secretsmanager.Secret
-    user: aws_memorydb.User
-    name_export: Output
-    arn_export: Output
-    password_export: Output
 
 
 @dataclass(frozen=True)
@@ -117,93 +87,13 @@ class MemoryDB:
     arn_export: Output
 
 
-def user(
-    prefix: str = "",
-    *,
-    keys: str = contract.USER_KEYS,
-    commands: tuple[str, ...] = contract.USER_COMMANDS,
-) -> User:
-    """A user that may run `commands` (such as "hset", "cluster|slots") on the keys of one pattern, and nothing else.
-
-    Raises TemplateError when `prefix` is longer than the 7 characters that a MemoryDB name has left for it.
-    """
-    login = authentication()
-    key = kms_key()
-    password = secretsmanager.Secret(
-        f"{prefix}PasswordSecret",
-        Metadata=why("Generated here, read by reference only; outlives the stack, like the final snapshot"),
-        Condition=login.uses_password.name,
-        Description=f"The password of the MemoryDB user that serves {keys}.",
-        # Letters and digits only: MemoryDB refuses , " / and @ in a password.
-        GenerateSecretString=secretsmanager.GenerateSecretString(
-            PasswordLength=PASSWORD_LENGTH, ExcludePunctuation=True
-        ),
-        KmsKeyId=key.choose(key.arn.ref()),
-        DeletionPolicy="RetainExceptOnCreate",
-        UpdateReplacePolicy="Retain",
-    )
-    memorydb_user = aws_memorydb.User(
-        f"{prefix}MemoryDbUser",
-        Metadata=why("What its service runs, on its own keys, and no more"),
-        UserName=stack_name_of(prefix.lower() or "user"),
-        AccessString=access_string(keys, commands),
-        AuthenticationMode=login.with_password(
-            aws_memorydb.AuthenticationMode(
-                Type=contract.PASSWORD,
-                Passwords=[Sub(f"{{{{resolve:secretsmanager:${{{password.title}}}:SecretString:::}}}}")],
-            ),
-            aws_memorydb.AuthenticationMode(Type=contract.IAM),
-        ),
-    )
-    return User(
-        login,
-        key,
-        password,
-        memorydb_user,
-        export(prefix + contract.USER_NAME, "The MemoryDB user.", memorydb_user.ref()),
-        export(prefix + contract.USER_ARN, "The ARN of the MemoryDB user.", GetAtt(memorydb_user, "Arn")),
-        export(
-            prefix + contract.PASSWORD_SECRET_ARN,
-            "The ARN of the secret whose whole string is the password.",
-            password.ref(),
-            when=login.uses_password,
-        ),
-    )
-
-
-def access_string(keys: str, commands: tuple[str, ...]) -> str:
-    """The Redis ACL rules for `commands` on `keys`: on, those keys, nothing, then command by command.
-
-    Raises TemplateError for a pattern with a space, or a command that is a category or no command at all.
-    """
-    if not re.fullmatch(r"\S+", keys):
-        raise TemplateError(f"{keys!r} is no pattern of keys, such as user:*.")
-    for command in commands:
-        if not re.fullmatch(r"[a-z][a-z0-9._-]*(\|[a-z0-9-]+)?", command):
-            raise TemplateError(f"{command!r} is no command, such as hset or cluster|slots.")
-    return " ".join(["on", f"~{keys}", "-@all", *(f"+{command}" for command in commands)])
-
-
-def stack_name_of(label: str) -> AWSHelperFn:
-    """A MemoryDB name, `label` and the stack's own ID, so that two copies of a stack never collide.
-
-    Raises TemplateError when the name could be illegal: letters and digits, starting with a letter, 40 at most.
-    """
-    if not re.fullmatch(rf"[a-z][a-z0-9]{{0,{MAX_LABEL - 1}}}", label):
-        raise TemplateError(
-            f"The prefix {label!r} cannot name a MemoryDB resource: it needs 1 to {MAX_LABEL} letters and digits, a "
-            "letter first, because a MemoryDB name has 40 characters and the stack's ID takes 33 of them."
-        )
-    return Sub(f"{label}-${{Id}}", Id=Join("", Split("-", Select(2, Split("/", StackId)))))
-
-
 def memorydb(settings: Settings, place: Place, users: tuple[User, ...]) -> MemoryDB:
     """A cluster in `place` for `users`, with TLS, snapshots, alarms, and no way in before a compute layer opens one."""
     _check(users)
     inputs = _cluster_inputs()
-    has_snapshot_window = _given("HasSnapshotWindow", inputs.snapshot_window)
-    has_maintenance_window = _given("HasMaintenanceWindow", inputs.maintenance_window)
-    has_snapshot_name = _given("HasSnapshotName", inputs.snapshot_name)
+    has_snapshot_window = inputs.snapshot_window.given("HasSnapshotWindow")
+    has_maintenance_window = inputs.maintenance_window.given("HasMaintenanceWindow")
+    has_snapshot_name = inputs.snapshot_name.given("HasSnapshotName")
     key = kms_key()
     engines = Table("Engines", ENGINES)
     acl = aws_memorydb.ACL(
@@ -292,10 +182,6 @@ def _check(users: tuple[User, ...]) -> None:
         raise TemplateError("Two users have the same name: their prefixes must differ in more than capitals.")
 
 
-def _given(name: str, value: Input) -> Condition:
-    return Condition(name, Not(Equals(value.ref(), "")))
-
-
 def _cluster_inputs() -> ClusterInputs:
     return ClusterInputs(
         engine=Input(
@@ -321,43 +207,31 @@ def _cluster_inputs() -> ClusterInputs:
             group=GROUP,
             label="Node type",
         ),
-        shards=Input(
-            Parameter(
-                "Shards",
-                Type="Number",
-                Default=1,
-                MinValue=1,
-                MaxValue=MAX_SHARDS,
-                ConstraintDescription=f"A whole number from 1 to {MAX_SHARDS}.",
-                Description="How many shards the keys are spread over. Shards times (1 + replicas) are the nodes paid "
-                "for; an account starts with a quota of 90 a cluster.",
-            ),
+        shards=whole_number(
+            "Shards",
+            default=1,
+            least=1,
+            most=MAX_SHARDS,
+            description="How many shards the keys are spread over. Shards times (1 + replicas) are the nodes paid for; "
+            "an account starts with a quota of 90 a cluster.",
             group=GROUP,
             label="Shards",
         ),
-        replicas=Input(
-            Parameter(
-                "ReplicasPerShard",
-                Type="Number",
-                Default=1,
-                MinValue=0,
-                MaxValue=MAX_REPLICAS,
-                ConstraintDescription=f"A whole number from 0 to {MAX_REPLICAS}.",
-                Description="How many replicas each shard has. With 0, a failed node means minutes without an answer.",
-            ),
+        replicas=whole_number(
+            "ReplicasPerShard",
+            default=1,
+            least=0,
+            most=MAX_REPLICAS,
+            description="How many replicas each shard has. With 0, a failed node means minutes without an answer.",
             group=GROUP,
             label="Replicas per shard",
         ),
-        snapshot_days=Input(
-            Parameter(
-                "SnapshotRetentionDays",
-                Type="Number",
-                Default=7,
-                MinValue=0,
-                MaxValue=35,
-                ConstraintDescription="A whole number from 0 to 35.",
-                Description="For how many days a daily snapshot is kept; 0 takes none.",
-            ),
+        snapshot_days=whole_number(
+            "SnapshotRetentionDays",
+            default=7,
+            least=0,
+            most=MAX_RETENTION_DAYS,
+            description="For how many days a daily snapshot is kept; 0 takes none.",
             group=BACKUP_GROUP,
             label="Days to keep daily snapshots",
         ),

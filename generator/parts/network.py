@@ -5,31 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from troposphere import (
-    AWSHelperFn,
-    Equals,
-    GetAtt,
-    Join,
-    Not,
-    Output,
-    Parameter,
-    Ref,
-    Region,
-    Select,
-    Split,
-    ec2,
-)
+from troposphere import AWSHelperFn, GetAtt, Join, Output, Parameter, ec2, iam
 
 from generator import contract
-from generator.parts.access import FlowLogRole, flow_log_role
-from generator.parts.addresses import LETTERS, named, private_blocks
+from generator.parts.access import flow_log_role
+from generator.parts.addresses import LETTERS, private_blocks
+from generator.parts.names import named
 from generator.parts.observability import LogGroup, log_group
 from generator.parts.public_side import NatGateway, PublicSide, public_side
-from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
+from generator.parts.zones import NETWORK_GROUP, ZoneChoice, zone_choice
 from generator.settings import Settings
-from generator.template import Condition, Input, Rule, Table, contains, export, why
-
-GROUP = "Network"
+from generator.template import Input, export, why
 
 
 class Place(Protocol):
@@ -39,20 +25,6 @@ class Place(Protocol):
     def vpc_id(self) -> AWSHelperFn: ...
     @property
     def private_subnet_ids(self) -> AWSHelperFn | list[AWSHelperFn]: ...
-
-
-@dataclass(frozen=True)
-class ZoneChoice:
-    """The Availability Zones: pinned for each Region, or those that the parameter ZoneIds names."""
-
-    zone_ids: Input
-    given: Condition
-    pinned: Table
-
-    def zone_id(self, index: int) -> AWSHelperFn:
-        """The ID of zone `index`, counted from 0."""
-        chosen = self.given.choose(self.zone_ids.ref(), self.pinned.find(Region, "ZoneIds"))
-        return Select(index, Split(",", chosen))
 
 
 @dataclass(frozen=True)
@@ -70,7 +42,7 @@ class FlowLog:
     """The VPC's traffic, logged to CloudWatch Logs."""
 
     log_group: LogGroup
-    role: FlowLogRole
+    role: iam.Role
     flow_log: ec2.FlowLog
 
 
@@ -132,7 +104,7 @@ def network(settings: Settings) -> Network:
         EnableDnsHostnames=True,
         Tags=named("${AWS::StackName}"),
     )
-    zones = _zone_choice(settings)
+    zones = zone_choice(settings)
     letters = LETTERS[: settings.zones]
     public = public_side(settings, vpc)
     gateways = public.nat_gateways if public else ()
@@ -159,7 +131,7 @@ def existing_network() -> ExistingNetwork:
                 Type="AWS::EC2::VPC::Id",
                 Description="The VPC to put the cluster in.",
             ),
-            group=GROUP,
+            group=NETWORK_GROUP,
             label="VPC",
         ),
         private_subnets=Input(
@@ -168,7 +140,7 @@ def existing_network() -> ExistingNetwork:
                 Type="List<AWS::EC2::Subnet::Id>",
                 Description="Two or more private subnets of that VPC, in Availability Zones that MemoryDB takes.",
             ),
-            group=GROUP,
+            group=NETWORK_GROUP,
             label="Private subnets",
         ),
     )
@@ -186,62 +158,10 @@ def place_exports(place: Place) -> PlaceExports:
     )
 
 
-def supported_region(settings: Settings = Settings()) -> Rule:
-    """Fails early, with a sentence, in a Region that lacks MemoryDB, or the compute that the layers are for."""
-    if settings.task_endpoints == "none":
-        return _region_rule("RegionHasAppRunnerAndMemoryDb", "AWS App Runner is", REGIONS)
-    regions = tuple(region for region in ECS_REGIONS if len(ECS_ZONE_IDS[region]) >= settings.zones)
-    lacking = "Amazon MemoryDB, or a zone that it and AWS Fargate both take, is"
-    return _region_rule("RegionHasEcsExpressAndMemoryDb", lacking, regions)
-
-
-def _region_rule(name: str, lacking: str, regions: tuple[str, ...]) -> Rule:
-    return Rule(
-        name,
-        # Ref of a pseudo parameter in a rule: not in the reference's text, but in use, for instance
-        # https://connorkirkpatrick.com/2022/01/20/cloudformation-rules
-        contains(list(regions), Ref("AWS::Region")),
-        f"{lacking} not available in this Region. Choose one of {', '.join(regions)}.",
-    )
-
-
 def nowhere() -> ec2.SecurityGroupRule:
     """An egress rule that matches no traffic; a group without one lets everything out (AWS::EC2::SecurityGroup)."""
     return ec2.SecurityGroupRule(
         IpProtocol="tcp", FromPort=0, ToPort=0, CidrIp="255.255.255.255/32", Description="Nowhere"
-    )
-
-
-def _zone_choice(settings: Settings) -> ZoneChoice:
-    count = settings.zones
-    if settings.task_endpoints == "none":
-        table, zones_of = "ZonesOfRegionsWithAppRunner", ZONE_IDS
-        known = "MemoryDB is known to take. Set it when App Runner is known to refuse one of those."
-    else:
-        table, zones_of = "ZonesOfRegionsWithEcsExpress", ECS_ZONE_IDS
-        known = "MemoryDB and AWS Fargate are known to take."
-    zone_id = "[a-z]{2,4}[0-9]-az[0-9]{1,2}"
-    zone_ids = Input(
-        Parameter(
-            "ZoneIds",
-            Type="String",
-            Default="",
-            AllowedPattern=f"^$|^{zone_id}(,{zone_id}){{{count - 1}}}$",
-            ConstraintDescription=f"Empty, or {count} zone IDs joined by commas, such as "
-            f"{','.join(ZONE_IDS['us-east-1'][:count])}.",
-            Description=f"The {count} Availability Zones to use, by ID and joined by commas. Leave empty for zones "
-            f"that {known} Only for a new stack: subnets cannot move.",
-        ),
-        group=GROUP,
-        label="Availability Zone IDs",
-    )
-    return ZoneChoice(
-        zone_ids=zone_ids,
-        given=Condition("HasZoneIds", Not(Equals(zone_ids.ref(), ""))),
-        pinned=Table(
-            table,
-            {region: {"ZoneIds": ",".join(ids[:count])} for region, ids in zones_of.items() if len(ids) >= count},
-        ),
     )
 
 
@@ -298,7 +218,7 @@ def _flow_log(vpc: ec2.VPC) -> FlowLog:
             TrafficType="ALL",
             LogDestinationType="cloud-watch-logs",
             LogGroupName=logs.log_group.ref(),
-            DeliverLogsPermissionArn=GetAtt(role.role, "Arn"),
+            DeliverLogsPermissionArn=GetAtt(role, "Arn"),
             Tags=named("${AWS::StackName}"),
         ),
     )

@@ -1,17 +1,15 @@
-"""What an operator sees: logs, alarms, the topic they are sent to, one dashboard.
+"""What an operator sees: logs, alarms, the topic they are sent to; of the cluster, and what services add to it.
 
-Metric names, units and dimensions: MemoryDB developer guide, "Metrics for MemoryDB"; App Runner developer guide,
-"Viewing App Runner service metrics reported to CloudWatch".
+Metric names, units and dimensions: MemoryDB developer guide, "Metrics for MemoryDB".
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from troposphere import AWSHelperFn, Equals, Not, Parameter, Sub, cloudwatch, logs, sns
+from troposphere import AWSHelperFn, Parameter, cloudwatch, logs, sns
 
 from generator.parts.access import alarm_topic_policy
 from generator.template import Condition, Input, why
@@ -77,17 +75,6 @@ class MemoryDbAlarms:
     authorization_failures: cloudwatch.Alarm
 
 
-@dataclass(frozen=True)
-class AppRunnerAlarms:
-    """Alarms on one service."""
-
-    server_errors: cloudwatch.Alarm
-    latency: cloudwatch.Alarm
-    memory: cloudwatch.Alarm
-    can_scale: Condition
-    instances: cloudwatch.Alarm
-
-
 def log_group(logical_id: str) -> LogGroup:
     """A log group with retention, deleted with its stack."""
     retention = Input(
@@ -130,7 +117,7 @@ def notifications(prefix: str = "") -> Notifications:
         group=GROUP,
         label="E-mail address for alarms",
     )
-    given = Condition("HasAlarmEmail", Not(Equals(email.ref(), "")))
+    given = email.given("HasAlarmEmail")
     topic = sns.Topic(
         f"{prefix}AlarmTopic",
         Metadata=why(
@@ -203,106 +190,6 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> MemoryD
             Statistic="Sum",
             Threshold=0,
             EvaluationPeriods=1,
-        ),
-    )
-
-
-def app_runner_alarms(
-    notify: Notifications,
-    *,
-    service_name: AWSHelperFn,
-    service_id: AWSHelperFn,
-    min_size: AWSHelperFn,
-    max_size: AWSHelperFn,
-    prefix: str = "",
-) -> AppRunnerAlarms:
-    """Alarms for errors, slowness, memory, and for having no further instance to scale to."""
-
-    def alarm(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
-        return alarm_on(
-            prefix + logical_id,
-            notify,
-            meaning,
-            advice,
-            Namespace="AWS/AppRunner",
-            MetricName=metric,
-            Dimensions=dimensions(ServiceName=service_name, ServiceID=service_id),
-            **properties,
-        )
-
-    # A service of a fixed size is always at its maximum.
-    can_scale = Condition(f"{prefix}CanScale", Not(Equals(min_size, max_size)))
-    return AppRunnerAlarms(
-        server_errors=alarm(
-            "ServerErrorsAlarm",
-            "5xxStatusResponses",
-            "Over 5 answers with status 5xx within 5 minutes",
-            "See the service's application log and the cluster's alarms",
-            Statistic="Sum",
-            Threshold=5,
-            EvaluationPeriods=1,
-        ),
-        latency=alarm(
-            "LatencyAlarm",
-            "RequestLatency",
-            "One request in twenty has taken over a second for 15 minutes",
-            "See whether the instances or the cluster are busy",
-            ExtendedStatistic="p95",
-            Threshold=1000,
-            EvaluationPeriods=3,
-        ),
-        memory=alarm(
-            "InstanceMemoryAlarm",
-            "MemoryUtilization",
-            "An instance has used over 90 % of its memory for 15 minutes",
-            "Raise Memory or lower MaxConcurrency",
-            Statistic="Maximum",
-            Threshold=90,
-            EvaluationPeriods=3,
-        ),
-        can_scale=can_scale,
-        instances=alarm(
-            "InstancesAtMaximumAlarm",
-            "ActiveInstances",
-            "Every instance that MaxSize allows has been busy for 15 minutes",
-            "Further load is turned away: raise MaxSize",
-            Condition=can_scale.name,
-            Statistic="Maximum",
-            Threshold=max_size,
-            ComparisonOperator="GreaterThanOrEqualToThreshold",
-            EvaluationPeriods=3,
-        ),
-    )
-
-
-def dashboard(
-    *,
-    service_name: AWSHelperFn,
-    service_id: AWSHelperFn,
-    cluster_name: AWSHelperFn,
-    prefix: str = "",
-) -> cloudwatch.Dashboard:
-    """One dashboard: the service's traffic, errors, latency and instances above its cluster's load."""
-    service = ["ServiceName", "${ServiceName}", "ServiceID", "${ServiceId}"]
-    app_runner = "AWS/AppRunner"
-    statuses = ("2xxStatusResponses", "4xxStatusResponses", "5xxStatusResponses")
-    widgets = [
-        widget(0, 0, "Answers", "Sum", app_runner, statuses, service),
-        widget(0, 1, "Latency, p95 (ms)", "p95", app_runner, ("RequestLatency",), service),
-        widget(
-            1, 0, "Instances and requests at once", "Maximum", app_runner, ("ActiveInstances", "Concurrency"), service
-        ),
-        widget(1, 1, "Instance load (%)", "Maximum", app_runner, ("CPUUtilization", "MemoryUtilization"), service),
-        *cluster_widgets(2),
-    ]
-    return cloudwatch.Dashboard(
-        prefix + "Dashboard",
-        Metadata=why("Service above cluster, on one page"),
-        DashboardBody=Sub(
-            json.dumps({"widgets": widgets}, sort_keys=True),
-            ServiceName=service_name,
-            ServiceId=service_id,
-            ClusterName=cluster_name,
         ),
     )
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from troposphere import GetAtt, ec2
 
-from generator.parts.addresses import LETTERS, named, public_blocks
+from generator.parts.addresses import LETTERS, public_blocks
+from generator.parts.names import named
 from generator.settings import Settings
 from generator.template import why
 

@@ -18,8 +18,8 @@ from troposphere import AWSHelperFn, GetAtt, Join, Output, Sub, ec2
 from generator import contract
 from generator.errors import TemplateError
 from generator.parts.authentication import Authentication, authentication
+from generator.parts.ecs_access import image_layers_policy, log_policy, pull_policy, secrets_policy
 from generator.parts.network import Network, nowhere
-from generator.parts.task_access import image_layers_policy, log_policy, pull_policy, secrets_policy
 from generator.settings import Settings
 from generator.template import export, why
 
