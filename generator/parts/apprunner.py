@@ -162,19 +162,19 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
         service_name=service_name, service_id=service_id, cluster_name=data.cluster_name, prefix=prefix
     )
     return AppRunner(
-        data.inputs,
-        inputs,
-        web_acl(prefix, service_arn),
-        login,
-        key,
-        access_role,
-        role,
-        connection,
-        scaling,
-        service,
-        ingress,
-        notify,
-        app_runner_alarms(
+        data=data.inputs,
+        inputs=inputs,
+        web_acl=web_acl(prefix, service_arn),
+        authentication=login,
+        key=key,
+        access_role=access_role,
+        instance_role=role,
+        connection=connection,
+        scaling=scaling,
+        service=service,
+        private_ingress=ingress,
+        notifications=notify,
+        alarms=app_runner_alarms(
             notify,
             service_name=service_name,
             service_id=service_id,
@@ -182,10 +182,10 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
             max_size=inputs.max_size.ref(),
             prefix=prefix,
         ),
-        board,
-        https_url(prefix + contract.SERVICE_URL, host),
-        Output(prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=service_arn),
-        dashboard_url(f"{prefix}DashboardUrl", board),
+        dashboard=board,
+        url_output=https_url(prefix + contract.SERVICE_URL, host),
+        arn_output=Output(prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=service_arn),
+        dashboard_output=dashboard_url(f"{prefix}DashboardUrl", board),
     )
 
 

@@ -149,30 +149,30 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
     metrics = ecs_metrics(service)
     board = ecs_dashboard(metrics, cluster_name=data.cluster_name, prefix=prefix)
     return EcsExpress(
-        data.inputs,
-        inputs,
-        web_acl(
+        data=data.inputs,
+        inputs=inputs,
+        web_acl=web_acl(
             prefix,
             load_balancer_arn(service),
             "The WAF web ACL in front of the service, on the load balancer that it shares with other Express services "
             "of the VPC: give them the same.",
         ),
-        login,
-        key,
-        log,
-        infrastructure,
-        execution,
-        task,
-        connection,
-        service,
-        notify,
-        ecs_alarms(notify, metrics, prefix=prefix),
-        board,
-        https_url(prefix + contract.SERVICE_URL, GetAtt(service, "Endpoint")),
-        Output(
+        authentication=login,
+        key=key,
+        log=log,
+        infrastructure_role=infrastructure,
+        execution_role=execution,
+        task_role=task,
+        connection=connection,
+        service=service,
+        notifications=notify,
+        alarms=ecs_alarms(notify, metrics, prefix=prefix),
+        dashboard=board,
+        url_output=https_url(prefix + contract.SERVICE_URL, GetAtt(service, "Endpoint")),
+        arn_output=Output(
             prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=GetAtt(service, "ServiceArn")
         ),
-        dashboard_url(f"{prefix}DashboardUrl", board),
+        dashboard_output=dashboard_url(f"{prefix}DashboardUrl", board),
     )
 
 

@@ -145,31 +145,31 @@ def memorydb(settings: Settings, place: Place, users: tuple[User, ...]) -> Memor
     )
     notify = notifications()
     return MemoryDB(
-        inputs,
-        has_snapshot_window,
-        has_maintenance_window,
-        has_snapshot_name,
-        key,
-        engines,
-        users,
-        acl,
-        subnet_group,
-        security_group,
-        cluster,
-        notify,
-        memorydb_alarms(notify, cluster.ref()),
-        export(
+        inputs=inputs,
+        has_snapshot_window=has_snapshot_window,
+        has_maintenance_window=has_maintenance_window,
+        has_snapshot_name=has_snapshot_name,
+        key=key,
+        engines=engines,
+        users=users,
+        acl=acl,
+        subnet_group=subnet_group,
+        security_group=security_group,
+        cluster=cluster,
+        notifications=notify,
+        alarms=memorydb_alarms(notify, cluster.ref()),
+        security_group_export=export(
             contract.MEMORYDB_SECURITY_GROUP_ID,
             "The security group to which a compute stack adds its own rule.",
             GetAtt(security_group, "GroupId"),
         ),
-        export(
+        endpoint_export=export(
             contract.CLUSTER_ENDPOINT,
             "The cluster's endpoint, host:port.",
             Sub(f"${{{cluster.title}.ClusterEndpoint.Address}}:{contract.MEMORYDB_PORT}"),
         ),
-        export(contract.CLUSTER_NAME, "The cluster.", cluster.ref()),
-        export(contract.CLUSTER_ARN, "The ARN of the cluster.", GetAtt(cluster, "ARN")),
+        name_export=export(contract.CLUSTER_NAME, "The cluster.", cluster.ref()),
+        arn_export=export(contract.CLUSTER_ARN, "The ARN of the cluster.", GetAtt(cluster, "ARN")),
     )
 
 

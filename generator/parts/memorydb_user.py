@@ -66,13 +66,13 @@ def user(
         ),
     )
     return User(
-        login,
-        key,
-        password,
-        memorydb_user,
-        export(prefix + contract.USER_NAME, "The MemoryDB user.", memorydb_user.ref()),
-        export(prefix + contract.USER_ARN, "The ARN of the MemoryDB user.", GetAtt(memorydb_user, "Arn")),
-        export(
+        authentication=login,
+        key=key,
+        password=password,
+        user=memorydb_user,
+        name_export=export(prefix + contract.USER_NAME, "The MemoryDB user.", memorydb_user.ref()),
+        arn_export=export(prefix + contract.USER_ARN, "The ARN of the MemoryDB user.", GetAtt(memorydb_user, "Arn")),
+        password_export=export(
             prefix + contract.PASSWORD_SECRET_ARN,
             "The ARN of the secret whose whole string is the password.",
             password.ref(),

@@ -119,7 +119,13 @@ def network(settings: Settings) -> Network:
         )
         for index, letter in enumerate(letters)
     )
-    return Network(vpc, zones, private_subnets, public, _flow_log(vpc) if settings.flow_logs else None)
+    return Network(
+        vpc=vpc,
+        zones=zones,
+        private_subnets=private_subnets,
+        public_side=public,
+        flow_log=_flow_log(vpc) if settings.flow_logs else None,
+    )
 
 
 def existing_network() -> ExistingNetwork:
@@ -184,15 +190,15 @@ def _private_subnet(
         Tags=named(f"${{AWS::StackName}}-private-{letter.lower()}"),
     )
     return PrivateSubnet(
-        subnet,
-        route_table,
-        ec2.SubnetRouteTableAssociation(
+        subnet=subnet,
+        route_table=route_table,
+        association=ec2.SubnetRouteTableAssociation(
             f"PrivateRouteTableAssociation{letter}",
             Metadata=why("Keeps the subnet off the VPC's main table"),
             SubnetId=subnet.ref(),
             RouteTableId=route_table.ref(),
         ),
-        ec2.Route(
+        default_route=ec2.Route(
             f"PrivateDefaultRoute{letter}",
             Metadata=why("Calls to the internet leave through NAT"),
             RouteTableId=route_table.ref(),
@@ -208,9 +214,9 @@ def _flow_log(vpc: ec2.VPC) -> FlowLog:
     logs = log_group("FlowLogGroup")
     role = flow_log_role("FlowLogRole", logs.log_group)
     return FlowLog(
-        logs,
-        role,
-        ec2.FlowLog(
+        log_group=logs,
+        role=role,
+        flow_log=ec2.FlowLog(
             "FlowLog",
             Metadata=why("Who talked to the cluster, and who tried to"),
             ResourceId=vpc.ref(),

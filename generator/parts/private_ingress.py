@@ -56,8 +56,8 @@ def private_ingress(data: Data, service_arn: AWSHelperFn, prefix: str) -> Privat
         PrivateDnsEnabled=False,
     )
     return PrivateIngress(
-        client_group,
-        ec2.SecurityGroupEgress(
+        client_group=client_group,
+        client_egress=ec2.SecurityGroupEgress(
             f"{prefix}ClientEgress",
             Metadata=why("Clients to endpoint, by group"),
             GroupId=client_group_id,
@@ -65,8 +65,8 @@ def private_ingress(data: Data, service_arn: AWSHelperFn, prefix: str) -> Privat
             Description="The App Runner service",
             **https,
         ),
-        endpoint_group,
-        ec2.SecurityGroupIngress(
+        endpoint_group=endpoint_group,
+        endpoint_ingress=ec2.SecurityGroupIngress(
             f"{prefix}EndpointIngress",
             Metadata=why("Endpoint from clients, by group"),
             GroupId=endpoint_group_id,
@@ -74,14 +74,14 @@ def private_ingress(data: Data, service_arn: AWSHelperFn, prefix: str) -> Privat
             Description="Clients of the App Runner service",
             **https,
         ),
-        endpoint,
-        apprunner.VpcIngressConnection(
+        endpoint=endpoint,
+        connection=apprunner.VpcIngressConnection(
             f"{prefix}VpcIngressConnection",
             Metadata=why("Ties the service to the endpoint and gives it its private domain name"),
             ServiceArn=service_arn,
             IngressVpcConfiguration=apprunner.IngressVpcConfiguration(VpcId=data.vpc_id, VpcEndpointId=endpoint.ref()),
         ),
-        Output(
+        client_group_output=Output(
             f"{prefix}ClientSecurityGroupId",
             Description="Attach this security group to whatever in the VPC calls the service.",
             Value=client_group_id,

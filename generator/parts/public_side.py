@@ -85,13 +85,13 @@ def public_side(settings: Settings, vpc: ec2.VPC) -> PublicSide | None:
     )
     gateways = {"none": 0, "one": 1, "per-zone": settings.zones}[settings.nat]
     return PublicSide(
-        internet_gateway,
-        attachment,
-        route_table,
-        default_route,
-        subnets,
-        associations,
-        tuple(
+        internet_gateway=internet_gateway,
+        attachment=attachment,
+        route_table=route_table,
+        default_route=default_route,
+        subnets=subnets,
+        associations=associations,
+        nat_gateways=tuple(
             _nat_gateway(letter, subnet, default_route)
             for letter, subnet in list(zip(letters, subnets, strict=True))[:gateways]
         ),

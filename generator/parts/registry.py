@@ -46,15 +46,15 @@ def repository(prefix: str = "") -> Repository:
     )
     name = str(images.title)
     return Repository(
-        key,
-        images,
-        export(
+        key=key,
+        repository=images,
+        uri_export=export(
             prefix + contract.REPOSITORY_URI,
             "The repository's URI, to which a tag or digest is added.",
             GetAtt(images, "RepositoryUri"),
         ),
-        export(prefix + contract.REPOSITORY_ARN, "The ARN of the repository.", GetAtt(images, "Arn")),
-        Output(
+        arn_export=export(prefix + contract.REPOSITORY_ARN, "The ARN of the repository.", GetAtt(images, "Arn")),
+        push_commands=Output(
             f"{prefix}PushCommands",
             Description="Type this in the folder of the Dockerfile, in CloudShell for instance, and give the compute "
             "layer the last line's result as ImageUri.",

@@ -72,11 +72,11 @@ def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
 
     login = authentication()
     return TaskEndpoints(
-        login,
-        security_group,
-        interface("ImageApiEndpoint", "ecr.api", "Tasks log in to ECR here", pull_policy()),
-        interface("ImageRegistryEndpoint", "ecr.dkr", "Tasks pull their image here", pull_policy()),
-        ec2.VPCEndpoint(
+        authentication=login,
+        security_group=security_group,
+        image_api=interface("ImageApiEndpoint", "ecr.api", "Tasks log in to ECR here", pull_policy()),
+        image_registry=interface("ImageRegistryEndpoint", "ecr.dkr", "Tasks pull their image here", pull_policy()),
+        image_layers=ec2.VPCEndpoint(
             "ImageLayersEndpoint",
             Metadata=why("ECR keeps layers in S3; this endpoint costs nothing and leads to ECR's own bucket only"),
             ServiceName=Sub("com.amazonaws.${AWS::Region}.s3"),
@@ -85,20 +85,20 @@ def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
             RouteTableIds=route_tables,
             PolicyDocument=image_layers_policy(),
         ),
-        interface("LogsEndpoint", "logs", "Tasks write their log here", log_policy()),
-        interface(
+        logs=interface("LogsEndpoint", "logs", "Tasks write their log here", log_policy()),
+        secrets=interface(
             "SecretsEndpoint",
             "secretsmanager",
             "Tasks read their password here; with IAM there is none",
             secrets_policy(),
             Condition=login.uses_password.name,
         ),
-        export(
+        subnets_export=export(
             contract.TASK_SUBNET_IDS,
             "The subnets of ECS tasks, joined by commas; public ones make their load balancer face the internet.",
             Join(",", tasks_in),
         ),
-        export(
+        security_group_export=export(
             contract.TASK_ENDPOINT_SECURITY_GROUP_ID,
             "The security group of the tasks' endpoints, to which a compute stack adds its own rule.",
             GetAtt(security_group, "GroupId"),
