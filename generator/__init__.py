@@ -6,7 +6,8 @@ a function makes it; `Layer` names the parts of one template. What is listed in 
 
 from __future__ import annotations
 
-from generator.compute import AppRunnerCompute, Compute, Running
+from generator.compute import Compute, Running
+from generator.compute_apprunner import AppRunnerCompute
 from generator.compute_ecs import EcsExpressCompute
 from generator.errors import (
     DuplicateLogicalIdError,

@@ -1,5 +1,5 @@
-"""Names that more than one room relies on: what the data layer exports, what a compute layer asks for,
-what the service reads. Changing a value here changes a deployed system's interface.
+"""What more than one room relies on: what the data layer exports, what a compute layer asks for, what the service
+reads. Changing a name here changes a deployed system's interface.
 """
 
 from __future__ import annotations
@@ -91,3 +91,6 @@ USER_COMMANDS = (
     "ping",
     "asking",
 )
+
+# Bytes that CloudFormation takes as the template of a request (CloudFormation user guide, "Quotas").
+TEMPLATE_BODY_LIMIT = 51_200

@@ -6,7 +6,6 @@ botocore; what is left of an error becomes one sentence that says what to type n
 
 from __future__ import annotations
 
-import difflib
 import json
 import time
 import uuid
@@ -17,11 +16,12 @@ from typing import Any
 
 import botocore.exceptions
 
+from generator.aws_errors import explained
 from generator.changeset import ChangeSet, change_set
+from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import DeployError, UsageError
 from generator.events import REVIEW, Event, event, in_progress
 
-TEMPLATE_BODY_LIMIT = 51_200
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 # A change set is made within minutes; one that validates against the account may take longer.
 CHANGE_SET_MINUTES = 30
@@ -341,55 +341,9 @@ def parameters(request: Request, before: Stack | None) -> list[dict[str, Any]]:
     return chosen
 
 
-def unknown_parameter(name: str, known: Sequence[str]) -> UsageError:
-    """The error for a parameter that no layer declares; it names the nearest one."""
-    near = difflib.get_close_matches(name, known, 1, 0.5)
-    hint = f" Did you mean {near[0]}?" if near else f" There are {', '.join(sorted(known))}."
-    return UsageError(f"No layer has a parameter {name!r}.{hint}")
-
-
 def _pauses() -> Iterator[float]:
     """Seconds between looks: short at first, since much is over at once, then long, since AWS throttles who asks."""
     pause = FIRST_PAUSE
     while True:
         yield pause
         pause = min(1.5 * pause, LONGEST_PAUSE)
-
-
-@contextmanager
-def explained(stack_name: str) -> Iterator[None]:
-    """Turns what botocore raises into a sentence, with the request's ID but no credentials."""
-    try:
-        yield
-    except botocore.exceptions.ClientError as error:
-        raise _client_error(stack_name, error) from error
-    except (botocore.exceptions.NoCredentialsError, botocore.exceptions.PartialCredentialsError) as error:
-        raise DeployError(
-            stack=stack_name,
-            what="There are no AWS credentials",
-            why=str(error).rstrip("."),
-            then="Run `aws configure`, `aws sso login`, or choose a profile with --profile.",
-        ) from error
-    except botocore.exceptions.BotoCoreError as error:
-        raise DeployError(
-            stack=stack_name, what="AWS cannot be reached", why=str(error).rstrip("."), then="Try again."
-        ) from error
-
-
-def _client_error(stack_name: str, error: botocore.exceptions.ClientError) -> DeployError:
-    details = error.response.get("Error", {})
-    code, message = details.get("Code", ""), details.get("Message", "")
-    operation = error.operation_name
-    if code in ("ExpiredToken", "ExpiredTokenException", "RequestExpired"):
-        what, then = "The AWS session has expired", "Log in again, with `aws sso login` for instance, and repeat."
-    elif code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
-        what, then = f"AWS does not permit {operation}", "Ask for this permission, or use another profile."
-    elif code in ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"):
-        what, then = f"AWS throttles {operation}", "It was tried several times. Wait a minute and repeat."
-    elif code in ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"):
-        what, then = "AWS does not accept the credentials", "Choose others with --profile, or log in again."
-    elif code == "InsufficientCapabilitiesException":
-        what, then = "A capability is missing", "This is a defect: the command passes CAPABILITY_IAM."
-    else:
-        what, then = f"{operation} failed", "Mend this and repeat."
-    return DeployError(stack=stack_name, what=what, why=f"{code}: {message.rstrip('.')}", then=then)

@@ -11,7 +11,6 @@ from generator.errors import MissingPackageError
 from generator.handlers import (
     DYNAMIC_REFERENCE,
     LINKED_ROLES,
-    POLICY_VERSION,
     READS_A_SECRET,
     TARGETS,
     WITHOUT_RESOURCE,
@@ -21,6 +20,7 @@ from generator.handlers import (
     needed,
 )
 from generator.layers import Layer
+from generator.parts.access import POLICY_VERSION
 
 # Any Region that has all the types of the templates.
 SCHEMA_REGION = "us-east-1"

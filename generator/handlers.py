@@ -15,7 +15,6 @@ from awacs import aws
 
 from generator.layers import Layer
 
-POLICY_VERSION = "2012-10-17"
 CLUSTER = "AWS::MemoryDB::Cluster"
 
 # Needed only where a template sets the property of the type. Sources: the API operation that sets it, each by its name;

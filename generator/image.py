@@ -23,8 +23,8 @@ from typing import Any
 
 import botocore.exceptions
 
+from generator.aws_errors import explained
 from generator.context import PLATFORM, TOOLS, Context
-from generator.deploy import explained
 from generator.errors import DeployError
 
 # These take a file for credentials, need no service of their own, and would otherwise write OCI manifests.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from generator import contract
-from generator.compute import AppRunnerCompute, Compute
+from generator.compute import Compute
+from generator.compute_apprunner import AppRunnerCompute
 from generator.compute_ecs import EcsExpressCompute
 from generator.parts.apprunner import app_runner
 from generator.parts.data import imported_data

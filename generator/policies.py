@@ -14,8 +14,9 @@ from awacs import aws, cloudformation, ecr, iam, logs, memorydb
 
 from generator.contract import DATA_LAYER, FINAL_SNAPSHOT_LABEL
 from generator.execution import execution_role
-from generator.handlers import CLUSTER, POLICY_VERSION, allow, held
+from generator.handlers import CLUSTER, allow, held
 from generator.layers import Layer
+from generator.parts.access import POLICY_VERSION
 
 # What IAM takes: characters without white space, of all inline policies of a role together, and of a managed policy
 # (IAM user guide, "IAM and AWS STS quotas").

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from generator import contract
 from generator.compute import Running
 from generator.errors import DeployError
@@ -213,8 +215,6 @@ class Proof:
 
 def last_lines(logs: Any, group: str, number: int = LOG_LINES_READ) -> list[str]:
     """The last lines of a log group, from its newest streams; none where there is no such group."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True, limit=3)
         events: list[Mapping[str, Any]] = []

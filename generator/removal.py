@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import botocore.exceptions
+
+from generator.aws_errors import explained
 from generator.compute import Compute
 from generator.contract import FINAL_SNAPSHOT_LABEL
-from generator.deploy import explained
 
 REPOSITORY = "AWS::ECR::Repository"
 CLUSTER = "AWS::MemoryDB::Cluster"
@@ -108,8 +110,6 @@ def purge(ecr: Any, repository: str, found: Sequence[Mapping[str, str]]) -> None
 
 def snapshot_exists(memorydb: Any, name: str) -> bool:
     """Whether there is a snapshot of that name."""
-    import botocore.exceptions
-
     with explained(name):
         try:
             return bool(memorydb.describe_snapshots(SnapshotName=name)["Snapshots"])
@@ -125,8 +125,6 @@ def _policies(template: Any) -> dict[str, str]:
 
 
 def _importers(cloudformation: Any, export: str) -> tuple[str, ...]:
-    import botocore.exceptions
-
     try:
         pages = cloudformation.get_paginator("list_imports").paginate(ExportName=export)
         return tuple(name for page in pages for name in page["Imports"])

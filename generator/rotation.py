@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from generator.aws_errors import explained
 from generator.contract import PASSWORD_LENGTH
-from generator.deploy import explained
 from generator.errors import DeployError
 
 USER = "AWS::MemoryDB::User"

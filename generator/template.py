@@ -31,9 +31,6 @@ from generator.errors import DuplicateLogicalIdError, TemplateError
 
 LINE_WIDTH = 100
 
-TEMPLATE_BODY_LIMIT = 51_200
-"""Bytes that CloudFormation takes as TemplateBody (CloudFormation quotas)."""
-
 
 @dataclass(frozen=True)
 class Input:

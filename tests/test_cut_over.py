@@ -14,7 +14,7 @@ import pytest
 
 from generator import contract
 from generator.cli import main
-from generator.compute import AppRunnerCompute
+from generator.compute_apprunner import AppRunnerCompute
 from generator.compute_ecs import EcsExpressCompute
 from generator.context import Context
 from generator.layers import all_layers, default_layers

@@ -13,9 +13,10 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from generator.changeset import ChangeSet
-from generator.cli.deploy import deploy_layer, deploy_reviewed
-from generator.deploy import Conversation, Request, parameters, unknown_parameter
-from generator.errors import DeployError, GeneratorError, UsageError
+from generator.cli.deploy import Deployment, deploy_reviewed
+from generator.deploy import Conversation, Request, parameters
+from generator.errors import DeployError, UsageError
+from generator.layers import default_layers
 
 ARN = "arn:aws:cloudformation:eu-west-1:123456789012:changeSet/preview-1/5"
 STACK_ARN = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0"
@@ -257,12 +258,6 @@ def test_a_parameter_without_a_value_is_named() -> None:
         parameters(Request("users-data", TEMPLATE), None)
 
 
-def test_an_unknown_parameter_names_the_nearest() -> None:
-    assert str(unknown_parameter("NodeTyp", ["Cpu", "NodeType"])).endswith("Did you mean NodeType?")
-    assert str(unknown_parameter("zzz", ["Cpu", "NodeType"])).endswith("There are Cpu, NodeType.")
-    assert issubclass(UsageError, GeneratorError)
-
-
 def an_event(number: int, status: str = "CREATE_COMPLETE", logical_id: str = "A", **fields: Any) -> dict[str, Any]:
     return {
         "EventId": str(number),
@@ -338,7 +333,14 @@ def test_a_wait_ends_after_a_day_and_a_half(following: Following) -> None:
 
 
 OPTIONS = argparse.Namespace(
-    yes=True, no_wait=False, recreate=False, disable_rollback=False, allow_replacement=[], change_set=None
+    name="users",
+    data_stack=None,
+    yes=True,
+    no_wait=False,
+    recreate=False,
+    disable_rollback=False,
+    allow_replacement=[],
+    change_set=None,
 )
 
 
@@ -357,7 +359,7 @@ def options(**changed: Any) -> argparse.Namespace:
 def test_a_stack_that_cannot_be_deployed_to_says_what_to_type(script: Script, status: str, sentence: str) -> None:
     script.stack(status, StackStatusReason="It broke")
     with pytest.raises(DeployError) as caught:
-        deploy_layer(script.talk, "data", REQUEST, options())
+        Deployment(script.talk, "data", options()).deploy(REQUEST)
     assert str(caught.value).startswith(f"users-data: The stack is {status}: It broke. ")
     assert sentence in str(caught.value)
 
@@ -368,7 +370,7 @@ def test_nothing_to_change_is_success_and_leaves_nothing(script: Script, capsys:
     script.create("UPDATE", SIZE)
     script.describe("FAILED", StackName="users-data", StatusReason="No updates are to be performed.")
     script.delete()
-    assert deploy_layer(script.talk, "data", REQUEST, options()) == 0
+    assert Deployment(script.talk, "data", options()).deploy(REQUEST) == 0
     assert capsys.readouterr().out.startswith("users-data: nothing to change.")
 
 
@@ -382,13 +384,13 @@ def test_a_change_to_data_is_refused_with_3_and_the_change_set_deleted(
     change = {"Type": "Resource", "ResourceChange": {**cluster, "ResourceType": "AWS::MemoryDB::Cluster"}}
     script.describe(StackName="users-data", Changes=[change])
     script.delete()
-    assert deploy_layer(script.talk, "data", REQUEST, options()) == 3
+    assert Deployment(script.talk, "data", options()).deploy(REQUEST) == 3
     assert "refused: Cluster: replaces the database" in capsys.readouterr().out
 
 
 def test_somebody_elses_operation_is_left_alone_with_no_wait(script: Script) -> None:
     script.stack("UPDATE_IN_PROGRESS")
-    assert deploy_layer(script.talk, "data", REQUEST, options(no_wait=True)) is None
+    assert Deployment(script.talk, "data", options(no_wait=True)).deploy(REQUEST) is None
 
 
 @pytest.mark.parametrize("lost", [False, True])
@@ -406,13 +408,19 @@ def test_a_change_set_that_is_not_executed_is_deleted_unless_only_the_answer_was
     else:
         script.delete()
     with pytest.raises(DeployError, match="AccessDenied"):
-        deploy_layer(script.talk, "data", REQUEST, options())
+        Deployment(script.talk, "data", options()).deploy(REQUEST)
 
 
 def test_a_stale_change_set_is_refused(script: Script) -> None:
     script.describe(StackName="users-data", ExecutionStatus="OBSOLETE")
     with pytest.raises(DeployError, match="it is OBSOLETE, because another one was executed since"):
-        deploy_reviewed(script.talk, options(change_set=ARN))
+        deploy_reviewed(script.talk, default_layers(), options(change_set=ARN))
+
+
+def test_a_change_set_of_another_deployment_is_refused(script: Script) -> None:
+    script.describe(StackName="prod-data")
+    with pytest.raises(UsageError, match="for the stack prod-data, which is none of users-data, users-apprunner"):
+        deploy_reviewed(script.talk, default_layers(), options(change_set=ARN))
 
 
 def test_ctrl_c_while_following_says_that_it_goes_on_and_is_130(
@@ -436,7 +444,7 @@ def test_ctrl_c_while_following_says_that_it_goes_on_and_is_130(
     }
     script.stubber.add_response("describe_stacks", {"Stacks": [following]}, {"StackName": STACK_ARN})
     script.stubber.add_response("describe_stack_events", {"StackEvents": [an_event(1)]}, {"StackName": STACK_ARN})
-    assert deploy_layer(script.talk, "data", REQUEST, options()) == 130
+    assert Deployment(script.talk, "data", options()).deploy(REQUEST) == 130
     assert (
         "CloudFormation goes on with users-data. To follow it again, run the same command again."
         in capsys.readouterr().err

@@ -18,7 +18,6 @@ from generator import contract
 from generator.layers import all_layers, default_layers, ecs_express_layer, ecs_express_layers
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
-from generator.template import TEMPLATE_BODY_LIMIT
 from tests.conditions import chosen
 from tests.references import references, unresolved
 from tests.strategies import SHAPES, all_settings
@@ -198,7 +197,7 @@ def test_no_secret_stands_in_a_template(settings: Settings) -> None:
 @given(all_settings)
 def test_a_template_fits_into_a_template_body(settings: Settings) -> None:
     layers = (*default_layers(settings), *ecs_express_layers(settings))
-    assert all(len(layer.text().encode()) < TEMPLATE_BODY_LIMIT for layer in layers)
+    assert all(len(layer.text().encode()) < contract.TEMPLATE_BODY_LIMIT for layer in layers)
 
 
 def test_the_same_settings_give_the_same_bytes_whatever_the_hash_seed() -> None:

@@ -14,7 +14,7 @@ import redis
 
 from generator import contract
 from generator.cli import main
-from generator.compute import AppRunnerCompute
+from generator.compute_apprunner import AppRunnerCompute
 from generator.context import Context
 from generator.image import Repository
 from generator.layers import default_layers

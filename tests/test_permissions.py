@@ -19,7 +19,7 @@ import pytest
 
 from generator import policies
 from generator.cli import main
-from generator.compute import AppRunnerCompute
+from generator.compute_apprunner import AppRunnerCompute
 from generator.context import Context
 from generator.layers import default_layers
 from rehearsal.cluster import ClusterError

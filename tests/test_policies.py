@@ -16,7 +16,7 @@ from troposphere import awslambda
 from troposphere.cloudformation import CustomResource
 
 from generator import policies
-from generator.compute import AppRunnerCompute
+from generator.compute_apprunner import AppRunnerCompute
 from generator.execution import SCHEMA_REGION, permissions
 from generator.handlers import ALSO, NEVER, ONLY_FOR, needed
 from generator.layers import Layer, default_layers

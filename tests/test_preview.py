@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -49,31 +47,6 @@ def test_wrong_usage_is_one_paragraph_and_64(
     assert out == ""
     assert err.startswith(message)
     assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize("document", ["{", "[1]", '{"Parameter": {}}', '"text"', '[{"ParameterKey": "Cpu"}]'])
-def test_a_malformed_parameter_file_is_one_paragraph_and_64(
-    document: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "parameters.json"
-    path.write_text(document)
-    assert main(default_layers, ["preview", "--parameters", str(path)]) == 64
-    err = capsys.readouterr().err
-    assert err.startswith(str(path))
-    assert err.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    "document",
-    [[{"ParameterKey": "NodeTyp", "ParameterValue": "x"}], {"Parameters": {"NodeTyp": "x"}, "Tags": {"a": "b"}}],
-)
-def test_both_kinds_of_parameter_file_are_read(
-    document: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "parameters.json"
-    path.write_text(json.dumps(document))
-    assert main(default_layers, ["preview", "--parameters", str(path)]) == 64
-    assert "NodeTyp" in capsys.readouterr().err
 
 
 def test_without_a_region_it_says_how_to_name_one(

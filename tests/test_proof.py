@@ -11,7 +11,8 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from generator.compute import AppRunnerCompute, Running
+from generator.compute import Running
+from generator.compute_apprunner import AppRunnerCompute
 from generator.proof import Answer, NotProvenError, Proof, Wanted, keep_for, last_lines, telling
 
 ID = 32 * "0"

@@ -34,7 +34,7 @@ def test_the_page_is_current() -> None:
 )
 def test_every_example_is_a_command(line: str) -> None:
     words = shlex.split(line.partition(" > ")[0])[2:]
-    assert cli._parser().parse_args(words).run
+    assert cli.parser().parse_args(words).run
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/operations.md", "docs/ci.md"])
@@ -45,7 +45,7 @@ def test_every_command_of_a_page_is_one(page: str) -> None:
     for line in lines:
         words = shlex.split(line)[2:]
         given = words if words and not words[0].startswith("-") else ["build", *words]
-        assert cli._parser().parse_args(given).run
+        assert cli.parser().parse_args(given).run
 
 
 def test_every_verb_has_an_example_and_a_description(capsys: pytest.CaptureFixture[str]) -> None:

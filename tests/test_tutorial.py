@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from generator.cli import main
-from generator.compute import AppRunnerCompute
+from generator.compute_apprunner import AppRunnerCompute
 from generator.context import Context
 from generator.layers import default_layers
 from generator.policies import documents

@@ -24,7 +24,7 @@ def main(layers: Layers, argv: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = _parser().parse_args(_with_verb(given))
+        arguments = parser().parse_args(_with_verb(given))
         code: int = arguments.run(layers, arguments)
         sys.stdout.flush()
         return code
@@ -48,15 +48,16 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` lists what there is.")
 
 
-def _parser(prog: str = "") -> argparse.ArgumentParser:
+def parser(prog: str = "") -> argparse.ArgumentParser:
+    """The parser of the command line. `prog` is how the command is called, by default as it was."""
     name = Path(sys.argv[0]).name
     prog = prog or ("python -m generator" if name == "__main__.py" else f"python {name}")
-    parser = _Parser(prog=prog, description="Without a verb: build.", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=generator.__version__)
-    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    made = _Parser(prog=prog, description="Without a verb: build.", allow_abbrev=False)
+    made.add_argument("--version", action="version", version=generator.__version__)
+    verbs = made.add_subparsers(title="verbs", metavar="VERB", required=True)
     for verb in VERBS:
         verb.add_to(verbs, prog)
-    return parser
+    return made
 
 
 def _with_verb(given: list[str]) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from generator.cli.terminal import say
 from generator.cli.verbs import (
     DONE,
     FAILED,
@@ -23,9 +23,9 @@ from generator.cli.verbs import (
     together,
     verb,
 )
+from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import OutputError
 from generator.layers import Layer
-from generator.template import TEMPLATE_BODY_LIMIT
 
 if TYPE_CHECKING:
     from generator.lint import Finding
@@ -115,7 +115,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
         for finding in template.findings or ()
     ]
     if objections:
-        print(*objections, "Nothing was written.", sep="\n", file=sys.stderr)
+        say("\n".join([*objections, "Nothing was written."]))
         return FAILED
     # A part of a deployment has no policies of its own, and is in no picture of the whole.
     made: list[_Emitted | _Policy | _Picture] = [*emitted]
@@ -128,7 +128,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
         difference = "".join(_difference(file.path, file.text) for file in made)
         if difference:
             print(difference, end="")
-            print("Not current: run `make build` and commit what it writes.", file=sys.stderr)
+            say("Not current: run `make build` and commit what it writes.")
             return FAILED
     else:
         _write({file.path: file.text for file in made})

@@ -30,8 +30,8 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
         import shtab
     except ModuleNotFoundError as error:
         raise MissingPackageError(package="shtab", extra="completion") from error
-    parser = cli._parser()
+    command = cli.parser()
     # Shells look a command up by its name alone; "python build.py" is none.
-    parser.prog = "build.py"
-    print(shtab.complete(parser, shell=arguments.shell))
+    command.prog = "build.py"
+    print(shtab.complete(command, shell=arguments.shell))
     return DONE

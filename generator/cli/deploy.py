@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from generator.cli.plans import plan, show
+from generator.cli.requests import requests
+from generator.cli.service import Service, service
+from generator.cli.source import check_source
+from generator.cli.stacks import clients, conversation, stack_name
+from generator.cli.terminal import add_yes_option, agrees, check_can_ask, say
 from generator.cli.verbs import (
     DATA_WOULD_BE_LOST,
     DONE,
@@ -23,10 +29,11 @@ from generator.cli.verbs import (
 from generator.cli.watch import watch
 from generator.contract import DATA_LAYER
 from generator.errors import DeployError, UsageError
+from generator.events import NEVER_LIVED, SUCCEEDED, advice, first_failure, in_progress, left_behind
+from generator.layers import Layer
 
 if TYPE_CHECKING:
     from generator.changeset import ChangeSet
-    from generator.cli.service import Service
     from generator.deploy import Conversation, Prepared, Request
 
 
@@ -44,7 +51,7 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         example=f"{prog} deploy --name users",
     )
     add_stack_options(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_yes_option(parser)
     parser.add_argument("--change-set", metavar="ARN", help="execute this change set, which `preview --keep` made")
     parser.add_argument("--recreate", action="store_true", help="first delete a stack whose creation failed")
     parser.add_argument("--disable-rollback", action="store_true", help="keep what was made when something fails")
@@ -55,75 +62,44 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Deploys what is wanted, layer by layer; returns the exit code."""
-    from generator.cli.service import check_source, service
-    from generator.cli.stacks import conversation, requests, stack_name
-
-    if not arguments.yes and not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on: pass --yes to deploy without being asked.")
+    check_can_ask(arguments, "deploy")
     talk = conversation(arguments)
     if arguments.change_set:
-        # It says itself which stack it is for, of whatever compute.
-        held = {stack_name(layer.name, arguments): service(talk, layer, arguments) for layer in layers()}
-        return deploy_reviewed(talk, arguments, held)
+        return deploy_reviewed(talk, layers(), arguments)
     every = of_compute(layers(), arguments)
     wanted = chosen(every, arguments.layer)
     check_source(wanted, arguments)
-    asked = list(requests(every, wanted, arguments))
-    for layer, request in asked:
-        if one := service(talk, layer, arguments):
-            one.can_be_made(request)
-    for layer, request in asked:
-        code = deploy_layer(talk, layer.name, request, arguments, service(talk, layer, arguments))
+    asked = [
+        (Deployment(talk, layer.name, arguments, service(talk, layer, arguments)), request)
+        for layer, request in requests(every, wanted, arguments)
+    ]
+    for deployment, request in asked:
+        if deployment.service:
+            deployment.service.source.check(request)
+    for deployment, request in asked:
+        code = deployment.deploy(request)
         # The next layer imports what this one exports: it waits, even where nobody else does.
         if code != DONE:
             return code or DONE
     return DONE
 
 
-def deploy_layer(
-    talk: Conversation, layer: str, request: Request, arguments: argparse.Namespace, service: Service | None = None
-) -> int | None:
-    """Deploys one layer's stack, with the image of the service that it holds and the proof that this runs.
+def deploy_reviewed(talk: Conversation, layers: Sequence[Layer], arguments: argparse.Namespace) -> int:
+    """Executes the change set that --change-set names, if it still can be; the exit code.
 
-    The exit code, None while CloudFormation is at work and nobody waits for it. Raises DeployError where it fails.
+    It says itself which stack it is for, of whatever compute. Raises UsageError for one of another deployment, since
+    this one's layers tell what to protect and prove afterwards.
     """
-    if not _settled(talk, request.stack_name, arguments):
-        return None
-    if service:
-        request = service.published(request)
-    code = _changed(talk, layer, request, arguments, service)
-    if code == DONE:
-        _prove(talk, request.stack_name, arguments, service)
-    return code
-
-
-def _changed(
-    talk: Conversation, layer: str, request: Request, arguments: argparse.Namespace, service: Service | None
-) -> int | None:
-    print(f"Making a change set for {request.stack_name} ...", file=sys.stderr)
-    with talk.prepared(request) as prepared:
-        code = _agreed(talk, layer, prepared, arguments)
-        if code is not None:
-            return code
-        since = talk.last_event(prepared.change_set.stack_id)
-        talk.execute(prepared.change_set, disable_rollback=arguments.disable_rollback)
-        prepared.keep()
-    return _followed(talk, layer, prepared.change_set.stack_id, since, arguments, service)
-
-
-def _prove(talk: Conversation, stack_name: str, arguments: argparse.Namespace, service: Service | None) -> None:
-    stack = talk.stack(stack_name) if service and not arguments.no_verify else None
-    if service and stack:
-        service.prove(stack)
-
-
-def deploy_reviewed(
-    talk: Conversation, arguments: argparse.Namespace, services: Mapping[str, Service | None] = MappingProxyType({})
-) -> int:
-    """Executes the change set that --change-set names, if it still can be; the exit code. `services` by stack name."""
     from generator.deploy import Prepared
 
     made = talk.described(arguments.change_set)
+    stacks = {stack_name(layer.name, arguments): layer for layer in layers}
+    layer = stacks.get(made.stack_name)
+    if layer is None:
+        raise UsageError(
+            f"The change set is for the stack {made.stack_name}, which is none of {', '.join(stacks)}: pass the --name "
+            "and --data-stack that it was made with."
+        )
     if made.execution_status != "AVAILABLE":
         raise DeployError(
             stack=made.stack_name,
@@ -132,120 +108,125 @@ def deploy_reviewed(
             + (", because another one was executed since" if made.execution_status == "OBSOLETE" else ""),
             then="Make and review a new one: preview --keep.",
         )
-    layer = DATA_LAYER if made.stack_name.endswith(f"-{DATA_LAYER}") else ""
-    code = _agreed(talk, layer, Prepared(made), arguments)
-    if code is not None:
+    deployment = Deployment(talk, layer.name, arguments, service(talk, layer, arguments))
+    return deployment.execute(nullcontext(Prepared(made))) or DONE
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The deployment of one layer's stack, and of the service that the layer holds, if it holds one."""
+
+    talk: Conversation
+    layer: str
+    arguments: argparse.Namespace
+    service: Service | None = None
+
+    def deploy(self, request: Request) -> int | None:
+        """Makes the stack what `request` says, with an image that is built first, and proves that the service runs.
+
+        The exit code, None while CloudFormation is at work and nobody waits for it. Raises DeployError where it fails.
+        """
+        if not self._settled(request.stack_name):
+            return None
+        if self.service:
+            request = self.service.published(request)
+        say(f"Making a change set for {request.stack_name} ...")
+        return self.execute(self.talk.prepared(request))
+
+    def execute(self, preparing: AbstractContextManager[Prepared]) -> int | None:
+        """Shows what was prepared, asks, executes just that, and follows it to its end; the result as of `deploy`."""
+        since = ""
+        with preparing as prepared:
+            made = prepared.change_set
+            code = self._agreed(prepared)
+            if code is None:
+                since = self.talk.last_event(made.stack_id)
+                self.talk.execute(made, disable_rollback=self.arguments.disable_rollback)
+                prepared.keep()
+        if code is None:
+            code = self._followed(made.stack_id, since)
+        if code == DONE and self.service and not self.arguments.no_verify:
+            stack = self.talk.stack(made.stack_name)
+            if stack:
+                self.service.prove(stack)
         return code
-    since = talk.last_event(made.stack_id)
-    talk.execute(made, disable_rollback=arguments.disable_rollback)
-    service = services.get(made.stack_name)
-    code = _followed(talk, layer, made.stack_id, since, arguments, service)
-    if code == DONE:
-        _prove(talk, made.stack_name, arguments, service)
-    return code or DONE
 
+    def _agreed(self, prepared: Prepared) -> int | None:
+        """Shows the plan; the exit code where it ends here, None where it goes on."""
+        told = plan(self.talk, self.layer, prepared, self.arguments.allow_replacement)
+        show([told], "text")
+        if prepared.change_set.empty:
+            return DONE
+        if told.refusals:
+            return DATA_WOULD_BE_LOST
+        self._refuse_during_rotation(prepared.change_set)
+        if self.arguments.yes or agrees(f"Deploy this to {prepared.change_set.stack_name}?"):
+            return None
+        say("Nothing was changed.")
+        return FAILED
 
-def _agreed(talk: Conversation, layer: str, prepared: Prepared, arguments: argparse.Namespace) -> int | None:
-    """Shows the plan; the exit code where it ends here, None where it goes on."""
-    from generator.cli.stacks import plan, show
+    def _refuse_during_rotation(self, made: ChangeSet) -> None:
+        from generator.rotation import USER, refuse_meanwhile
 
-    told = plan(talk, layer, prepared, arguments.allow_replacement)
-    show([told], "text")
-    if prepared.change_set.empty:
-        return DONE
-    if told.refusals:
-        return DATA_WOULD_BE_LOST
-    _refuse_during_rotation(prepared.change_set, arguments)
-    if arguments.yes or _says_yes(f"Deploy this to {prepared.change_set.stack_name}? [y/N] "):
-        return None
-    print("Nothing was changed.", file=sys.stderr)
-    return FAILED
+        users = [change.physical_id for change in made.changes if change.resource_type == USER and change.physical_id]
+        if users:
+            refuse_meanwhile(made.stack_name, users, *clients(self.arguments, "memorydb"))
 
+    def _settled(self, stack_name: str) -> bool:
+        """Waits for what is under way and clears what cannot be updated; False where something is and nobody waits."""
+        stack = self.talk.stack(stack_name)
+        if stack and in_progress(stack.status):
+            if self.arguments.no_wait:
+                _left_at_work(stack_name)
+                return False
+            say(f"{stack_name} is {stack.status}: following that first.")
+            watch(self.talk, stack.arn, self.talk.last_event(stack.arn))
+            stack = self.talk.stack(stack_name)
+        if stack and stack.status in NEVER_LIVED and self.arguments.recreate:
+            say(f"Deleting {stack_name}, which is {stack.status} ...")
+            since = self.talk.last_event(stack.arn)
+            self.talk.delete(stack)
+            watch(self.talk, stack.arn, since)
+            stack = self.talk.stack(stack_name)
+        then = advice(stack.status, stack_name) if stack else ""
+        if stack and then:
+            why = stack.reason.rstrip(".") or "CloudFormation gives no reason"
+            raise DeployError(stack=stack_name, what=f"The stack is {stack.status}", why=why, then=then)
+        return True
 
-def _refuse_during_rotation(made: ChangeSet, arguments: argparse.Namespace) -> None:
-    from generator.cli.stacks import clients
-    from generator.rotation import USER, refuse_meanwhile
-
-    users = [change.physical_id for change in made.changes if change.resource_type == USER and change.physical_id]
-    if users:
-        refuse_meanwhile(made.stack_name, users, *clients(arguments, "memorydb"))
-
-
-def _settled(talk: Conversation, stack_name: str, arguments: argparse.Namespace) -> bool:
-    """Waits for what is under way and clears what cannot be updated; False where something is and nobody waits."""
-    from generator.events import NEVER_LIVED, advice, in_progress
-
-    stack = talk.stack(stack_name)
-    if stack and in_progress(stack.status):
-        if arguments.no_wait:
+    def _followed(self, stack_arn: str, since: str) -> int | None:
+        stack_name = stack_arn.split("/")[1]
+        if self.arguments.no_wait:
             _left_at_work(stack_name)
-            return False
-        print(f"{stack_name} is {stack.status}: following that first.", file=sys.stderr)
-        watch(talk, stack.arn, talk.last_event(stack.arn))
-        stack = talk.stack(stack_name)
-    if stack and stack.status in NEVER_LIVED and arguments.recreate:
-        print(f"Deleting {stack_name}, which is {stack.status} ...", file=sys.stderr)
-        since = talk.last_event(stack.arn)
-        talk.delete(stack)
-        watch(talk, stack.arn, since)
-        stack = talk.stack(stack_name)
-    then = advice(stack.status, stack_name) if stack else ""
-    if stack and then:
-        why = stack.reason.rstrip(".") or "CloudFormation gives no reason"
-        raise DeployError(stack=stack_name, what=f"The stack is {stack.status}", why=why, then=then)
-    return True
-
-
-def _followed(
-    talk: Conversation,
-    layer: str,
-    stack_arn: str,
-    since: str,
-    arguments: argparse.Namespace,
-    service: Service | None,
-) -> int | None:
-    from generator.events import SUCCEEDED, first_failure, left_behind
-
-    stack_name = stack_arn.split("/")[1]
-    if arguments.no_wait:
-        _left_at_work(stack_name)
-        return None
-    try:
-        stack, events = watch(talk, stack_arn, since, service.usual_minutes if service else {})
-    except KeyboardInterrupt:
-        print(
-            f"\nCloudFormation goes on with {stack_name}. To follow it again, run the same command again.",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    if stack.status not in SUCCEEDED:
-        failure = first_failure(events)
-        why = f"{failure.logical_id} ({failure.resource_type}): {failure.reason}" if failure else stack.reason
-        said = service.failed(events) if service else ""
-        if said:
-            why = f"{why.rstrip('.')}; its log ends with: {said}"
-        raise DeployError(
-            stack=stack_name,
-            what=f"The deployment failed, the stack is {stack.status}",
-            why=why.rstrip("."),
-            then="Mend this and deploy again"
-            + ("; --recreate deletes what is left of the stack first." if stack.status == "ROLLBACK_COMPLETE" else "."),
-        )
-    for event in left_behind(events):
-        print(
-            f"{stack_name}: {event.logical_id} ({event.physical_id}) could not be deleted and stays: {event.reason}",
-            file=sys.stderr,
-        )
-    if layer == DATA_LAYER and not stack.protected:
-        talk.protect(stack_name)
-    print(*(f"{key}: {value}" for key, value in sorted(stack.outputs.items())), sep="\n")
-    return DONE
+            return None
+        try:
+            stack, events = watch(self.talk, stack_arn, since, self.service.usual_minutes if self.service else {})
+        except KeyboardInterrupt:
+            say(f"\nCloudFormation goes on with {stack_name}. To follow it again, run the same command again.")
+            return INTERRUPTED
+        if stack.status not in SUCCEEDED:
+            failure = first_failure(events)
+            why = f"{failure.logical_id} ({failure.resource_type}): {failure.reason}" if failure else stack.reason
+            said = self.service.failed(events) if self.service else ""
+            if said:
+                why = f"{why.rstrip('.')}; its log ends with: {said}"
+            then = "Mend this and deploy again"
+            then += (
+                "; --recreate deletes what is left of the stack first." if stack.status == "ROLLBACK_COMPLETE" else "."
+            )
+            raise DeployError(
+                stack=stack_name,
+                what=f"The deployment failed, the stack is {stack.status}",
+                why=why.rstrip("."),
+                then=then,
+            )
+        for left in left_behind(events):
+            say(f"{stack_name}: {left.logical_id} ({left.physical_id}) could not be deleted and stays: {left.reason}")
+        if self.layer == DATA_LAYER and not stack.protected:
+            self.talk.protect(stack_name)
+        print(*(f"{key}: {value}" for key, value in sorted(stack.outputs.items())), sep="\n")
+        return DONE
 
 
 def _left_at_work(stack_name: str) -> None:
-    print(f"CloudFormation is at work on {stack_name}; when it is done, run the same command again.", file=sys.stderr)
-
-
-def _says_yes(question: str) -> bool:
-    print(question, end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    say(f"CloudFormation is at work on {stack_name}; when it is done, run the same command again.")

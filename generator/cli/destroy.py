@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from generator.cli.stacks import clients, conversation, stack_name
+from generator.cli.terminal import add_yes_option, check_can_ask, say, types
 from generator.cli.verbs import (
     DONE,
     FAILED,
@@ -18,7 +19,9 @@ from generator.cli.verbs import (
     of_compute,
     verb,
 )
-from generator.errors import DeployError, UsageError
+from generator.cli.watch import watch
+from generator.errors import DeployError
+from generator.events import first_failure
 
 if TYPE_CHECKING:
     from generator.compute import Compute
@@ -43,16 +46,13 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         example=f"{prog} destroy --name users",
     )
     add_account_options(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_yes_option(parser)
     parser.add_argument("--purge-images", action="store_true", help="delete the images in the repository too")
 
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Destroys what is there; returns the exit code."""
-    from generator.cli.stacks import clients, conversation, stack_name
-
-    if not arguments.yes and not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on: pass --yes to delete without being asked.")
+    check_can_ask(arguments, "delete")
     talk = conversation(arguments)
     group = chosen(of_compute(layers(), arguments), arguments.layer)
     computes = {stack_name(layer.name, arguments): layer.compute for layer in reversed(group)}
@@ -97,8 +97,8 @@ def destroy(
                 then="Copy it under another name and delete it: aws memorydb copy-snapshot, then delete-snapshot.",
             )
     _tell(held, {name: len(found) for name, found in full.items()}, computes)
-    if not arguments.yes and not _typed(arguments.name):
-        print("Nothing was deleted.", file=sys.stderr)
+    if not arguments.yes and not types(arguments.name, f"Type {arguments.name} to delete all this:"):
+        say("Nothing was deleted.")
         return FAILED
     for repository_name, found in full.items():
         purge(ecr, repository_name, found)
@@ -106,7 +106,7 @@ def destroy(
         try:
             _delete(talk, stack, arguments.role_arn)
         except KeyboardInterrupt:
-            print(f"\nCloudFormation goes on deleting {stack.name}. Run the same command again.", file=sys.stderr)
+            say(f"\nCloudFormation goes on deleting {stack.name}. Run the same command again.")
             return INTERRUPTED
         print(f"{stack.name} is deleted.")
         if one.final_snapshot and not snapshot_exists(memorydb, one.final_snapshot):
@@ -145,15 +145,8 @@ def _tell(held: list[Inventory], full: dict[str, int], computes: Mapping[str, Co
             print(f"  stays: {sentence}")
 
 
-def _typed(name: str) -> bool:
-    print(f"Type {name} to delete all this: ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip() == name
-
-
 def _delete(talk: Conversation, stack: Stack, role_arn: str) -> None:
     """Deletes one stack, again while interfaces linger."""
-    from generator.cli.watch import watch
-    from generator.events import first_failure
     from generator.removal import LINGERS
 
     if stack.protected:
@@ -174,5 +167,5 @@ def _delete(talk: Conversation, stack: Stack, role_arn: str) -> None:
                 then="Mend this, and run the same command again.",
             )
         what = failure.logical_id if failure else stack.name
-        print(f"Something still holds on to {what}; trying again.", file=sys.stderr)
+        say(f"Something still holds on to {what}; trying again.")
         talk.pause(LINGER_SECONDS)

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
+from generator.cli.plans import plan, show, unseen
+from generator.cli.requests import requests
+from generator.cli.service import service
+from generator.cli.source import check_source
+from generator.cli.stacks import conversation
+from generator.cli.terminal import say
 from generator.cli.verbs import (
     CHANGES,
     DATA_WOULD_BE_LOST,
@@ -37,9 +42,6 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Shows the plans and returns the exit code."""
-    from generator.cli.service import check_source, service
-    from generator.cli.stacks import conversation, plan, requests, show, unseen
-
     every = of_compute(layers(), arguments)
     check_source(chosen(every, arguments.layer), arguments)
     wanted = list(requests(every, chosen(every, arguments.layer), arguments))
@@ -51,7 +53,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
             held = service(talk, layer, arguments)
             if held:
                 request = held.previewed(request)
-            print(f"Making a change set for {request.stack_name} ...", file=sys.stderr)
+            say(f"Making a change set for {request.stack_name} ...")
             with talk.prepared(request) as prepared:
                 if arguments.keep:
                     prepared.keep()

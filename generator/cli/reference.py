@@ -51,7 +51,7 @@ def document(layers: Sequence[Layer]) -> str:
 def _command() -> Iterator[str]:
     yield "## The command\n"
     verbs = next(
-        action for action in cli._parser("python build.py")._actions if isinstance(action, argparse._SubParsersAction)
+        action for action in cli.parser("python build.py")._actions if isinstance(action, argparse._SubParsersAction)
     )
     for name, parser in verbs.choices.items():
         yield f"### {name}\n\n{parser.description}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from generator.cli.requests import pairs
 from generator.cli.verbs import INTERRUPTED, Layers, Subparsers, add_compute_option, of_compute, verb
 from generator.context import Context
 from generator.errors import MissingPackageError
@@ -40,7 +41,6 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Rehearses; returns the exit code."""
     from generator.cli import main
-    from generator.cli.stacks import pairs
     from generator.policies import documents
 
     group = of_compute(layers(), arguments)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from generator import contract
+from generator.cli.service import Service, service
+from generator.cli.stacks import clients, conversation, data_stack, stack_name
+from generator.cli.terminal import add_yes_option, agrees, check_can_ask, say
 from generator.cli.verbs import DONE, FAILED, Layers, Subparsers, add_account_options, verb
-from generator.errors import DeployError, UsageError
+from generator.errors import DeployError
 
 if TYPE_CHECKING:
-    from generator.cli.service import Service
     from generator.deploy import Conversation, Stack
 
 
@@ -29,18 +30,15 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         example=f"{prog} rotate --name users",
     )
     add_account_options(parser)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_yes_option(parser)
     parser.set_defaults(no_verify=False)
 
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Rotates the password; returns the exit code."""
-    from generator.cli.service import service
-    from generator.cli.stacks import clients, conversation, data_stack, stack_name
     from generator.rotation import Rotation
 
-    if not arguments.yes and not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask on: pass --yes to rotate without being asked.")
+    check_can_ask(arguments, "rotate")
     talk = conversation(arguments)
     data = talk.stack(data_stack(arguments))
     if data is None or contract.PASSWORD_SECRET_ARN not in data.outputs:
@@ -69,21 +67,19 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     begun = rotation.begun()
     print(f"{data.name}: {'an unfinished rotation is gone on with' if begun else 'the password is changed'}, and then:")
     print(*(f"  {name} is deployed anew" for name in running), sep="\n")
-    if not arguments.yes:
-        print("Go on? [y/N] ", end="", file=sys.stderr, flush=True)
-        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            print("Nothing was changed.", file=sys.stderr)
-            return FAILED
+    if not arguments.yes and not agrees("Go on?"):
+        say("Nothing was changed.")
+        return FAILED
     started = time.monotonic()
     rotation.both_valid()
-    _say("Both passwords are valid.")
+    say("Both passwords are valid.")
     rotation.new_is_current()
-    _say("The secret holds the new one.")
+    say("The secret holds the new one.")
     for name, stack in running.items():
-        _say(f"Deploying {name} anew ...")
+        say(f"Deploying {name} anew ...")
         services[name].redeploy(stack)
     rotation.old_is_gone()
-    _say(f"The old password is no longer valid. That took {time.monotonic() - started:.0f} s.")
+    say(f"The old password is no longer valid. That took {time.monotonic() - started:.0f} s.")
     return DONE
 
 
@@ -102,7 +98,3 @@ def _running(talk: Conversation, data: Stack, services: dict[str, Service]) -> d
             then="Name their layers in build.py, or rotate with the steps of docs/operations.md.",
         )
     return {name: stack for name in readers if (stack := talk.stack(name))}
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -1,47 +1,31 @@
-"""The service of a compute layer while a verb is about it: its image beforehand, its log and its proof afterwards."""
+"""The service of a compute layer while a verb is about it: what it is made of, whether it runs, what it logs."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator import contract
+from generator.cli.requests import as_its_data
+from generator.cli.source import Source
+from generator.cli.stacks import clients
+from generator.cli.terminal import say
 from generator.compute import Compute, Running
-from generator.context import TAG_LABEL, TOOLS, Context
-from generator.errors import DeployError, UsageError
+from generator.context import TAG_LABEL
+from generator.errors import DeployError
 from generator.layers import Layer
 
 if TYPE_CHECKING:
     from generator.deploy import Conversation, Request, Stack
     from generator.events import Event
-    from generator.image import Repository
     from generator.proof import Wanted
 
 
 def service(talk: Conversation, layer: Layer, arguments: argparse.Namespace) -> Service | None:
     """The service that a layer holds; None for one that holds none."""
     return Service(talk, layer.compute, arguments) if layer.compute else None
-
-
-def check_source(wanted: Sequence[Layer], arguments: argparse.Namespace) -> None:
-    """Raises UsageError for what can be seen to be wrong with the source of an image before anything is deployed."""
-    from generator.cli.stacks import pairs
-
-    named = [layer.name for layer in wanted if layer.compute]
-    if arguments.context and len(named) > 1:
-        raise UsageError(f"--context is the source of one service: choose --layer {' or --layer '.join(named)}.")
-    pairs("--build-arg", arguments.build_arg)
-    if arguments.context and named and not arguments.image:
-        Context(arguments.context).tag()
-    tool = getattr(arguments, "container_tool", None)
-    if tool and Path(tool).name not in TOOLS:
-        raise UsageError(f"--container-tool {tool} is none of {', '.join(TOOLS)}.")
 
 
 class Service:
@@ -51,6 +35,7 @@ class Service:
         self._talk = talk
         self._compute = compute
         self._arguments = arguments
+        self.source = Source(talk, compute, arguments)
 
     @cached_property
     def _client(self) -> Any:
@@ -61,8 +46,6 @@ class Service:
         return self._of("logs")
 
     def _of(self, name: str) -> Any:
-        from generator.cli.stacks import clients
-
         return clients(self._arguments, name)[0]
 
     @property
@@ -70,93 +53,19 @@ class Service:
         """How long its slow resources take, by type."""
         return self._compute.usual_minutes
 
-    # Before: the image.
-
-    def can_be_made(self, request: Request) -> None:
-        """Raises UsageError where there is nothing to make an image from, DeployError where nothing can make it.
-
-        Before anything is deployed, since the data layer takes its time. Whether an image is there already can be
-        asked once there is a repository."""
-        from generator.image import tool
-
-        if contract.IMAGE_URI in request.parameters or self._talk.stack(request.stack_name):
-            return
-        self._context().tag()
-        data = self._talk.stack(request.parameters.get(contract.DATA_STACK_NAME, ""))
-        if not (data and self._compute.repository in data.outputs):
-            tool(self._arguments.container_tool)
-
     def previewed(self, request: Request) -> Request:
-        """The request with the image that a deployment would run; nothing is built."""
-        request = self._as_its_data(request)
-        found = self._source(request)
-        if found is None:
-            return request
-        context, repository = found
-        tag = context.tag()
-        digest = repository.digest(tag)
-        if not digest:
-            _say(f"{tag} is not in {repository.name} yet: a deployment would build and push it.")
-        return _with_image(request, f"{repository.uri}@{digest}" if digest else f"{repository.uri}:{tag}")
+        """The request as a deployment would have it, with its image; nothing is built."""
+        return self.source.previewed(as_its_data(self._talk, request))
 
     def published(self, request: Request) -> Request:
-        """The request with the image that was built and pushed for it, unless it was there already."""
-        from generator.image import publish
+        """The request with its image, built and pushed unless it was there already.
 
-        self._ready_for_an_update(request.stack_name)
-        request = self._as_its_data(request)
-        found = self._source(request)
-        if found is None:
-            return request
-        context, repository = found
-        image = publish(self._arguments.container_tool, context, repository, context.tag(), _say)
-        return _with_image(request, image)
+        Raises DeployError for a service that CloudFormation could not update, such as a paused one.
+        """
+        self._check_ready(request.stack_name)
+        return self.source.published(as_its_data(self._talk, request))
 
-    def _context(self) -> Context:
-        from generator.cli.stacks import pairs
-
-        return Context(
-            self._arguments.context or Path(self._compute.context),
-            pairs("--build-arg", self._arguments.build_arg),
-            tuple(self._arguments.build_secret),
-        )
-
-    def _as_its_data(self, request: Request) -> Request:
-        """The request with the data stack's way to log in, unless somebody has named one: the two have to agree."""
-        data = self._talk.stack(request.parameters.get(contract.DATA_STACK_NAME, ""))
-        way = data.parameters.get(contract.AUTHENTICATION) if data else None
-        declared = json.loads(request.template).get("Parameters", {})
-        if way is None or contract.AUTHENTICATION not in declared or contract.AUTHENTICATION in request.parameters:
-            return request
-        return replace(request, parameters={**request.parameters, contract.AUTHENTICATION: way})
-
-    def _source(self, request: Request) -> tuple[Context, Repository] | None:
-        """What the image is made from and where it goes; None where somebody has named an image."""
-        from generator.image import Repository
-
-        if contract.IMAGE_URI in request.parameters:
-            return None
-        context = self._context()
-        if not context.exists and not self._arguments.context:
-            stack = self._talk.stack(request.stack_name)
-            image = stack.parameters.get(contract.IMAGE_URI) if stack else None
-            if image:
-                _say(f"There is no Dockerfile in {context.directory.resolve()}: the image stays {image}.")
-                return None
-        data_stack = request.parameters[contract.DATA_STACK_NAME]
-        data = self._talk.stack(data_stack)
-        uri = data.outputs.get(self._compute.repository) if data else None
-        if not uri:
-            raise DeployError(
-                stack=data_stack,
-                what="There is no repository for the image",
-                why=f"the stack has no output {self._compute.repository}",
-                then="Deploy the data layer first, or pass --image URI.",
-            )
-        return context, Repository(uri, self._of("ecr"))
-
-    def _ready_for_an_update(self, stack_name: str) -> None:
-        """Raises DeployError for a service that CloudFormation could not update, such as a paused one."""
+    def _check_ready(self, stack_name: str) -> None:
         stack = self._talk.stack(stack_name)
         arn = stack.outputs.get(contract.SERVICE_ARN) if stack else None
         if not arn:
@@ -169,8 +78,6 @@ class Service:
                 why=f"it is {running.status}",
                 then=running.then,
             )
-
-    # Afterwards: what runs.
 
     def seen(self, stack: Stack) -> dict[str, Any] | None:
         """What can be seen of it without writing anything; None where the stack has no service."""
@@ -194,14 +101,14 @@ class Service:
 
     def running(self, stack_name: str, service_arn: str) -> Running:
         """What AWS says that runs."""
-        from generator.deploy import explained
+        from generator.aws_errors import explained
 
         with explained(stack_name):
             return self._compute.running(self._client, service_arn)
 
     def redeploy(self, stack: Stack) -> None:
         """Starts the service anew, so that it reads its secrets again, and proves that it runs."""
-        from generator.deploy import explained
+        from generator.aws_errors import explained
         from generator.proof import Proof
 
         arn = stack.outputs[contract.SERVICE_ARN]
@@ -218,18 +125,18 @@ class Service:
         arn = stack.outputs[contract.SERVICE_ARN]
         wanted = self._wanted(stack)
         proof = Proof(stack.name, sleep=self._talk.pause)
-        _say(f"{stack.name}: is what runs what was deployed?")
+        say(f"{stack.name}: is what runs what was deployed?")
         try:
             for fact in proof.as_told(lambda: self.running(stack.name, arn), wanted):
-                _say(f"  {fact.about:16} {fact.seen}")
+                say(f"  {fact.about:16} {fact.seen}")
             running = self.running(stack.name, arn)
             if not running.public:
-                _say("  not proven from outside: the service answers inside its VPC only")
+                say("  not proven from outside: the service answers inside its VPC only")
             else:
                 for fact in proof.as_answered(running.url, wanted):
-                    _say(f"  {fact.about:16} {fact.seen}")
+                    say(f"  {fact.about:16} {fact.seen}")
                 for fact in proof.as_used(running.url) if self._compute.users_api else ():
-                    _say(f"  {fact.about:16} {fact.seen}")
+                    say(f"  {fact.about:16} {fact.seen}")
         except NotProvenError:
             self._tell_logs(arn)
             raise
@@ -265,18 +172,18 @@ class Service:
         for group in self._log_groups(service_arn) if service_arn else ():
             lines = telling(last_lines(self._logs, group))
             if lines:
-                _say(f"The end of {group}:")
+                say(f"The end of {group}:")
                 for line in lines[-LOG_LINES:]:
-                    _say(f"  {line}")
+                    say(f"  {line}")
         return lines[-1] if lines else ""
 
     def _keep_logs(self, stack_name: str, service_arn: str) -> None:
-        from generator.deploy import explained
+        from generator.aws_errors import explained
         from generator.proof import RETENTION_DAYS, keep_for
 
         with explained(stack_name):
             for group in keep_for(self._logs, self._compute.log_groups(self._client, service_arn)):
-                _say(f"  log group        {group} is kept for {RETENTION_DAYS} days now, no longer for ever")
+                say(f"  log group        {group} is kept for {RETENTION_DAYS} days now, no longer for ever")
 
     def _log_groups(self, service_arn: str) -> tuple[str, ...]:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -286,11 +193,3 @@ class Service:
         except (BotoCoreError, ClientError):
             # What cannot be found out must not hide what it was wanted for.
             return ()
-
-
-def _with_image(request: Request, image: str) -> Request:
-    return replace(request, parameters={**request.parameters, contract.IMAGE_URI: image})
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

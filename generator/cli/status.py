@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from generator.changeset import HIDDEN, SECRET
+from generator.cli.service import service
+from generator.cli.stacks import conversation, stack_name
+from generator.cli.terminal import say
 from generator.cli.verbs import DONE, Layers, Subparsers, add_account_options, chosen, of_compute, verb
 from generator.contract import READY_PATH
 from generator.errors import DeployError, OutputError
@@ -41,8 +44,6 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Shows the status and returns the exit code."""
-    from generator.cli.stacks import conversation
-
     talk = conversation(arguments)
     told = [_status(talk, layer, arguments) for layer in chosen(of_compute(layers(), arguments), arguments.layer)]
     if arguments.format == "json":
@@ -62,9 +63,6 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
 
 
 def _status(talk: Conversation, layer: Layer, arguments: argparse.Namespace) -> dict[str, Any]:
-    from generator.cli.service import service
-    from generator.cli.stacks import stack_name
-
     name = stack_name(layer.name, arguments)
     stack = talk.stack(name)
     if stack is None:
@@ -82,15 +80,14 @@ def _status(talk: Conversation, layer: Layer, arguments: argparse.Namespace) -> 
     if seen:
         told["service"] = seen
     if arguments.drift and stack.exists:
-        print(f"Detecting drift of {name} ...", file=sys.stderr)
+        say(f"Detecting drift of {name} ...")
         told["drift"] = drift(talk, name)
     return told
 
 
 def drift(talk: Conversation, stack_name: str) -> list[dict[str, Any]]:
     """What somebody changed by hand: each resource with its properties, expected and actual."""
-    from generator.changeset import HIDDEN, SECRET
-    from generator.deploy import explained
+    from generator.aws_errors import explained
 
     with explained(stack_name):
         detection = talk.client.detect_stack_drift(StackName=stack_name)["StackDriftDetectionId"]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from generator.cli.terminal import say
+from generator.events import NORMAL_MINUTES, Event, still_running
+
 if TYPE_CHECKING:
     from generator.deploy import Conversation, Stack
-    from generator.events import Event
 
 # How often somebody who waits is told that there is nothing new.
 SILENT_SECONDS = 60
@@ -21,8 +22,6 @@ def watch(
 ) -> tuple[Stack, list[Event]]:
     """Follows a stack, telling every event on standard error, and now and then what is still running, with how long
     that usually takes, by resource type."""
-    from generator.events import NORMAL_MINUTES, still_running
-
     started = told = time.monotonic()
     seen: list[Event] = []
 
@@ -34,14 +33,14 @@ def watch(
             if event.reason == "Resource creation Initiated":
                 continue
             reason = f"  {event.reason}" if event.reason else ""
-            print(f"{event.moment:%H:%M:%S} {event.status:28} {event.logical_id}{reason}", file=sys.stderr)
+            say(f"{event.moment:%H:%M:%S} {event.status:28} {event.logical_id}{reason}")
         now = time.monotonic()
         if fresh:
             told = now
         elif now - told > SILENT_SECONDS:
             told = now
             running = ", ".join(_at_work(one, {**NORMAL_MINUTES, **usual_minutes}) for one in still_running(seen))
-            print(f"{(now - started) / 60:.0f} min; still at work: {running or 'the stack'}", file=sys.stderr)
+            say(f"{(now - started) / 60:.0f} min; still at work: {running or 'the stack'}")
 
     return talk.follow(stack_arn, since, tell)
 
