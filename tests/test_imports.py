@@ -57,6 +57,7 @@ ALLOWED = {
         *("generator.errors", "generator.events"),
     },
     "generator/aws_errors.py": {"botocore", "generator.errors"},
+    "generator/drift.py": {"generator.aws_errors", "generator.changeset", "generator.errors"},
     "generator/context.py": {"docker", "generator.errors"},
     "generator/image.py": {"botocore", "generator.aws_errors", "generator.context", "generator.errors"},
     "generator/proof.py": {"botocore", "generator.compute", "generator.contract", "generator.errors"},
@@ -131,7 +132,7 @@ ALLOWED = {
 # What only some verbs need.
 SLOW = {
     *("boto3", "botocore", "generator.lint", "generator.picture", "generator.policies", "rehearsal", "rich", "shtab"),
-    *(f"generator.{name}" for name in ("aws_errors", "deploy", "image", "proof", "removal", "rotation")),
+    *(f"generator.{name}" for name in ("aws_errors", "deploy", "drift", "image", "proof", "removal", "rotation")),
 }
 LAZY = {
     "generator/context.py": {"docker"},

@@ -30,8 +30,7 @@ from generator.layers import Layer
 if TYPE_CHECKING:
     from generator.lint import Finding
 
-FOLDER = "iam"
-PICTURES = "pictures"
+POLICIES, PICTURES = "iam", "pictures"
 
 
 def add_to(verbs: Subparsers, prog: str) -> None:
@@ -62,65 +61,30 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Emitted:
-    """A template that was emitted and where it belongs."""
+class _File:
+    """A file that was made: where it belongs, what is in it, and what to say of it."""
 
     path: Path
     text: str
-    findings: tuple[Finding, ...] | None
-
-    @property
-    def line(self) -> str:
-        template = json.loads(self.text)
-        size = len(self.text.encode())
-        linted = "not linted" if self.findings is None else f"{len(self.findings)} findings"
-        return (
-            f"{self.path}: {len(template['Resources'])} resources, {len(template.get('Parameters', {}))} parameters, "
-            f"{size:,} of {TEMPLATE_BODY_LIMIT:,} bytes, {linted}"
-        )
-
-
-@dataclass(frozen=True)
-class _Policy:
-    """An IAM policy that was emitted and where it belongs."""
-
-    path: Path
-    text: str
-
-    @property
-    def line(self) -> str:
-        from generator.policies import INLINE_LIMIT, actions, size
-
-        return f"{self.path}: {len(actions(self.text))} actions, {size(self.text):,} of {INLINE_LIMIT:,} characters"
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """A picture that was drawn and where it belongs."""
-
-    path: Path
-    text: str
-
-    @property
-    def line(self) -> str:
-        return f"{self.path}: {self.text.count('[') - self.text.count('subgraph')} boxes"
+    line: str
 
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
+    """Emits what is wanted, or compares it with what is there; returns the exit code."""
     wanted = chosen(layers(), arguments.layer)
-    emitted = [_emit(layer, arguments.out, lint=arguments.lint) for layer in wanted]
+    texts = {layer.file_name: layer.text() for layer in wanted}
+    findings = {name: _lint(text) for name, text in texts.items()} if arguments.lint else None
     objections = [
-        f"{template.path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.sentence}"
-        for template in emitted
-        for finding in template.findings or ()
+        f"{arguments.out / name}: {finding.logical_id or 'template'}: {finding.rule}: {finding.sentence}"
+        for name, found in (findings or {}).items()
+        for finding in found
     ]
     if objections:
         say("\n".join([*objections, "Nothing was written."]))
         return FAILED
+    made = [_template(arguments.out / name, text, linted=arguments.lint) for name, text in texts.items()]
     # A part of a deployment has no policies of its own, and is in no picture of the whole.
-    made: list[_Emitted | _Policy | _Picture] = [*emitted]
     if not arguments.layer:
-        texts = {layer.file_name: template.text for layer, template in zip(wanted, emitted, strict=True)}
         for group, layers_of_it in deployments(wanted).items():
             made += _pictures(group, layers_of_it, texts, arguments.out)
             made += _policies(group, layers_of_it, arguments) if arguments.lint else []
@@ -142,31 +106,45 @@ def deployments(layers: Sequence[Layer]) -> dict[str, list[Layer]]:
     return {"" if compute == computes[0] else compute: together(layers, compute) for compute in computes}
 
 
-def _policies(group: str, layers: Sequence[Layer], arguments: argparse.Namespace) -> list[_Policy]:
-    from generator.policies import documents
+def _lint(text: str) -> Sequence[Finding]:
+    from generator.lint import lint
 
-    made = documents(layers, arguments.name)
-    return [_Policy(arguments.out / FOLDER / group / name, text) for name, text in sorted(made.items())]
+    return lint(text)
 
 
-def _pictures(group: str, layers: Sequence[Layer], texts: Mapping[str, str], out: Path) -> list[_Picture]:
+def _template(path: Path, text: str, *, linted: bool) -> _File:
+    """A template that was not linted, or in which nothing was found."""
+    template = json.loads(text)
+    line = (
+        f"{path}: {len(template['Resources'])} resources, {len(template.get('Parameters', {}))} parameters, "
+        f"{len(text.encode()):,} of {TEMPLATE_BODY_LIMIT:,} bytes, {'0 findings' if linted else 'not linted'}"
+    )
+    return _File(path, text, line)
+
+
+def _policies(group: str, layers: Sequence[Layer], arguments: argparse.Namespace) -> list[_File]:
+    from generator.policies import INLINE_LIMIT, actions, documents, size
+
+    made = []
+    for name, text in sorted(documents(layers, arguments.name).items()):
+        path = arguments.out / POLICIES / group / name
+        line = f"{path}: {len(actions(text))} actions, {size(text):,} of {INLINE_LIMIT:,} characters"
+        made.append(_File(path, text, line))
+    return made
+
+
+def _pictures(group: str, layers: Sequence[Layer], texts: Mapping[str, str], out: Path) -> list[_File]:
     """A picture of each layer, and one of all of them together where there are several."""
     from generator.picture import picture
 
     drawn = {layer.file_name.removesuffix("-layer.json"): {layer.name: texts[layer.file_name]} for layer in layers}
     if len(layers) > 1:
         drawn[f"{group or 'default'}-together"] = {layer.name: texts[layer.file_name] for layer in layers}
-    return [_Picture(out / PICTURES / f"{name}.mmd", picture(templates)) for name, templates in drawn.items()]
-
-
-def _emit(layer: Layer, out: Path, *, lint: bool) -> _Emitted:
-    text = layer.text()
-    findings = None
-    if lint:
-        from generator.lint import lint as lint_text
-
-        findings = lint_text(text)
-    return _Emitted(out / layer.file_name, text, findings)
+    made = []
+    for name, templates in drawn.items():
+        path, text = out / PICTURES / f"{name}.mmd", picture(templates)
+        made.append(_File(path, text, f"{path}: {text.count('[') - text.count('subgraph')} boxes"))
+    return made
 
 
 def _difference(path: Path, text: str) -> str:

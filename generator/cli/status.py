@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.changeset import HIDDEN, SECRET
 from generator.cli.service import service
 from generator.cli.stacks import conversation, stack_name
 from generator.cli.terminal import say
 from generator.cli.verbs import DONE, Layers, Subparsers, add_account_options, chosen, of_compute, verb
 from generator.contract import READY_PATH
-from generator.errors import DeployError, OutputError
+from generator.errors import OutputError
 from generator.layers import Layer
 
 if TYPE_CHECKING:
     from generator.deploy import Conversation
-
-DRIFT_MINUTES = 15
 
 
 def add_to(verbs: Subparsers, prog: str) -> None:
@@ -80,59 +76,11 @@ def _status(talk: Conversation, layer: Layer, arguments: argparse.Namespace) -> 
     if seen:
         told["service"] = seen
     if arguments.drift and stack.exists:
+        from generator.drift import drift
+
         say(f"Detecting drift of {name} ...")
-        told["drift"] = drift(talk, name)
+        told["drift"] = drift(talk.client, name, sleep=talk.pause)
     return told
-
-
-def drift(talk: Conversation, stack_name: str) -> list[dict[str, Any]]:
-    """What somebody changed by hand: each resource with its properties, expected and actual."""
-    from generator.aws_errors import explained
-
-    with explained(stack_name):
-        detection = talk.client.detect_stack_drift(StackName=stack_name)["StackDriftDetectionId"]
-        end = time.monotonic() + 60 * DRIFT_MINUTES
-        while True:
-            found = talk.client.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
-            if found["DetectionStatus"] != "DETECTION_IN_PROGRESS":
-                break
-            if time.monotonic() > end:
-                raise DeployError(
-                    stack=stack_name,
-                    what="Drift detection does not end",
-                    why=f"it has run for {DRIFT_MINUTES} minutes",
-                    then="Look at it in the console.",
-                )
-            talk.pause(2)
-        filters = ["MODIFIED", "DELETED"]
-        pages = [
-            talk.client.describe_stack_resource_drifts(StackName=stack_name, StackResourceDriftStatusFilters=filters)
-        ]
-        # botocore has no paginator for this one.
-        while token := pages[-1].get("NextToken"):
-            pages.append(
-                talk.client.describe_stack_resource_drifts(
-                    StackName=stack_name, StackResourceDriftStatusFilters=filters, NextToken=token
-                )
-            )
-        return [
-            {
-                "logicalId": resource["LogicalResourceId"],
-                "status": resource["StackResourceDriftStatus"],
-                "properties": [
-                    {
-                        "path": difference["PropertyPath"],
-                        "expected": HIDDEN
-                        if SECRET.search(difference["PropertyPath"])
-                        else difference["ExpectedValue"],
-                        "actual": HIDDEN if SECRET.search(difference["PropertyPath"]) else difference["ActualValue"],
-                    }
-                    for difference in resource.get("PropertyDifferences", ())
-                ],
-            }
-            for page in pages
-            for resource in page["StackResourceDrifts"]
-        ]
 
 
 def _show(stack: dict[str, Any]) -> None:
