@@ -11,13 +11,10 @@ import secrets
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import quote
-
-from botocore.exceptions import BotoCoreError, ClientError
 
 from generator import contract
 from generator.compute import Running
@@ -32,10 +29,6 @@ ANSWER_SECONDS = 120
 READY_SECONDS = 20
 REQUEST_SECONDS = 10
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
-# As many are shown of those that say something, and read to find them.
-LOG_LINES = 10
-LOG_LINES_READ = 100
-RETENTION_DAYS = 30
 
 
 @dataclass(frozen=True)
@@ -211,44 +204,3 @@ class Proof:
         return NotProvenError(
             stack=self._stack_name, what="Not proven to run as deployed", why=why.rstrip("."), then=then
         )
-
-
-def last_lines(logs: Any, group: str, number: int = LOG_LINES_READ) -> list[str]:
-    """The last lines of a log group, from its newest streams; none where there is no such group."""
-    try:
-        streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True, limit=3)
-        events: list[Mapping[str, Any]] = []
-        for stream in streams["logStreams"]:
-            found = logs.get_log_events(
-                logGroupName=group, logStreamName=stream["logStreamName"], limit=number, startFromHead=False
-            )
-            events += found["events"]
-    except (BotoCoreError, ClientError):
-        # A log that cannot be read must not hide what it was wanted for.
-        return []
-    return [str(event["message"]).rstrip() for event in sorted(events, key=lambda event: event["timestamp"])][-number:]
-
-
-def telling(lines: list[str]) -> list[str]:
-    """Those lines of a log that are more than routine: all that are no JSON object of level DEBUG or INFO; all of them
-    where none is."""
-
-    def level(line: str) -> str:
-        with suppress(ValueError):
-            document = json.loads(line)
-            return str(document.get("level", "")).upper() if isinstance(document, dict) else ""
-        return ""
-
-    return [line for line in lines if level(line) not in ("DEBUG", "INFO")] or lines
-
-
-def keep_for(logs: Any, groups: tuple[str, ...], days: int = RETENTION_DAYS) -> list[str]:
-    """Gives those of the log groups a retention that have none and so would be kept for ever; their names."""
-    changed = []
-    for group in groups:
-        found = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-        for one in found:
-            if one["logGroupName"] == group and "retentionInDays" not in one:
-                logs.put_retention_policy(logGroupName=group, retentionInDays=days)
-                changed.append(group)
-    return changed

@@ -60,7 +60,8 @@ ALLOWED = {
     "generator/drift.py": {"generator.aws_errors", "generator.changeset", "generator.errors"},
     "generator/context.py": {"docker", "generator.errors"},
     "generator/image.py": {"botocore", "generator.aws_errors", "generator.context", "generator.errors"},
-    "generator/proof.py": {"botocore", "generator.compute", "generator.contract", "generator.errors"},
+    "generator/proof.py": {"generator.compute", "generator.contract", "generator.errors"},
+    "generator/logs.py": {"botocore"},
     "generator/rotation.py": {"generator.aws_errors", "generator.contract", "generator.errors"},
     "generator/removal.py": {"botocore", "generator.aws_errors", "generator.compute", "generator.contract"},
     # The top: it may import every room of the generator.
@@ -132,7 +133,10 @@ ALLOWED = {
 # What only some verbs need.
 SLOW = {
     *("boto3", "botocore", "generator.lint", "generator.picture", "generator.policies", "rehearsal", "rich", "shtab"),
-    *(f"generator.{name}" for name in ("aws_errors", "deploy", "drift", "image", "proof", "removal", "rotation")),
+    *(
+        f"generator.{name}"
+        for name in ("aws_errors", "deploy", "drift", "image", "logs", "proof", "removal", "rotation")
+    ),
 }
 LAZY = {
     "generator/context.py": {"docker"},

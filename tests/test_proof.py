@@ -5,19 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import ANY, Stubber
 
 from generator.compute import Running
-from generator.compute_apprunner import AppRunnerCompute
-from generator.proof import Answer, NotProvenError, Proof, Wanted, keep_for, last_lines, telling
+from generator.proof import Answer, NotProvenError, Proof, Wanted
 
-ID = 32 * "0"
-ID_OF_OPERATION = 36 * "0"
-ARN = f"arn:aws:apprunner:eu-west-1:123456789012:service/Service-abc/{ID}"
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users@sha256:" + 64 * "a"
 BUILD = "content-1"
 URL = "https://abc.eu-west-1.awsapprunner.com"
@@ -204,122 +197,3 @@ def test_ctrl_c_in_the_middle_leaves_no_user(world: World) -> None:
     with pytest.raises(KeyboardInterrupt):
         list(Proof("s", send=sent, sleep=world.sleep, now=lambda: 0).as_used(URL))
     assert world.users == {}
-
-
-# App Runner, as its API tells it.
-
-
-def service(status: str = "RUNNING", *, public: bool = True) -> dict[str, Any]:
-    return {
-        "Service": {
-            "ServiceName": "Service-abc",
-            "ServiceId": ID,
-            "ServiceArn": ARN,
-            "ServiceUrl": URL.removeprefix("https://"),
-            "CreatedAt": 0,
-            "UpdatedAt": 0,
-            "Status": status,
-            "SourceConfiguration": {"ImageRepository": {"ImageIdentifier": IMAGE, "ImageRepositoryType": "ECR"}},
-            "InstanceConfiguration": {},
-            "AutoScalingConfigurationSummary": {},
-            "NetworkConfiguration": {"IngressConfiguration": {"IsPubliclyAccessible": public}},
-        }
-    }
-
-
-def observed(described: dict[str, Any], *operations: dict[str, Any]) -> Running:
-    client = boto3.client("apprunner", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    with Stubber(client) as stubber:
-        stubber.add_response("describe_service", described, {"ServiceArn": ARN})
-        asked = {"ServiceArn": ARN, "MaxResults": 1}
-        stubber.add_response("list_operations", {"OperationSummaryList": list(operations)}, asked)
-        return AppRunnerCompute().running(client, ARN)
-
-
-@pytest.mark.parametrize(
-    ("state", "ended"),
-    [
-        ("SUCCEEDED", True),
-        ("FAILED", False),
-        ("ROLLBACK_SUCCEEDED", False),
-        ("ROLLBACK_FAILED", False),
-        ("PENDING", None),
-        ("IN_PROGRESS", None),
-        ("ROLLBACK_IN_PROGRESS", None),
-    ],
-)
-def test_only_an_operation_that_succeeded_counts(state: str, ended: bool | None) -> None:
-    assert observed(service(), {"Type": "UPDATE_SERVICE", "Status": state}).ended is ended
-
-
-@pytest.mark.parametrize(
-    "status", ["CREATE_FAILED", "DELETED", "DELETE_FAILED", "PAUSED", "OPERATION_IN_PROGRESS", "RUNNING"]
-)
-def test_only_a_running_service_is_ready(status: str) -> None:
-    assert observed(service(status)).ready is (status == "RUNNING")
-
-
-def test_a_paused_service_comes_with_the_command_that_resumes_it() -> None:
-    assert f"aws apprunner resume-service --service-arn {ARN}" in observed(service("PAUSED")).then
-
-
-def test_what_runs_has_its_image_url_and_log_groups() -> None:
-    running = observed(service(public=False), {"Id": ID_OF_OPERATION, "Type": "CREATE_SERVICE", "Status": "SUCCEEDED"})
-    assert (running.image, running.url, running.public) == (IMAGE, URL, False)
-    assert (running.operation, running.operation_id) == ("CREATE_SERVICE SUCCEEDED", ID_OF_OPERATION)
-    assert AppRunnerCompute().log_groups(None, ARN) == (
-        f"/aws/apprunner/Service-abc/{ID}/service",
-        f"/aws/apprunner/Service-abc/{ID}/application",
-    )
-
-
-# Logs.
-
-
-def logs() -> tuple[Any, Stubber]:
-    client = boto3.client("logs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    return client, Stubber(client)
-
-
-def test_the_end_of_a_log_is_put_together_from_its_newest_streams() -> None:
-    client, stubber = logs()
-    streams = {"logStreams": [{"logStreamName": "b"}, {"logStreamName": "a"}]}
-    newest = {"logGroupName": "g", "orderBy": "LastEventTime", "descending": True, "limit": 3}
-    stubber.add_response("describe_log_streams", streams, newest)
-    for name, events in (("b", [(2, "second\n"), (4, "fourth")]), ("a", [(1, "first"), (3, "third")])):
-        asked = {"logGroupName": "g", "logStreamName": name, "limit": 3, "startFromHead": False}
-        found = [{"timestamp": moment, "message": message} for moment, message in events]
-        stubber.add_response("get_log_events", {"events": found}, asked)
-    with stubber:
-        assert last_lines(client, "g", 3) == ["second", "third", "fourth"]
-
-
-@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
-def test_a_log_that_cannot_be_read_says_nothing(code: str) -> None:
-    client, stubber = logs()
-    stubber.add_client_error("describe_log_streams", code)
-    with stubber:
-        assert last_lines(client, "g") == []
-
-
-def test_routine_is_left_out_of_a_log_unless_there_is_nothing_else() -> None:
-    routine = '{"level": "INFO", "message": "request"}'
-    assert telling([routine, "Traceback", '{"level": "ERROR"}', "3", routine]) == [
-        "Traceback",
-        '{"level": "ERROR"}',
-        "3",
-    ]
-    assert telling([routine]) == [routine]
-
-
-def test_only_a_log_group_without_a_retention_gets_one() -> None:
-    client, stubber = logs()
-    for name, retention in (("a", {}), ("b", {"retentionInDays": 7})):
-        groups = [{"logGroupName": name, **retention}, {"logGroupName": f"{name}-other"}]
-        stubber.add_response("describe_log_groups", {"logGroups": groups}, {"logGroupNamePrefix": name})
-        if not retention:
-            stubber.add_response("put_retention_policy", {}, {"logGroupName": "a", "retentionInDays": ANY})
-    stubber.add_response("describe_log_groups", {"logGroups": []}, {"logGroupNamePrefix": "c"})
-    with stubber:
-        assert keep_for(client, ("a", "b", "c")) == ["a"]
-        stubber.assert_no_pending_responses()

@@ -166,20 +166,20 @@ class Service:
         return Wanted(image, tuple(tag for tag in tags if tag.startswith(TAG_LABEL)))
 
     def _tell_logs(self, service_arn: str) -> str:
-        from generator.proof import LOG_LINES, last_lines, telling
+        from generator.logs import LINES_SHOWN, last_lines, telling
 
         lines: list[str] = []
         for group in self._log_groups(service_arn) if service_arn else ():
             lines = telling(last_lines(self._logs, group))
             if lines:
                 say(f"The end of {group}:")
-                for line in lines[-LOG_LINES:]:
+                for line in lines[-LINES_SHOWN:]:
                     say(f"  {line}")
         return lines[-1] if lines else ""
 
     def _keep_logs(self, stack_name: str, service_arn: str) -> None:
         from generator.aws_errors import explained
-        from generator.proof import RETENTION_DAYS, keep_for
+        from generator.logs import RETENTION_DAYS, keep_for
 
         with explained(stack_name):
             for group in keep_for(self._logs, self._compute.log_groups(self._client, service_arn)):
