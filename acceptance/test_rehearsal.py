@@ -19,8 +19,9 @@ from acceptance.conftest import note
 from acceptance.engine import CERTIFICATES, PODMAN, output
 from generator.cli import main
 from generator.context import Context
-from generator.image import Repository, Tool, publish
+from generator.image import Tool, publish
 from generator.layers import default_layers
+from generator.repository import Repository
 from rehearsal.certificates import certificates
 from rehearsal.emulator import emulator
 from rehearsal.internet import Internet

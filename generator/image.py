@@ -1,4 +1,4 @@
-"""A container image: built by whichever tool is there, pushed to ECR, known by its digest.
+"""A container image: built by whichever tool is there, pushed to a repository, known by its digest.
 
 The tool's own output goes on as it comes. The token that opens the registry reaches the tool on its standard input and
 is in no argument list; where the tool takes a file for it, that file is gone afterwards, elsewhere the tool logs out.
@@ -6,7 +6,6 @@ is in no argument list; where the tool takes a file for it, that file is gone af
 
 from __future__ import annotations
 
-import base64
 import os
 import platform
 import re
@@ -19,13 +18,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import botocore.exceptions
-
-from generator.aws_errors import explained
 from generator.context import PLATFORM, TOOLS, Context
 from generator.errors import DeployError
+from generator.repository import Repository
 
 # These take a file for credentials, need no service of their own, and would otherwise write OCI manifests.
 DAEMONLESS = ("podman", "buildah")
@@ -38,53 +34,6 @@ FOREIGN = re.compile(r"exec format error", re.IGNORECASE)
 TAKEN = re.compile(r"immutable|already exists", re.IGNORECASE)
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A repository in ECR, and a client that may ask it."""
-
-    uri: str
-    ecr: Any
-
-    @property
-    def registry(self) -> str:
-        """Its host."""
-        return self.uri.partition("/")[0]
-
-    @property
-    def name(self) -> str:
-        """Its name in the registry."""
-        return self.uri.partition("/")[2]
-
-    def digest(self, tag: str) -> str | None:
-        """The digest of the image with that tag, or None."""
-        with explained(self.name):
-            try:
-                found = self.ecr.describe_images(repositoryName=self.name, imageIds=[{"imageTag": tag}])
-            except botocore.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] == "ImageNotFoundException":
-                    return None
-                raise
-        return str(found["imageDetails"][0]["imageDigest"])
-
-    def tags(self, digest: str) -> tuple[str, ...]:
-        """The tags of an image; none where there is no such image."""
-        with explained(self.name):
-            try:
-                found = self.ecr.describe_images(repositoryName=self.name, imageIds=[{"imageDigest": digest}])
-            except botocore.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] == "ImageNotFoundException":
-                    return ()
-                raise
-        return tuple(found["imageDetails"][0].get("imageTags", ()))
-
-    def credentials(self) -> tuple[str, str]:
-        """User name and password for the registry; they hold for twelve hours (ECR API, GetAuthorizationToken)."""
-        with explained(self.name):
-            given = self.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
-        name, _, password = base64.b64decode(given).decode().partition(":")
-        return name, password
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from botocore.stub import Stubber
 
 from generator.context import TOOLS, Context
 from generator.errors import DeployError
-from generator.image import Repository, Tool, publish, tool
+from generator.image import Tool, publish, tool
+from generator.repository import Repository
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 URI = f"{REGISTRY}/users"

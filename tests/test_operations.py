@@ -16,9 +16,9 @@ from generator import contract
 from generator.cli import main
 from generator.compute_apprunner import AppRunnerCompute
 from generator.context import Context
-from generator.image import Repository
 from generator.layers import default_layers
 from generator.policies import documents
+from generator.repository import Repository
 from rehearsal.stand_ins import NAME, REGISTRY, StandIns
 from tests.rehearsed import World, output
 

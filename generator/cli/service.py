@@ -152,8 +152,8 @@ class Service:
         return ""
 
     def _wanted(self, stack: Stack) -> Wanted:
-        from generator.image import Repository
         from generator.proof import Wanted
+        from generator.repository import Repository
 
         image = stack.parameters.get(contract.IMAGE_URI, "")
         uri, at, digest = image.partition("@")

@@ -19,7 +19,7 @@ from generator.layers import Layer
 
 if TYPE_CHECKING:
     from generator.deploy import Conversation, Request
-    from generator.image import Repository
+    from generator.repository import Repository
 
 
 def check_source(wanted: Sequence[Layer], arguments: argparse.Namespace) -> None:
@@ -89,7 +89,7 @@ class Source:
 
     def _found(self, request: Request) -> tuple[Context, Repository] | None:
         """What the image is made from and where it goes; None where the image is named or stays."""
-        from generator.image import Repository
+        from generator.repository import Repository
 
         if contract.IMAGE_URI in request.parameters:
             return None
