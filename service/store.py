@@ -1,11 +1,8 @@
-"""Users in a Redis cluster: the only module that knows Redis.
+"""Users in a Redis cluster: which command goes to which node.
 
-A user is the hash `user:<email>`, as the program this replaces stores it. redis-py speaks the protocol; each thread
-keeps one of its connections to each node it needs. This module decides which node that is, and what to do when it is
-the wrong one or does not answer: it follows redirections and tries again until the request's deadline, and not beyond.
-
-With IAM a connection logs in with a token, and again when it has grown old. Its age is looked at when a request takes
-it, before anything is sent, so never inside a transaction.
+A user is the hash `user:<email>`, as the program this replaces stores it. Each thread keeps a connection to each node
+it needs (service/connection.py). This module decides which node that is, and what to do when it is the wrong one or
+does not answer: it follows redirections and tries again until the request's deadline, and not beyond.
 
 Threads share nothing but the last seen assignment of slots and the set of nodes that fail, both replaced as a whole:
 nobody waits for a lock while somebody else waits for the network. Nothing happens between requests.
@@ -14,13 +11,12 @@ docs/decisions/0010 says why redis-py's own cluster client is not used.
 
 from __future__ import annotations
 
-import math
 import random
 import ssl
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -30,8 +26,8 @@ import redis
 from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, InvalidResponse, MovedError, NoPermissionError, TryAgainError
 
+from service.connection import Command, Connection, CredentialsError, NoTokenError, Sign, TokenError, connector
 from service.settings import Settings
-from service.tokens import NoCredentialsError
 from service.users import Fields, UnavailableError
 
 # What the service does to the data layer. generator/contract.py grants it; a test holds the two together.
@@ -43,16 +39,11 @@ LONGEST_PAUSE = 0.2
 # A connection unused for longer is not trusted to be there: networks forget them without a word, AWS's after 350 s
 # (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html).
 IDLE_SECONDS = 120.0
-# Connections log in again after this part of the time, or a little later: not all at once.
-SOONEST_RENEWAL = 0.9
 # How long a list of replicas is believed.
 REPLICAS_SECONDS = 10.0
 # A redirection leads to the right node; a chain of them means that the nodes do not agree yet.
 PROMPT_REDIRECTIONS = 5
 
-Command = tuple[str, ...]
-# Makes a new token; takes until when it may wait, on `time.monotonic()`'s clock; may raise NoCredentialsError.
-Sign = Callable[[float], str]
 ASKING: Command = ("ASKING",)
 
 # What another node, or the same one a moment later, may do better.
@@ -102,23 +93,7 @@ class Store:
         self._read_replicas = settings.read_replicas
         # The longest wait for one node. One that is stuck is left while there is still time to find its successor.
         self._patience = settings.deadline / 4
-        self._login = None
-        if settings.iam:
-            assert sign
-            self._login = _Login(settings.username, sign, settings.iam.reauthenticate)
-        self._options: dict[str, Any] = {
-            "username": None if self._login else settings.username,
-            "password": None if self._login else settings.password,
-            # RESP2 has no notifications that would arrive between answers.
-            "protocol": 2,
-            # CLIENT SETINFO is not permitted, and every connection would be logged as a violation.
-            "driver_info": None,
-            "redis_connect_func": _read_only if settings.read_replicas else None,
-        }
-        self._connection_class: type[_Connection] = _Connection
-        if settings.tls:
-            self._connection_class = _TlsConnection
-            self._options |= {"ssl_ca_certs": settings.tls_ca_file, "ssl_min_version": ssl.TLSVersion.TLSv1_2}
+        self._connect = connector(settings, sign)
         self._slots = Slots()
         # At most half of the threads wait for nodes that fail; the others go on serving the rest of the cluster.
         self._failing: frozenset[Node] = frozenset()
@@ -261,7 +236,7 @@ class Store:
                 answers = connection.exchange(commands)
         except redis.AuthenticationError as error:
             # redis-py counts it among the failures of a connection; no other node will say anything else.
-            raise (_TokenError if self._login else _CredentialsError) from error
+            raise (TokenError if connection.tokens else CredentialsError) from error
         except (redis.ConnectionError, redis.TimeoutError):
             self._failing |= {node}
             raise
@@ -270,115 +245,17 @@ class Store:
             self._failing -= {node}
         return answers
 
-    def _connection(self, node: Node) -> _Connection:
+    def _connection(self, node: Node) -> Connection:
         """This thread's connection to `node`, perhaps not connected yet."""
         try:
-            connections: dict[Node, _Connection] = self._thread.connections
+            connections: dict[Node, Connection] = self._thread.connections
         except AttributeError:
             connections = self._thread.connections = {}
         if node not in connections:
             for gone in connections.keys() - {*self._slots.members(), self._endpoint}:
                 connections.pop(gone).disconnect()
-            connection = self._connection_class(host=node.host, port=node.port, **self._options)
-            if self._login:
-                connection.tokens = connection.credential_provider = _Tokens(self._login, connection)
-            connections[node] = connection
+            connections[node] = self._connect(node.host, node.port)
         return connections[node]
-
-
-class _Login(NamedTuple):
-    """Who logs in with tokens, and after how many seconds again."""
-
-    username: str
-    sign: Sign
-    reauthenticate: float
-
-
-class _Tokens(redis.CredentialProvider):
-    """What one connection logs in with: asked by redis-py when it connects, and by the connection when it renews."""
-
-    def __init__(self, login: _Login, connection: _Connection) -> None:
-        self._login = login
-        self._connection = connection
-
-    def get_credentials(self) -> tuple[str, str]:
-        return self.signed(self._connection.until)
-
-    def signed(self, until: float) -> tuple[str, str]:
-        """Raises _NoTokenError, which redis-py takes for an error of Redis and so closes what it has opened."""
-        try:
-            token = self._login.sign(until)
-        except NoCredentialsError as error:
-            raise _NoTokenError from error
-        part = random.uniform(SOONEST_RENEWAL, 1)
-        self._connection.renewal = time.monotonic() + part * self._login.reauthenticate
-        return self._login.username, token
-
-
-class _Connection(redis.Connection):
-    """A connection that waits for nothing longer than `until`: neither connecting, nor TLS, nor credentials, nor AUTH,
-    nor an answer. It should log in again at `renewal`, which is never with a password."""
-
-    until = 0.0
-    used = 0.0
-    renewal = math.inf
-    tokens: _Tokens | None = None
-
-    def renew(self) -> bool:
-        """Logs in again; False, and closed, if that fails: a new connection logs in by itself.
-
-        Without credentials at hand it stays as it is, and nothing waits: MemoryDB keeps it for some time yet, and
-        whoever takes it next tries again.
-        """
-        assert self.tokens
-        try:
-            self.send_command("AUTH", *self.tokens.signed(0.0), check_health=False)
-            self.read_response()
-        except _NoTokenError:
-            return True
-        except redis.RedisError:
-            self.disconnect()
-            return False
-        return True
-
-    def exchange(self, commands: Sequence[Command]) -> list[Any]:
-        """Sends all commands, reads all answers, and raises the first that is an error."""
-        self.send_packed_command(self.pack_commands(commands))
-        answers: list[Any] = []
-        failure: redis.ResponseError | None = None
-        for _ in commands:
-            try:
-                answers.append(self.read_response())
-            except redis.ResponseError as error:
-                failure = failure or error
-        if failure:
-            raise failure
-        return answers
-
-    def read_response(self, *args: Any, **options: Any) -> Any:
-        return super().read_response(*args, **{"timeout": self.socket_timeout, **options})
-
-    # redis-py reads both when it connects, the first for each address and the second for the TLS handshake. It only
-    # writes them when asked for maintenance notifications, hence nothing here that could be written.
-    @property  # type: ignore[misc]
-    def socket_connect_timeout(self) -> float:
-        return self.socket_timeout
-
-    @property  # type: ignore[misc]
-    def socket_timeout(self) -> float:
-        # 0 would mean not to wait at all, and is another error.
-        return max(0.001, self.until - time.monotonic())
-
-
-class _TlsConnection(_Connection, redis.SSLConnection):
-    """The same with TLS."""
-
-
-def _read_only(connection: redis.Connection) -> None:
-    """Connects, and lets a replica answer reads; a primary does not mind."""
-    connection.on_connect()
-    connection.send_command("READONLY")
-    connection.read_response()
 
 
 def _hset(key: str, fields: Fields) -> Command:
@@ -400,23 +277,11 @@ def _node(member: Sequence[Any], asked: Node) -> Node:
     return Node(asked.host if name in ("", "?") else name, port)
 
 
-class _CredentialsError(redis.RedisError):
-    """User name or password are not accepted."""
-
-
-class _TokenError(redis.RedisError):
-    """The token is not accepted."""
-
-
-class _NoTokenError(redis.RedisError):
-    """There is nothing to sign a token with."""
-
-
 # The first that is, or has caused, an error says what goes wrong.
 _REASONS: dict[type[BaseException], str] = {
-    _NoTokenError: "There are no AWS credentials to log in to Redis with.",
-    _TokenError: "Redis does not accept the service's IAM role.",
-    _CredentialsError: "Redis does not accept the user name and password.",
+    NoTokenError: "There are no AWS credentials to log in to Redis with.",
+    TokenError: "Redis does not accept the service's IAM role.",
+    CredentialsError: "Redis does not accept the user name and password.",
     NoPermissionError: "Redis does not permit this user what the service needs.",
     redis.OutOfMemoryError: "Redis is out of memory.",
     redis.BusyLoadingError: "Redis is still loading its data.",
