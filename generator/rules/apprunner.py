@@ -68,8 +68,7 @@ class PlainSecret(ServiceRule, CfnLintKeyword):
     shortdesc = "App Runner secrets are not plain variables"
     description = (
         "Plain environment variables are readable in the console and by DescribeService. RuntimeEnvironmentSecrets "
-        "takes "
-        "the ARN of a Secrets Manager secret or SSM parameter."
+        "takes the ARN of a Secrets Manager secret or SSM parameter."
     )
 
     def objections(self, name: str, is_name: bool) -> Iterator[str]:
@@ -136,9 +135,8 @@ class ReplacingTags(CfnLintKeyword):
     id = "W9635"
     shortdesc = "App Runner resources carry no tags"
     description = (
-        "Tags of these types are create-only: changing one replaces the resource, and a connector's replacement "
-        "fails while "
-        "its security groups stay the same."
+        "Tags of these types are create-only: changing one replaces the resource, and a connector's replacement fails "
+        "while its security groups stay the same."
     )
     source_url = f"{TEMPLATE_REFERENCE}/aws-resource-apprunner-service.html"
     tags: ClassVar = ["apprunner"]
@@ -182,8 +180,7 @@ class PublicConnector(CloudFormationLintRule):
     shortdesc = "App Runner VPC connectors stand in private subnets"
     description = (
         "A connector's interfaces have no public address, so in a subnet whose way out is an internet gateway the "
-        "service "
-        "reaches nothing beyond the VPC."
+        "service reaches nothing beyond the VPC."
     )
     source_url = f"{SERVICE_GUIDE}/network-vpc.html"
     tags: ClassVar = ["apprunner"]

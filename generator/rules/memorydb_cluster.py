@@ -303,9 +303,8 @@ class FixedName(NameRule, CfnLintKeyword):
     id = "W9612"
     shortdesc = "MemoryDB names are not literal"
     description = (
-        "A literal name makes a replacement fail, because the old resource still has it, and forbids a second copy "
-        "of the stack "
-        "in the account. Derive it from AWS::StackId."
+        "A literal name makes a replacement fail, because the old resource still has it, and forbids a second copy of "
+        "the stack in the account. Derive it from AWS::StackId."
     )
 
     def validate(self, validator: Any, keyword: Any, properties: Any, _: Any) -> Iterator[ValidationError]:
@@ -324,8 +323,7 @@ class LegalName(NameRule, CfnLintKeyword):
     shortdesc = "MemoryDB names are legal"
     description = (
         "Lower-case letters, digits and single hyphens, a letter first, no hyphen last; 40 characters for a cluster, "
-        "ACL or user, "
-        "255 for a subnet group or parameter group."
+        "ACL or user, 255 for a subnet group or parameter group."
     )
 
     def validate(self, validator: Any, keyword: Any, properties: Any, _: Any) -> Iterator[ValidationError]:

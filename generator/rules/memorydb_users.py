@@ -79,8 +79,7 @@ class PlaintextPassword(PasswordRule, CfnLintKeyword):
     shortdesc = "MemoryDB password is not in the template"
     description = (
         "A password in the template, or in a parameter's default, is readable by everybody who can read the stack. "
-        "Generate it "
-        "with Secrets Manager and refer to it: {{resolve:secretsmanager:...}}."
+        "Generate it with Secrets Manager and refer to it: {{resolve:secretsmanager:...}}."
     )
 
     def objections(self, password: str) -> Iterator[str]:
@@ -127,9 +126,8 @@ class GeneratedPassword(CloudFormationLintRule):
     id = "E9603"
     shortdesc = "A generated MemoryDB password is always legal"
     description = (
-        "Secrets Manager puts punctuation into what it generates, and MemoryDB refuses some of it, so the stack "
-        "fails on some "
-        'days. Set ExcludePunctuation, or name , " / and @ in ExcludeCharacters.'
+        "Secrets Manager puts punctuation into what it generates, and MemoryDB refuses some of it, so the stack fails "
+        'on some days. Set ExcludePunctuation, or name , " / and @ in ExcludeCharacters.'
     )
     source_url = f"{SERVICE_GUIDE}/auth.html"
     tags: ClassVar = ["memorydb"]
@@ -192,9 +190,8 @@ class AccessStringSyntax(AccessStringRule, CfnLintKeyword):
     id = "E9605"
     shortdesc = "MemoryDB access string is well-formed"
     description = (
-        "Words of an access string are on, off, ~keys, &channels, +command, -command, +command|subcommand, "
-        "+@category and "
-        "-@category. Passwords (>, #, nopass) do not belong into it, and reset is refused."
+        "Words of an access string are on, off, ~keys, &channels, +command, -command, +command|subcommand, +@category "
+        "and -@category. Passwords (>, #, nopass) do not belong into it, and reset is refused."
     )
 
     def objections(self, rules: list[str]) -> Iterator[str]:
