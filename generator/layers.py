@@ -90,7 +90,7 @@ def app_runner_layer(settings: Settings) -> Layer:
     return Layer(
         contract.APP_RUNNER_LAYER,
         "App Runner layer: the web service, connected to the MemoryDB cluster of a data layer's stack. Push an image "
-        "before deploying this. Do not tag this stack: a changed tag replaces the service, or fails.",
+        "before you deploy this. Do not tag this stack: changing a tag replaces the service, or makes the update fail.",
         (app_runner(imported_data(), settings), supported_region()),
         AppRunnerCompute(),
         contract.APP_RUNNER_LAYER,
@@ -103,7 +103,7 @@ def ecs_express_layer(settings: Settings) -> Layer:
     return Layer(
         contract.ECS_EXPRESS_LAYER,
         "ECS Express layer: the web service, connected to the MemoryDB cluster of a data layer's stack. Push an image "
-        "before deploying this. Do not tag this stack: a changed tag replaces the service and its address.",
+        "before you deploy this. Do not tag this stack: changing a tag replaces the service and its address.",
         (ecs_express(data), supported_region(_for_tasks(settings))),
         EcsExpressCompute(),
         contract.ECS_EXPRESS_LAYER,

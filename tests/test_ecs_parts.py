@@ -130,7 +130,9 @@ def test_the_rules_take_just_the_pairs_that_fargate_has(cpu: str) -> None:
     )
     (assertion,) = rule["Assertions"]
     assert assertion["Assert"] == {"Fn::Contains": [list(SIZES[cpu]), {"Ref": "Memory"}]}
-    assert assertion["AssertDescription"].startswith(f"With Cpu {cpu}, Memory must be {SIZES[cpu][0]} ")
+    *others, last = SIZES[cpu]
+    sizes = f"{', '.join(others)} or {last}" if cpu in ("256", "512") else f"{SIZES[cpu][0]} to {last} in steps of 1024"
+    assert assertion["AssertDescription"] == f"With Cpu {cpu}, Memory must be {sizes}."
 
 
 def test_every_memory_size_goes_with_some_cpu_and_the_defaults_with_each_other() -> None:

@@ -38,9 +38,9 @@ def kms_key() -> KmsKey:
             AllowedPattern="^$|^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
             # App Runner takes neither an alias nor a multi-Region key (AWS::AppRunner::Service, KmsKey).
             ConstraintDescription="Empty, or the ARN of a single-Region KMS key in this Region, not of an alias.",
-            Description="A symmetric KMS key for the cluster, the password, the images, App Runner's copies of them. "
-            "Leave empty for keys owned by AWS. Give both layers the same value, or the service cannot read "
-            "its password. Only for a new stack.",
+            Description="A symmetric KMS key that encrypts the cluster, the password, the images and App Runner's "
+            "copies of them. Leave empty to use keys owned by AWS. Use the same value in both layers, or the service "
+            "cannot read its password. Choose before the first deployment.",
         ),
         group="Encryption",
         label="KMS key ARN",
@@ -55,7 +55,7 @@ def flow_log_role(logical_id: str, log_group: cloudwatch_logs.LogGroup) -> iam.R
     """
     return iam.Role(
         logical_id,
-        Metadata=why("Writes one log group, for flow logs of this account only"),
+        Metadata=why("May write to one log group, for flow logs of this account only"),
         AssumeRolePolicyDocument=trust(
             "vpc-flow-logs.amazonaws.com",
             aws.Condition(

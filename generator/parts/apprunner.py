@@ -95,14 +95,16 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
     connection = _connection(data, settings, prefix)
     scaling = aws_apprunner.AutoScalingConfiguration(
         f"{prefix}AutoScaling",
-        Metadata=why("Every property is create-only: a change makes a new configuration and moves the service to it"),
+        Metadata=why("Every property is create-only: a change creates a new configuration and moves the service to it"),
         MinSize=inputs.min_size.ref(),
         MaxSize=inputs.max_size.ref(),
         MaxConcurrency=inputs.concurrency.ref(),
     )
     service = aws_apprunner.Service(
         f"{prefix}Service",
-        Metadata=why("No tags here, on the connector or on the scaling: changing one replaces the resource"),
+        Metadata=why(
+            "No tags here, on the connector or on the auto scaling configuration: changing a tag replaces the resource"
+        ),
         DependsOn=connection.ingress,
         SourceConfiguration=aws_apprunner.SourceConfiguration(
             AuthenticationConfiguration=aws_apprunner.AuthenticationConfiguration(
@@ -208,8 +210,8 @@ def _connection(data: Data, settings: Settings, prefix: str) -> Connection:
     security_group = ec2.SecurityGroup(
         f"{prefix}ConnectorSecurityGroup",
         Metadata=why(
-            "App Runner takes one connector for each set of groups: the description names the subnets so that the "
-            "group is replaced together with the connector"
+            "App Runner allows one connector for each set of security groups. The description contains the subnets, so "
+            "that the group is replaced together with the connector"
         ),
         GroupDescription=Sub("App Runner VPC connector in ${SubnetIds}", SubnetIds=data.joined_private_subnet_ids),
         VpcId=data.vpc_id,
@@ -219,7 +221,7 @@ def _connection(data: Data, settings: Settings, prefix: str) -> Connection:
         security_group,
         ec2.SecurityGroupIngress(
             f"{prefix}MemoryDbIngress",
-            Metadata=why("Opens the imported group to this service and to nobody else"),
+            Metadata=why("Opens the imported security group to this service only"),
             GroupId=data.memorydb_security_group_id,
             SourceSecurityGroupId=GetAtt(security_group, "GroupId"),
             IpProtocol="tcp",
@@ -229,7 +231,9 @@ def _connection(data: Data, settings: Settings, prefix: str) -> Connection:
         ),
         aws_apprunner.VpcConnector(
             f"{prefix}VpcConnector",
-            Metadata=why("The service's own calls go through here; image, secret and logs do not"),
+            Metadata=why(
+                "For the service's own connections; App Runner fetches image and secret and writes logs outside the VPC"
+            ),
             SecurityGroups=[GetAtt(security_group, "GroupId")],
             Subnets=data.private_subnet_ids,
         ),
@@ -241,8 +245,8 @@ def _inputs(prefix: str) -> ServiceInputs:
         image_uri=image_uri(prefix),
         size=size(
             prefix,
-            "CPU of an instance, in units of which 1024 are one vCPU.",
-            "Memory of an instance, in MB. Each CPU size takes "
+            "CPU of an instance, in CPU units; 1024 units are one vCPU.",
+            "Memory of an instance, in MB. Possible sizes for each Cpu: "
             + "; ".join(f"{units}: {', '.join(sizes)}" for units, sizes in SIZES.items())
             + ".",
             SIZES,
@@ -252,26 +256,26 @@ def _inputs(prefix: str) -> ServiceInputs:
             default=1,
             least=1,
             most=MAX_INSTANCES,
-            description="How many instances are always ready; their memory is paid for. At most MaxSize.",
+            description="The number of instances that are always ready; you pay for their memory. At most MaxSize.",
             group=SIZE_GROUP,
-            label="Instances, at least",
+            label="Minimum instances",
         ),
         max_size=whole_number(
             f"{prefix}MaxSize",
             default=5,
             least=1,
             most=MAX_INSTANCES,
-            description="How many instances serve requests at most.",
+            description="The maximum number of instances.",
             group=SIZE_GROUP,
-            label="Instances, at most",
+            label="Maximum instances",
         ),
         concurrency=whole_number(
             f"{prefix}MaxConcurrency",
             default=100,
             least=1,
             most=MAX_CONCURRENCY,
-            description="How many requests an instance takes at once before another one is added.",
+            description="How many concurrent requests an instance takes before another instance is added.",
             group=SIZE_GROUP,
-            label="Requests at once per instance",
+            label="Concurrent requests per instance",
         ),
     )

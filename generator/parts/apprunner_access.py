@@ -18,7 +18,9 @@ def image_access_role(logical_id: str, repository_arn: AWSHelperFn) -> iam.Role:
     """
     return iam.Role(
         logical_id,
-        Metadata=why("App Runner pulls from this repository only; its login token cannot be limited to one"),
+        Metadata=why(
+            "App Runner may pull from this repository only; the login token cannot be limited to one repository"
+        ),
         AssumeRolePolicyDocument=trust("build.apprunner.amazonaws.com"),
         Policies=[
             policy(
@@ -57,7 +59,7 @@ def instance_role(
     """
     return iam.Role(
         logical_id,
-        Metadata=why("The running service may read its password, or else connect as its user, and nothing else"),
+        Metadata=why("The running service may read its password, or with IAM connect as its user, and nothing else"),
         AssumeRolePolicyDocument=trust("tasks.apprunner.amazonaws.com"),
         Policies=[
             login.with_password(read_password(password_secret_arn), connect(cluster_arn, user_arn)),

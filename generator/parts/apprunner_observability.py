@@ -57,8 +57,8 @@ def app_runner_alarms(
         server_errors=alarm(
             "ServerErrorsAlarm",
             "5xxStatusResponses",
-            "Over 5 answers with status 5xx within 5 minutes",
-            "See the service's application log and the cluster's alarms",
+            "More than 5 responses with status 5xx within 5 minutes",
+            "Check the service's application log and the cluster's alarms",
             Statistic="Sum",
             Threshold=5,
             EvaluationPeriods=1,
@@ -66,8 +66,8 @@ def app_runner_alarms(
         latency=alarm(
             "LatencyAlarm",
             "RequestLatency",
-            "One request in twenty has taken over a second for 15 minutes",
-            "See whether the instances or the cluster are busy",
+            "5 % of the requests have taken more than a second for 15 minutes",
+            "Check whether the instances or the cluster are busy",
             ExtendedStatistic="p95",
             Threshold=1000,
             EvaluationPeriods=3,
@@ -75,7 +75,7 @@ def app_runner_alarms(
         memory=alarm(
             "InstanceMemoryAlarm",
             "MemoryUtilization",
-            "An instance has used over 90 % of its memory for 15 minutes",
+            "An instance has used more than 90 % of its memory for 15 minutes",
             "Raise Memory or lower MaxConcurrency",
             Statistic="Maximum",
             Threshold=90,
@@ -86,7 +86,7 @@ def app_runner_alarms(
             "InstancesAtMaximumAlarm",
             "ActiveInstances",
             "Every instance that MaxSize allows has been busy for 15 minutes",
-            "Further load is turned away: raise MaxSize",
+            "Further requests are rejected: raise MaxSize",
             Condition=can_scale.name,
             Statistic="Maximum",
             Threshold=max_size,
@@ -117,7 +117,7 @@ def app_runner_dashboard(
     ]
     return cloudwatch.Dashboard(
         prefix + "Dashboard",
-        Metadata=why("Service above cluster, on one page"),
+        Metadata=why("Service and cluster on one page"),
         DashboardBody=Sub(
             json.dumps({"widgets": widgets}, sort_keys=True),
             ServiceName=service_name,

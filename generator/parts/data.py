@@ -133,7 +133,7 @@ def imported_data(prefix: str = "", *, made_from: str = "data-layer.json") -> Im
                 MinLength=1,
                 MaxLength=128,
                 AllowedPattern="^[a-zA-Z][a-zA-Z0-9-]*$",
-                ConstraintDescription="A stack's name: letters, digits and hyphens, a letter first.",
+                ConstraintDescription="A stack name: letters, digits and hyphens, starting with a letter.",
                 Description=f"The stack made from {made_from}, in this account and Region. While this stack imports "
                 "its values, CloudFormation refuses to delete or replace them.",
             ),

@@ -29,8 +29,8 @@ def infrastructure_role(logical_id: str) -> iam.Role:
     return iam.Role(
         logical_id,
         Metadata=why(
-            "AWS's own policy: what ECS calls for Express Mode is ECS's to know and has changed several times; a copy "
-            "here would break deployments and deletions when it changes again"
+            "AWS's own policy: which calls ECS makes for Express Mode is up to ECS and has changed several times. A "
+            "copy here would break deployments and deletions with the next change"
         ),
         AssumeRolePolicyDocument=trust("ecs.amazonaws.com"),
         ManagedPolicyArns=[
@@ -59,7 +59,8 @@ def execution_role(
     return iam.Role(
         logical_id,
         Metadata=why(
-            "Starts tasks: pulls from this repository, reads this password if there is one, writes this log group"
+            "Starts tasks: may pull from this repository, read this password if there is one, and write to this log "
+            "group"
         ),
         AssumeRolePolicyDocument=trust("ecs-tasks.amazonaws.com"),
         Policies=[
@@ -87,7 +88,8 @@ def task_role(logical_id: str, login: Authentication, *, cluster_arn: AWSHelperF
     return iam.Role(
         logical_id,
         Metadata=why(
-            "The running service calls MemoryDB alone: with IAM it may connect as its user, otherwise nothing"
+            "The running service calls no AWS API: with IAM it may connect to MemoryDB as its user, otherwise it may "
+            "do nothing"
         ),
         AssumeRolePolicyDocument=trust(
             "ecs-tasks.amazonaws.com",

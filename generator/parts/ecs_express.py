@@ -105,8 +105,8 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
     service = aws_ecs.ExpressGatewayService(
         f"{prefix}Service",
         Metadata=why(
-            "No tags and no name: changing one replaces the service and its address, and ECS keeps the name of a "
-            "deleted service for itself. In the account's default cluster, which ECS makes if need be"
+            "No tags and no name: changing one replaces the service and its address, and ECS does not release the name "
+            "of a deleted service. Runs in the account's default cluster, which ECS creates if there is none"
         ),
         DependsOn=[connection.memorydb_ingress, connection.endpoint_ingress],
         InfrastructureRoleArn=GetAtt(infrastructure, "Arn"),
@@ -154,8 +154,8 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
         web_acl=web_acl(
             prefix,
             load_balancer_arn(service),
-            "The WAF web ACL in front of the service, on the load balancer that it shares with other Express services "
-            "of the VPC: give them the same.",
+            "A WAF web ACL to put in front of the service, on the load balancer that it shares with other Express "
+            "services of the VPC: give them all the same one.",
         ),
         authentication=login,
         key=key,
@@ -185,9 +185,9 @@ def _connection(data: TaskData, prefix: str) -> TaskConnection:
     security_group = ec2.SecurityGroup(
         f"{prefix}TaskSecurityGroup",
         Metadata=why(
-            "Who the tasks are to MemoryDB and to the endpoints. It takes nothing: ECS adds a group of its own, which "
-            "takes the container's port from the load balancer. HTTPS to anywhere, because the addresses of S3, where "
-            "ECR keeps layers, are a list that CloudFormation cannot look up"
+            "Identifies the tasks to MemoryDB and to the endpoints. No inbound rule: ECS adds a security group of its "
+            "own, which lets the load balancer reach the container. HTTPS to anywhere, because CloudFormation cannot "
+            "look up the addresses of S3, where ECR keeps image layers"
         ),
         GroupDescription="ECS tasks: send to MemoryDB and HTTPS, take nothing",
         VpcId=data.vpc_id,
@@ -225,13 +225,13 @@ def _connection(data: TaskData, prefix: str) -> TaskConnection:
         security_group,
         ingress(
             "MemoryDbIngress",
-            "Opens the imported group to this service and to nobody else",
+            "Opens the imported security group to this service only",
             data.memorydb_security_group_id,
             port,
         ),
         ingress(
             "TaskEndpointIngress",
-            "Image, password and log come through the data layer's endpoints",
+            "Tasks reach their image, password and log through the data layer's endpoints",
             data.task_endpoint_security_group_id,
             https,
         ),
@@ -243,8 +243,8 @@ def _inputs(prefix: str) -> TaskInputs:
         image_uri=image_uri(prefix),
         size=size(
             prefix,
-            "CPU of a task, in units; 1024 are one vCPU.",
-            "Memory of a task, in MB. Each CPU size takes "
+            "CPU of a task, in CPU units; 1024 units are one vCPU.",
+            "Memory of a task, in MB. Possible sizes for each Cpu: "
             + "; ".join(f"{units}: {sizes[0]} to {sizes[-1]}" for units, sizes in SIZES.items())
             + ".",
             SIZES,
@@ -254,18 +254,18 @@ def _inputs(prefix: str) -> TaskInputs:
             default=1,
             least=1,
             most=MAX_TASKS,
-            description="How many tasks always run and are paid for. At most MaxSize.",
+            description="The number of tasks that always run; you pay for them. At most MaxSize.",
             group=SIZE_GROUP,
-            label="Tasks, at least",
+            label="Minimum tasks",
         ),
         max_size=whole_number(
             f"{prefix}MaxSize",
             default=5,
             least=1,
             most=MAX_TASKS,
-            description="How many tasks serve requests at most.",
+            description="The maximum number of tasks.",
             group=SIZE_GROUP,
-            label="Tasks, at most",
+            label="Maximum tasks",
         ),
         cpu_target=whole_number(
             f"{prefix}CpuTarget",
@@ -273,8 +273,8 @@ def _inputs(prefix: str) -> TaskInputs:
             least=10,
             # Below the alarm's 90 %, or scaling would keep the alarm on.
             most=80,
-            description="The average CPU of the tasks, in percent, that scaling aims at.",
+            description="The average CPU utilization of the tasks, in percent, that scaling aims for.",
             group=SIZE_GROUP,
-            label="Average CPU aimed at (%)",
+            label="Target CPU utilization (%)",
         ),
     )

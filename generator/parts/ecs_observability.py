@@ -91,8 +91,8 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
         server_errors=balancer(
             "ServerErrorsAlarm",
             "HTTPCode_Target_5XX_Count",
-            "Over 5 answers of the service with status 5xx within 5 minutes",
-            "See the service's log and the cluster's alarms",
+            "More than 5 responses of the service with status 5xx within 5 minutes",
+            "Check the service's log and the cluster's alarms",
             Statistic="Sum",
             Threshold=5,
             EvaluationPeriods=1,
@@ -100,8 +100,8 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
         balancer_errors=balancer(
             "LoadBalancerErrorsAlarm",
             "HTTPCode_ELB_5XX_Count",
-            "Over 5 requests within 5 minutes found no task that answers",
-            "See the service's tasks and events in the ECS console",
+            "More than 5 requests within 5 minutes found no task that responds",
+            "Check the service's tasks and events in the ECS console",
             Statistic="Sum",
             Threshold=5,
             EvaluationPeriods=1,
@@ -109,8 +109,8 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
         latency=balancer(
             "LatencyAlarm",
             "TargetResponseTime",
-            "One request in twenty has taken over a second for 15 minutes",
-            "See whether the tasks or the cluster are busy",
+            "5 % of the requests have taken more than a second for 15 minutes",
+            "Check whether the tasks or the cluster are busy",
             ExtendedStatistic="p95",
             # Seconds, where App Runner has milliseconds.
             Threshold=1,
@@ -119,14 +119,14 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
         cpu=tasks(
             "TaskCpuAlarm",
             "CPUUtilization",
-            "Tasks have used over 90 % of their CPU for 15 minutes, although scaling aims below",
+            "Tasks have used more than 90 % of their CPU for 15 minutes, although scaling aims for less",
             "Every task that MaxSize allows is busy: raise MaxSize or Cpu",
             Statistic="Average",
         ),
         memory=tasks(
             "TaskMemoryAlarm",
             "MemoryUtilization",
-            "A task has used over 90 % of its memory for 15 minutes",
+            "A task has used more than 90 % of its memory for 15 minutes",
             "Raise Memory",
             Statistic="Maximum",
         ),
@@ -155,7 +155,7 @@ def ecs_dashboard(metrics: EcsMetrics, *, cluster_name: AWSHelperFn, prefix: str
     ]
     return cloudwatch.Dashboard(
         prefix + "Dashboard",
-        Metadata=why("Service above cluster, on one page"),
+        Metadata=why("Service and cluster on one page"),
         DashboardBody=Sub(
             json.dumps({"widgets": widgets}, sort_keys=True),
             LoadBalancer=metrics.load_balancer,

@@ -98,7 +98,7 @@ def memorydb(settings: Settings, place: Place, users: tuple[User, ...]) -> Memor
     engines = Table("Engines", ENGINES)
     acl = aws_memorydb.ACL(
         "Acl",
-        Metadata=why("Only these users; without an ACL of its own the cluster would be open"),
+        Metadata=why("Only these users; without an ACL of its own the cluster would be open to everyone"),
         ACLName=stack_name_of("db"),
         UserNames=[user.user.ref() for user in users],
     )
@@ -110,7 +110,7 @@ def memorydb(settings: Settings, place: Place, users: tuple[User, ...]) -> Memor
     )
     security_group = ec2.SecurityGroup(
         "MemoryDbSecurityGroup",
-        Metadata=why("Closed until a compute stack adds a rule for its own group; sends nothing"),
+        Metadata=why("Closed until a compute stack adds a rule for its own security group; no outbound traffic"),
         GroupDescription=f"MemoryDB: takes {contract.MEMORYDB_PORT} from the groups of compute stacks, sends nothing",
         VpcId=place.vpc_id,
         SecurityGroupEgress=[nowhere()],
@@ -118,8 +118,8 @@ def memorydb(settings: Settings, place: Place, users: tuple[User, ...]) -> Memor
     cluster = aws_memorydb.Cluster(
         "Cluster",
         Metadata=why(
-            "Delete, not Retain: a retained cluster strands its groups and VPC, and automatic snapshots die with it; "
-            "the final snapshot is what stays"
+            "Delete, not Retain: a retained cluster keeps its security group and VPC from being deleted. Automatic "
+            "snapshots are deleted with a cluster; its final snapshot keeps the data"
         ),
         ClusterName=stack_name_of("db"),
         ACLName=acl.ref(),
@@ -160,15 +160,15 @@ def memorydb(settings: Settings, place: Place, users: tuple[User, ...]) -> Memor
         alarms=memorydb_alarms(notify, cluster.ref()),
         security_group_export=export(
             contract.MEMORYDB_SECURITY_GROUP_ID,
-            "The security group to which a compute stack adds its own rule.",
+            "The security group of the cluster, to which each compute stack adds its own rule.",
             GetAtt(security_group, "GroupId"),
         ),
         endpoint_export=export(
             contract.CLUSTER_ENDPOINT,
-            "The cluster's endpoint, host:port.",
+            "The endpoint of the cluster, as host:port.",
             Sub(f"${{{cluster.title}.ClusterEndpoint.Address}}:{contract.MEMORYDB_PORT}"),
         ),
-        name_export=export(contract.CLUSTER_NAME, "The cluster.", cluster.ref()),
+        name_export=export(contract.CLUSTER_NAME, "The name of the cluster.", cluster.ref()),
         arn_export=export(contract.CLUSTER_ARN, "The ARN of the cluster.", GetAtt(cluster, "ARN")),
     )
 
@@ -190,8 +190,8 @@ def _cluster_inputs() -> ClusterInputs:
                 Type="String",
                 Default="redis",
                 AllowedValues=list(ENGINES),
-                Description="Redis OSS 7.1 or Valkey 7.2, which is cheaper. Choose before the first deployment: "
-                "valkey cannot become redis again.",
+                Description="Redis OSS 7.1, or Valkey 7.2, which costs less. Choose before the first deployment: a "
+                "cluster cannot go back from valkey to redis.",
             ),
             group=GROUP,
             label="Engine",
@@ -212,8 +212,8 @@ def _cluster_inputs() -> ClusterInputs:
             default=1,
             least=1,
             most=MAX_SHARDS,
-            description="How many shards the keys are spread over. Shards times (1 + replicas) are the nodes paid for; "
-            "an account starts with a quota of 90 a cluster.",
+            description="The number of shards that the keys are distributed over. You pay for Shards * (1 + "
+            "ReplicasPerShard) nodes; the default quota is 90 nodes for a cluster.",
             group=GROUP,
             label="Shards",
         ),
@@ -222,7 +222,8 @@ def _cluster_inputs() -> ClusterInputs:
             default=1,
             least=0,
             most=MAX_REPLICAS,
-            description="How many replicas each shard has. With 0, a failed node means minutes without an answer.",
+            description="The number of replicas of each shard. With 0, the failure of a node means minutes of "
+            "downtime.",
             group=GROUP,
             label="Replicas per shard",
         ),
@@ -231,7 +232,7 @@ def _cluster_inputs() -> ClusterInputs:
             default=7,
             least=0,
             most=MAX_RETENTION_DAYS,
-            description="For how many days a daily snapshot is kept; 0 takes none.",
+            description="How many days daily snapshots are kept; 0 takes none.",
             group=BACKUP_GROUP,
             label="Days to keep daily snapshots",
         ),
@@ -242,8 +243,8 @@ def _cluster_inputs() -> ClusterInputs:
                 Default="",
                 AllowedPattern=f"^$|^{TIME}-{TIME}$",
                 ConstraintDescription="Empty, or a range such as 03:00-04:00.",
-                Description="When the daily snapshot starts, in UTC, at least an hour. Leave empty for MemoryDB's "
-                "choice.",
+                Description="When the daily snapshot is taken, in UTC; at least one hour. Leave empty to let MemoryDB "
+                "choose.",
             ),
             group=BACKUP_GROUP,
             label="Snapshot window",
@@ -255,8 +256,8 @@ def _cluster_inputs() -> ClusterInputs:
                 Default="",
                 AllowedPattern=f"^$|^{DAY}:{TIME}-{DAY}:{TIME}$",
                 ConstraintDescription="Empty, or a range such as sun:05:00-sun:06:00.",
-                Description="When maintenance may happen, in UTC, at least an hour a week. Leave empty for MemoryDB's "
-                "choice.",
+                Description="When maintenance may take place, in UTC; at least one hour a week. Leave empty to let "
+                "MemoryDB choose.",
             ),
             group=BACKUP_GROUP,
             label="Maintenance window",
@@ -269,10 +270,11 @@ def _cluster_inputs() -> ClusterInputs:
                 MaxLength=255,
                 # Daily snapshots are called automatic.<cluster>-<date>.
                 AllowedPattern=r"^$|^(automatic\.)?[a-z][a-z0-9]*(-[a-z0-9]+)*$",
-                ConstraintDescription="Empty, or a snapshot's name: lower-case letters, digits, single hyphens, a "
-                "letter first.",
-                Description="A snapshot of this account and Region to create the cluster from. Only for a new stack: "
-                "changing or clearing it later fails, since MemoryDB cannot load a snapshot into a cluster.",
+                ConstraintDescription="Empty, or the name of a snapshot: lower-case letters, digits and single "
+                "hyphens, starting with a letter.",
+                Description="A snapshot in this account and Region to create the cluster from. Only for a new stack: "
+                "changing or clearing it later fails, because MemoryDB cannot load a snapshot into an existing "
+                "cluster.",
             ),
             group=BACKUP_GROUP,
             label="Snapshot to restore from",

@@ -42,7 +42,7 @@ def user(
     key = kms_key()
     password = secretsmanager.Secret(
         f"{prefix}PasswordSecret",
-        Metadata=why("Generated here, read by reference only; outlives the stack, like the final snapshot"),
+        Metadata=why("Generated here and read by reference only; outlives the stack, like the final snapshot"),
         Condition=login.uses_password.name,
         Description=f"The password of the MemoryDB user that serves {keys}.",
         GenerateSecretString=secretsmanager.GenerateSecretString(
@@ -54,7 +54,7 @@ def user(
     )
     memorydb_user = memorydb.User(
         f"{prefix}MemoryDbUser",
-        Metadata=why("What its service runs, on its own keys, and no more"),
+        Metadata=why("May run the commands that its service uses, on that service's keys only"),
         UserName=stack_name_of(prefix.lower() or "user"),
         AccessString=access_string(keys, commands),
         AuthenticationMode=login.with_password(
@@ -70,11 +70,11 @@ def user(
         key=key,
         password=password,
         user=memorydb_user,
-        name_export=export(prefix + contract.USER_NAME, "The MemoryDB user.", memorydb_user.ref()),
+        name_export=export(prefix + contract.USER_NAME, "The name of the MemoryDB user.", memorydb_user.ref()),
         arn_export=export(prefix + contract.USER_ARN, "The ARN of the MemoryDB user.", GetAtt(memorydb_user, "Arn")),
         password_export=export(
             prefix + contract.PASSWORD_SECRET_ARN,
-            "The ARN of the secret whose whole string is the password.",
+            "The ARN of the secret; its whole string is the password.",
             password.ref(),
             when=login.uses_password,
         ),

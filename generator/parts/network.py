@@ -94,9 +94,9 @@ def network(settings: Settings) -> Network:
     vpc = ec2.VPC(
         "Vpc",
         Metadata=why(
-            "Nothing but the cluster and its clients lives here; no way out unless the build asks for NAT"
+            "For the cluster and its clients only; no route to the internet unless the build asks for NAT"
             if settings.task_endpoints == "none"
-            else "Nothing but the cluster and its clients lives here"
+            else "For the cluster and its clients only"
         ),
         CidrBlock=settings.vpc_cidr,
         # An interface endpoint's private DNS names need both (PrivateLink guide, "Access an AWS service").
@@ -155,10 +155,10 @@ def existing_network() -> ExistingNetwork:
 def place_exports(place: Place) -> PlaceExports:
     """The exports VpcId and PrivateSubnetIds (joined by commas) of a place."""
     return PlaceExports(
-        vpc_id=export(contract.VPC_ID, "The VPC of the cluster.", place.vpc_id),
+        vpc_id=export(contract.VPC_ID, "The ID of the VPC of the cluster.", place.vpc_id),
         private_subnet_ids=export(
             contract.PRIVATE_SUBNET_IDS,
-            "The private subnets, joined by commas.",
+            "The IDs of the private subnets, separated by commas.",
             Join(",", place.private_subnet_ids),
         ),
     )
@@ -176,7 +176,9 @@ def _private_subnet(
 ) -> PrivateSubnet:
     subnet = ec2.Subnet(
         f"PrivateSubnet{letter}",
-        Metadata=why("Zone by ID: MemoryDB and VPC connectors refuse some zones, and names differ by account"),
+        Metadata=why(
+            "Zone by ID: MemoryDB and VPC connectors refuse some zones, and zone names differ between accounts"
+        ),
         VpcId=vpc.ref(),
         CidrBlock=block,
         AvailabilityZoneId=zone_id,
@@ -185,7 +187,7 @@ def _private_subnet(
     )
     route_table = ec2.RouteTable(
         f"PrivateRouteTable{letter}",
-        Metadata=why("One for each zone, so that a change of NAT moves no subnet to another table"),
+        Metadata=why("One for each zone, so that changing NAT moves no subnet to another route table"),
         VpcId=vpc.ref(),
         Tags=named(f"${{AWS::StackName}}-private-{letter.lower()}"),
     )
@@ -194,7 +196,7 @@ def _private_subnet(
         route_table=route_table,
         association=ec2.SubnetRouteTableAssociation(
             f"PrivateRouteTableAssociation{letter}",
-            Metadata=why("Keeps the subnet off the VPC's main table"),
+            Metadata=why("Keeps the subnet off the VPC's main route table"),
             SubnetId=subnet.ref(),
             RouteTableId=route_table.ref(),
         ),
@@ -218,7 +220,7 @@ def _flow_log(vpc: ec2.VPC) -> FlowLog:
         role=role,
         flow_log=ec2.FlowLog(
             "FlowLog",
-            Metadata=why("Who talked to the cluster, and who tried to"),
+            Metadata=why("Shows who connected to the cluster, and who tried to"),
             ResourceId=vpc.ref(),
             ResourceType="VPC",
             TrafficType="ALL",

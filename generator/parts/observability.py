@@ -83,7 +83,7 @@ def log_group(logical_id: str) -> LogGroup:
             Type="Number",
             Default=30,
             AllowedValues=list(LOG_RETENTION_DAYS),
-            Description="For how many days log entries are kept.",
+            Description="How many days log entries are kept.",
         ),
         group=GROUP,
         label="Log retention (days)",
@@ -111,8 +111,8 @@ def notifications(prefix: str = "") -> Notifications:
             Default="",
             AllowedPattern=r"^$|^[^@\s,]+@[^@\s,]+\.[^@\s,]+$",
             ConstraintDescription="Empty, or one e-mail address.",
-            Description="The e-mail address that alarms are sent to, once its owner has confirmed AWS's message. "
-            "Leave empty for alarms that only show in CloudWatch.",
+            Description="The e-mail address to send alarms to; its owner must first confirm a message from AWS. Leave "
+            "empty to see alarms in CloudWatch only.",
         ),
         group=GROUP,
         label="E-mail address for alarms",
@@ -121,7 +121,8 @@ def notifications(prefix: str = "") -> Notifications:
     topic = sns.Topic(
         f"{prefix}AlarmTopic",
         Metadata=why(
-            "No KMS key: alarms cannot publish under aws/sns, and a key of yours would have to admit CloudWatch"
+            "No KMS key: alarms cannot publish to a topic encrypted with aws/sns, and a key of your own would have to "
+            "admit CloudWatch"
         ),
         Condition=given.name,
         Subscription=[sns.Subscription(Endpoint=email.ref(), Protocol="email")],
@@ -158,8 +159,8 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> MemoryD
         memory=alarm(
             "MemoryUsageAlarm",
             "DatabaseMemoryUsagePercentage",
-            "A node has used over 80 % of its memory for 15 minutes",
-            "Writes fail when it is full: add shards or take a larger node type",
+            "A node has used more than 80 % of its memory for 15 minutes",
+            "Writes fail when memory is full: add shards or use a larger node type",
             Statistic="Maximum",
             Threshold=80,
             EvaluationPeriods=3,
@@ -167,7 +168,7 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> MemoryD
         engine_cpu=alarm(
             "EngineCpuAlarm",
             "EngineCPUUtilization",
-            "A node's engine has been over 80 % busy for 15 minutes",
+            "The engine of a node has been more than 80 % busy for 15 minutes",
             "Add shards, or replicas if reads go to them",
             Statistic="Maximum",
             Threshold=80,
@@ -176,8 +177,8 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> MemoryD
         authentication_failures=alarm(
             "AuthenticationFailuresAlarm",
             "AuthenticationFailures",
-            "Somebody who reaches the cluster does not know the password",
-            "See the service's log, and the VPC's flow log where there is one",
+            "A client that can reach the cluster has failed to log in",
+            "Check the service's log, and the VPC's flow log if there is one",
             Statistic="Sum",
             Threshold=0,
             EvaluationPeriods=1,
@@ -186,7 +187,7 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> MemoryD
             "CommandAuthorizationFailuresAlarm",
             "CommandAuthorizationFailures",
             "A client ran a command that its access string does not allow",
-            "See the service's log, then the user's access string",
+            "Check the service's log, then the user's access string",
             Statistic="Sum",
             Threshold=0,
             EvaluationPeriods=1,

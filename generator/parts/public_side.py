@@ -56,7 +56,7 @@ def public_side(settings: Settings, vpc: ec2.VPC) -> PublicSide | None:
     )
     default_route = ec2.Route(
         "PublicDefaultRoute",
-        Metadata=why("Waits for the attachment: EC2 refuses a route to a detached gateway"),
+        Metadata=why("Waits for the attachment: EC2 refuses a route to a gateway that is not attached"),
         DependsOn=attachment,
         RouteTableId=route_table.ref(),
         DestinationCidrBlock="0.0.0.0/0",

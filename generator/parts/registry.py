@@ -35,7 +35,8 @@ def repository(prefix: str = "") -> Repository:
     images = ecr.Repository(
         f"{prefix}Repository",
         Metadata=why(
-            "Tags never move, so a tag names one image; CloudFormation refuses to delete it while it holds any"
+            "Tags are immutable, so a tag names one image; CloudFormation refuses to delete a repository that holds "
+            "images"
         ),
         ImageTagMutability="IMMUTABLE",
         ImageScanningConfiguration=ecr.ImageScanningConfiguration(ScanOnPush=True),
@@ -50,14 +51,14 @@ def repository(prefix: str = "") -> Repository:
         repository=images,
         uri_export=export(
             prefix + contract.REPOSITORY_URI,
-            "The repository's URI, to which a tag or digest is added.",
+            "The URI of the repository, to which you append a tag or digest.",
             GetAtt(images, "RepositoryUri"),
         ),
         arn_export=export(prefix + contract.REPOSITORY_ARN, "The ARN of the repository.", GetAtt(images, "Arn")),
         push_commands=Output(
             f"{prefix}PushCommands",
-            Description="Type this in the folder of the Dockerfile, in CloudShell for instance, and give the compute "
-            "layer the last line's result as ImageUri.",
+            Description="Run this in the folder of the Dockerfile, in CloudShell for instance, and give the compute "
+            "layer the last line that it prints as ImageUri.",
             Value=Sub(
                 "aws ecr get-login-password --region ${AWS::Region}"
                 " | docker login --username AWS --password-stdin"

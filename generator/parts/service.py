@@ -42,7 +42,7 @@ def image_uri(prefix: str) -> Input:
             r"(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$",
             ConstraintDescription="An image in Amazon ECR with its tag or digest, such as "
             "123456789012.dkr.ecr.us-east-1.amazonaws.com/name:1.",
-            Description="The image to run, from the data layer's repository, with a tag or, better, its digest.",
+            Description="The image to run, from the data layer's repository, by tag or (better) by digest.",
         ),
         group="Connection",
         label="Image",
@@ -80,7 +80,7 @@ def size(prefix: str, cpu: str, memory: str, sizes: Mapping[str, tuple[str, ...]
 
 
 def web_acl(
-    prefix: str, resource_arn: AWSHelperFn, description: str = "The WAF web ACL in front of the service."
+    prefix: str, resource_arn: AWSHelperFn, description: str = "A WAF web ACL to put in front of the service."
 ) -> WebAcl:
     """The optional web ACL in front of `resource_arn`, which protects an API that has no authentication."""
     arn = Input(
@@ -98,7 +98,7 @@ def web_acl(
     given = arn.given(f"{prefix}HasWebAcl")
     association = wafv2.WebACLAssociation(
         f"{prefix}WebAclAssociation",
-        Metadata=why("In front of the service, whose API has no authentication"),
+        Metadata=why("Protects the service, whose API has no authentication"),
         Condition=given.name,
         ResourceArn=resource_arn,
         WebACLArn=arn.ref(),
@@ -110,7 +110,7 @@ def dashboard_url(logical_id: str, board: cloudwatch.Dashboard) -> Output:
     """Where the console shows a dashboard."""
     return Output(
         logical_id,
-        Description="The dashboard, in the console.",
+        Description="The dashboard in the CloudWatch console.",
         Value=Sub(
             "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home"
             f"?region=${{AWS::Region}}#dashboards/dashboard/${{{board.title}}}"
@@ -119,11 +119,11 @@ def dashboard_url(logical_id: str, board: cloudwatch.Dashboard) -> Output:
 
 
 def https_url(logical_id: str, host: AWSHelperFn) -> Output:
-    """Where the service answers."""
-    return Output(logical_id, Description="Where the service answers.", Value=Sub("https://${Host}", Host=host))
+    "The URL of the service."
+    return Output(logical_id, Description="The URL of the service.", Value=Sub("https://${Host}", Host=host))
 
 
 def _choice(sizes: tuple[str, ...]) -> str:
     if len(sizes) <= 4:
-        return " or ".join(sizes)
+        return f"{', '.join(sizes[:-1])} or {sizes[-1]}" if len(sizes) > 1 else sizes[0]
     return f"{sizes[0]} to {sizes[-1]} in steps of {int(sizes[1]) - int(sizes[0])}"

@@ -47,7 +47,7 @@ def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
     tasks_in, route_tables = _task_subnets(settings, place)
     security_group = ec2.SecurityGroup(
         "TaskEndpointSecurityGroup",
-        Metadata=why("Closed until a compute stack adds a rule for its own group; sends nothing"),
+        Metadata=why("Closed until a compute stack adds a rule for its own security group; no outbound traffic"),
         GroupDescription="Endpoints for ECS tasks: takes HTTPS from the groups of compute stacks, sends nothing",
         VpcId=place.vpc_id,
         SecurityGroupEgress=[nowhere()],
@@ -78,7 +78,7 @@ def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
         image_registry=interface("ImageRegistryEndpoint", "ecr.dkr", "Tasks pull their image here", pull_policy()),
         image_layers=ec2.VPCEndpoint(
             "ImageLayersEndpoint",
-            Metadata=why("ECR keeps layers in S3; this endpoint costs nothing and leads to ECR's own bucket only"),
+            Metadata=why("ECR keeps image layers in S3; this endpoint is free and leads to ECR's own bucket only"),
             ServiceName=Sub("com.amazonaws.${AWS::Region}.s3"),
             VpcEndpointType="Gateway",
             VpcId=place.vpc_id,
@@ -95,12 +95,13 @@ def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
         ),
         subnets_export=export(
             contract.TASK_SUBNET_IDS,
-            "The subnets of ECS tasks, joined by commas; public ones make their load balancer face the internet.",
+            "The IDs of the subnets for ECS tasks, separated by commas; public ones make the load balancer face the "
+            "internet.",
             Join(",", tasks_in),
         ),
         security_group_export=export(
             contract.TASK_ENDPOINT_SECURITY_GROUP_ID,
-            "The security group of the tasks' endpoints, to which a compute stack adds its own rule.",
+            "The security group of the tasks' endpoints, to which each compute stack adds its own rule.",
             GetAtt(security_group, "GroupId"),
         ),
     )

@@ -32,10 +32,10 @@ def zone_choice(settings: Settings) -> ZoneChoice:
     count = settings.zones
     if settings.task_endpoints == "none":
         table, zones_of = "ZonesOfRegionsWithAppRunner", ZONE_IDS
-        known = "MemoryDB is known to take. Set it when App Runner is known to refuse one of those."
+        known = "MemoryDB is known to support. Set it if App Runner refuses one of those."
     else:
         table, zones_of = "ZonesOfRegionsWithEcsExpress", ECS_ZONE_IDS
-        known = "MemoryDB and AWS Fargate are known to take."
+        known = "MemoryDB and AWS Fargate are known to support."
     zone_id = "[a-z]{2,4}[0-9]-az[0-9]{1,2}"
     zone_ids = Input(
         Parameter(
@@ -43,10 +43,10 @@ def zone_choice(settings: Settings) -> ZoneChoice:
             Type="String",
             Default="",
             AllowedPattern=f"^$|^{zone_id}(,{zone_id}){{{count - 1}}}$",
-            ConstraintDescription=f"Empty, or {count} zone IDs joined by commas, such as "
+            ConstraintDescription=f"Empty, or {count} zone IDs separated by commas, such as "
             f"{','.join(ZONE_IDS['us-east-1'][:count])}.",
-            Description=f"The {count} Availability Zones to use, by ID and joined by commas. Leave empty for zones "
-            f"that {known} Only for a new stack: subnets cannot move.",
+            Description=f"The {count} Availability Zones to use, as zone IDs separated by commas. Leave empty to use "
+            f"zones that {known} Only for a new stack: subnets cannot move to another zone.",
         ),
         group=NETWORK_GROUP,
         label="Availability Zone IDs",
