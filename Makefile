@@ -1,16 +1,22 @@
-# make build   emit and lint the templates          make test    run every test
-# make check   all but acceptance                   make serve   the service on this machine
-# make rehearse   all of it on this machine, no AWS account; FAULT=... makes one step fail; ARGS=... more options
-# make acceptance   the image built, run, fuzzed; rehearsed with faults
-# make audit   what neutral tools say
-# make bench   how long things take                 make pins    write service/requirements.txt
-# make clean   forget the environments
-# GNU Make 3.81 suffices.
+# make build        write templates, policies and pictures, linted; what plain `make` does
+# make rehearse     deploy and destroy everything on this machine, without an AWS account
+#                   FAULT=rollback makes a step fail; ARGS="--stay" passes options on
+# make serve        run the service on this machine
+# make test         run the tests
+# make check        what to run before a commit: format, lint, types, tests, committed files up to date
+# make format       reformat the code
+# make acceptance   build the image, run and fuzz it, rehearse with it (needs root or a container engine)
+# make audit        run other tools on the templates (needs node)
+# make bench        measure
+# make pins         rewrite service/requirements.txt
+# make clean        delete the environments that these targets made
+
+# GNU Make 3.81 or newer.
 
 VENV := .venv
 BIN := $(VENV)/bin
 
-# The first interpreter that is 3.11 or newer and can make an environment.
+# The first interpreter that is 3.11 or newer and can create a virtual environment.
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(USABLE)' >/dev/null 2>&1 && { echo $$python; break; }; done)
@@ -19,15 +25,21 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -
 
 MINISTACK := .ministack/stamp
 
-.PHONY: build serve rehearse test check acceptance audit bench pins format clean redis-server container-engine wrk
+.PHONY: build help rehearse serve test check format acceptance audit bench pins clean redis-server container-engine wrk
 
 build: $(VENV)/build.stamp
 	@$(BIN)/python build.py
 
+help:
+	@sed -n '/^# make/,/^$$/ s/^# //p' Makefile
+
 rehearse: $(VENV)/rehearse.stamp $(MINISTACK) redis-server
 	@$(BIN)/python build.py rehearse $(if $(FAULT),--fault $(FAULT)) $(ARGS)
 
-# Four at once, a file each: the tests mostly wait for what they have started.
+serve: $(VENV)/serve.stamp
+	@$(BIN)/python build.py serve
+
+# Four processes, a file each: the tests spend most of their time waiting for servers they started.
 test: $(VENV)/test.stamp $(MINISTACK) redis-server
 	$(BIN)/python -m pytest -n 4 --dist loadfile
 
@@ -38,8 +50,16 @@ check: $(VENV)/all.stamp
 	$(MAKE) test
 	$(BIN)/python build.py --check
 
+format: $(VENV)/test.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
 acceptance: $(VENV)/all.stamp redis-server container-engine
 	$(BIN)/python -m pytest acceptance tests/test_dockerfile.py
+
+# cdk-nag needs node. Each tool gets an environment of its own, which takes a minute the first time.
+audit: $(VENV)/build.stamp
+	@$(BIN)/python -m audit
 
 bench: $(VENV)/all.stamp $(MINISTACK) redis-server wrk
 	$(BIN)/python -m benchmarks.generator
@@ -48,14 +68,6 @@ bench: $(VENV)/all.stamp $(MINISTACK) redis-server wrk
 
 pins: $(VENV)/all.stamp
 	$(BIN)/python -m acceptance.pins
-
-# Needs node, for cdk-nag. Each tool has an environment of its own, which takes a minute the first time.
-audit: $(VENV)/build.stamp
-	@$(BIN)/python -m audit
-
-format: $(VENV)/test.stamp
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
 
 clean:
 	rm -rf $(VENV) .audit .ministack
@@ -87,12 +99,12 @@ $(VENV)/all.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP_INSTALL) --editable '.[acceptance,bench,test]'
 	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp $(VENV)/rehearse.stamp $(VENV)/serve.stamp
 
-# The emulator of AWS, apart from the tests because it pins a botocore of its own.
+# The AWS emulator has an environment of its own because it pins another botocore.
 $(MINISTACK): rehearsal/requirements.txt | $(BIN)/python
 	@$(BIN)/python -m rehearsal.emulator
 	@touch $@
 
-# RUNLEVEL=1 keeps Debian's package from starting a server of its own; the tests start theirs.
+# RUNLEVEL=1 stops Debian's package from starting a server; the tests start their own.
 redis-server:
 	@if ! command -v redis-server >/dev/null; then \
 		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
@@ -101,8 +113,8 @@ redis-server:
 		elif command -v brew >/dev/null; then brew install --quiet redis; \
 		else echo "redis-server is missing: sudo apt-get install redis-server" >&2; exit 1; fi; fi
 
-# Docker if it answers. Otherwise buildah builds and podman runs, without a daemon; debootstrap makes a base where none can
-# be pulled.
+# Docker if its engine answers. Otherwise buildah and podman, which need no daemon; debootstrap makes a base image where
+# none can be pulled.
 ENGINE := buildah podman runc debootstrap curl
 container-engine:
 	@if ! docker info >/dev/null 2>&1; then for tool in $(ENGINE); do \

@@ -48,6 +48,15 @@ def test_every_command_of_a_page_is_one(page: str) -> None:
         assert cli.parser().parse_args(given).run
 
 
+def test_every_make_target_of_a_page_has_a_recipe() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    recipes = set(re.findall(r"^([a-z]+):.*\n\t", makefile, re.MULTILINE))
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    named = {name for page in pages for name in re.findall(r"(?:`|^|\$ )make ([a-z]+)", page.read_text(), re.MULTILINE)}
+    assert {"build", "rehearse", "serve"} <= named
+    assert named | set(re.findall(r"^# make ([a-z]+)", makefile, re.MULTILINE)) <= recipes
+
+
 def test_every_verb_has_an_example_and_a_description(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in cli.VERBS:
         name = verb.__name__.rpartition(".")[2]
