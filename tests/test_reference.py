@@ -48,11 +48,36 @@ def test_every_command_of_a_page_is_one(page: str) -> None:
         assert cli.parser().parse_args(given).run
 
 
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = (ROOT / "README.md").read_text()
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name})" not in linked] == []
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text()
+    records = (ROOT / "docs" / "decisions").glob("0*.md")
+    assert [record.name for record in records if f"({record.name})" not in index] == []
+
+
 def test_every_make_target_of_a_page_has_a_recipe() -> None:
     makefile = (ROOT / "Makefile").read_text()
     recipes = set(re.findall(r"^([a-z]+):.*\n\t", makefile, re.MULTILINE))
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-    named = {name for page in pages for name in re.findall(r"(?:`|^|\$ )make ([a-z]+)", page.read_text(), re.MULTILINE)}
+    named = {name for page in PAGES for name in re.findall(r"(?:`|^|\$ )make ([a-z]+)", page.read_text(), re.MULTILINE)}
     assert {"build", "rehearse", "serve"} <= named
     assert named | set(re.findall(r"^# make ([a-z]+)", makefile, re.MULTILINE)) <= recipes
 
