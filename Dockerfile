@@ -1,17 +1,17 @@
-# The service as an image: service/ and the wheels that service/requirements.txt names, on a slim Python.
-# It runs as a user without a name, with a read-only root and without capabilities; docs/container.md says how.
+# The service's image: service/ and the wheels in service/requirements.txt, on a slim Python.
+# It runs as a user without a name, with a read-only root and no capabilities; see docs/container.md.
 
-# An exact tag, so that the same commit makes the same image. Another base with `python` on its PATH will do:
-# `--build-arg BASE=...`; its Python must be the one that service/requirements.txt has wheels for.
+# An exact tag, so that a commit always makes the same image. Any base with `python` on its PATH works
+# (`--build-arg BASE=...`) if its Python is the version that service/requirements.txt has wheels for.
 ARG BASE=python:3.13.14-slim-trixie
 
 FROM ${BASE} AS made
 WORKDIR /app
 COPY service/requirements.txt ./
-# Wheels only: nothing is compiled here, so no compiler is needed. A secret named ca, when the build is given one,
-# stands in for the certificate authorities of the base: some networks have a proxy that re-encrypts.
-# Nobody can write bytecode later on, so it is written now, and marked as not to be compared with its source.
-# botocore's data are models of all of AWS's services, 28 MB, of which finding credentials and signing read nothing.
+# Wheels only, so no compiler is needed. A build secret named ca replaces the base's certificate authorities, for
+# networks whose proxy re-encrypts TLS.
+# botocore's data, 28 MB, are models of every AWS service; finding credentials and signing needs none of them.
+# A running container cannot write bytecode, so it is written here, and marked as not to be checked against its source.
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca \
     if [ -s /run/secrets/ca ]; then export PIP_CERT=/run/secrets/ca; fi \
  && python -m pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --no-compile \
@@ -21,7 +21,7 @@ COPY service/*.py service/
 RUN python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM ${BASE}
-# The base brings pip, which a running service has no use for.
+# A running service does not need pip.
 RUN python -c "import importlib.util, pathlib, shutil; \
 [shutil.rmtree(found) for name in ('ensurepip', 'pip') if (spec := importlib.util.find_spec(name)) \
  for found in pathlib.Path(spec.origin).parents[1].glob(name + '*')]" \
@@ -29,7 +29,7 @@ RUN python -c "import importlib.util, pathlib, shutil; \
 WORKDIR /app
 COPY --from=made /app ./
 
-# What the service says it is, at /ready.
+# What /ready reports.
 ARG BUILD_ID=unknown
 LABEL org.opencontainers.image.title="memorydb-apprunner service" \
       org.opencontainers.image.description="Users in Amazon MemoryDB, over HTTP" \

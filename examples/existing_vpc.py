@@ -1,4 +1,4 @@
-"""The data layer in a VPC that is already there: any other `Place` fits where `network` stands by default.
+"""The data layer in an existing VPC: `existing_network` replaces `network`, as any other `Place` could.
 
 Run it with `python examples/existing_vpc.py --out examples/existing_vpc`.
 """
@@ -22,7 +22,7 @@ from generator.cli import main
 
 
 def layers() -> tuple[Layer, ...]:
-    """A data layer without a VPC of its own, and the usual App Runner layer."""
+    """A data layer without its own VPC, and the usual App Runner layer."""
     settings = Settings()
     place = existing_network()
     data_layer = Layer(

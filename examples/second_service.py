@@ -1,4 +1,4 @@
-"""A second service on the same cluster: its own user, secret, repository and App Runner layer, told apart by a prefix.
+"""A second service on the same cluster, with its own user, secret, repository and App Runner layer.
 
 Run it with `python examples/second_service.py --out examples/second_service`.
 """
@@ -27,7 +27,7 @@ ORDER_COMMANDS = ("hset", "hgetall", "del", "cluster|slots", "command", "readonl
 
 
 def layers() -> tuple[Layer, ...]:
-    """One data layer with two users, and a layer for each of the two services."""
+    """One data layer with two users, and a layer for each service. The prefix "Orders" separates their logical IDs."""
     settings = Settings()
     place = network(settings)
     users = (user(), user("Orders", keys="order:*", commands=ORDER_COMMANDS))
