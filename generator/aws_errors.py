@@ -45,5 +45,5 @@ def _client_error(stack_name: str, error: botocore.exceptions.ClientError) -> De
     elif code == "InsufficientCapabilitiesException":
         what, then = "A capability is missing", "This is a defect: the command passes CAPABILITY_IAM."
     else:
-        what, then = f"{operation} failed", "Mend this and repeat."
+        what, then = f"{operation} failed", "Fix this and try again."
     return DeployError(stack=stack_name, what=what, why=f"{code}: {message.rstrip('.')}", then=then)

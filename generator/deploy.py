@@ -208,7 +208,7 @@ class Conversation:
                     stack=request.stack_name,
                     what="The change set failed",
                     why=self._findings(made) or described.reason,
-                    then="Nothing was changed. Mend the template or the parameters, and try again.",
+                    then="Nothing was changed. Fix the template or the parameters, and try again.",
                 )
             result = Prepared(described)
             yield result

@@ -88,12 +88,11 @@ def advice(status: str, stack_name: str) -> str:
     """What to type about a stack that cannot be deployed to as it is; empty where it can."""
     if status in NEVER_LIVED:
         return (
-            "It never lived, and CloudFormation only lets it be deleted: repeat with --recreate, which deletes it "
-            "first."
+            "Its creation failed, so CloudFormation can only delete it: repeat with --recreate, which deletes it first."
         )
     if status == "UPDATE_ROLLBACK_FAILED":
         return (
-            f"Mend what its events name, then: aws cloudformation continue-update-rollback --stack-name {stack_name}, "
+            f"Fix what its events name, run aws cloudformation continue-update-rollback --stack-name {stack_name}, "
             "and repeat."
         )
     if status in ("DELETE_FAILED", "UPDATE_FAILED"):

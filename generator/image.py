@@ -164,7 +164,7 @@ def _built(with_tool: Tool, context: Context, image: str, tag: str, say: Say) ->
         )
     else:
         why = _last_words(said) or f"{with_tool.kind} ended with {code}"
-        then = "Its output is above. Mend the Dockerfile or what it needs, and repeat; nothing was pushed."
+        then = "Its output is above. Fix the Dockerfile or what it needs, and repeat; nothing was pushed."
     raise DeployError(stack=image, what="The image could not be built", why=why, then=then)
 
 
@@ -178,7 +178,7 @@ def _pushed(with_tool: Tool, repository: Repository, image: str, tag: str, say: 
             stack=repository.name,
             what="The push was refused",
             why=_last_words(said) or f"{with_tool.kind} ended with {code}",
-            then="The image stays on this machine: mend this, and repeat.",
+            then="The image stays on this machine: fix this and repeat.",
         )
 
 
@@ -200,7 +200,7 @@ def _logged_in(with_tool: Tool, registry: str, name: str, password: str) -> Iter
                 stack=registry,
                 what="The registry does not let this machine in",
                 why=_last_words(said) or f"{with_tool.kind} login ended with {asked.returncode}",
-                then="Mend this, and repeat; the image stays on this machine.",
+                then="Fix this and repeat; the image stays on this machine.",
             )
         try:
             yield options

@@ -117,7 +117,7 @@ class Proof:
             if self._now() >= end:
                 raise self._differs(
                     f"no deployment has begun, the last operation is still {before.operation}",
-                    "What ran before still runs: repeat the same command.",
+                    "The previous version still runs: run the same command again.",
                 )
             self._sleep(PAUSE_SECONDS)
 
@@ -131,7 +131,7 @@ class Proof:
         if not running.ended:
             raise self._differs(
                 f"the last operation is {running.operation}, so the deployment did not take effect",
-                "What ran before still runs. Mend the image or its settings, and deploy again.",
+                "The previous version still runs. Fix the image or its settings, and deploy again.",
             )
         yield Fact("last operation", running.operation)
         if not running.ready:

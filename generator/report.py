@@ -81,7 +81,7 @@ def text(plans: Sequence[Plan]) -> Iterator[Line]:
         for refusal in plan.refusals:
             yield Line(f"  refused: {refusal.logical_id}: {refusal.what} ({refusal.cause}).", Effect.LOSES_DATA)
             yield Line(f"    {refusal.instead}")
-            yield Line(f"    To do it all the same: --allow-replacement {refusal.logical_id}")
+            yield Line(f"    To do it anyway: --allow-replacement {refusal.logical_id}")
         if plan.kept:
             yield Line(f"  change set: {plan.kept}")
             yield Line(f"  {plan.console}")

@@ -200,11 +200,11 @@ def test_every_verb_takes_it(
     assert "GET /ready: 200, build content-1" in told
 
     rotated = said("rotate", "--yes")
-    assert "users-shelf is deployed anew" in rotated
+    assert "users-shelf will be redeployed" in rotated
     assert "last operation   PUT 2" in rotated
 
     destroyed = said("destroy", "--yes")
-    assert "stays: dust where " in destroyed
+    assert "kept: dust where " in destroyed
     assert "users-shelf is deleted." in destroyed
     assert "users-data is deleted." in destroyed
 

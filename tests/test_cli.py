@@ -181,7 +181,7 @@ def test_check_takes_a_missing_file_for_an_empty_one(tmp_path: Path, capsys: pyt
     ("arguments", "message"),
     [
         (["--bogus"], "Unrecognized arguments: --bogus."),
-        (["frobnicate"], "Argument VERB: invalid choice: 'frobnicate'"),
+        (["frobnicate"], "Argument COMMAND: invalid choice: 'frobnicate'"),
         (["build", "--out"], "Argument --out: expected one argument."),
         (["--layer", "dat"], "There is no layer 'dat'; there are topic."),
         (["--chec"], "Unrecognized arguments: --chec."),

@@ -98,7 +98,7 @@ def test_a_rotation_reaches_both(world: World) -> None:
         typed(world, "python build.py rotate")
     assert wrong == []
     for stack in ("users-apprunner", ECS):
-        assert f"{stack} is deployed anew" in world.said
+        assert f"{stack} will be redeployed" in world.said
         assert world.ask("GET", "/ready", stack=stack) == 200
 
 
@@ -124,7 +124,7 @@ def test_without_app_runner_the_other_still_serves(world: World) -> None:
     with world.load(ECS) as wrong:
         typed(world, "python build.py destroy --layer apprunner")
     assert wrong == []
-    assert "stays: log groups /aws/apprunner/" in world.said
+    assert "kept: log groups /aws/apprunner/" in world.said
     assert [read(world, ECS, user["email"]) for user in (BEFORE, BESIDE)] == [BEFORE, BESIDE]
     assert clusters() == before
 

@@ -75,7 +75,7 @@ def test_a_password_is_rotated_without_a_failed_request(world: World) -> None:
     assert (lets_in(world, old), lets_in(world, new)) == (False, True)
     assert old not in world.said
     assert new not in world.said
-    assert "users-apprunner is deployed anew" in world.said
+    assert "users-apprunner will be redeployed" in world.said
     assert "a user           written, read back, deleted" in world.said
 
 
@@ -99,7 +99,7 @@ def test_an_interrupted_rotation_is_finished_by_beginning_it_again(
     assert world.ask("GET", "/ready") == 200
     monkeypatch.undo()
     world.must("rotate", "--yes")
-    assert "an unfinished rotation is gone on with" in world.said
+    assert "an unfinished rotation will be continued" in world.said
     assert not lets_in(world, old)
     assert lets_in(world, password(world))
     assert world.ask("GET", "/ready") == 200

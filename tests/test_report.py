@@ -40,7 +40,7 @@ users-data:
   + Topic  AWS::SNS::Topic
   refused: Cluster: replaces the database (KmsKeyId).
     Side by side.
-    To do it all the same: --allow-replacement Cluster
+    To do it anyway: --allow-replacement Cluster
 
 users-apprunner:
   ~ Service  AWS::AppRunner::Service  arn:service

@@ -162,8 +162,8 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(command: Comma
 
     destroyed = command("destroy", "--yes")
     assert (destroyed.code, command.stacks()) == (0, {})
-    assert "stays: snapshot final-" in destroyed.out
-    assert "stays: PasswordSecret (arn:" in destroyed.out
+    assert "kept: snapshot final-" in destroyed.out
+    assert "kept: PasswordSecret (arn:" in destroyed.out
     snapshots = [snapshot["Name"] for snapshot in command.client("memorydb").describe_snapshots()["Snapshots"]]
     assert [name for name in snapshots if name.startswith("final-")]
 

@@ -52,9 +52,9 @@ def parser(prog: str = "") -> argparse.ArgumentParser:
     """The parser of the command line. `prog` is how the command is called, by default as it was."""
     name = Path(sys.argv[0]).name
     prog = prog or ("python -m generator" if name == "__main__.py" else f"python {name}")
-    made = _Parser(prog=prog, description="Without a verb: build.", allow_abbrev=False)
+    made = _Parser(prog=prog, description="Without a command, runs build.", allow_abbrev=False)
     made.add_argument("--version", action="version", version=generator.__version__)
-    verbs = made.add_subparsers(title="verbs", metavar="VERB", required=True)
+    verbs = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for verb in VERBS:
         verb.add_to(verbs, prog)
     return made

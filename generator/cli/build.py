@@ -39,24 +39,26 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "build",
         run,
-        help="emit the templates and policies, lint them, say what was written",
-        description="Emits the templates, lints them with cfn-lint for every Region they claim, and puts each file in "
-        "place. With a finding, nothing is written. Beside them, in iam/, the IAM policies of whoever previews and "
-        "deploys them and of the role that CloudFormation acts with: when all layers are built, and with cfn-lint, "
-        "which knows what CloudFormation needs.",
+        help="write the templates and the IAM policies, linted",
+        description="Lints the templates with cfn-lint for every Region they support, and writes them; with a finding, "
+        "writes nothing. Also draws them, in pictures/, and writes the IAM policies of those who preview and deploy "
+        "them and of the role that CloudFormation assumes, in iam/. With --layer there are no policies, nor with "
+        "--no-lint, because cfn-lint knows what CloudFormation needs.",
         example=f"{prog} build --check",
     )
     add_layer_option(parser)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail with a diff if a file is not current")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail with a diff if a file is not up to date"
+    )
     parser.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("templates"), help="where the files go (default: templates)"
     )
-    parser.add_argument("--no-lint", dest="lint", action="store_false", help="do not lint; templates only, no policies")
+    parser.add_argument("--no-lint", dest="lint", action="store_false", help="do not lint, and write no policies")
     parser.add_argument(
         "--name",
         type=deployment_name,
         default="users",
-        help="the policies are for stacks called NAME-LAYER (default: users)",
+        help="the policies are for stacks named NAME-LAYER (default: users)",
     )
 
 

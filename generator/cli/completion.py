@@ -17,8 +17,8 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "completion",
         run,
-        help="what a shell needs to complete verbs and options",
-        description="Prints the completion of ./build.py for a shell, which reads it when it starts.",
+        help="print a shell completion script",
+        description="Prints a completion script for ./build.py, to be read by the shell when it starts.",
         example=f"{prog} completion bash > ~/.local/share/bash-completion/completions/build.py",
     )
     parser.add_argument("shell", choices=SHELLS, help="the shell")

@@ -43,10 +43,10 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "deploy",
         run,
-        help="deploy the data layer, the image and the compute layer, and prove that it runs",
-        description="For each layer: makes a change set, shows it, asks, executes just that one, and follows the "
-        "stack's events to the end. Before a compute layer, builds and pushes the image that --context makes, unless "
-        "the repository has it or --image names one; after it, proves that what runs is what was deployed. "
+        help="deploy the data layer, the image and the compute layer; prove that the service runs",
+        description="For each layer: creates a change set, shows it, asks, executes exactly that one, and follows the "
+        "stack's events to the end. Before the compute layer, builds and pushes the image, unless the repository has "
+        "it or --image names another; afterwards proves that what runs is what was deployed. "
         "Exit codes: 0 done, or nothing to change; 1 failed, declined or not proven; 3 data would be lost.",
         example=f"{prog} deploy --name users",
     )
@@ -54,8 +54,8 @@ def add_to(verbs: Subparsers, prog: str) -> None:
     add_yes_option(parser)
     parser.add_argument("--change-set", metavar="ARN", help="execute this change set, which `preview --keep` made")
     parser.add_argument("--recreate", action="store_true", help="first delete a stack whose creation failed")
-    parser.add_argument("--disable-rollback", action="store_true", help="keep what was made when something fails")
-    parser.add_argument("--no-wait", action="store_true", help="do not follow what CloudFormation does")
+    parser.add_argument("--disable-rollback", action="store_true", help="keep the resources when something fails")
+    parser.add_argument("--no-wait", action="store_true", help="do not wait for CloudFormation")
     parser.add_argument("--no-verify", action="store_true", help="do not prove that the service runs")
     parser.add_argument("--container-tool", metavar="TOOL", help="docker, finch, podman or buildah, by name or path")
 
@@ -130,7 +130,7 @@ class Deployment:
             return None
         if self.service:
             request = self.service.published(request)
-        say(f"Making a change set for {request.stack_name} ...")
+        say(f"Creating a change set for {request.stack_name} ...")
         return self.execute(self.talk.prepared(request))
 
     def execute(self, preparing: AbstractContextManager[Prepared]) -> int | None:
@@ -210,7 +210,7 @@ class Deployment:
             said = self.service.failed(events) if self.service else ""
             if said:
                 why = f"{why.rstrip('.')}; its log ends with: {said}"
-            then = "Mend this and deploy again"
+            then = "Fix this and deploy again"
             then += (
                 "; --recreate deletes what is left of the stack first." if stack.status == "ROLLBACK_COMPLETE" else "."
             )

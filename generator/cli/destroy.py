@@ -39,8 +39,8 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "destroy",
         run,
-        help="delete the stacks in reverse, and keep a snapshot",
-        description="Deletes the compute stack, then the data stack. Names everything that goes and that stays, "
+        help="delete the stacks in reverse order; keep a final snapshot",
+        description="Deletes the compute stack, then the data stack. Lists what is deleted and what is kept, "
         "and asks for the deployment's name. Refuses while another stack imports from the data stack, while the "
         "repository holds images, and while the final snapshot's name is taken.",
         example=f"{prog} destroy --name users",
@@ -136,13 +136,13 @@ def _refuse_imports(talk: Conversation, stacks: list[Stack]) -> None:
 
 def _tell(held: list[Inventory], full: dict[str, int], computes: Mapping[str, Compute | None]) -> None:
     for one in held:
-        print(f"{one.stack_name} goes, with:")
+        print(f"{one.stack_name} will be deleted, with:")
         for resource in one.resources:
             if not resource.stays:
                 count = f", with {full[resource.physical_id]} images" if full.get(resource.physical_id) else ""
                 print(f"  - {resource.logical_id}  {resource.resource_type}  {resource.physical_id}{count}")
         for sentence in one.stays(computes.get(one.stack_name)):
-            print(f"  stays: {sentence}")
+            print(f"  kept: {sentence}")
 
 
 def _delete(talk: Conversation, stack: Stack, role_arn: str) -> None:
@@ -164,7 +164,7 @@ def _delete(talk: Conversation, stack: Stack, role_arn: str) -> None:
                 stack=stack.name,
                 what=f"The deletion failed, the stack is {left.status}",
                 why=f"{failure.logical_id}: {reason}".rstrip(".") if failure else reason,
-                then="Mend this, and run the same command again.",
+                then="Fix this, then run the same command again.",
             )
         what = failure.logical_id if failure else stack.name
         say(f"Something still holds on to {what}; trying again.")

@@ -30,13 +30,13 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         "preview",
         run,
         help="show what a deployment would change",
-        description="Makes a change set for each layer's stack, shows what it would do with values before and after, "
+        description="Creates a change set for each layer's stack, shows what it would do with values before and after, "
         "and deletes it. Exit codes: 0 shown; 2 there are changes, with --detailed-exitcode; 3 data would be lost.",
         example=f"{prog} preview --name users --format markdown > comment.md",
     )
     add_stack_options(parser)
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
-    parser.add_argument("--keep", action="store_true", help="keep the change sets, and say where they are")
+    parser.add_argument("--keep", action="store_true", help="keep the change sets and print their ARNs")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there are changes")
 
 
@@ -53,7 +53,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
             held = service(talk, layer, arguments)
             if held:
                 request = held.previewed(request)
-            say(f"Making a change set for {request.stack_name} ...")
+            say(f"Creating a change set for {request.stack_name} ...")
             with talk.prepared(request) as prepared:
                 if arguments.keep:
                     prepared.keep()

@@ -19,19 +19,19 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "rehearse",
         run,
-        help="all of it on this machine, no AWS account",
+        help="run all of this on this machine, without an AWS account",
         description="Previews, deploys, proves and destroys both layers on this machine: an emulator in place of AWS, "
         "a real cluster with TLS in place of MemoryDB, the service in a container (where podman is) or a process in "
         "place of what runs it. Each verb runs with the IAM policy that `build` emits for it, and no other rights. "
-        "Tells each part with its seconds, the calls to AWS, and what is left. With --fault one "
-        "step fails, and the exit code is 1.",
+        "Ends with the time of each part, the calls to AWS, and what is left behind. With --fault one step fails, and "
+        "the exit code is 1.",
         example=f"{prog} rehearse --fault rollback",
     )
     add_compute_option(parser)
     parser.set_defaults(layer=None)
-    parser.add_argument("--fault", choices=FAULTS, help="what goes wrong")
+    parser.add_argument("--fault", choices=FAULTS, help="the step to make fail")
     parser.add_argument("--stay", action="store_true", help="wait before destroying, for commands of your own")
-    parser.add_argument("--process", action="store_true", help="without container tools, even where they are")
+    parser.add_argument("--process", action="store_true", help="use no container tool")
     parser.add_argument("--context", metavar="DIR", type=Path, default=Path(), help="as for deploy")
     parser.add_argument("--build-arg", metavar="KEY=VALUE", action="append", default=[], help="as for deploy")
     parser.add_argument("--build-secret", metavar="id=ID,src=FILE", action="append", default=[], help="as for deploy")

@@ -23,10 +23,10 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "rotate",
         run,
-        help="a new password for the service's user, without a failed request",
-        description="Lets the MemoryDB user have a new password beside the current one, puts it into the secret, "
-        "deploys every service anew, whatever its compute, proves that it runs, and takes the old password away. "
-        "Interrupted, it goes on where it was when it is called again.",
+        help="change the service's password without a failed request",
+        description="Gives the MemoryDB user a second password, puts it into the secret, redeploys every service that "
+        "reads it, of any compute, proves that each runs, and removes the old password. If interrupted, run it again: "
+        "it continues.",
         example=f"{prog} rotate --name users",
     )
     add_account_options(parser)
@@ -65,8 +65,9 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
         sleep=talk.pause,
     )
     begun = rotation.begun()
-    print(f"{data.name}: {'an unfinished rotation is gone on with' if begun else 'the password is changed'}, and then:")
-    print(*(f"  {name} is deployed anew" for name in running), sep="\n")
+    what = "an unfinished rotation will be continued" if begun else "the password will be changed"
+    print(f"{data.name}: {what}, and then:")
+    print(*(f"  {name} will be redeployed" for name in running), sep="\n")
     if not arguments.yes and not agrees("Go on?"):
         say("Nothing was changed.")
         return FAILED
@@ -76,7 +77,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     rotation.new_is_current()
     say("The secret holds the new one.")
     for name, stack in running.items():
-        say(f"Deploying {name} anew ...")
+        say(f"Redeploying {name} ...")
         services[name].redeploy(stack)
     rotation.old_is_gone()
     say(f"The old password is no longer valid. That took {time.monotonic() - started:.0f} s.")

@@ -17,7 +17,7 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "serve",
         run,
-        help="the service on this machine, on an embedded store",
+        help="run the service on this machine, with an embedded store",
         description="Runs the service on an embedded Valkey in cluster mode, with the access string of the data "
         "layer's user and the variables that a compute layer sets. Listens on the loopback interface only. Ctrl-C ends "
         "both.",

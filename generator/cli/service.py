@@ -125,7 +125,7 @@ class Service:
         arn = stack.outputs[contract.SERVICE_ARN]
         wanted = self._wanted(stack)
         proof = Proof(stack.name, sleep=self._talk.pause)
-        say(f"{stack.name}: is what runs what was deployed?")
+        say(f"{stack.name}: checking that what runs is what was deployed")
         try:
             for fact in proof.as_told(lambda: self.running(stack.name, arn), wanted):
                 say(f"  {fact.about:16} {fact.seen}")
@@ -183,7 +183,7 @@ class Service:
 
         with explained(stack_name):
             for group in keep_for(self._logs, self._compute.log_groups(self._client, service_arn)):
-                say(f"  log group        {group} is kept for {RETENTION_DAYS} days now, no longer for ever")
+                say(f"  log group        {group} is kept for {RETENTION_DAYS} days now, no longer forever")
 
     def _log_groups(self, service_arn: str) -> tuple[str, ...]:
         from botocore.exceptions import BotoCoreError, ClientError

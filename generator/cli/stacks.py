@@ -42,7 +42,10 @@ def clients(arguments: argparse.Namespace, *services: str) -> list[Any]:
         raise UsageError(f"{error}.") from None
     except (botocore.exceptions.BotoCoreError, ValueError) as error:
         raise DeployError(
-            stack=arguments.name, what="AWS cannot be reached", why=str(error).rstrip("."), then="Mend this and repeat."
+            stack=arguments.name,
+            what="AWS cannot be reached",
+            why=str(error).rstrip("."),
+            then="Fix this and try again.",
         ) from error
 
 

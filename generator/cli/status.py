@@ -25,10 +25,10 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         verbs,
         "status",
         run,
-        help="show stacks, outputs, drift and what really runs",
+        help="show stacks, outputs, drift and what is running",
         description=(
-            "Shows each layer's stack: its status, its outputs, what really runs, and with --drift what somebody "
-            "changed by hand. Nothing is written."
+            "Shows each layer's stack: its status, its outputs, what is running, and with --drift what was changed by "
+            "hand. Changes nothing."
         ),
         example=f"{prog} status --name users --format json",
     )

@@ -47,7 +47,9 @@ def add_layer_option(parser: Any) -> None:
 
 def add_compute_option(parser: Any) -> None:
     """The option that chooses among layers that are not deployed together."""
-    parser.add_argument("--compute", metavar="LAYER", help="the compute layer, with the data layer made for it")
+    parser.add_argument(
+        "--compute", metavar="LAYER", help="the compute layer, such as ecs-express, and the data layer for it"
+    )
 
 
 def add_account_options(parser: Any) -> None:
@@ -55,10 +57,10 @@ def add_account_options(parser: Any) -> None:
     add_layer_option(parser)
     add_compute_option(parser)
     parser.add_argument(
-        "--name", type=deployment_name, default="users", help="stacks are called NAME-LAYER (default: users)"
+        "--name", type=deployment_name, default="users", help="stacks are named NAME-LAYER (default: users)"
     )
     parser.add_argument("--data-stack", metavar="STACK", help="the data layer's stack (default: NAME-data)")
-    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation acts with")
+    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation assumes")
     parser.add_argument("--region", help="as in the AWS CLI")
     parser.add_argument("--profile", help="as in the AWS CLI")
 
@@ -67,32 +69,40 @@ def add_stack_options(parser: Any) -> None:
     """The options of every verb that says what stacks should become."""
     add_account_options(parser)
     parser.add_argument(
-        "--image", metavar="URI", help="the image to run: the parameter ImageUri (default: what --context makes)"
+        "--image", metavar="URI", help="the image to run: the parameter ImageUri (default: build --context)"
     )
     parser.add_argument("--context", metavar="DIR", type=Path, help="the folder of the Dockerfile (default: this one)")
     parser.add_argument(
-        "--build-arg", metavar="KEY=VALUE", action="append", default=[], help="an argument of the build; repeatable"
+        "--build-arg", metavar="KEY=VALUE", action="append", default=[], help="a build argument; repeatable"
     )
     parser.add_argument(
-        "--build-secret", metavar="id=ID,src=FILE", action="append", default=[], help="a secret of it; repeatable"
+        "--build-secret", metavar="id=ID,src=FILE", action="append", default=[], help="a build secret; repeatable"
     )
     parser.add_argument(
-        "--parameters", metavar="FILE", type=Path, help="parameters as the AWS CLI or CodePipeline has them"
+        "--parameters", metavar="FILE", type=Path, help="a parameter file of the AWS CLI or CodePipeline"
     )
     parser.add_argument(
         "--parameter", metavar="KEY=VALUE", action="append", default=[], help="one parameter; repeatable"
     )
     parser.add_argument(
-        "--tag", "--tags", metavar="KEY=VALUE", action="append", default=[], help=("a tag of the stacks; repeatable")
+        "--tag", "--tags", metavar="KEY=VALUE", action="append", default=[], help="a tag of the stacks; repeatable"
     )
     parser.add_argument(
-        "--allow-replacement", metavar="LOGICAL_ID", action="append", default=[], help="let this change to data through"
+        "--allow-replacement",
+        metavar="LOGICAL_ID",
+        action="append",
+        default=[],
+        help="allow this resource to be replaced or deleted; repeatable",
     )
     parser.add_argument(
-        "--notification-arn", metavar="ARN", action="append", default=[], help="an SNS topic for the stacks' events"
+        "--notification-arn",
+        metavar="ARN",
+        action="append",
+        default=[],
+        help="an SNS topic for stack events; repeatable",
     )
     parser.add_argument(
-        "--import-existing", action="store_true", help=("take over resources that exist under their name")
+        "--import-existing", action="store_true", help="import existing resources that have the same name"
     )
 
 
