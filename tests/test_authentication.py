@@ -14,9 +14,8 @@ from generator.lint import lint
 from generator.parts.memorydb import ENGINES
 from generator.settings import Settings
 from service import settings
-from tests.conditions import chosen
-from tests.references import references, unresolved
 from tests.strategies import SHAPES
+from tests.templates import chosen, imported, references, statements, unresolved
 
 DATA, APP_RUNNER, ECS_DATA, ECS = (json.loads(layer.text()) for layer in all_layers())
 EITHER = (contract.PASSWORD, contract.IAM)
@@ -42,10 +41,6 @@ def image(template: Any) -> Any:
 
 def container(template: Any) -> Any:
     return template["Resources"]["Service"]["Properties"]["PrimaryContainer"]
-
-
-def imported(output: str) -> Any:
-    return {"Fn::ImportValue": {"Fn::Sub": f"${{DataStackName}}-{output}"}}
 
 
 def test_a_password_is_the_default() -> None:
@@ -146,10 +141,9 @@ def test_a_task_gets_the_same_and_its_port() -> None:
     ],
 )
 def test_the_instance_may_do_one_thing(authentication: str, statement: Any) -> None:
-    policies = app_runner(authentication)["Resources"]["InstanceRole"]["Properties"]["Policies"]
-    statements = [each for policy in policies for each in policy["PolicyDocument"]["Statement"]]
-    assert [(each["Action"], each["Resource"]) for each in statements] == [statement]
-    assert [(each["Effect"], "Condition" in each) for each in statements] == [("Allow", False)]
+    (allowed,) = statements(app_runner(authentication)["Resources"]["InstanceRole"]["Properties"]["Policies"])
+    assert (allowed["Action"], allowed["Resource"]) == statement
+    assert (allowed["Effect"], "Condition" in allowed) == ("Allow", False)
 
 
 def test_a_task_may_connect_with_iam_and_does_nothing_with_a_password() -> None:

@@ -15,7 +15,8 @@ from generator.parts.network import network
 from generator.parts.task_endpoints import task_endpoints
 from generator.settings import Settings
 from tests.strategies import all_settings
-from tests.test_layers import NOWHERE, resources
+from tests.templates import imported, resources
+from tests.test_layers import NOWHERE
 
 # What differs between the examples is seven choices and a block of addresses.
 few = hypothesis.settings(max_examples=25)
@@ -24,10 +25,6 @@ few = hypothesis.settings(max_examples=25)
 def made(settings: Settings) -> tuple[Any, Any]:
     data, ecs = ecs_express_layers(settings)
     return json.loads(data.text()), json.loads(ecs.text())
-
-
-def imported(name: str) -> dict[str, Any]:
-    return {"Fn::ImportValue": {"Fn::Sub": f"${{DataStackName}}-{name}"}}
 
 
 @few

@@ -13,12 +13,11 @@ from generator.layers import ecs_express_layers
 from generator.parts.data import imported_data
 from generator.parts.ecs_express import MAX_TASKS, SIZES, ecs_express
 from generator.template import assemble, render
-from tests.conditions import chosen
-from tests.test_parts import statements
+from tests.templates import chosen, imported, statements
 
 DATA, ECS = (json.loads(layer.text()) for layer in ecs_express_layers())
 WITH_PASSWORD = chosen(ECS)
-PASSWORD = {"Fn::ImportValue": {"Fn::Sub": "${DataStackName}-PasswordSecretArn"}}
+PASSWORD = imported("PasswordSecretArn")
 BALANCER_ARN = {"Fn::GetAtt": ["Service", "ECSManagedResourceArns.IngressPath.LoadBalancerArn"]}
 SERVICE_ARN = "arn:aws:ecs:eu-west-1:123456789012:service/default/users-9dbd"
 BALANCER = (
@@ -78,7 +77,7 @@ def test_the_log_is_the_stacks_own_and_expires() -> None:
         (
             "ExecutionRole",
             ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            {"Fn::ImportValue": {"Fn::Sub": "${DataStackName}-RepositoryArn"}},
+            imported("RepositoryArn"),
         ),
         ("ExecutionRole", ["ecr:GetAuthorizationToken"], "*"),
         ("ExecutionRole", ["logs:CreateLogStream", "logs:PutLogEvents"], {"Fn::GetAtt": ["ServiceLogGroup", "Arn"]}),
@@ -197,7 +196,5 @@ def test_two_services_may_stand_in_one_template() -> None:
     ]
     assert sorted(services) == ["OrdersService", "Service"]
     container = chosen(template)["Resources"]["OrdersService"]["Properties"]["PrimaryContainer"]
-    assert container["Secrets"][0]["ValueFrom"] == {
-        "Fn::ImportValue": {"Fn::Sub": "${DataStackName}-OrdersPasswordSecretArn"}
-    }
+    assert container["Secrets"][0]["ValueFrom"] == imported("OrdersPasswordSecretArn")
     assert {"ImageUri", "OrdersImageUri", "DataStackName"} <= set(template["Parameters"])

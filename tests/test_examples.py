@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.references import references, unresolved
+from tests.templates import references, unresolved
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))

@@ -18,9 +18,8 @@ from generator import contract
 from generator.layers import all_layers, default_layers, ecs_express_layer, ecs_express_layers
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
-from tests.conditions import chosen
-from tests.references import references, unresolved
 from tests.strategies import SHAPES, all_settings
+from tests.templates import chosen, imported, references, resources, unresolved
 
 NOWHERE = "255.255.255.255/32"
 
@@ -33,14 +32,6 @@ def templates(settings: Settings) -> dict[str, Any]:
 
 DATA, APP_RUNNER, ECS_DATA, ECS = (json.loads(layer.text()) for layer in all_layers())
 EVERY = [DATA, APP_RUNNER, ECS_DATA, ECS]
-
-
-def resources(template: dict[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
-    return {
-        logical_id: resource.get("Properties", {})
-        for logical_id, resource in template["Resources"].items()
-        if resource["Type"] == resource_type
-    }
 
 
 def exports(template: dict[str, Any]) -> set[str]:
@@ -107,17 +98,17 @@ def test_only_the_compute_stacks_own_group_reaches_memorydb(settings: Settings) 
     for group in resources(made["data"], "AWS::EC2::SecurityGroup").values():
         assert "SecurityGroupIngress" not in group
         assert [rule["CidrIp"] for rule in group["SecurityGroupEgress"]] == [NOWHERE]
-    imported = {"Fn::ImportValue": {"Fn::Sub": "${DataStackName}-MemoryDbSecurityGroupId"}}
+    memorydb = imported("MemoryDbSecurityGroupId")
     opened = [
         rule
         for rule in resources(made["apprunner"], "AWS::EC2::SecurityGroupIngress").values()
-        if rule["GroupId"] == imported
+        if rule["GroupId"] == memorydb
     ]
     assert opened == [
         {
             "Description": {"Fn::Sub": "App Runner, stack ${AWS::StackName}"},
             "FromPort": 6379,
-            "GroupId": imported,
+            "GroupId": memorydb,
             "IpProtocol": "tcp",
             "SourceSecurityGroupId": {"Fn::GetAtt": ["ConnectorSecurityGroup", "GroupId"]},
             "ToPort": 6379,

@@ -22,6 +22,7 @@ from generator.parts.network import existing_network, network, place_exports
 from generator.parts.registry import repository
 from generator.settings import Settings
 from generator.template import assemble, render
+from tests.templates import imported, statements
 
 DATA, APP_RUNNER = (json.loads(layer.text()) for layer in default_layers())
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0-da77-11e4-872e-1234567abcdb"
@@ -203,7 +204,7 @@ def test_the_connectors_group_is_replaced_when_its_subnets_change() -> None:
     assert properties("ConnectorSecurityGroup")["GroupDescription"] == {
         "Fn::Sub": [
             "App Runner VPC connector in ${SubnetIds}",
-            {"SubnetIds": {"Fn::ImportValue": {"Fn::Sub": "${DataStackName}-PrivateSubnetIds"}}},
+            {"SubnetIds": imported("PrivateSubnetIds")},
         ]
     }
 
@@ -229,12 +230,8 @@ def test_a_private_service_answers_at_its_private_domain() -> None:
     ],
 )
 def test_a_role_may_do_just_this(statement_of: str, actions: set[str], resource: Any) -> None:
-    statements = [
-        statement
-        for policy in properties(statement_of)["Policies"]
-        for statement in policy.get("PolicyDocument", {}).get("Statement", [])
-    ]
-    assert {"Action": sorted(actions), "Effect": "Allow", "Resource": [resource]} in statements
+    found = statements(properties(statement_of)["Policies"])
+    assert {"Action": sorted(actions), "Effect": "Allow", "Resource": [resource]} in found
 
 
 def test_no_action_is_a_wildcard_and_only_the_ecr_token_is_for_every_resource() -> None:
@@ -245,15 +242,6 @@ def test_no_action_is_a_wildcard_and_only_the_ecr_token_is_for_every_resource() 
             if statement.get("Resource") == ["*"]:
                 everywhere |= set(statement["Action"])
     assert everywhere == {"ecr:GetAuthorizationToken"}
-
-
-def statements(node: Any) -> list[Any]:
-    if isinstance(node, list):
-        return [found for item in node for found in statements(item)]
-    if not isinstance(node, dict):
-        return []
-    own = node["Statement"] if isinstance(node.get("Statement"), list) else []
-    return own + [found for item in node.values() for found in statements(item)]
 
 
 def test_the_repositorys_tags_never_move() -> None:

@@ -10,9 +10,9 @@ import pytest
 from generator import contract
 from service import settings, store
 from service.openapi import document
-from tests.conditions import chosen
 from tests.conftest import access_string
 from tests.running import ROOT
+from tests.templates import chosen
 
 
 @pytest.mark.parametrize("authentication", [contract.PASSWORD, contract.IAM])

@@ -1,4 +1,4 @@
-"""What a template refers to, read from its text: an interpreter of its own, independent of how it was made."""
+"""A template as CloudFormation reads it: an interpreter of its own, independent of how the template was made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+NOTHING = object()
 PSEUDO_PARAMETERS = {
     f"AWS::{name}" for name in ("AccountId", "NoValue", "Partition", "Region", "StackId", "StackName", "URLSuffix")
 }
@@ -74,3 +75,72 @@ def unresolved(template: dict[str, Any], exports: set[str]) -> list[Reference]:
         "Import": exports,
     }
     return [reference for reference in references(template) if reference.name not in known[reference.kind]]
+
+
+def chosen(template: dict[str, Any], **parameters: str) -> dict[str, Any]:
+    """The template for these parameters, without conditions: Fn::If chosen, what is not made left out.
+
+    Parameters that are not given have their defaults.
+    """
+    values = {name: parameter.get("Default", "") for name, parameter in template["Parameters"].items()} | parameters
+    holds = {name: _holds(expression, values) for name, expression in template["Conditions"].items()}
+
+    def resolve(node: Any) -> Any:
+        match node:
+            case {"Fn::If": [condition, yes, no]}:
+                return resolve(yes if holds[condition] else no)
+            case {"Ref": "AWS::NoValue"}:
+                return NOTHING
+            case dict():
+                found = {key: resolve(value) for key, value in node.items()}
+                return {key: value for key, value in found.items() if value is not NOTHING}
+            case list():
+                return [value for value in map(resolve, node) if value is not NOTHING]
+        return node
+
+    sections = {
+        section: {
+            name: resolve({key: value for key, value in body.items() if key != "Condition"})
+            for name, body in template[section].items()
+            if holds.get(body.get("Condition"), True)
+        }
+        for section in ("Resources", "Outputs")
+    }
+    return {**template, **sections, "Conditions": {}}
+
+
+def _holds(expression: Any, values: dict[str, Any]) -> bool:
+    match expression:
+        case {"Fn::Equals": [one, other]}:
+            return bool(_value(one, values) == _value(other, values))
+        case {"Fn::Not": [inner]}:
+            return not _holds(inner, values)
+    raise AssertionError(expression)
+
+
+def _value(node: Any, values: dict[str, Any]) -> Any:
+    return values[node["Ref"]] if isinstance(node, dict) else node
+
+
+def resources(template: dict[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
+    """The properties of all resources of a type, by their logical IDs."""
+    return {
+        logical_id: resource.get("Properties", {})
+        for logical_id, resource in template["Resources"].items()
+        if resource["Type"] == resource_type
+    }
+
+
+def statements(node: Any) -> list[Any]:
+    """Those of all policies below `node`."""
+    if isinstance(node, list):
+        return [found for item in node for found in statements(item)]
+    if not isinstance(node, dict):
+        return []
+    own = node["Statement"] if isinstance(node.get("Statement"), list) else []
+    return own + [found for item in node.values() for found in statements(item)]
+
+
+def imported(output: str) -> dict[str, Any]:
+    """How a compute layer refers to an output of the data layer."""
+    return {"Fn::ImportValue": {"Fn::Sub": f"${{DataStackName}}-{output}"}}
