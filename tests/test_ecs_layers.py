@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given
 
 from generator.errors import TemplateError
-from generator.layers import Layer, all_layers, data_layer, default_layers, ecs_express_layers
+from generator.layers import Layer, data_layer, default_layers, ecs_express_layers
 from generator.parts.network import network
 from generator.parts.task_endpoints import task_endpoints
 from generator.settings import Settings
 from tests.strategies import all_settings
 from tests.templates import imported, resources
-from tests.test_layers import NOWHERE
 
 # What differs between the examples is seven choices and a block of addresses.
 few = hypothesis.settings(max_examples=25)
@@ -98,7 +97,7 @@ def test_no_endpoint_leads_to_another_account(settings: Settings) -> None:
 @few
 @given(all_settings)
 def test_the_tasks_group_takes_nothing_and_sends_to_memorydb_and_https(settings: Settings) -> None:
-    data, ecs = made(settings)
+    _, ecs = made(settings)
     (group,) = resources(ecs, "AWS::EC2::SecurityGroup").values()
     assert "SecurityGroupIngress" not in group
     rules = [
@@ -106,10 +105,6 @@ def test_the_tasks_group_takes_nothing_and_sends_to_memorydb_and_https(settings:
         for rule in group["SecurityGroupEgress"]
     ]
     assert rules == [(6379, 6379, imported("MemoryDbSecurityGroupId")), (443, 443, "0.0.0.0/0")]
-    assert resources(data, "AWS::EC2::SecurityGroupIngress") == {}
-    for closed in resources(data, "AWS::EC2::SecurityGroup").values():
-        assert "SecurityGroupIngress" not in closed
-        assert [rule["CidrIp"] for rule in closed["SecurityGroupEgress"]] == [NOWHERE]
 
 
 @few
@@ -152,15 +147,6 @@ def test_endpoints_in_one_zone_are_the_default_of_the_ecs_layers() -> None:
 def test_a_network_without_public_subnets_is_refused_for_tasks_that_face_the_internet() -> None:
     with pytest.raises(TemplateError, match="need public subnets"):
         task_endpoints(Settings(task_endpoints="one"), network(Settings()))
-
-
-def test_no_two_files_are_the_same() -> None:
-    assert [layer.file_name for layer in all_layers()] == [
-        "data-layer.json",
-        "apprunner-layer.json",
-        "ecs-express-data-layer.json",
-        "ecs-express-layer.json",
-    ]
 
 
 def test_a_stack_has_its_layers_name_whatever_the_compute() -> None:

@@ -19,7 +19,7 @@ from generator.layers import all_layers, default_layers, ecs_express_layer, ecs_
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
 from tests.strategies import SHAPES, all_settings
-from tests.templates import chosen, imported, references, resources, unresolved
+from tests.templates import chosen, imported, references, resources, statements, unresolved
 
 NOWHERE = "255.255.255.255/32"
 
@@ -96,7 +96,6 @@ def test_only_the_compute_stacks_own_group_reaches_memorydb(settings: Settings) 
     made = templates(settings)
     assert resources(made["data"], "AWS::EC2::SecurityGroupIngress") == {}
     for group in resources(made["data"], "AWS::EC2::SecurityGroup").values():
-        assert "SecurityGroupIngress" not in group
         assert [rule["CidrIp"] for rule in group["SecurityGroupEgress"]] == [NOWHERE]
     memorydb = imported("MemoryDbSecurityGroupId")
     opened = [
@@ -186,9 +185,16 @@ def test_no_secret_stands_in_a_template(settings: Settings) -> None:
 
 
 @given(all_settings)
+def test_no_action_is_a_wildcard_and_only_the_ecr_token_is_for_every_resource(settings: Settings) -> None:
+    for layer in all_layers(settings):
+        for statement in statements(json.loads(layer.text())["Resources"]):
+            assert "*" not in "".join(statement["Action"])
+            assert "*" not in statement.get("Resource", []) or statement["Action"] == ["ecr:GetAuthorizationToken"]
+
+
+@given(all_settings)
 def test_a_template_fits_into_a_template_body(settings: Settings) -> None:
-    layers = (*default_layers(settings), *ecs_express_layers(settings))
-    assert all(len(layer.text().encode()) < contract.TEMPLATE_BODY_LIMIT for layer in layers)
+    assert all(len(layer.text().encode()) < contract.TEMPLATE_BODY_LIMIT for layer in all_layers(settings))
 
 
 def test_the_same_settings_give_the_same_bytes_whatever_the_hash_seed() -> None:
@@ -250,6 +256,13 @@ def test_defaults_satisfy_their_own_constraints() -> None:
             assert re.search(parameter.get("AllowedPattern", ""), str(default)), name
             if parameter["Type"] == "Number" and "MinValue" in parameter:
                 assert parameter["MinValue"] <= default <= parameter["MaxValue"], name
+
+
+@pytest.mark.parametrize("template", [APP_RUNNER, ECS])
+def test_the_dashboard_is_json_with_names_filled_in(template: dict[str, Any]) -> None:
+    text, values = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    assert set(re.findall(r"\$\{([^}]+)\}", text)) == {*values, "AWS::Region"}
+    assert len(json.loads(text)["widgets"]) == 6
 
 
 @pytest.mark.parametrize("template", [DATA, APP_RUNNER])
@@ -333,7 +346,7 @@ def test_no_resource_has_a_literal_physical_name(settings: Settings) -> None:
 
 @given(all_settings)
 def test_no_partition_is_literal(settings: Settings) -> None:
-    for layer in (*default_layers(settings), *ecs_express_layers(settings)):
+    for layer in all_layers(settings):
         assert "arn:aws" not in layer.text()
 
 

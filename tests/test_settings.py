@@ -3,11 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
 
 from generator.errors import SettingsError
 from generator.settings import Settings
-from tests.strategies import all_settings
 
 
 @pytest.mark.parametrize(
@@ -65,16 +63,3 @@ def test_a_value_outside_its_range_is_refused_in_one_sentence(given: dict[str, A
 def test_an_ipv6_block_is_refused() -> None:
     with pytest.raises(SettingsError, match="must be an IPv4 block"):
         Settings(vpc_cidr="fd00::/16")
-
-
-@given(all_settings)
-def test_every_combination_in_range_is_accepted(settings: Settings) -> None:
-    assert settings == Settings(
-        zones=settings.zones,
-        nat=settings.nat,
-        vpc_cidr=settings.vpc_cidr,
-        flow_logs=settings.flow_logs,
-        private_ingress=settings.private_ingress,
-        task_endpoints=settings.task_endpoints,
-        auto_minor_version_upgrade=settings.auto_minor_version_upgrade,
-    )
