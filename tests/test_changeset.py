@@ -143,19 +143,16 @@ def test_a_secret_value_is_never_kept(path: str) -> None:
     assert "hunter" not in repr(change)
 
 
-def test_a_field_that_nobody_knows_is_shown() -> None:
-    assert parsed(NewThing="surprise").unknown == ("NewThing: surprise",)
-
-
 @given(
     st.dictionaries(
         st.text(max_size=10).filter(lambda name: name not in KNOWN_FIELDS), st.text(max_size=10), max_size=4
     ),
     st.text(max_size=10),
 )
-def test_whatever_cloudformation_says_some_day_is_read(extra: dict[str, str], action: str) -> None:
+def test_whatever_cloudformation_says_some_day_is_shown(extra: dict[str, str], action: str) -> None:
     change = parsed(**{**extra, "Action": action})
-    assert change.effect in Effect
+    assert change.unknown == tuple(f"{name}: {value}" for name, value in extra.items())
+    assert change.action == action
 
 
 def test_a_template_alone_tells_what_it_would_add() -> None:

@@ -188,16 +188,23 @@ def test_an_import_that_is_not_chosen_is_none(cloud: Cloud, throwaway: Callable[
 
 
 @pytest.mark.parametrize(
-    "mode",
-    [{"Type": "iam", "Passwords": ["a-password-of-some-length"]}, {"Type": "password"}, {"Type": "none"}],
+    ("mode", "reason"),
+    [
+        ({"Type": "iam", "Passwords": ["a-password-of-some-length"]}, "A user of type iam has no password"),
+        ({"Type": "password"}, "one of type password needs one."),
+        ({"Type": "none"}, "The authentication type must be password or iam."),
+    ],
     ids=["iam-with-password", "password-without", "neither"],
 )
-def test_a_user_logs_in_with_a_password_or_with_iam(cloud: Cloud, throwaway: Callable[[str], str], mode: Any) -> None:
+def test_a_user_that_logs_in_neither_with_a_password_nor_with_iam_is_refused(
+    cloud: Cloud, throwaway: Callable[[str], str], mode: Any, reason: str
+) -> None:
     user = {"UserName": "someone", "AccessString": "on ~a:* -@all +hget", "AuthenticationMode": mode}
+    body = {"Resources": {"User": {"Type": "AWS::MemoryDB::User", "Properties": user}}}
     stack = throwaway("user")
-    assert cloud.deploy(
-        stack, {"Resources": {"User": {"Type": "AWS::MemoryDB::User", "Properties": user}}}, "CREATE"
-    ) == ("ROLLBACK_COMPLETE")
+    assert cloud.deploy(stack, body, "CREATE") == "ROLLBACK_COMPLETE"
+    (failed,) = (event for event in cloud.events(stack) if event[1] == "CREATE_FAILED")
+    assert reason in failed[2]
 
 
 def test_the_generated_password_has_no_punctuation(layers: Cloud) -> None:
@@ -384,6 +391,8 @@ def test_an_imported_export_cannot_be_removed(layers: Cloud) -> None:
     body = template("data")
     del body["Outputs"]["UserName"]
     assert layers.deploy(DATA, body) == "UPDATE_ROLLBACK_COMPLETE"
+    reason = f"Export {DATA}-UserName cannot be deleted as it is in use by {COMPUTE}"
+    assert (DATA, "UPDATE_ROLLBACK_IN_PROGRESS", reason) in layers.events(DATA)
 
 
 def test_a_stack_whose_export_is_imported_is_not_deleted(layers: Cloud) -> None:

@@ -85,9 +85,14 @@ def test_whoever_previews_executes_nothing_and_passes_no_role() -> None:
 @pytest.mark.parametrize("role", ["users-preview", "users-deploy", "users-cloudformation", "orders-data-Role-1"])
 def test_cloudformations_role_cannot_change_those_that_it_serves(role: str) -> None:
     arn = f"arn:aws:iam::111122223333:role/{role}"
-    for _, one in statements({"": DOCUMENTS["execution-role.json"]}):
-        if any(action.startswith("iam:") for action in one["Action"]):
-            assert not [pattern for pattern in one["Resource"] if fnmatchcase(arn, pattern)]
+    patterns = [
+        pattern
+        for _, one in statements({"": DOCUMENTS["execution-role.json"]})
+        if any(action.startswith("iam:") for action in one["Action"])
+        for pattern in one["Resource"]
+    ]
+    assert patterns
+    assert not [pattern for pattern in patterns if fnmatchcase(arn, pattern)]
 
 
 def test_cloudformation_passes_roles_to_those_they_trust_only() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -178,14 +177,9 @@ def test_a_user_that_cannot_be_deleted_is_named(world: World) -> None:
 
 
 def test_a_user_that_stays_after_its_deletion_is_named(world: World) -> None:
-    world.instead["GET", "/user"] = [Answer(200, b'{"email":"x"}')] * 2
-
-    def sent(method: str, url: str, body: bytes | None, send: Callable[..., Answer] = world.send) -> Answer:
-        return send(method, url, body) if method != "GET" else Answer(200, world.users.get(url[len(URL) :], b"{}"))
-
-    proof = Proof("s", send=sent, sleep=world.sleep, now=lambda: world.seconds)
+    world.instead["DELETE", "/user"] = [Answer(204, b"")]
     with pytest.raises(NotProvenError, match="a user that was deleted is answered 200"):
-        list(proof.as_used(URL))
+        list(world.proof.as_used(URL))
 
 
 def test_ctrl_c_in_the_middle_leaves_no_user(world: World) -> None:

@@ -24,7 +24,7 @@ from service import settings
 from tests.load import Load, Send, live, write
 from tests.running import ADDRESS, Answer, Client, Service, body, environment, path
 
-DEADLINE = 2.0
+DEADLINE = settings.Settings.deadline
 LATE = 0.5
 WRITES_AGAIN = 5.0
 
@@ -329,7 +329,9 @@ def test_what_waits_for_a_thread_longer_than_the_deadline_is_503(cluster: Cluste
         assert service("GET", "/ready").status == 200
         with everywhere(cluster, "CLIENT PAUSE 3000 ALL", "CLIENT UNPAUSE"), Load(service.port, read).running() as load:
             time.sleep(2.5)
-        assert {request.status for request in load.requests} <= {404, 503}
+        assert load.errors == []
+        # What is under way when Redis answers again finds no user.
+        assert {request.status for request in load.requests} - {404} == {503}
         assert max(request.seconds for request in load.requests) <= DEADLINE + LATE
 
 
@@ -373,4 +375,3 @@ def test_all_slots_are_where_they_were(cluster: Cluster) -> None:
     assert sorted((first, last) for first, last, *_ in ranges) == [
         (SLOTS * n // 3, SLOTS * (n + 1) // 3 - 1) for n in range(3)
     ]
-    assert settings.Settings.deadline == DEADLINE
