@@ -9,7 +9,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import boto3
 import pytest
@@ -17,7 +16,6 @@ import pytest
 from acceptance import engine as engines
 from acceptance.conftest import note
 from acceptance.engine import CERTIFICATES, PODMAN, output
-from generator.cli import main
 from generator.context import Context
 from generator.image import Tool, publish
 from generator.layers import default_layers
@@ -27,6 +25,7 @@ from rehearsal.emulator import emulator
 from rehearsal.internet import Internet
 from rehearsal.rehearse import FAULTS
 from rehearsal.stand_ins import REGISTRY
+from tests.command import Command, Run
 
 # The cause that each fault's rehearsal ends with, as somebody reads it.
 CAUSES = {
@@ -38,12 +37,6 @@ CAUSES = {
     "image": "/ready says that the build is another, not content-",
     "redis": "is answered 503: Redis does not answer in time.",
 }
-
-
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +62,10 @@ def source(base: str, builder: None) -> list[str]:
 
 def rehearsed(capfd: pytest.CaptureFixture[str], *arguments: str) -> Run:
     before = containers()
-    capfd.readouterr()
-    code = main(default_layers, ["rehearse", *arguments])
+    run = Command(default_layers, capfd)("rehearse", *arguments)
     assert containers() == before
     assert images() == []
-    return Run(code, *capfd.readouterr())
+    return run
 
 
 def containers() -> set[str]:

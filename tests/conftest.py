@@ -13,8 +13,10 @@ from contextlib import ExitStack
 import pytest
 from hypothesis import settings
 
+from rehearsal import stand_ins
 from rehearsal.certificates import certificates
 from rehearsal.cluster import Cluster, User
+from rehearsal.emulator import Emulator, emulator
 from tests.running import ROOT, Service, environment
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -64,4 +66,11 @@ def replicated(clusters: tuple[Cluster, Cluster]) -> Cluster:
 def service(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service on three shards, for everything that does not break them."""
     with Service(environment(cluster, BUILD_ID="build-7"), tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator of AWS for the tests of one file, whose environment leads to it."""
+    with emulator(tmp_path_factory.mktemp("emulator")) as running, stand_ins.environment(running.environment):
         yield running

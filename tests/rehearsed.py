@@ -1,4 +1,4 @@
-"""The command in a rehearsal's world, for tests that go on with what is deployed there."""
+"""A rehearsal's world with what is deployed in it, and the command there, for tests that go on with both."""
 
 from __future__ import annotations
 
@@ -9,16 +9,32 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 
 from generator import contract
 from generator.cli import main
 from generator.cli.verbs import Layers
-from rehearsal.stand_ins import StandIns
+from generator.compute import Compute
+from generator.context import Context
+from generator.layers import default_layers
+from generator.policies import documents
+from rehearsal.stand_ins import NAME, StandIns
+from tests.command import Command, output
 from tests.load import CONNECTIONS
+from tests.running import ROOT
+
+
+@contextmanager
+def deployed(directory: Path, *computes: Compute) -> Iterator[StandIns]:
+    """What stands for AWS, with the data layer and App Runner; the image is pushed without a container tool."""
+    with StandIns(directory, Context(ROOT), computes, documents(default_layers(), NAME)) as made:
+        assert main(default_layers, ["deploy", "--yes", "--layer", "data"]) == 0
+        made.push(output("users-data", contract.REPOSITORY_URI))
+        assert main(default_layers, ["deploy", "--yes"]) == 0
+        yield made
 
 
 class World:
@@ -26,15 +42,13 @@ class World:
 
     def __init__(self, stand_ins: StandIns, capsys: pytest.CaptureFixture[str], layers: Layers) -> None:
         self.stand_ins = stand_ins
-        self._capsys = capsys
-        self._layers = layers
         self.said = ""
+        self._command = Command(layers, capsys)
 
     def __call__(self, *arguments: str) -> int:
-        code = main(self._layers, list(arguments))
-        captured = self._capsys.readouterr()
-        self.said = captured.out + captured.err
-        return code
+        run = self._command(*arguments)
+        self.said = run.said
+        return run.code
 
     def must(self, *arguments: str) -> None:
         assert self(*arguments) == 0, self.said
@@ -92,9 +106,3 @@ class World:
                 thread.join()
             print(f"{2 * sum(done)} requests from {CONNECTIONS} connections")
         assert min(done) > 0
-
-
-def output(stack: str, key: str) -> str:
-    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
-    return str(outputs[key])

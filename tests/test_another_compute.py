@@ -9,14 +9,12 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from troposphere import Output, ssm
 
 from generator import contract, proof
-from generator.cli import main
 from generator.cli.verbs import together
 from generator.compute import Running
 from generator.layers import Layer, all_layers
@@ -24,9 +22,10 @@ from generator.parts.data import imported_data
 from generator.parts.service import image_uri
 from generator.policies import documents
 from generator.template import Input
-from rehearsal.emulator import ACCOUNT, REGION, Emulator, emulator
+from rehearsal.emulator import ACCOUNT, REGION, Emulator
+from tests.command import Command
+from tests.running import ROOT
 
-ROOT = Path(__file__).parents[1]
 ROOMS = ("context", "deploy", "events", "image", "proof", "removal", "report", "rotation")
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:content-1"
 
@@ -144,12 +143,6 @@ def test_what_takes_any_compute_names_none(file: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("emulator")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
 def layers() -> Iterator[tuple[Layer, ...]]:
     """Those that there are, and the one of this file."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Users) as server:
@@ -166,20 +159,14 @@ def test_its_rights_are_in_the_policy_of_who_deploys_it(layers: tuple[Layer, ...
     ]
 
 
-def test_every_verb_takes_it(
-    running: Emulator,
-    layers: tuple[Layer, ...],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, value in running.environment.items():
-        monkeypatch.setenv(name, value)
+@pytest.fixture
+def command(aws: Emulator, layers: tuple[Layer, ...], capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(lambda: layers, capsys)
 
+
+def test_every_verb_takes_it(command: Command) -> None:
     def said(*arguments: str) -> str:
-        code = main(lambda: layers, [*arguments, "--compute", "shelf"])
-        captured = capsys.readouterr()
-        assert code == 0, captured
-        return captured.out + captured.err
+        return command.must(*arguments, "--compute", "shelf")
 
     seen = said("preview", "--image", IMAGE)
     assert "users-data: a new stack." in seen
@@ -209,19 +196,11 @@ def test_every_verb_takes_it(
     assert "users-data is deleted." in destroyed
 
 
-def test_what_is_not_as_deployed_is_named(
-    running: Emulator,
-    layers: tuple[Layer, ...],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name, value in running.environment.items():
-        monkeypatch.setenv(name, value)
+def test_what_is_not_as_deployed_is_named(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     other = IMAGE.replace("content-1", "content-2")
     stacks = ("--name", "other", "--compute", "shelf")
     monkeypatch.setattr(proof, "READY_SECONDS", 1)
-    assert main(lambda: layers, ["deploy", "--yes", *stacks, "--image", other]) == 1
-    assert "other-shelf: Not proven to run as deployed: /ready says that the build is content-1" in (
-        capsys.readouterr().err
-    )
-    assert main(lambda: layers, ["destroy", "--yes", *stacks]) == 0
+    deployed = command("deploy", "--yes", *stacks, "--image", other)
+    assert deployed.code == 1
+    assert "other-shelf: Not proven to run as deployed: /ready says that the build is content-1" in deployed.err
+    command.must("destroy", "--yes", *stacks)

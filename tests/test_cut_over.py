@@ -7,22 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import boto3
 import pytest
 
 from generator import contract
-from generator.cli import main
 from generator.compute_apprunner import AppRunnerCompute
 from generator.compute_ecs import EcsExpressCompute
-from generator.context import Context
-from generator.layers import all_layers, default_layers
-from generator.policies import documents
-from rehearsal.stand_ins import NAME, StandIns
-from tests.rehearsed import World, output
+from generator.layers import all_layers
+from rehearsal.stand_ins import StandIns
+from tests.command import output
+from tests.rehearsed import World, deployed
+from tests.running import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "from-apprunner-to-ecs-express.md"
 ECS = "users-ecs-express"
 BEFORE = {"email": "before@foo.com", "name": "before"}
@@ -31,19 +28,12 @@ BESIDE = {"email": "beside@foo.com", "name": "beside"}
 
 @pytest.fixture(scope="module")
 def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
-    """What stands for AWS, with the data layer and App Runner as they are deployed by default."""
-    computes = (AppRunnerCompute(), EcsExpressCompute())
-    policies = documents(default_layers(), NAME)
-    with StandIns(tmp_path_factory.mktemp("rehearsal"), Context(ROOT), computes, policies) as made:
-        assert main(all_layers, ["deploy", "--yes", "--layer", "data"]) == 0
-        made.push(output("users-data", contract.REPOSITORY_URI))
-        assert main(all_layers, ["deploy", "--yes"]) == 0
+    with deployed(tmp_path_factory.mktemp("rehearsal"), AppRunnerCompute(), EcsExpressCompute()) as made:
         yield made
 
 
 @pytest.fixture
 def world(stand_ins: StandIns, capsys: pytest.CaptureFixture[str]) -> World:
-    capsys.readouterr()
     return World(stand_ins, capsys, all_layers)
 
 

@@ -3,56 +3,37 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
 
-from generator.cli import main
+from generator import contract
 from generator.layers import ecs_express_layers
 from generator.settings import Settings
-from rehearsal.emulator import ACCOUNT, REGION, Emulator, Fault, emulator
+from rehearsal.emulator import ACCOUNT, REGION, Emulator
+from tests.command import Command, output
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
 
-Run = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("emulator")) as started:
-        yield started
-
 
 @pytest.fixture
-def run(running: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in running.environment.items():
-        monkeypatch.setenv(name, value)
-
-    def command(*arguments: str, settings: Settings = Settings()) -> tuple[int, str]:
-        capsys.readouterr()
-        code = main(functools.partial(ecs_express_layers, settings), list(arguments))
-        captured = capsys.readouterr()
-        return code, captured.out + captured.err
-
-    return command
+def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(ecs_express_layers, capsys)
 
 
 def described(stack: str) -> Any:
-    """The service of a stack, and the one configuration that is active."""
-    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
-    service = boto3.client("ecs").describe_express_gateway_service(serviceArn=outputs["ServiceArn"])["service"]
+    """The one configuration of a stack's service that is active."""
+    arn = output(stack, contract.SERVICE_ARN)
+    service = boto3.client("ecs").describe_express_gateway_service(serviceArn=arn)["service"]
     (configuration,) = service["activeConfigurations"]
     return configuration
 
 
-def test_with_iam_a_task_has_no_secret_and_its_role_may_connect(run: Run) -> None:
+def test_with_iam_a_task_has_no_secret_and_its_role_may_connect(command: Command) -> None:
     before = boto3.client("secretsmanager").list_secrets()["SecretList"]
     iam = ("--parameter", "Authentication=iam")
-    code, said = run("deploy", "--yes", "--name", "iam", "--image", IMAGE, "--no-verify", *iam)
-    assert code == 0, said
+    command.must("deploy", "--yes", "--name", "iam", "--image", IMAGE, "--no-verify", *iam)
     assert boto3.client("secretsmanager").list_secrets()["SecretList"] == before
     container = described("iam-ecs-express")["primaryContainer"]
     (cluster,) = boto3.client("memorydb").describe_clusters()["Clusters"]
@@ -72,49 +53,35 @@ def test_with_iam_a_task_has_no_secret_and_its_role_may_connect(run: Run) -> Non
     assert [(each["Action"], each["Resource"]) for each in document["Statement"]] == [
         (["memorydb:Connect"], [cluster["ARN"], user["ARN"]])
     ]
-    again, said = run("deploy", "--yes", "--name", "iam", "--image", IMAGE, "--no-verify")
-    assert (again, said.count("nothing to change.")) == (0, 2)
-    assert run("destroy", "--yes", "--name", "iam")[0] == 0
+    again = command.must("deploy", "--yes", "--name", "iam", "--image", IMAGE, "--no-verify")
+    assert again.count("nothing to change.") == 2
+    command.must("destroy", "--yes", "--name", "iam")
 
 
 @pytest.mark.parametrize("zones", [2, 3])
-def test_a_service_faces_the_internet_from_public_subnets(run: Run, zones: int) -> None:
-    settings = Settings(zones=zones)
-    code, said = run("deploy", "--yes", "--image", IMAGE, "--no-verify", settings=settings)
-    assert code == 0, said
+def test_a_service_faces_the_internet_from_public_subnets(command: Command, zones: int) -> None:
+    layers = functools.partial(ecs_express_layers, Settings(zones=zones))
+    command.must("deploy", "--yes", "--image", IMAGE, "--no-verify", layers=layers)
     configuration = described("users-ecs-express")
     assert [path["accessType"] for path in configuration["ingressPaths"]] == ["PUBLIC"]
     assert len(configuration["networkConfiguration"]["subnets"]) == zones
-    code, said = run("destroy", "--yes", settings=settings)
-    assert code == 0, said
+    command.must("destroy", "--yes", layers=layers)
 
 
-def test_a_private_service_is_said_to_be_not_proven_from_outside(run: Run) -> None:
-    private = Settings(private_ingress=True)
-    code, said = run("deploy", "--yes", "--name", "private", "--image", IMAGE, settings=private)
-    assert code == 0, said
+def test_a_private_service_is_said_to_be_not_proven_from_outside(command: Command) -> None:
+    private = functools.partial(ecs_express_layers, Settings(private_ingress=True))
+    said = command.must("deploy", "--yes", "--name", "private", "--image", IMAGE, layers=private)
     assert "status           ACTIVE" in said
     assert f"image            {IMAGE}" in said
     assert "not proven from outside: the service answers inside its VPC only" in said
     assert [path["accessType"] for path in described("private-ecs-express")["ingressPaths"]] == ["PRIVATE"]
-    assert run("destroy", "--yes", "--name", "private", settings=private)[0] == 0
+    command.must("destroy", "--yes", "--name", "private", layers=private)
 
 
-def test_an_update_that_is_taken_back_behind_cloudformations_success_is_found(run: Run, running: Emulator) -> None:
-    name = ("--name", "back", "--image", IMAGE)
-    assert run("deploy", "--yes", *name, "--no-verify")[0] == 0
-    with running.faults(Fault("Service", "update", unnoticed=True)):
-        code, said = run("deploy", "--yes", *name, "--parameter", "MaxSize=9")
-    assert code == 1
-    assert "UPDATE_COMPLETE              back-ecs-express" in said
-    assert "the last operation is deployment ROLLBACK_SUCCESSFUL (An alarm went off)" in said
-    assert run("destroy", "--yes", "--name", "back")[0] == 0
-
-
-def test_a_tag_that_would_replace_the_service_is_refused(run: Run) -> None:
+def test_a_tag_that_would_replace_the_service_is_refused(command: Command) -> None:
     name = ("--name", "tags", "--image", IMAGE)
-    assert run("deploy", "--yes", *name, "--no-verify")[0] == 0
-    code, said = run("preview", *name, "--layer", "ecs-express", "--tag", "commit=4f2a")
-    assert code == 3, said
-    assert "refused: Service: is replaced because of a tag" in said
-    assert run("destroy", "--yes", "--name", "tags")[0] == 0
+    command.must("deploy", "--yes", *name, "--no-verify")
+    refused = command("preview", *name, "--layer", "ecs-express", "--tag", "commit=4f2a")
+    assert refused.code == 3
+    assert "refused: Service: is replaced because of a tag" in refused.out
+    command.must("destroy", "--yes", "--name", "tags")

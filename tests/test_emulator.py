@@ -17,13 +17,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from generator import Settings, default_layers
-from rehearsal.emulator import ROOT, Emulator, Fault, emulator
+from rehearsal import stand_ins
+from rehearsal.emulator import Emulator, Fault
+from tests.running import ROOT
 
 DATA, COMPUTE = "users-data", "users-apprunner"
 IMAGE = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/users:1"
-# App Runner's role needs an acknowledgement.
-IAM = ["CAPABILITY_IAM"]
-REPLACING = {"Names": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "Name"}}}}
 
 names = (f"c{number}" for number in itertools.count())
 
@@ -44,7 +43,7 @@ class Cloud:
             ChangeSetName=next(names),
             ChangeSetType=kind,
             TemplateBody=json.dumps(body),
-            Capabilities=IAM,
+            Capabilities=["CAPABILITY_IAM"],
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             **({"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]} if tags else {}),
         )
@@ -70,7 +69,7 @@ class Cloud:
         return found
 
     def outputs(self, stack: str) -> dict[str, str]:
-        return {output["OutputKey"]: output["OutputValue"] for output in self.stack(stack)["Outputs"]}
+        return stand_ins.outputs(self.stack(stack))
 
     def parameter(self, stack: str, name: str) -> str:
         return {each["ParameterKey"]: str(each["ParameterValue"]) for each in self.stack(stack)["Parameters"]}[name]
@@ -91,17 +90,7 @@ class Cloud:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("emulator")) as started, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in started.environment.items():
-            patch.setenv(name, value)
-        yield started
-
-
-@pytest.fixture(scope="module")
-def cloud(running: Emulator) -> Cloud:
+def cloud(aws: Emulator) -> Cloud:
     return Cloud()
 
 
@@ -431,20 +420,20 @@ def test_a_second_change_set_for_a_stack_in_review_waits_beside_the_first(
 
 @pytest.mark.parametrize("kind", ["CREATE", "UPDATE"])
 def test_a_stack_whose_creation_failed_takes_no_change_set(
-    running: Emulator, cloud: Cloud, throwaway: Callable[[str], str], kind: str
+    aws: Emulator, cloud: Cloud, throwaway: Callable[[str], str], kind: str
 ) -> None:
     stack = throwaway("dead")
-    with running.faults(Fault("Vpc", reason="Injected.")):
+    with aws.faults(Fault("Vpc", reason="Injected.")):
         assert cloud.deploy(stack, template("data"), "CREATE") == "ROLLBACK_COMPLETE"
     with pytest.raises(ClientError, match="is in ROLLBACK_COMPLETE state and can not be updated"):
         cloud.change_set(stack, template("data"), kind)
 
 
 def test_a_failed_create_rolls_back_with_its_reason(
-    running: Emulator, cloud: Cloud, throwaway: Callable[[str], str]
+    aws: Emulator, cloud: Cloud, throwaway: Callable[[str], str]
 ) -> None:
     stack = throwaway("create")
-    with running.faults(Fault("Acl", reason="Injected.")):
+    with aws.faults(Fault("Acl", reason="Injected.")):
         assert cloud.deploy(stack, template("data"), "CREATE") == "ROLLBACK_COMPLETE"
     events = cloud.events(stack)
     assert ("Acl", "CREATE_FAILED", "Injected.") in events
@@ -452,17 +441,17 @@ def test_a_failed_create_rolls_back_with_its_reason(
     assert ("PasswordSecret", "DELETE_COMPLETE", "") in events
 
 
-def test_a_failed_update_rolls_back_with_its_reason(running: Emulator, layers: Cloud) -> None:
-    with running.faults(Fault("Cluster", "update", reason="Injected.")):
+def test_a_failed_update_rolls_back_with_its_reason(aws: Emulator, layers: Cloud) -> None:
+    with aws.faults(Fault("Cluster", "update", reason="Injected.")):
         assert layers.deploy(DATA, template("data"), NodeType="db.r7g.large") == "UPDATE_ROLLBACK_COMPLETE"
     assert ("Cluster", "UPDATE_FAILED", "Injected.") in layers.events(DATA)
     (cluster,) = boto3.client("memorydb").describe_clusters()["Clusters"]
     assert cluster["NodeType"] != "db.r7g.large"
 
 
-def test_a_slow_resource_can_be_watched(running: Emulator, layers: Cloud) -> None:
+def test_a_slow_resource_can_be_watched(aws: Emulator, layers: Cloud) -> None:
     change_set = layers.change_set(DATA, template("data"), NodeType="db.r7g.xlarge")
-    with running.faults(Fault("Cluster", "update", seconds=0.5)):
+    with aws.faults(Fault("Cluster", "update", seconds=0.5)):
         layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
         assert layers.stack(DATA)["StackStatus"] == "UPDATE_IN_PROGRESS"
         while layers.events(DATA)[-1][:2] != ("Cluster", "UPDATE_IN_PROGRESS"):
@@ -470,9 +459,9 @@ def test_a_slow_resource_can_be_watched(running: Emulator, layers: Cloud) -> Non
         assert layers.settled(DATA) == "UPDATE_COMPLETE"
 
 
-def test_a_deployment_that_app_runner_reverts_looks_green_to_cloudformation(running: Emulator, layers: Cloud) -> None:
+def test_a_deployment_that_app_runner_reverts_looks_green_to_cloudformation(aws: Emulator, layers: Cloud) -> None:
     parameters = {"DataStackName": DATA, "ImageUri": f"{IMAGE}1", "MaxSize": "6"}
-    with running.faults(Fault("Service", "update", unnoticed=True)):
+    with aws.faults(Fault("Service", "update", unnoticed=True)):
         assert layers.deploy(COMPUTE, template("apprunner"), **parameters) == "UPDATE_COMPLETE"
     runner = boto3.client("apprunner")
     service = layers.outputs(COMPUTE)["ServiceArn"]
@@ -498,7 +487,7 @@ def test_a_parameter_that_the_template_lacks_is_refused(layers: Cloud) -> None:
         layers.change_set(DATA, template("data"), Nodetype="db.t4g.medium")
 
 
-def test_an_unknown_key_is_refused(running: Emulator) -> None:
+def test_an_unknown_key_is_refused(aws: Emulator) -> None:
     stranger = boto3.client("cloudformation", aws_access_key_id="AKIAIOSFODNN7EXAMPLE", aws_secret_access_key="unknown")
     with pytest.raises(ClientError, match="security token"):
         stranger.describe_stacks()
@@ -520,11 +509,11 @@ def test_deletion_fails_where_the_final_snapshot_has_its_name_taken(
 
 
 def test_a_deletion_that_fails_once_succeeds_when_repeated(
-    running: Emulator, cloud: Cloud, throwaway: Callable[[str], str]
+    aws: Emulator, cloud: Cloud, throwaway: Callable[[str], str]
 ) -> None:
     stack = throwaway("lingering")
-    cloud.deploy(stack, {"Parameters": {"Name": {"Type": "String"}}, "Resources": REPLACING}, "CREATE", Name="a")
-    with running.faults(Fault("Names", "delete", reason="has a dependent object", times=1)):
+    cloud.deploy(stack, {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}, "CREATE")
+    with aws.faults(Fault("Topic", "delete", reason="has a dependent object", times=1)):
         assert cloud.delete(stack) == "DELETE_FAILED"
         assert cloud.delete(stack) == "DELETE_COMPLETE"
 

@@ -6,40 +6,32 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import boto3
 import pytest
 import redis
 
 from generator import contract
-from generator.cli import main
 from generator.compute_apprunner import AppRunnerCompute
 from generator.context import Context
 from generator.layers import default_layers
-from generator.policies import documents
 from generator.repository import Repository
-from rehearsal.stand_ins import NAME, REGISTRY, StandIns
-from tests.rehearsed import World, output
+from rehearsal.stand_ins import REGISTRY, StandIns
+from tests.command import output
+from tests.rehearsed import World, deployed
+from tests.running import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "operations.md"
 
 
 @pytest.fixture(scope="module")
 def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
-    """What stands for AWS, with both layers deployed; the image is pushed by other means than a container tool."""
-    policies = documents(default_layers(), NAME)
-    with StandIns(tmp_path_factory.mktemp("rehearsal"), Context(ROOT), (AppRunnerCompute(),), policies) as made:
-        assert main(default_layers, ["deploy", "--yes", "--layer", "data"]) == 0
-        made.push(output("users-data", contract.REPOSITORY_URI))
-        assert main(default_layers, ["deploy", "--yes"]) == 0
+    with deployed(tmp_path_factory.mktemp("rehearsal"), AppRunnerCompute()) as made:
         yield made
 
 
 @pytest.fixture
 def world(stand_ins: StandIns, capsys: pytest.CaptureFixture[str]) -> World:
-    capsys.readouterr()
     return World(stand_ins, capsys, default_layers)
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,14 +21,14 @@ from generator.compute_apprunner import AppRunnerCompute
 from generator.context import Context
 from generator.layers import default_layers
 from rehearsal.cluster import ClusterError
-from rehearsal.emulator import ACCOUNT, Call, Emulator, Fault, emulator
+from rehearsal.emulator import ACCOUNT, Call, Emulator, Fault
 from rehearsal.emulator import environment as interpreter
 from rehearsal.identities import identities
 from rehearsal.registry import Registry
 from rehearsal.rehearse import Options, Rehearsal
 from rehearsal.stand_ins import NAME, REGISTRY
+from tests.running import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "permissions.md").read_text()
 DOCUMENTS = policies.documents(default_layers(), NAME)
 USERS = ("preview", "deploy")
@@ -172,23 +170,16 @@ def test_the_page_explains_every_statement_and_no_other() -> None:
 
 
 @pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Emulator, dict[str, boto3.Session]]]:
-    with emulator(tmp_path_factory.mktemp("emulator")) as running, pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patch.delenv(name)
-        for name, value in running.environment.items():
-            patch.setenv(name, value)
-        made = identities(NAME, DOCUMENTS)
-        keys = {"preview": made.preview, "deploy": made.deploy, "root": running.environment}
-        yield (
-            running,
-            {
-                user: boto3.Session(
-                    aws_access_key_id=given["AWS_ACCESS_KEY_ID"], aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"]
-                )
-                for user, given in keys.items()
-            },
+def sessions(aws: Emulator) -> dict[str, boto3.Session]:
+    """Of both users, and of root."""
+    made = identities(NAME, DOCUMENTS)
+    keys = {"preview": made.preview, "deploy": made.deploy, "root": aws.environment}
+    return {
+        user: boto3.Session(
+            aws_access_key_id=given["AWS_ACCESS_KEY_ID"], aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"]
         )
+        for user, given in keys.items()
+    }
 
 
 REFUSED: list[tuple[str, str, str, dict[str, Any], str]] = [
@@ -221,29 +212,23 @@ def test_what_a_policy_does_not_allow_is_refused(
     operation: str,
     arguments: dict[str, Any],
     action: str,
-    account: tuple[Emulator, dict[str, boto3.Session]],
+    sessions: dict[str, boto3.Session],
 ) -> None:
     with pytest.raises(botocore.exceptions.ClientError, match=f"is not authorized to perform: {action}"):
-        getattr(account[1][user].client(service), operation)(**arguments)
+        getattr(sessions[user].client(service), operation)(**arguments)
 
 
-def test_a_role_that_cloudformation_cannot_assume_is_refused(
-    account: tuple[Emulator, dict[str, boto3.Session]],
-) -> None:
-    root = account[1]["root"]
+def test_a_role_that_cloudformation_cannot_assume_is_refused(sessions: dict[str, boto3.Session]) -> None:
     role = f"arn:aws:iam::{ACCOUNT}:role/missing"
     with pytest.raises(botocore.exceptions.ClientError, match="is invalid or cannot be assumed"):
-        root.client("cloudformation").delete_stack(StackName="any", RoleARN=role)
+        sessions["root"].client("cloudformation").delete_stack(StackName="any", RoleARN=role)
 
 
-def test_a_token_of_the_registry_opens_what_its_user_may_do(
-    account: tuple[Emulator, dict[str, boto3.Session]],
-) -> None:
-    running, sessions = account
+def test_a_token_of_the_registry_opens_what_its_user_may_do(aws: Emulator, sessions: dict[str, boto3.Session]) -> None:
     for name in (f"{NAME}-data-repository-1", "another"):
         sessions["root"].client("ecr").create_repository(repositoryName=name)
     token = sessions["deploy"].client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
-    registry = Registry(running.url, token)
+    registry = Registry(aws.url, token)
     registry.push(f"{REGISTRY}/{NAME}-data-repository-1:1", {}, {})
     with pytest.raises(ClusterError, match=r"HEAD another/blobs/\S+: 403"):
         registry.push(f"{REGISTRY}/another:1", {}, {})

@@ -5,43 +5,25 @@ from __future__ import annotations
 import os
 import re
 import signal
-import ssl
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
-import boto3
 import psutil
 import pytest
 
 from generator import proof
 from generator.cli import main
 from generator.layers import all_layers, default_layers
-from rehearsal.certificates import certificates
-from rehearsal.cluster import ClusterError
-from rehearsal.emulator import Call, Emulator, emulator
-from rehearsal.internet import Internet
-from rehearsal.registry import Registry
+from rehearsal.emulator import Call
 from rehearsal.rehearse import FAULTS, table
-from rehearsal.stand_ins import REGISTRY
-
-ROOT = Path(__file__).parents[1]
-
+from tests.command import Command, Run
+from tests.running import ROOT
 
 PARTS = ("stand-ins", "preview", "data layer", "image, service, proof", "status", "nothing to change", "destroy")
-
-
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
 
 
 def processes(directory: Path) -> list[str]:
@@ -60,16 +42,15 @@ class Rehearse:
 
     def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._directory = directory
-        self._capsys = capsys
+        self._command = Command(all_layers, capsys)
 
     def __call__(self, *arguments: str) -> Run:
         environment = dict(os.environ)
-        self._capsys.readouterr()
-        code = main(all_layers, ["rehearse", "--process", *arguments])
+        run = self._command("rehearse", "--process", *arguments)
         assert dict(os.environ) == environment
         assert processes(self._directory) == []
         assert not list(self._directory.glob("rehearsal-*"))
-        return Run(code, *self._capsys.readouterr())
+        return run
 
 
 @pytest.fixture
@@ -81,16 +62,7 @@ def rehearse(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: py
 def test_all_of_it_from_preview_to_destroy(rehearse: Rehearse) -> None:
     run = rehearse()
     assert run.code == 0, run.err
-    for part in (
-        "stand-ins",
-        "preview",
-        "data layer",
-        "image, service, proof",
-        "status",
-        "nothing to change",
-        "destroy",
-    ):
-        assert f"\n{part:24} " in run.out
+    assert all(f"\n{part:24} " in run.out for part in PARTS)
     assert run.out.splitlines()[-1] == "Left behind: nothing."
     # Proven twice, the second time of a deployment that changed nothing.
     assert run.err.count("  a user           written, read back, deleted") == 2
@@ -100,9 +72,7 @@ def test_all_of_it_from_preview_to_destroy(rehearse: Rehearse) -> None:
     assert "apprunner: DescribeService " in run.out
     # The README's transcript is of such a run: its parts, and what was seen of the service.
     (shown,) = re.findall(r"\$ make rehearse\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    parts = re.findall(r"^(\w.*?)  +\d+\.\d s  done$", shown, re.MULTILINE)
-    assert parts == [part for part in PARTS if part in parts]
-    assert all(f"\n{part:24} " in run.out for part in parts)
+    assert re.findall(r"^(\w.*?)  +\d+\.\d s  done$", shown, re.MULTILINE) == list(PARTS)
     facts = re.findall(r"^  (\S.{15}) ", shown, re.MULTILINE)
     assert len(facts) == 6
     assert all(f"  {fact} " in run.err for fact in facts)
@@ -202,69 +172,3 @@ def test_without_redis_server_it_says_how_to_get_it(
 def test_calls_are_told_by_service() -> None:
     calls = [Call(*pair, "", ()) for pair in (("ecr", "B"), ("ecr", "A"), ("logs", "C"), ("ecr", "B"))]
     assert list(table(calls)) == ["ecr: A 1, B 2", "logs: C 1"]
-
-
-# The stand-in of the internet.
-
-
-@pytest.fixture
-def internet(tmp_path: Path) -> Iterator[tuple[Internet, Path]]:
-    tls = certificates(tmp_path, "known.example")
-    with Internet(tls, {"known.example": 1}.get) as made:
-        yield made, tls.authority
-
-
-def opened(url: str, internet: Internet, authority: Path | None) -> None:
-    handlers = [
-        urllib.request.ProxyHandler({"https": internet.url}),
-        urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority)),
-    ]
-    urllib.request.build_opener(*handlers).open(url, timeout=10).close()
-
-
-def test_a_host_that_is_not_of_the_rehearsal_is_out_of_reach(internet: tuple[Internet, Path]) -> None:
-    with pytest.raises(urllib.error.URLError, match="502 Not a host of this rehearsal"):
-        opened("https://aws.amazon.com/", *internet)
-
-
-def test_its_certificates_are_verified(internet: tuple[Internet, Path]) -> None:
-    with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
-        opened("https://known.example/", internet[0], None)
-
-
-# The emulator's registry.
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("emulator")) as started:
-        yield started
-
-
-@pytest.fixture
-def registry(running: Emulator, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    for name, value in running.environment.items():
-        monkeypatch.setenv(name, value)
-    ecr = boto3.client("ecr")
-    with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
-        ecr.create_repository(repositoryName="users", imageTagMutability="IMMUTABLE")
-    return Registry(running.url, ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"])
-
-
-def test_an_image_is_pushed_and_read_back_by_digest(registry: Registry) -> None:
-    registry.push(f"{REGISTRY}/users:1", {"Dockerfile": ROOT / "Dockerfile"}, {"BUILD_ID": "one"})
-    (found,) = boto3.client("ecr").describe_images(repositoryName="users", imageIds=[{"imageTag": "1"}])["imageDetails"]
-    assert registry.variables(f"{REGISTRY}/users@{found['imageDigest']}") == {"BUILD_ID": "one"}
-
-
-def test_a_tag_is_not_overwritten(registry: Registry) -> None:
-    registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "two"})
-    registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "two"})
-    with pytest.raises(ClusterError, match="tag '2' is immutable"):
-        registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "three"})
-    assert registry.variables(f"{REGISTRY}/users:2") == {"BUILD_ID": "two"}
-
-
-def test_nobody_is_let_in_without_the_token(registry: Registry, running: Emulator) -> None:
-    with pytest.raises(ClusterError, match="401"):
-        Registry(running.url, "QVdTOndyb25n").push(f"{REGISTRY}/users:4", {}, {})

@@ -12,93 +12,66 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import boto3
 import pytest
 
-from generator.cli import destroy, main
+from generator import contract
+from generator.cli import destroy
 from generator.context import Context
 from generator.layers import Layer, default_layers
 from generator.removal import final_snapshot
 from generator.settings import Settings
-from rehearsal.emulator import ACCOUNT, REGION, Emulator, Fault, emulator
+from rehearsal.emulator import ACCOUNT, REGION, Emulator, Fault
+from tests.command import Command, output
+from tests.running import ROOT
 
-ROOT = Path(__file__).parents[1]
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-class Command:
-    """The command, in this process, on the emulator."""
-
-    def __init__(self, running: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-        self.emulator = running
-        self._capsys = capsys
-
-    def __call__(self, *arguments: str) -> Run:
-        self._capsys.readouterr()
-        code = main(default_layers, list(arguments))
-        return Run(code, *self._capsys.readouterr())
-
-    def read(self) -> Run:
-        """What has been printed since the last look."""
-        return Run(0, *self._capsys.readouterr())
-
-    def client(self, service: str) -> Any:
-        return boto3.client(service)
-
-    def stacks(self) -> dict[str, str]:
-        return {
-            stack["StackName"]: stack["StackStatus"]
-            for stack in self.client("cloudformation").describe_stacks()["Stacks"]
-            if stack["StackStatus"] != "DELETE_COMPLETE"
-        }
-
-    def change_sets(self) -> list[str]:
-        cloudformation = self.client("cloudformation")
-        return [
-            waiting["ChangeSetName"]
-            for name in self.stacks()
-            for waiting in cloudformation.list_change_sets(StackName=name)["Summaries"]
-            if waiting.get("ExecutionStatus") == "AVAILABLE"
-        ]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("emulator")) as started:
-        yield started
-
-
 @pytest.fixture
-def command(
-    running: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Command]:
-    for name, value in running.environment.items():
-        monkeypatch.setenv(name, value)
-    made = Command(running, capsys)
-    yield made
-    assert made.change_sets() == []
-    assert "REVIEW_IN_PROGRESS" not in made.stacks().values()
+def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+    yield Command(default_layers, capsys)
+    assert change_sets() == []
+    assert "REVIEW_IN_PROGRESS" not in stacks().values()
 
 
-def test_a_deployment_from_the_first_preview_to_the_last_snapshot(command: Command, tmp_path: Path) -> None:
+def stacks() -> dict[str, str]:
+    return {
+        stack["StackName"]: stack["StackStatus"]
+        for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
+        if stack["StackStatus"] != "DELETE_COMPLETE"
+    }
+
+
+def change_sets() -> list[str]:
+    """Those that wait to be executed."""
+    cloudformation = boto3.client("cloudformation")
+    return [
+        waiting["ChangeSetName"]
+        for name in stacks()
+        for waiting in cloudformation.list_change_sets(StackName=name)["Summaries"]
+        if waiting.get("ExecutionStatus") == "AVAILABLE"
+    ]
+
+
+def secrets() -> set[str]:
+    return {secret["ARN"] for secret in boto3.client("secretsmanager").list_secrets()["SecretList"]}
+
+
+def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
+    command: Command, aws: Emulator, tmp_path: Path
+) -> None:
     first = command("preview", "--detailed-exitcode", "--image", IMAGE)
     assert first.code == 2
     assert "users-data: a new stack." in first.out
     assert "+ Cluster  AWS::MemoryDB::Cluster" in first.out
     assert "users-apprunner: cannot be previewed before the stack users-data exists. Its template holds:" in first.out
-    assert command.stacks() == {}
+    assert stacks() == {}
 
     deployed = command("deploy", "--yes", "--image", IMAGE, "--no-verify")
-    assert (deployed.code, command.stacks()) == (
+    assert (deployed.code, stacks()) == (
         0,
         {"users-data": "CREATE_COMPLETE", "users-apprunner": "CREATE_COMPLETE"},
     )
@@ -139,16 +112,16 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(command: Comma
     tried = command("deploy", "--yes", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}", *allowed)
     assert tried.code == 1
     assert "already exists" in tried.err
-    assert command.stacks()["users-data"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert stacks()["users-data"] == "UPDATE_ROLLBACK_COMPLETE"
 
     tagged = command("preview", "--layer", "apprunner", "--image", IMAGE, "--tag", "commit=4f2a")
     assert tagged.code == 3
     assert "refused: VpcConnector: is replaced because of a tag" in tagged.out
 
     changed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
-    assert (changed.code, command.stacks()["users-data"]) == (0, "UPDATE_COMPLETE")
+    assert (changed.code, stacks()["users-data"]) == (0, "UPDATE_COMPLETE")
 
-    with command.emulator.faults(Fault("Cluster", "update", reason="No capacity in this zone")):
+    with aws.faults(Fault("Cluster", "update", reason="No capacity in this zone")):
         failed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=5")
     assert failed.code == 1
     assert "users-data: The deployment failed, the stack is UPDATE_ROLLBACK_COMPLETE: Cluster" in failed.err
@@ -161,30 +134,30 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(command: Comma
     assert "users-apprunner would be left without their data" in in_use.err
 
     destroyed = command("destroy", "--yes")
-    assert (destroyed.code, command.stacks()) == (0, {})
+    assert (destroyed.code, stacks()) == (0, {})
     assert "kept: snapshot final-" in destroyed.out
     assert "kept: PasswordSecret (arn:" in destroyed.out
-    snapshots = [snapshot["Name"] for snapshot in command.client("memorydb").describe_snapshots()["Snapshots"]]
+    snapshots = [snapshot["Name"] for snapshot in boto3.client("memorydb").describe_snapshots()["Snapshots"]]
     assert [name for name in snapshots if name.startswith("final-")]
 
 
 def test_with_iam_a_deployment_has_no_secret_anywhere(command: Command) -> None:
-    before = secrets(command)
+    before = secrets()
     iam = ("--parameter", "Authentication=iam")
     deployed = command("deploy", "--yes", "--name", "iam", "--image", IMAGE, "--no-verify", *iam)
-    assert (deployed.code, command.stacks()) == (
+    assert (deployed.code, stacks()) == (
         0,
         {"iam-data": "CREATE_COMPLETE", "iam-apprunner": "CREATE_COMPLETE"},
     )
-    assert secrets(command) == before
-    (user,) = command.client("memorydb").describe_users()["Users"]
+    assert secrets() == before
+    (user,) = boto3.client("memorydb").describe_users()["Users"]
     assert user["Authentication"] == {"Type": "iam"}
     assert "PasswordSecretArn" not in deployed.out
 
-    (summary,) = command.client("apprunner").list_services()["ServiceSummaryList"]
-    service = command.client("apprunner").describe_service(ServiceArn=summary["ServiceArn"])["Service"]
+    (summary,) = boto3.client("apprunner").list_services()["ServiceSummaryList"]
+    service = boto3.client("apprunner").describe_service(ServiceArn=summary["ServiceArn"])["Service"]
     image = service["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
-    (cluster,) = command.client("memorydb").describe_clusters()["Clusters"]
+    (cluster,) = boto3.client("memorydb").describe_clusters()["Clusters"]
     assert "RuntimeEnvironmentSecrets" not in image
     assert image["RuntimeEnvironmentVariables"] == {
         "AWS_REGION": REGION,
@@ -194,7 +167,7 @@ def test_with_iam_a_deployment_has_no_secret_anywhere(command: Command) -> None:
         "MEMORYDB_USERNAME": user["Name"],
     }
     role = service["InstanceConfiguration"]["InstanceRoleArn"].rpartition("/")[2]
-    iam_client = command.client("iam")
+    iam_client = boto3.client("iam")
     assert iam_client.list_role_policies(RoleName=role)["PolicyNames"] == ["connect"]
     document = iam_client.get_role_policy(RoleName=role, PolicyName="connect")["PolicyDocument"]
     assert [(each["Action"], each["Resource"]) for each in document["Statement"]] == [
@@ -204,30 +177,26 @@ def test_with_iam_a_deployment_has_no_secret_anywhere(command: Command) -> None:
     again = command("deploy", "--yes", "--name", "iam", "--image", IMAGE, "--no-verify")
     assert (again.code, again.out.count("nothing to change.")) == (0, 2)
     destroyed = command("destroy", "--yes", "--name", "iam")
-    assert (destroyed.code, command.stacks()) == (0, {})
+    assert (destroyed.code, stacks()) == (0, {})
     assert "PasswordSecret" not in destroyed.out
-    assert secrets(command) == before
-
-
-def secrets(command: Command) -> set[str]:
-    return {secret["ARN"] for secret in command.client("secretsmanager").list_secrets()["SecretList"]}
+    assert secrets() == before
 
 
 def test_a_service_logs_in_as_its_data_layer_says(command: Command) -> None:
     iam = ("--parameter", "Authentication=iam")
-    assert command("deploy", "--yes", "--name", "follows", "--layer", "data", *iam).code == 0
+    command.must("deploy", "--yes", "--name", "follows", "--layer", "data", *iam)
     service = ("deploy", "--yes", "--name", "follows", "--layer", "apprunner", "--image", IMAGE, "--no-verify")
     other = command(*service, "--parameter", "Authentication=password")
     assert other.code == 1
     assert "follows-data-PasswordSecretArn" in other.err
-    assert command(*service, "--recreate").code == 0
+    command.must(*service, "--recreate")
     seen = command("preview", "--name", "follows", "--image", IMAGE)
     assert (seen.code, seen.out.count("nothing to change.")) == (0, 2)
-    assert command("destroy", "--yes", "--name", "follows").code == 0
+    command.must("destroy", "--yes", "--name", "follows")
 
 
-def test_a_stack_that_never_lived_is_deleted_only_when_asked(command: Command) -> None:
-    with command.emulator.faults(Fault("Cluster", reason="Quota exceeded")):
+def test_a_stack_that_never_lived_is_deleted_only_when_asked(command: Command, aws: Emulator) -> None:
+    with aws.faults(Fault("Cluster", reason="Quota exceeded")):
         failed = command("deploy", "--yes", "--name", "second", "--layer", "data")
     assert failed.code == 1
     assert "the stack is ROLLBACK_COMPLETE: Cluster (AWS::MemoryDB::Cluster): " in failed.err
@@ -239,26 +208,26 @@ def test_a_stack_that_never_lived_is_deleted_only_when_asked(command: Command) -
     assert "--recreate" in stuck.err
 
     recreated = command("deploy", "--yes", "--name", "second", "--layer", "data", "--recreate")
-    assert (recreated.code, command.stacks()) == (0, {"second-data": "CREATE_COMPLETE"})
-    assert command("destroy", "--yes", "--name", "second").code == 0
+    assert (recreated.code, stacks()) == (0, {"second-data": "CREATE_COMPLETE"})
+    command.must("destroy", "--yes", "--name", "second")
 
 
 def test_a_change_set_kept_for_review_is_executed_as_it_was_shown(command: Command) -> None:
     kept = command("preview", "--keep", "--name", "third", "--layer", "data")
     arn = next(line.removeprefix("  change set: ") for line in kept.out.splitlines() if "change set: " in line)
     assert "https://eu-west-1.console.aws.amazon.com/cloudformation/" in kept.out
-    assert command.stacks() == {"third-data": "REVIEW_IN_PROGRESS"}
+    assert stacks() == {"third-data": "REVIEW_IN_PROGRESS"}
 
     executed = command("deploy", "--yes", "--name", "third", "--change-set", arn)
-    assert (executed.code, command.stacks()) == (0, {"third-data": "CREATE_COMPLETE"})
+    assert (executed.code, stacks()) == (0, {"third-data": "CREATE_COMPLETE"})
     stale = command("deploy", "--yes", "--name", "third", "--change-set", arn)
     assert stale.code == 1
-    assert command("destroy", "--yes", "--name", "third").code == 0
+    command.must("destroy", "--yes", "--name", "third")
 
 
 def test_images_are_deleted_only_when_asked(command: Command) -> None:
-    assert command("deploy", "--yes", "--name", "fourth", "--layer", "data").code == 0
-    ecr = command.client("ecr")
+    command.must("deploy", "--yes", "--name", "fourth", "--layer", "data")
+    ecr = boto3.client("ecr")
     (repository,) = ecr.describe_repositories()["repositories"]
     manifest = json.dumps({"schemaVersion": 2, "config": {"digest": "sha256:0"}, "layers": []})
     ecr.put_image(repositoryName=repository["repositoryName"], imageManifest=manifest, imageTag="1")
@@ -266,66 +235,68 @@ def test_images_are_deleted_only_when_asked(command: Command) -> None:
     assert full.code == 1
     assert "holds 1 images" in full.err
     assert "--purge-images" in full.err
-    assert command("destroy", "--yes", "--name", "fourth", "--purge-images").code == 0
-    assert command.stacks() == {}
+    command.must("destroy", "--yes", "--name", "fourth", "--purge-images")
+    assert stacks() == {}
 
 
-def test_what_is_under_way_is_followed_first(command: Command) -> None:
+def test_what_is_under_way_is_followed_first(command: Command, aws: Emulator) -> None:
     slow = Fault("Cluster", seconds=6)
-    with command.emulator.faults(slow):
+    with aws.faults(slow):
         for _ in range(2):
             started = command("deploy", "--yes", "--name", "ninth", "--image", IMAGE, "--no-wait")
             assert started.code == 0
             assert "CloudFormation is at work on ninth-data" in started.err
-            assert command.stacks() == {"ninth-data": "CREATE_IN_PROGRESS"}
+            assert stacks() == {"ninth-data": "CREATE_IN_PROGRESS"}
         followed = command("deploy", "--yes", "--name", "ninth", "--layer", "data")
     assert followed.code == 0
     assert "ninth-data is CREATE_IN_PROGRESS: following that first." in followed.err
     assert "nothing to change." in followed.out
-    assert command("destroy", "--yes", "--name", "ninth").code == 0
+    command.must("destroy", "--yes", "--name", "ninth")
 
 
 def test_what_somebody_changed_by_hand_is_shown(command: Command) -> None:
-    assert command("deploy", "--yes", "--name", "tenth", "--layer", "data").code == 0
+    command.must("deploy", "--yes", "--name", "tenth", "--layer", "data")
     clean = command("status", "--name", "tenth", "--layer", "data", "--drift")
     assert (clean.code, clean.out.splitlines()[-1]) == (0, "  no drift")
-    logs = command.client("logs")
-    stack = command.client("cloudformation")
+    logs = boto3.client("logs")
+    stack = boto3.client("cloudformation")
     told = stack.describe_stack_resource(StackName="tenth-data", LogicalResourceId="FlowLogGroup")
     name = told["StackResourceDetail"]["PhysicalResourceId"]
     logs.put_retention_policy(logGroupName=name, retentionInDays=3)
     drifted = command("status", "--name", "tenth", "--layer", "data", "--drift")
     assert "  drift: FlowLogGroup is MODIFIED" in drifted.out
     assert "RetentionInDays: 30 is 3" in drifted.out
-    assert command("destroy", "--yes", "--name", "tenth").code == 0
+    command.must("destroy", "--yes", "--name", "tenth")
 
 
 def test_an_image_is_previewed_by_its_content_and_never_built(command: Command) -> None:
-    assert command("deploy", "--yes", "--name", "eleventh", "--layer", "data").code == 0
+    command.must("deploy", "--yes", "--name", "eleventh", "--layer", "data")
     seen = command("preview", "--name", "eleventh")
     tag = Context(ROOT).tag()
     assert seen.code == 0
     assert f"{tag} is not in eleventh-data-repository-" in seen.err
     assert "a deployment would build and push it." in seen.err
     assert "eleventh-apprunner: a new stack." in seen.out
-    assert command.client("ecr").list_images(repositoryName=repository(command, "eleventh-data"))["imageIds"] == []
-    assert command("preview", "--name", "eleventh", "--build-arg", "BASE=another").err.count(tag) == 0
-    assert command("destroy", "--yes", "--name", "eleventh").code == 0
+    repository = output("eleventh-data", contract.REPOSITORY_URI).partition("/")[2]
+    assert boto3.client("ecr").list_images(repositoryName=repository)["imageIds"] == []
+    other = Context(ROOT, {"BASE": "another"}).tag()
+    assert f"{other} is not in" in command.must("preview", "--name", "eleventh", "--build-arg", "BASE=another")
+    command.must("destroy", "--yes", "--name", "eleventh")
 
 
 def test_without_a_dockerfile_the_image_stays_and_a_first_one_is_asked_for(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert command("deploy", "--yes", "--name", "twelfth", "--image", IMAGE, "--no-verify").code == 0
+    command.must("deploy", "--yes", "--name", "twelfth", "--image", IMAGE, "--no-verify")
     monkeypatch.chdir(tmp_path)
     again = command("deploy", "--yes", "--name", "twelfth", "--no-verify")
     assert again.code == 0
     assert f"There is no Dockerfile in {tmp_path}: the image stays {IMAGE}." in again.err
-    assert command("destroy", "--yes", "--name", "twelfth", "--layer", "apprunner").code == 0
+    command.must("destroy", "--yes", "--name", "twelfth", "--layer", "apprunner")
     first = command("deploy", "--yes", "--name", "twelfth", "--no-verify")
     assert first.code == 64
     assert "There is no Dockerfile in ." in first.err
-    assert command("destroy", "--yes", "--name", "twelfth").code == 0
+    command.must("destroy", "--yes", "--name", "twelfth")
 
 
 @pytest.mark.parametrize(
@@ -342,33 +313,30 @@ def test_an_image_that_cannot_be_made_is_told_before_anything_is_deployed(
     command: Command, arguments: list[str], code: int, message: str
 ) -> None:
     refused = command("deploy", "--yes", "--name", "early", *arguments)
-    assert (refused.code, command.stacks()) == (code, {})
+    assert (refused.code, stacks()) == (code, {})
     assert message in refused.err
 
 
 def test_a_paused_service_is_not_updated_and_the_command_that_resumes_it_is_told(command: Command) -> None:
-    assert command("deploy", "--yes", "--name", "paused", "--image", IMAGE, "--no-verify").code == 0
-    arn = outputs(command, "paused-apprunner")["ServiceArn"]
-    command.client("apprunner").pause_service(ServiceArn=arn)
+    command.must("deploy", "--yes", "--name", "paused", "--image", IMAGE, "--no-verify")
+    arn = output("paused-apprunner", contract.SERVICE_ARN)
+    boto3.client("apprunner").pause_service(ServiceArn=arn)
     refused = command("deploy", "--yes", "--name", "paused", "--image", IMAGE, "--no-verify")
     assert refused.code == 1
     assert "paused-apprunner: The service cannot be updated: it is PAUSED. Resume it: aws apprunner" in refused.err
-    command.client("apprunner").resume_service(ServiceArn=arn)
-    assert command("deploy", "--yes", "--name", "paused", "--image", IMAGE, "--no-verify").code == 0
-    assert command("destroy", "--yes", "--name", "paused").code == 0
+    boto3.client("apprunner").resume_service(ServiceArn=arn)
+    command.must("deploy", "--yes", "--name", "paused", "--image", IMAGE, "--no-verify")
+    command.must("destroy", "--yes", "--name", "paused")
 
 
 def test_a_private_service_is_said_to_be_not_proven_from_outside(command: Command) -> None:
     private = functools.partial(default_layers, Settings(private_ingress=True))
-    code = main(private, ["deploy", "--yes", "--name", "private", "--image", IMAGE])
-    err = command.read().err
-    assert code == 0, err
-    assert "  image            " + IMAGE in err
-    assert "not proven from outside: the service answers inside its VPC only" in err
-    assert main(private, ["status", "--name", "private"]) == 0
-    assert "not asked: it answers inside its VPC only" in command.read().out
-    assert main(private, ["destroy", "--yes", "--name", "private"]) == 0
-    command.read()
+    said = command.must("deploy", "--yes", "--name", "private", "--image", IMAGE, layers=private)
+    assert f"  image            {IMAGE}" in said
+    assert "not proven from outside: the service answers inside its VPC only" in said
+    told = command.must("status", "--name", "private", layers=private)
+    assert "not asked: it answers inside its VPC only" in told
+    command.must("destroy", "--yes", "--name", "private", layers=private)
 
 
 def test_one_folder_is_not_the_source_of_two_services(command: Command) -> None:
@@ -376,43 +344,45 @@ def test_one_folder_is_not_the_source_of_two_services(command: Command) -> None:
         data, apprunner = default_layers()
         return data, apprunner, replace(apprunner, name="second")
 
-    assert main(two, ["preview", "--context", "."]) == 64
-    assert "--context is the source of one service: choose --layer apprunner or --layer second." in command.read().err
+    refused = command("preview", "--context", ".", layers=two)
+    assert refused.code == 64
+    assert "--context is the source of one service: choose --layer apprunner or --layer second." in refused.err
 
 
-def test_lingering_interfaces_are_waited_for(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lingering_interfaces_are_waited_for(command: Command, aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(destroy, "LINGER_SECONDS", 0.1)
-    assert command("deploy", "--yes", "--name", "fifth", "--layer", "data").code == 0
+    command.must("deploy", "--yes", "--name", "fifth", "--layer", "data")
     held = Fault("MemoryDbSecurityGroup", "delete", reason="resource sg-1 has a dependent object", times=2)
-    with command.emulator.faults(held):
+    with aws.faults(held):
         destroyed = command("destroy", "--yes", "--name", "fifth")
     assert destroyed.code == 0
     assert "Something still holds on to MemoryDbSecurityGroup; trying again." in destroyed.err
-    assert command.stacks() == {}
+    assert stacks() == {}
 
 
-def test_another_failure_of_a_deletion_is_not_tried_again(command: Command) -> None:
-    assert command("deploy", "--yes", "--name", "sixth", "--layer", "data").code == 0
-    with command.emulator.faults(Fault("Acl", "delete", reason="Not today")):
+def test_another_failure_of_a_deletion_is_not_tried_again(command: Command, aws: Emulator) -> None:
+    command.must("deploy", "--yes", "--name", "sixth", "--layer", "data")
+    with aws.faults(Fault("Acl", "delete", reason="Not today")):
         failed = command("destroy", "--yes", "--name", "sixth")
     assert failed.code == 1
     assert "sixth-data: The deletion failed, the stack is DELETE_FAILED: Acl: Not today" in failed.err
     # The cluster went and left its snapshot; what is left of the stack goes now.
-    assert command("destroy", "--yes", "--name", "sixth").code == 0
-    assert command.stacks() == {}
+    command.must("destroy", "--yes", "--name", "sixth")
+    assert stacks() == {}
 
 
 def test_a_final_snapshot_whose_name_is_taken_stops_the_destruction(command: Command) -> None:
-    assert command("deploy", "--yes", "--name", "seventh", "--layer", "data").code == 0
-    memorydb = command.client("memorydb")
+    command.must("deploy", "--yes", "--name", "seventh", "--layer", "data")
+    memorydb = boto3.client("memorydb")
     (cluster,) = memorydb.describe_clusters()["Clusters"]
-    name = final_snapshot(arn_of(command, "seventh-data"))
+    (stack,) = boto3.client("cloudformation").describe_stacks(StackName="seventh-data")["Stacks"]
+    name = final_snapshot(stack["StackId"])
     memorydb.create_snapshot(ClusterName=cluster["Name"], SnapshotName=name)
     stopped = command("destroy", "--yes", "--name", "seventh")
     assert stopped.code == 1
     assert f"There is a snapshot {name} already" in stopped.err
     memorydb.delete_snapshot(SnapshotName=name)
-    assert command("destroy", "--yes", "--name", "seventh").code == 0
+    command.must("destroy", "--yes", "--name", "seventh")
 
 
 def test_a_terminal_is_asked_and_coloured(command: Command) -> None:
@@ -439,20 +409,7 @@ def test_a_terminal_is_asked_and_coloured(command: Command) -> None:
     code, said = on_a_terminal(b"\n", TERM="xterm", NO_COLOR="1")
     assert code == 1
     assert "\x1b[32m" not in said
-    assert command.stacks() == {}
-
-
-def outputs(command: Command, stack: str) -> dict[str, str]:
-    (found,) = command.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    return {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
-
-
-def repository(command: Command, stack: str) -> str:
-    return outputs(command, stack)["RepositoryUri"].partition("/")[2]
-
-
-def arn_of(command: Command, stack: str) -> str:
-    return str(command.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackId"])
+    assert stacks() == {}
 
 
 def test_nothing_to_destroy_is_success(command: Command) -> None:

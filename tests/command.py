@@ -1,0 +1,46 @@
+"""The command in this process, and what its stacks give."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import boto3
+import pytest
+
+from generator.cli import main
+from generator.cli.verbs import Layers
+from rehearsal import stand_ins
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+class Command:
+    """build.py on what `layers` makes. `captured` is the running test's capsys or capfd."""
+
+    def __init__(self, layers: Layers, captured: pytest.CaptureFixture[str]) -> None:
+        self._layers = layers
+        self._captured = captured
+
+    def __call__(self, *arguments: str, layers: Layers | None = None) -> Run:
+        self._captured.readouterr()
+        code = main(layers or self._layers, list(arguments))
+        return Run(code, *self._captured.readouterr())
+
+    def must(self, *arguments: str, layers: Layers | None = None) -> str:
+        """What it says, where it succeeds."""
+        run = self(*arguments, layers=layers)
+        assert run.code == 0, run.said
+        return run.said
+
+
+def output(stack: str, key: str) -> str:
+    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return stand_ins.outputs(found)[key]
