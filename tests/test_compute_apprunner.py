@@ -1,4 +1,4 @@
-"""App Runner, as its API tells it, against botocore's own stubs."""
+"""App Runner as its API tells it. The answers have the form of the API's model."""
 
 from __future__ import annotations
 
@@ -36,29 +36,37 @@ def service(status: str = "RUNNING", *, public: bool = True) -> dict[str, Any]:
     }
 
 
+def client() -> Any:
+    return boto3.client("apprunner", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+
+
 def observed(described: dict[str, Any], *operations: dict[str, Any]) -> Running:
-    client = boto3.client("apprunner", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    with Stubber(client) as stubber:
+    apprunner = client()
+    with Stubber(apprunner) as stubber:
         stubber.add_response("describe_service", described, {"ServiceArn": ARN})
         asked = {"ServiceArn": ARN, "MaxResults": 1}
         stubber.add_response("list_operations", {"OperationSummaryList": list(operations)}, asked)
-        return AppRunnerCompute().running(client, ARN)
+        return AppRunnerCompute().running(apprunner, ARN)
 
 
-@pytest.mark.parametrize(
-    ("state", "ended"),
-    [
-        ("SUCCEEDED", True),
-        ("FAILED", False),
-        ("ROLLBACK_SUCCEEDED", False),
-        ("ROLLBACK_FAILED", False),
-        ("PENDING", None),
-        ("IN_PROGRESS", None),
-        ("ROLLBACK_IN_PROGRESS", None),
-    ],
-)
+ENDED = {
+    "SUCCEEDED": True,
+    "FAILED": False,
+    "ROLLBACK_SUCCEEDED": False,
+    "ROLLBACK_FAILED": False,
+    "PENDING": None,
+    "IN_PROGRESS": None,
+    "ROLLBACK_IN_PROGRESS": None,
+}
+
+
+@pytest.mark.parametrize(("state", "ended"), ENDED.items())
 def test_only_an_operation_that_succeeded_counts(state: str, ended: bool | None) -> None:
     assert observed(service(), {"Type": "UPDATE_SERVICE", "Status": state}).ended is ended
+
+
+def test_every_state_of_the_api_is_known() -> None:
+    assert ENDED.keys() == set(client().meta.service_model.shape_for("OperationStatus").enum)
 
 
 @pytest.mark.parametrize(
