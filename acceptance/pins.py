@@ -18,8 +18,9 @@ from acceptance.engine import ROOT, default_base
 
 REQUIREMENTS = ROOT / "service" / "requirements.txt"
 HEADER = "# Made by `make pins` from setup.cfg and constraints.txt; the Dockerfile installs exactly these files.\n"
+PROCESSORS = ("x86_64", "aarch64")
 # glibc of the base is newer than both.
-PLATFORMS = [f"{tag}_{processor}" for processor in ("x86_64", "aarch64") for tag in ("manylinux2014", "manylinux_2_28")]
+PLATFORMS = ("manylinux2014", "manylinux_2_28")
 
 
 def packages() -> dict[str, str]:
@@ -38,25 +39,20 @@ def text() -> str:
     lines = [HEADER]
     for name, version in packages().items():
         hashes = set()
-        for processor in ("x86_64", "aarch64"):
+        for processor in PROCESSORS:
             with tempfile.TemporaryDirectory() as directory:
-                platforms = [part for tag in PLATFORMS if tag.endswith(processor) for part in ("--platform", tag)]
-                subprocess.run(
-                    [
-                        *(
-                            sys.executable,
-                            "-m",
-                            "pip",
-                            "download",
-                            "--quiet",
-                            "--disable-pip-version-check",
-                            "--no-deps",
-                        ),
-                        *("--only-binary=:all:", "--implementation", "cp", "--python-version", python[1], *platforms),
-                        *("--dest", directory, f"{name}=={version}"),
-                    ],
-                    check=True,
-                )
+                download = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+                download += [
+                    "--no-deps",
+                    "--only-binary=:all:",
+                    "--implementation",
+                    "cp",
+                    "--python-version",
+                    python[1],
+                ]
+                for platform in PLATFORMS:
+                    download += ["--platform", f"{platform}_{processor}"]
+                subprocess.run([*download, "--dest", directory, f"{name}=={version}"], check=True)
                 (wheel,) = Path(directory).iterdir()
                 hashes.add(hashlib.sha256(wheel.read_bytes()).hexdigest())
         lines += [f"{name}=={version}", *(f" \\\n    --hash=sha256:{digest}" for digest in sorted(hashes)), "\n"]

@@ -94,7 +94,7 @@ def main() -> None:
         }
         for name, taken in samples.items()
     }
-    print(f"{'median of 9':28} {'seconds':>8} {'MB':>6}")
+    print(f"{f'median of {ROUNDS}':28} {'seconds':>8} {'MB':>6}")
     for name, result in results.items():
         print(f"{name:28} {result['seconds']:8.3f} {result['megabytes']:6.0f}")
     ratios = {
