@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 
@@ -14,15 +13,13 @@ from acceptance import engine as engines
 from acceptance.engine import Engine
 from generator.contract import HEALTH_PATH
 from rehearsal.certificates import certificates
-from rehearsal.cluster import Cluster, User
+from rehearsal.cluster import Cluster
 from service import settings
-from tests.conftest import access_string
-from tests.running import environment
+from tests.running import environment, user
 
 IMAGE = "memorydb-apprunner-service:acceptance"
 BUILD_ID = "acceptance-1"
 AUTHORITY = "/run/authority.pem"
-PASSWORD = "a-password-that-no-log-may-hold"
 GRACE = 30
 
 _facts: list[str] = []
@@ -36,15 +33,6 @@ def note(fact: str) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for fact in _facts:
         terminalreporter.write_line(fact)
-
-
-def curl(*arguments: str) -> tuple[int, dict[str, str], str]:
-    """Status, headers in lower case, body."""
-    ran = subprocess.run(["curl", "--silent", "--show-error", "--include", *arguments], check=True, capture_output=True)
-    head, _, body = ran.stdout.decode().partition("\r\n\r\n")
-    status, *headers = head.split("\r\n")
-    named = {name.lower(): value for name, _, value in (header.partition(": ") for header in headers)}
-    return int(status.split()[1]), named, body
 
 
 @pytest.fixture(scope="session")
@@ -73,8 +61,7 @@ def image(engine: Engine, base: str) -> str:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     directory = tmp_path_factory.mktemp("cluster")
-    user = User("service", PASSWORD, access_string())
-    with Cluster(directory, user=user, shards=3, tls=certificates(directory)) as cluster:
+    with Cluster(directory, user=user(), shards=3, tls=certificates(directory)) as cluster:
         yield cluster
 
 

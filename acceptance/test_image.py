@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import BUILD_ID, Container, curl, on_cluster
+from acceptance.conftest import BUILD_ID, Container, on_cluster
 from acceptance.engine import ROOT, USER, Engine
 from acceptance.pins import packages
 from generator.contract import SERVICE_PORT
 from rehearsal.cluster import Cluster
 from service import settings
+from tests.running import curl
 
 UNREACHABLE = {
     settings.CLUSTER_ENDPOINT: "127.0.0.1:1",

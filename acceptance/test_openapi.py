@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.conftest import Container, curl, note
+from acceptance.conftest import Container, note
+from tests.running import curl
 
 CASES = 2000
 CHECKS = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")

@@ -25,8 +25,7 @@ from typing import Any
 
 from rehearsal.certificates import certificates
 from rehearsal.cluster import Cluster, User
-from tests.conftest import access_string
-from tests.running import environment
+from tests.running import access_string, environment
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -199,7 +198,7 @@ def processor_time(pid: int) -> float:
 
 
 def table(servers: Mapping[str, Any]) -> str:
-    titles = ["on one core, 32 connections", "GET/s", "p50 ms", "p99 ms", "POST/s", "p50 ms", "p99 ms"]
+    titles = [f"on one core, {CONNECTIONS} connections", "GET/s", "p50 ms", "p99 ms", "POST/s", "p50 ms", "p99 ms"]
     titles += ["memory MB", "GET µs of CPU", "GET, times as fast"]
     lines = [f"| {' | '.join(titles)} |", f"|---{'|--:' * (len(titles) - 1)}|"]
     ours = servers[SERVICE]["GET"]["rate"]

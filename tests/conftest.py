@@ -6,7 +6,6 @@ servers with TLS and the very access string that the data layer's template gives
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -15,20 +14,12 @@ from hypothesis import settings
 
 from rehearsal import stand_ins
 from rehearsal.certificates import certificates
-from rehearsal.cluster import Cluster, User
+from rehearsal.cluster import Cluster
 from rehearsal.emulator import Emulator, emulator
-from tests.running import ROOT, Service, environment
+from tests.running import Service, environment, user
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
-
-PASSWORD = "a-password-that-no-log-may-hold"
-
-
-def access_string() -> str:
-    template = json.loads((ROOT / "templates" / "data-layer.json").read_text())
-    access: str = template["Resources"]["MemoryDbUser"]["Properties"]["AccessString"]
-    return access
 
 
 @pytest.fixture(scope="session")
@@ -36,10 +27,9 @@ def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster
     """Three shards alone, and three with a replica each; started together because both wait for two seconds."""
     directory = tmp_path_factory.mktemp("clusters")
     tls = certificates(directory)
-    user = User("service", PASSWORD, access_string())
     with ExitStack() as stack:
-        plain = Cluster(directory / "plain", user=user, shards=3, tls=tls)
-        replicated = Cluster(directory / "replicated", user=user, shards=3, replicas=1, tls=tls)
+        plain = Cluster(directory / "plain", user=user(), shards=3, tls=tls)
+        replicated = Cluster(directory / "replicated", user=user(), shards=3, replicas=1, tls=tls)
         for cluster in (plain, replicated):
             stack.callback(cluster.stop)
             cluster.start()

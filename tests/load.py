@@ -87,7 +87,8 @@ def write(worker: int, turn: int, send: Send) -> None:
 
 def live(emails: list[str], worker: int, turn: int, send: Send) -> None:
     """The life of a user that only this worker touches; whatever is read must be what was written last."""
-    email = f"{emails[(worker + CONNECTIONS * turn) % len(emails) // CONNECTIONS * CONNECTIONS + worker]}"
+    mine = emails[worker::CONNECTIONS]
+    email = mine[turn % len(mine)]
     create, merge, replace = ({"email": email, "name": f"{turn} {step}"} for step in ("a", "b", "c"))
     assert send("PUT", email, json.dumps(create | {"old": "x"}).encode())[0] == 201
     assert json.loads(send("GET", email, None)[1]) == create | {"old": "x"}

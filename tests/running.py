@@ -1,4 +1,4 @@
-"""The service as a process of its own, as a container runs it, and an HTTP client that adds nothing."""
+"""The service as a process of its own, as a container runs it, and HTTP clients that add nothing."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rehearsal.cluster import Cluster
+from rehearsal.cluster import Cluster, User
 from service import settings
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = "127.0.0.1"
+DEADLINE = settings.Settings.deadline
+LATE = 0.5
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,18 @@ class Service(Client):
         return self.process.wait(20)
 
 
+def access_string() -> str:
+    """What the data layer's template lets the service's user do."""
+    template = json.loads((ROOT / "templates" / "data-layer.json").read_text())
+    access: str = template["Resources"]["MemoryDbUser"]["Properties"]["AccessString"]
+    return access
+
+
+def user() -> User:
+    """The service's user."""
+    return User("service", "a-password-that-no-log-may-hold", access_string())
+
+
 def environment(cluster: Cluster, **more: str) -> dict[str, str]:
     """What the App Runner layer sets, and the tests' own authority."""
     assert cluster.tls
@@ -114,3 +129,26 @@ def path(email: str) -> str:
 
 def body(email: str, name: str = "a name", **attributes: str) -> bytes:
     return json.dumps({"email": email, "name": name, **attributes}).encode()
+
+
+def curl(*arguments: str) -> tuple[int, dict[str, str], str]:
+    """Status, headers in lower case, body."""
+    ran = subprocess.run(["curl", "--silent", "--show-error", "--include", *arguments], check=True, capture_output=True)
+    head, _, body = ran.stdout.decode().partition("\r\n\r\n")
+    status, *headers = head.split("\r\n")
+    named = {name.lower(): value for name, _, value in (header.partition(": ") for header in headers)}
+    return int(status.split()[1]), named, body
+
+
+def assert_unavailable(answer: Answer, reason: str) -> None:
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json == {"title": "Service Unavailable", "status": 503, "detail": reason}
+
+
+def eventually(fact: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Waits until it is so."""
+    end = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < end
+        time.sleep(0.02)

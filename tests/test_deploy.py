@@ -40,9 +40,20 @@ class Script:
     def sleep(self, seconds: float) -> None:
         self.seconds += seconds
 
-    def stack(self, status: str = "CREATE_COMPLETE", **fields: Any) -> None:
+    def stack(self, status: str = "CREATE_COMPLETE", asked: str = "users-data", **fields: Any) -> None:
         stack = {"StackName": "users-data", "StackId": STACK_ARN, "StackStatus": status, "CreationTime": 0, **fields}
-        self.stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": "users-data"})
+        self.stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": asked})
+
+    def events(self, *pages: list[dict[str, Any]]) -> None:
+        for number, page in enumerate(pages):
+            expected = {"StackName": STACK_ARN} | ({"NextToken": f"p{number}"} if number else {})
+            following = {"NextToken": f"p{number + 1}"} if number + 1 < len(pages) else {}
+            self.stubber.add_response("describe_stack_events", {"StackEvents": page, **following}, expected)
+
+    def at(self, status: str, *pages: list[dict[str, Any]]) -> None:
+        """What is asked while the stack is followed."""
+        self.stack(status, STACK_ARN)
+        self.events(*pages)
 
     def absent(self) -> None:
         self.stubber.add_client_error("describe_stacks", *ABSENT, http_status_code=400)
@@ -235,7 +246,7 @@ def test_an_error_of_aws_is_one_sentence_without_credentials(script: Script, cod
     assert "\n" not in str(caught.value)
 
 
-def test_missing_credentials_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_one_sentence() -> None:
     class Client:
         def describe_stacks(self, **_: str) -> None:
             raise botocore.exceptions.NoCredentialsError
@@ -272,64 +283,42 @@ def an_event(number: int, status: str = "CREATE_COMPLETE", logical_id: str = "A"
     }
 
 
-class Following(Script):
-    """A script whose stack is asked for by its ARN."""
-
-    def at(self, status: str, *pages: list[dict[str, Any]], **fields: Any) -> None:
-        stack = {"StackName": "users-data", "StackId": STACK_ARN, "StackStatus": status, "CreationTime": 0, **fields}
-        self.stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": STACK_ARN})
-        for number, page in enumerate(pages):
-            expected = {"StackName": STACK_ARN} | ({"NextToken": f"p{number}"} if number else {})
-            following = {"NextToken": f"p{number + 1}"} if number + 1 < len(pages) else {}
-            self.stubber.add_response("describe_stack_events", {"StackEvents": page, **following}, expected)
-
-
-@pytest.fixture
-def following() -> Iterator[Following]:
-    made = Following()
-    with made.stubber:
-        yield made
-        made.stubber.assert_no_pending_responses()
-
-
-def test_events_are_told_oldest_first_and_each_once(following: Following) -> None:
-    following.at("CREATE_IN_PROGRESS", [an_event(3), an_event(2), an_event(1)])
-    following.at("CREATE_IN_PROGRESS", [an_event(3), an_event(2), an_event(1)])
-    following.at("CREATE_COMPLETE", [an_event(4), an_event(3), an_event(2), an_event(1)])
+def test_events_are_told_oldest_first_and_each_once(script: Script) -> None:
+    script.at("CREATE_IN_PROGRESS", [an_event(3), an_event(2), an_event(1)])
+    script.at("CREATE_IN_PROGRESS", [an_event(3), an_event(2), an_event(1)])
+    script.at("CREATE_COMPLETE", [an_event(4), an_event(3), an_event(2), an_event(1)])
     told: list[str] = []
-    stack, events = following.talk.follow(STACK_ARN, "1", lambda fresh: told.extend(event.id for event in fresh))
+    stack, events = script.talk.follow(STACK_ARN, "1", lambda fresh: told.extend(event.id for event in fresh))
     assert stack.status == "CREATE_COMPLETE"
     assert told == [event.id for event in events] == ["2", "3", "4"]
 
 
-def test_three_thousand_events_are_read_over_thirty_pages(following: Following) -> None:
+def test_three_thousand_events_are_read_over_thirty_pages(script: Script) -> None:
     newest_first = [an_event(number) for number in range(3000, 0, -1)]
-    following.at("CREATE_COMPLETE", *(newest_first[start : start + 100] for start in range(0, 3000, 100)))
-    _, events = following.talk.follow(STACK_ARN, "", lambda _: None)
+    script.at("CREATE_COMPLETE", *(newest_first[start : start + 100] for start in range(0, 3000, 100)))
+    _, events = script.talk.follow(STACK_ARN, "", lambda _: None)
     assert [event.id for event in events] == [str(number) for number in range(1, 3001)]
 
 
-def test_reading_stops_at_the_event_that_was_seen_last(following: Following) -> None:
-    following.at("CREATE_COMPLETE", [an_event(101), an_event(100)])
-    _, events = following.talk.follow(STACK_ARN, "100", lambda _: None)
+def test_reading_stops_at_the_event_that_was_seen_last(script: Script) -> None:
+    script.at("CREATE_COMPLETE", [an_event(101), an_event(100)])
+    _, events = script.talk.follow(STACK_ARN, "100", lambda _: None)
     assert [event.id for event in events] == ["101"]
 
 
-def test_a_stack_that_is_gone_has_been_deleted(following: Following) -> None:
-    following.stubber.add_client_error("describe_stacks", *ABSENT)
-    following.stubber.add_response("describe_stack_events", {"StackEvents": [an_event(1)]}, {"StackName": STACK_ARN})
-    stack, _ = following.talk.follow(STACK_ARN, "", lambda _: None)
+def test_a_stack_that_is_gone_has_been_deleted(script: Script) -> None:
+    script.stubber.add_client_error("describe_stacks", *ABSENT)
+    script.events([an_event(1)])
+    stack, _ = script.talk.follow(STACK_ARN, "", lambda _: None)
     assert stack.status == "DELETE_COMPLETE"
 
 
-def test_a_wait_ends_after_a_day_and_a_half(following: Following) -> None:
-    following.at("CREATE_IN_PROGRESS", [])
-    following.at("CREATE_IN_PROGRESS", [])
-    following.talk = Conversation(
-        following.client, sleep=lambda _: following.sleep(36 * 3600 + 1), now=lambda: following.seconds
-    )
+def test_a_wait_ends_after_a_day_and_a_half(script: Script) -> None:
+    script.at("CREATE_IN_PROGRESS", [])
+    script.at("CREATE_IN_PROGRESS", [])
+    script.talk = Conversation(script.client, sleep=lambda _: script.sleep(36 * 3600 + 1), now=lambda: script.seconds)
     with pytest.raises(DeployError, match="has been CREATE_IN_PROGRESS for 36 hours"):
-        following.talk.follow(STACK_ARN, "", lambda _: None)
+        script.talk.follow(STACK_ARN, "", lambda _: None)
 
 
 OPTIONS = argparse.Namespace(
@@ -401,7 +390,7 @@ def test_a_change_set_that_is_not_executed_is_deleted_unless_only_the_answer_was
     script.stack()
     script.create("UPDATE", SIZE)
     script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[ADD])
-    script.stubber.add_response("describe_stack_events", {"StackEvents": []}, {"StackName": STACK_ARN})
+    script.events([])
     script.stubber.add_client_error("execute_change_set", "AccessDenied", "no", http_status_code=403)
     if lost:
         script.stubber.add_client_error("delete_change_set", "InvalidChangeSetStatus", "EXECUTE_IN_PROGRESS")
@@ -434,16 +423,9 @@ def test_ctrl_c_while_following_says_that_it_goes_on_and_is_130(
     script.stack()
     script.create("UPDATE", SIZE)
     script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[ADD])
-    script.stubber.add_response("describe_stack_events", {"StackEvents": [an_event(1)]}, {"StackName": STACK_ARN})
+    script.events([an_event(1)])
     script.stubber.add_response("execute_change_set", {}, {"ChangeSetName": ARN, "DisableRollback": False})
-    following = {
-        "StackName": "users-data",
-        "StackId": STACK_ARN,
-        "StackStatus": "UPDATE_IN_PROGRESS",
-        "CreationTime": 0,
-    }
-    script.stubber.add_response("describe_stacks", {"Stacks": [following]}, {"StackName": STACK_ARN})
-    script.stubber.add_response("describe_stack_events", {"StackEvents": [an_event(1)]}, {"StackName": STACK_ARN})
+    script.at("UPDATE_IN_PROGRESS", [an_event(1)])
     assert Deployment(script.talk, "data", options()).deploy(REQUEST) == 130
     assert (
         "CloudFormation goes on with users-data. To follow it again, run the same command again."

@@ -15,18 +15,11 @@ from hypothesis import strategies as st
 from rehearsal.cluster import Cluster
 from service.openapi import document
 from service.users import MAX_BODY
-from tests.running import Client, Service, body, path
+from tests.running import Client, Service, body, curl, path
 
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 PROBLEM = "application/problem+json"
-
-
-def curl(*arguments: str) -> tuple[int, dict[str, str], str]:
-    made = subprocess.run(["curl", "--silent", "--include", *arguments], capture_output=True, text=True, check=True)
-    head, _, rest = made.stdout.partition("\n\n")
-    status, *lines = head.splitlines()
-    return int(status.split()[1]), {k.lower(): v for k, v in (line.split(": ", 1) for line in lines)}, rest
 
 
 def test_the_transcript_of_the_program_it_replaces(service: Service) -> None:

@@ -10,8 +10,7 @@ import pytest
 from generator import contract
 from service import settings, store
 from service.openapi import document
-from tests.conftest import access_string
-from tests.running import ROOT
+from tests.running import ROOT, access_string
 from tests.templates import chosen
 
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,12 +20,21 @@ from redis.crc import key_slot
 
 from rehearsal.certificates import certificates
 from rehearsal.cluster import HOST, SLOTS, Cluster, Node
-from service import settings
 from tests.load import Load, Send, live, write
-from tests.running import ADDRESS, Answer, Client, Service, body, environment, path
+from tests.running import (
+    ADDRESS,
+    DEADLINE,
+    LATE,
+    Answer,
+    Client,
+    Service,
+    assert_unavailable,
+    body,
+    environment,
+    eventually,
+    path,
+)
 
-DEADLINE = settings.Settings.deadline
-LATE = 0.5
 WRITES_AGAIN = 5.0
 
 
@@ -55,21 +64,6 @@ def keys(cluster: Cluster) -> set[str]:
         with cluster.client(node) as client:
             found |= set(client.scan_iter(count=1000))
     return found
-
-
-def eventually(fact: Callable[[], bool], seconds: float = 10.0) -> float:
-    """Waits until it is so, and says how long that took."""
-    began = time.monotonic()
-    while not fact():
-        assert time.monotonic() < began + seconds
-        time.sleep(0.02)
-    return time.monotonic() - began
-
-
-def assert_unavailable(answer: Answer, reason: str) -> None:
-    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json == {"title": "Service Unavailable", "status": 503, "detail": reason}
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])

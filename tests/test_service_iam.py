@@ -16,12 +16,10 @@ import pytest
 from rehearsal.certificates import certificates
 from rehearsal.cluster import Cluster, Tls, User
 from service import settings
-from tests.conftest import access_string
 from tests.container_credentials import Endpoint, endpoint
 from tests.load import Load, live
 from tests.memorydb_iam import Iam, Keys, StandIn, stand_in
-from tests.running import ROOT, Service, body
-from tests.test_service_failures import DEADLINE, LATE, assert_unavailable, eventually
+from tests.running import DEADLINE, LATE, ROOT, Service, access_string, assert_unavailable, body, eventually
 
 NODES = 3
 KEYS = Keys("AKIATHESERVICE", "a-secret-key-that-no-log-may-hold", "a-session-token-that-no-log-may-hold")

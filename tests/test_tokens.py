@@ -17,6 +17,7 @@ from botocore.signers import RequestSigner
 
 from service.settings import Iam
 from service.tokens import Credentials, NobodyToAskError, NoCredentialsError, Tokens
+from tests.running import eventually
 from tests.sigv4 import encoded, signature
 
 IAM = Iam("db-51af3dc0", "eu-central-1")
@@ -204,11 +205,3 @@ def fails(credentials: Credentials) -> bool:
     except NoCredentialsError:
         return True
     return False
-
-
-def eventually(fact: object) -> None:
-    assert callable(fact)
-    end = soon()
-    while not fact():
-        assert time.monotonic() < end
-        time.sleep(0.01)

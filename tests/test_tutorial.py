@@ -39,9 +39,7 @@ def run(line: str, copy: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=copy, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
 
 
-def test_every_step_up_to_an_account_does_what_the_page_says(
-    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_step_up_to_an_account_does_what_the_page_says(copy: Path, tmp_path: Path) -> None:
     steps = PAGE.partition("## 5.")[0]
     lines = re.findall(r"^(?:PYTHONPATH=\. )?python (?!build\.py rehearse).*$", steps, re.MULTILINE)
     assert len(lines) == 9
