@@ -5,14 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import sysconfig
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.environments import interpreter, run
+from tests.running import ROOT
 
 USERS_PART = '''
 """A part of a user's own, with a bucket that the layer names beside the library's parts."""
@@ -69,7 +68,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "generator", source / "generator", ignore=shutil.ignore_patterns("__pycache__"))
-    pip(sys.executable, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(source / "dist"), str(source))
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(source / "dist"), str(source))
     (made,) = (source / "dist").iterdir()
     return made
 
@@ -77,17 +76,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with the wheel installed; what it depends on comes from the environment of the tests."""
-    environment = tmp_path_factory.mktemp("environment")
-    venv.create(environment, symlinks=True)
-    interpreter = environment / "bin" / "python"
-    pip(sys.executable, "--python", str(interpreter), "install", "--no-deps", "--no-index", str(wheel))
-    (site_packages,) = (environment / "lib").glob("python*/site-packages")
-    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    return interpreter
+    made = interpreter(tmp_path_factory.mktemp("environment"))
+    pip("--python", str(made), "install", "--no-deps", "--no-index", str(wheel))
+    return made
 
 
-def pip(interpreter: str, *arguments: str) -> None:
-    subprocess.run([interpreter, "-m", "pip", "--quiet", *arguments], check=True, capture_output=True)
+def pip(*arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "pip", "--quiet", *arguments], check=True, capture_output=True)
 
 
 def test_the_wheel_holds_every_module_and_the_marker_of_typed_packages(wheel: Path) -> None:
@@ -105,7 +100,7 @@ def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Pat
     code = "from setuptools import build_meta; build_meta.build_sdist('sdist')"
     subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
     (packed,) = (source / "sdist").iterdir()
-    pip(sys.executable, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(packed))
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(packed))
     (made,) = tmp_path.iterdir()
     with zipfile.ZipFile(made) as one, zipfile.ZipFile(wheel) as other:
         assert {name: one.read(name) for name in one.namelist()} == {
@@ -114,10 +109,15 @@ def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Pat
 
 
 def test_the_installed_module_makes_the_committed_templates(python: Path, tmp_path: Path) -> None:
-    subprocess.run([python, "-m", "generator"], cwd=tmp_path, check=True, capture_output=True)
+    assert run(python, "-m", "generator", directory=tmp_path).returncode == 0
     made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.json"))
     assert made == sorted(path.relative_to(ROOT) for path in (ROOT / "templates").rglob("*.json"))
     assert all((tmp_path / path).read_text() == (ROOT / path).read_text() for path in made)
+
+
+def strict_mypy(python: Path, *arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    options = ("--strict", "--python-executable", python)
+    return run(sys.executable, "-m", "mypy", *options, *arguments, directory=directory)
 
 
 def test_a_users_own_part_passes_strict_mypy_against_the_installed_package(python: Path, tmp_path: Path) -> None:
@@ -125,29 +125,13 @@ def test_a_users_own_part_passes_strict_mypy_against_the_installed_package(pytho
     package.mkdir()
     (package / "__init__.py").write_text(USERS_PART)
     (tmp_path / "mypy.ini").write_text("[mypy]\n[mypy-troposphere.*]\nfollow_untyped_imports = true\n")
-    checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python), "-p", "mine"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    checked = strict_mypy(python, "-p", "mine", directory=tmp_path)
     assert checked.stdout == "Success: no issues found in 1 source file\n"
-    ran = subprocess.run(
-        [python, "-c", "import generator, mine; print(generator.__file__)"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    ran = run(python, "-c", "import generator, mine; print(generator.__file__)", directory=tmp_path)
     assert ran.stdout.startswith(str(python.parents[1]))
 
 
 def test_a_mistake_in_a_users_part_does_not_pass(python: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("from generator import Settings\nSettings(zones='2')\n")
-    checked = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(python), "mine.py"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    checked = strict_mypy(python, "mine.py", directory=tmp_path)
     assert 'incompatible type "str"; expected "int"' in checked.stdout

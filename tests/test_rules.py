@@ -7,10 +7,6 @@ neither Good nor Bad only stands beside them.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sysconfig
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +17,9 @@ from generator.layers import default_layers, ecs_express_layers
 from generator.lint import OUR_RULES, lint
 from generator.rules.__main__ import document, rules
 from generator.settings import Settings
+from tests.environments import interpreter, run
+from tests.running import ROOT
 
-ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "tests" / "rules"
 RULES = {rule.id: rule for rule in rules()}
 TEMPLATES = {layer.name: json.loads(layer.text()) for layer in (*ecs_express_layers(), *default_layers())}
@@ -192,19 +189,10 @@ def test_a_second_connector_in_our_template_is_caught() -> None:
 
 
 def test_stock_cfn_lint_takes_the_folder_without_this_library(tmp_path: Path) -> None:
-    venv.create(tmp_path / "environment", symlinks=True)
-    python = tmp_path / "environment" / "bin" / "python"
-    (site_packages,) = (tmp_path / "environment" / "lib").glob("python*/site-packages")
-    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([python, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True)
-
-    assert run("-c", "import generator").returncode == 1
-    fixtures = [str(path) for path in sorted(FIXTURES.iterdir())]
-    program = "from cfnlint.runner.cli import main; main()"
-    linted = run("-c", program, "--append-rules", OUR_RULES, "--format", "parseable", "--", *fixtures)
+    python = interpreter(tmp_path / "environment")
+    assert run(python, "-c", "import generator", directory=tmp_path).returncode == 1
+    stock = (python, "-c", "from cfnlint.runner.cli import main; main()", "--append-rules", OUR_RULES)
+    linted = run(*stock, "--format", "parseable", "--", *sorted(FIXTURES.iterdir()), directory=tmp_path)
     assert linted.stderr == ""
     lines = (line.split(":") for line in linted.stdout.splitlines())
     found = {(Path(fields[0]).stem, fields[5]) for fields in lines if len(fields) > 5}
