@@ -188,7 +188,8 @@ def refusals(changes: Sequence[Change], allowed: Collection[str] = ()) -> tuple[
 
 def _refused(change: Change) -> Iterator[Refusal]:
     causes = [changed for changed in change.properties if changed.recreates]
-    cause = ", ".join(dict.fromkeys(changed.path for changed in causes)) or "the template no longer has it"
+    unnamed = "the template no longer has it" if change.action == "Remove" else "CloudFormation does not say why"
+    cause = ", ".join(dict.fromkeys(changed.path for changed in causes)) or unnamed
     if change.resource_type in PROTECTED and (change.replaces or change.action == "Remove"):
         verb = (
             "deletes"

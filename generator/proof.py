@@ -183,7 +183,10 @@ class Proof:
             raise
         gone = self._send("GET", path, None)
         if gone.status != 404:
-            raise self._differs(f"a user that was deleted is answered {gone}", "Look at the service's log.")
+            raise self._differs(
+                f"the user {email} was deleted and is answered {gone}",
+                "Look at the service's log, and delete the user.",
+            )
         yield Fact("a user", "written, read back, deleted")
 
     def _until_ok(self, method: str, url: str, seconds: float, body: bytes | None = None) -> Answer:

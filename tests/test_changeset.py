@@ -187,7 +187,7 @@ def test_the_guard_refuses_to_replace_what_holds_data(resource_type: str, what: 
 
 def test_a_replacement_that_only_may_happen_is_refused_too() -> None:
     (refusal,) = refusals([parsed(ResourceType=CLUSTER, Replacement="Conditional")])
-    assert refusal.what == "may replace the database"
+    assert (refusal.what, refusal.cause) == ("may replace the database", "CloudFormation does not say why")
 
 
 def test_the_guard_refuses_to_delete_what_holds_data() -> None:

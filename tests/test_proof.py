@@ -178,7 +178,9 @@ def test_a_user_that_cannot_be_deleted_is_named(world: World) -> None:
 
 def test_a_user_that_stays_after_its_deletion_is_named(world: World) -> None:
     world.instead["DELETE", "/user"] = [Answer(204, b"")]
-    with pytest.raises(NotProvenError, match="a user that was deleted is answered 200"):
+    with pytest.raises(
+        NotProvenError, match=r"the user probe-[0-9a-f]{16}@example\.invalid was deleted and is answered 200"
+    ):
         list(world.proof.as_used(URL))
 
 
