@@ -90,11 +90,17 @@ def live(emails: list[str], worker: int, turn: int, send: Send) -> None:
     mine = emails[worker::CONNECTIONS]
     email = mine[turn % len(mine)]
     create, merge, replace = ({"email": email, "name": f"{turn} {step}"} for step in ("a", "b", "c"))
-    assert send("PUT", email, json.dumps(create | {"old": "x"}).encode())[0] == 201
-    assert json.loads(send("GET", email, None)[1]) == create | {"old": "x"}
-    assert send("POST", email, json.dumps(merge | {"new": "y"}).encode())[0] == 200
-    assert json.loads(send("GET", email, None)[1]) == merge | {"old": "x", "new": "y"}
-    assert send("PUT", email, json.dumps(replace).encode())[0] == 200
-    assert json.loads(send("GET", email, None)[1]) == replace
-    assert send("DELETE", email, None)[0] == 204
-    assert send("GET", email, None)[0] == 404
+
+    def answered(status: int, method: str, fields: dict[str, str] | None = None) -> bytes:
+        found, content = send(method, email, json.dumps(fields).encode() if fields else None)
+        assert found == status, f"{method} is answered {found}, not {status}: {content!r}"
+        return content
+
+    answered(201, "PUT", create | {"old": "x"})
+    assert json.loads(answered(200, "GET")) == create | {"old": "x"}
+    answered(200, "POST", merge | {"new": "y"})
+    assert json.loads(answered(200, "GET")) == merge | {"old": "x", "new": "y"}
+    answered(200, "PUT", replace)
+    assert json.loads(answered(200, "GET")) == replace
+    answered(204, "DELETE")
+    answered(404, "GET")

@@ -47,9 +47,7 @@ def add_layer_option(parser: Any) -> None:
 
 def add_compute_option(parser: Any) -> None:
     """The option that chooses among layers that are not deployed together."""
-    parser.add_argument(
-        "--compute", metavar="LAYER", help="the compute layer, such as ecs-express, and the data layer for it"
-    )
+    parser.add_argument("--compute", metavar="LAYER", help="the compute layer; takes the data layer made for it")
 
 
 def add_account_options(parser: Any) -> None:
