@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ROOT / ".audit"
 PAGE = ROOT / "docs" / "security.md"
 TEMPLATES = sorted((ROOT / "templates").glob("*-layer.json"))
-POLICIES = sorted((ROOT / "templates" / "iam").glob("*.json"))
+POLICIES = sorted((ROOT / "templates" / "iam").rglob("*.json"))
 
 # Environment and what is installed into it; its program is audit/<tool>_findings.py, run with the templates' paths.
 TOOLS = {
@@ -34,7 +34,8 @@ TOOLS = {
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One objection of one tool. `template` is the file's name, `subject` a logical ID, or in a policy an action."""
+    """One objection of one tool. `template` is the file's name (ecs-express-deploy for iam/ecs-express/deploy.json),
+    `subject` a logical ID, or in a policy an action."""
 
     tool: str
     rule: str

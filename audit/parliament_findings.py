@@ -63,9 +63,10 @@ found = []
 for path in map(Path, sys.argv[1:]):
     document = json.loads(path.read_text())
     if "Statement" in document:
+        name = path.stem if path.parent.name == "iam" else f"{path.parent.name}-{path.stem}"
         for finding in analyze_policy_string(json.dumps(document)).findings:
             action = str(finding.location.get("string", "")).rpartition(":")[2]
-            found.append([finding.issue, path.stem, action or "policy"])
+            found.append([finding.issue, name, action or "policy"])
         continue
     for logical_id, resource in document["Resources"].items():
         for policy in policies(resource):

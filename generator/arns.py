@@ -36,6 +36,11 @@ def _after_stack(kind: str, start: str) -> Callable[[Sequence[Held]], list[str]]
 roles = _after_stack("AWS::IAM::Role", "arn:aws:iam::*:role/")
 
 
+def users(resources: Sequence[Held]) -> list[str]:
+    """ARNs of MemoryDB users, by the names that the templates give."""
+    return [f"arn:aws:memorydb:*:*:{name}" for name in sorted(_memorydb_names(resources)) if name.startswith("user/")]
+
+
 def _after_both(kind: str, start: str) -> Callable[[Sequence[Held]], list[str]]:
     """ARNs of what is named after its logical ID, or after the stack: sources differ."""
 
@@ -44,6 +49,9 @@ def _after_both(kind: str, start: str) -> Callable[[Sequence[Held]], list[str]]:
         return sorted({*logical_ids, *_after_stack(kind, start)(resources)})
 
     return arns
+
+
+secrets = _after_both("AWS::SecretsManager::Secret", "arn:aws:secretsmanager:*:*:secret:")
 
 
 def _repositories(resources: Sequence[Held]) -> list[str]:
@@ -91,12 +99,17 @@ def _cloudwatch(resources: Sequence[Held]) -> list[str]:
 
 def _memorydb(resources: Sequence[Held]) -> list[str]:
     """By the names that the templates give, and any snapshot, since a new cluster may be restored from any."""
-    found = {"snapshot/*", "parametergroup/default.*"}
+    found = {"snapshot/*", "parametergroup/default.*", *_memorydb_names(resources)}
+    return [f"arn:aws:memorydb:*:*:{name}" for name in sorted(found)]
+
+
+def _memorydb_names(resources: Sequence[Held]) -> set[str]:
+    found = set()
     for one in resources:
         kind = one.resource_type.removeprefix("AWS::MemoryDB::")
         if kind != one.resource_type and f"{kind}Name" in one.properties:
             found.add(f"{kind.lower()}/{_pattern(one.properties[f'{kind}Name'])}")
-    return [f"arn:aws:memorydb:*:*:{name}" for name in sorted(found)]
+    return found
 
 
 def _pattern(value: Any) -> str:
@@ -119,7 +132,7 @@ LIMITS: dict[str, Callable[[Sequence[Held]], list[str]]] = {
     "kms": keys,
     "logs": _after_stack("AWS::Logs::LogGroup", "arn:aws:logs:*:*:log-group:"),
     "memorydb": _memorydb,
-    "secretsmanager": _after_both("AWS::SecretsManager::Secret", "arn:aws:secretsmanager:*:*:secret:"),
+    "secretsmanager": secrets,
     "sns": _after_stack("AWS::SNS::Topic", "arn:aws:sns:*:*:"),
     "wafv2": _firewall,
 }

@@ -35,8 +35,8 @@ class Compute(Protocol):
 
     `repository` is the data layer's output that names where the image is pushed, `context` the folder of the
     Dockerfile, and `users_api` says whether the service answers the user API, so that it can be tried.
-    `usual_minutes` is how long its slow resources take, by type. `actions` are the IAM actions that `running` needs, on
-    the ARNs that `resources` tells for a stack's service of a logical ID.
+    `usual_minutes` is how long its slow resources take, by type. `actions` are the IAM actions that `running` needs,
+    `redeploy_actions` those of `redeploy`, on the ARNs that `resources` tells for a stack's service of a logical ID.
     """
 
     @property
@@ -51,6 +51,8 @@ class Compute(Protocol):
     def users_api(self) -> bool: ...
     @property
     def actions(self) -> tuple[str, ...]: ...
+    @property
+    def redeploy_actions(self) -> tuple[str, ...]: ...
     @property
     def usual_minutes(self) -> Mapping[str, int]: ...
 

@@ -20,6 +20,7 @@ class AppRunnerCompute:
     client_name: str = "apprunner"
     resource_type: str = "AWS::AppRunner::Service"
     actions: tuple[str, ...] = ("apprunner:DescribeService", "apprunner:ListOperations")
+    redeploy_actions: tuple[str, ...] = ("apprunner:StartDeployment",)
 
     @property
     def usual_minutes(self) -> Mapping[str, int]:

@@ -27,6 +27,7 @@ class EcsExpressCompute:
     client_name: str = "ecs"
     resource_type: str = "AWS::ECS::ExpressGatewayService"
     actions: tuple[str, ...] = ("ecs:DescribeExpressGatewayService", "ecs:ListServiceDeployments")
+    redeploy_actions: tuple[str, ...] = ("ecs:UpdateService",)
 
     @property
     def usual_minutes(self) -> Mapping[str, int]:

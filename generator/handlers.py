@@ -118,7 +118,6 @@ LINKED_ROLES = {
 
 # Actions of services that know resources, which themselves take none (Service Authorization Reference).
 WITHOUT_RESOURCE = {
-    "ecs:CreateCluster",
     "ecs:DescribeTaskDefinition",
     "logs:CreateLogDelivery",
     "logs:DeleteIndexPolicy",
@@ -132,6 +131,7 @@ WITHOUT_RESOURCE = {
     "memorydb:CreateSubnetGroup",
     "memorydb:CreateUser",
     "secretsmanager:GetRandomPassword",
+    # Newer lists give it the topic.
     "sns:Unsubscribe",
 }
 

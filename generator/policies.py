@@ -1,4 +1,4 @@
-"""The least IAM for a deployment: who previews it, who deploys it, and what CloudFormation does for both.
+"""The least IAM for a deployment: who previews it, deploys it, rotates its password, and what CloudFormation does.
 
 Layers and a name in, policy documents out; no I/O. Which resources an action can be limited to is a fact of the Service
 Authorization Reference. Regions and accounts are left open, since the file is the same for all: an identity's policy
@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from awacs import aws, cloudformation, ecr, iam, logs, memorydb
+from awacs import aws, cloudformation, ecr, iam, logs, memorydb, secretsmanager
 
+from generator.arns import secrets, users
 from generator.contract import DATA_LAYER, FINAL_SNAPSHOT_LABEL
 from generator.execution import execution_role
-from generator.handlers import CLUSTER, allow, held
+from generator.handlers import CLUSTER, Held, allow, held
 from generator.layers import Layer
 from generator.parts.access import POLICY_VERSION
 
@@ -25,11 +26,14 @@ MANAGED_LIMIT = 6_144
 
 
 def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
-    """The text of each document by its file: preview.json, deploy.json, execution-role.json.
+    """The text of each document by its file: preview.json, deploy.json, execution-role.json, and rotate.json where the
+    layers have a password.
 
     Raises MissingPackageError without cfn-lint, whose resource schemas say what CloudFormation's handlers need.
     """
     made = {"preview": preview, "deploy": deploy, "execution-role": execution_role}
+    if secrets(_held(layers, name)):
+        made["rotate"] = rotate
     return {f"{file}.json": text(policy(layers, name)) for file, policy in made.items()}
 
 
@@ -89,7 +93,7 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
             stacks,
         ),
         _findings(stacks),
-        allow("Exports", [cloudformation.ListExports, cloudformation.ListImports], ["*"]),
+        _exports(),
         allow(
             "PassRole",
             [iam.PassRole],
@@ -97,7 +101,29 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
             aws.StringEquals({"iam:PassedToService": "cloudformation.amazonaws.com"}),
         ),
         *_snapshots(layers),
+        # Whether a rotation is under way, before the user is changed.
+        *([allow("Users", [memorydb.DescribeUsers], users(_held(layers, name)))] if users(_held(layers, name)) else []),
         *(_services(layers, name) if _computes(layers) else []),
+    )
+
+
+def rotate(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
+    """For `rotate`, which deploys no stack. A customer-managed key under the secret is not in it."""
+    resources = _held(layers, name)
+    versions = [
+        secretsmanager.DescribeSecret,
+        secretsmanager.GetSecretValue,
+        secretsmanager.PutSecretValue,
+        secretsmanager.UpdateSecretVersionStage,
+    ]
+    return _document(
+        allow("Stacks", [cloudformation.DescribeStacks], _stacks(layers, name)),
+        _exports(),
+        allow("Users", [memorydb.DescribeUsers, memorydb.UpdateUser], users(resources)),
+        allow("Passwords", versions, secrets(resources)),
+        allow("NewPassword", [secretsmanager.GetRandomPassword], ["*"]),
+        *([allow("Images", [ecr.DescribeImages], _repositories(name))] if _computes(layers) else []),
+        *_running(layers, name, redeploy=True),
     )
 
 
@@ -105,8 +131,16 @@ def _document(*statements: aws.Statement) -> aws.PolicyDocument:
     return aws.PolicyDocument(Version=POLICY_VERSION, Statement=list(statements))
 
 
+def _held(layers: Sequence[Layer], name: str) -> list[Held]:
+    return [one for layer in layers for one in held(layer, f"{name}-{layer.name}")]
+
+
 def _stacks(layers: Sequence[Layer], name: str) -> list[str]:
     return [f"arn:aws:cloudformation:*:*:stack/{name}-{layer.name}/*" for layer in layers]
+
+
+def _exports() -> aws.Statement:
+    return allow("Exports", [cloudformation.ListExports, cloudformation.ListImports], ["*"])
 
 
 def _findings(stacks: list[str]) -> aws.Statement:
@@ -125,7 +159,7 @@ def _computes(layers: Sequence[Layer]) -> bool:
 
 
 def _snapshots(layers: Sequence[Layer]) -> Iterator[aws.Statement]:
-    if any(one.resource_type == CLUSTER for layer in layers for one in held(layer, "")):
+    if any(one.resource_type == CLUSTER for one in _held(layers, "")):
         final = f"arn:aws:memorydb:*:*:snapshot/{FINAL_SNAPSHOT_LABEL}-*"
         yield allow("FinalSnapshot", [memorydb.DescribeSnapshots], [final])
 
@@ -144,13 +178,18 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
     look = [ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages]
     yield allow("Images", [*push, *look], _repositories(name))
     yield allow("RegistryToken", [ecr.GetAuthorizationToken], ["*"])
+    yield from _running(layers, name)
+
+
+def _running(layers: Sequence[Layer], name: str, *, redeploy: bool = False) -> Iterator[aws.Statement]:
+    """What runs and what it logs; with `redeploy`, starting it again."""
     running: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     groups: set[str] = set()
     for layer in layers:
         stack, compute = f"{name}-{layer.name}", layer.compute
         for one in held(layer, stack) if compute else ():
             if compute and one.resource_type == compute.resource_type:
-                key = compute.client_name, compute.actions
+                key = compute.client_name, compute.actions + (compute.redeploy_actions if redeploy else ())
                 running.setdefault(key, set()).update(compute.resources(stack, one.logical_id))
                 groups.update(compute.log_group_names(stack, one.logical_id))
     for (client, wanted), resources in running.items():

@@ -58,6 +58,7 @@ class ShelfCompute:
     client_name: str = "ssm"
     resource_type: str = "AWS::SSM::Parameter"
     actions: tuple[str, ...] = ("ssm:GetParameter",)
+    redeploy_actions: tuple[str, ...] = ("ssm:GetParameter", "ssm:PutParameter")
 
     @property
     def usual_minutes(self) -> Mapping[str, int]:

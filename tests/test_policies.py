@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.data import AdditionalSpecs
+from cfnlint.helpers import load_resource
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from troposphere import awslambda
 from troposphere.cloudformation import CustomResource
@@ -18,7 +20,7 @@ from troposphere.cloudformation import CustomResource
 from generator import policies
 from generator.compute_apprunner import AppRunnerCompute
 from generator.execution import SCHEMA_REGION, permissions
-from generator.handlers import ALSO, NEVER, ONLY_FOR, needed
+from generator.handlers import ALSO, NEVER, ONLY_FOR, WITHOUT_RESOURCE, needed
 from generator.layers import Layer, default_layers
 from generator.lint import lint
 from generator.settings import Settings
@@ -26,7 +28,7 @@ from generator.settings import Settings
 DOCUMENTS = policies.documents(default_layers(), "users")
 PAGE = (Path(__file__).parents[1] / "docs" / "permissions.md").read_text()
 # Each with the reason in docs/permissions.md.
-WITHOUT_LIMIT = {"Autoscaling", "Ec2", "Exports", "LogGroups", "RegistryToken", "WithoutResource"}
+WITHOUT_LIMIT = {"Autoscaling", "Ec2", "Exports", "LogGroups", "NewPassword", "RegistryToken", "WithoutResource"}
 
 
 def statements(documents: dict[str, str] = DOCUMENTS) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -54,6 +56,17 @@ def test_every_action_is_named_in_full() -> None:
 
 def test_only_what_takes_no_resource_and_ec2_is_without_limit() -> None:
     assert {one["Sid"] for _, one in statements() if "*" in one["Resource"]} == WITHOUT_LIMIT
+
+
+def test_what_is_said_to_take_no_resource_takes_none() -> None:
+    known = load_resource(AdditionalSpecs, "Policies.json")
+    takes = {
+        action
+        for action in WITHOUT_RESOURCE
+        for service, _, name in [action.partition(":")]
+        if known[service]["Actions"][name.lower()].get("Resources")
+    }
+    assert takes == {"sns:Unsubscribe"}
 
 
 def test_the_page_tells_how_large_they_are() -> None:
@@ -121,7 +134,7 @@ def test_a_repository_is_named_after_its_stack_in_lower_case() -> None:
         for _, one in statements(policies.documents(default_layers(), "Users"))
         if one["Sid"] == "Images"
     ]
-    assert images == 2 * [["arn:aws:ecr:*:*:repository/users-data-*"]]
+    assert images == 3 * [["arn:aws:ecr:*:*:repository/users-data-*"]]
 
 
 def test_a_layer_without_a_service_needs_no_image() -> None:
