@@ -151,6 +151,7 @@ def emulator(directory: Path, machines: Mapping[str, str] | None = None) -> Iter
         "REHEARSAL_CALLS": str(directory / "calls"),
         **(machines or {}),
     }
+    # A session of its own: Ctrl-C is for whoever started this, who has something to ask of it still.
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
             [python, "-m", "rehearsal.fillers"],
@@ -159,6 +160,7 @@ def emulator(directory: Path, machines: Mapping[str, str] | None = None) -> Iter
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
     assert process.stdin is not None
     started = Emulator(url, client_environment(url, secret), directory, process.pid)

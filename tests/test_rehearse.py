@@ -150,6 +150,26 @@ def test_ended_half_way_it_leaves_nothing(number: signal.Signals, tmp_path: Path
     raise AssertionError(processes(tmp_path))
 
 
+def test_after_ctrl_c_in_a_terminal_what_was_left_standing_is_destroyed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "build.py", "rehearse", "--process", "--stay"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("Waiting until Ctrl-C."):
+                # A terminal sends it to the whole process group.
+                os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(30) == 0
+    assert line == "Left behind: nothing.\n"
+    assert processes(tmp_path) == []
+
+
 @pytest.mark.parametrize("fault", ["build", "push"])
 def test_a_fault_of_a_step_that_is_not_done_is_refused(fault: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(default_layers, ["rehearse", "--process", "--fault", fault]) == 64
