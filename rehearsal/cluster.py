@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -23,13 +21,12 @@ from typing import Any
 import redis
 
 from generator.errors import GeneratorError
+from rehearsal.processes import ADDRESS, free_ports, wait_or_kill
 
 SLOTS = 16384
 HOST = "localhost"
-ADDRESS = "127.0.0.1"
-# Below what the kernel hands out to outgoing connections, which would take a port between its choice and its use.
-PORTS = range(20000, 32000)
 START_SECONDS = 20
+STOP_SECONDS = 10
 
 
 class ClusterError(GeneratorError):
@@ -81,11 +78,7 @@ class Node:
         if self.process and self.process.poll() is None:
             self.process.send_signal(number)
             self.process.send_signal(signal.SIGCONT)
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            wait_or_kill(self.process, STOP_SECONDS)
         self.process = None
 
 
@@ -114,7 +107,7 @@ class Cluster:
         self.tls = tls
         self._server = server
         self._administered = administered
-        ports = _free_ports(2 * shards * (1 + replicas))
+        ports = free_ports(2 * shards * (1 + replicas))
         self.nodes = [
             Node(directory / f"node-{number}", ports.pop(), ports.pop(), told)
             for number, told in zip(range(shards * (1 + replicas)), chain(announced, repeat(None)), strict=False)
@@ -245,18 +238,3 @@ def _write(path: Path, text: str) -> None:
     """For the owner only: the configuration holds a password's digest."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
-
-
-def _free_ports(number: int) -> list[int]:
-    """Ports nobody listens on, all of them different."""
-    found: list[int] = []
-    for port in random.sample(PORTS, len(PORTS)):
-        with socket.socket() as probe:
-            try:
-                probe.bind((ADDRESS, port))
-            except OSError:
-                continue
-        found.append(port)
-        if len(found) == number:
-            return found
-    raise ClusterError("There are no free ports.")

@@ -9,19 +9,17 @@ import fcntl
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 import venv
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+
+from rehearsal.processes import ADDRESS, answers, free_ports, wait_or_kill
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".ministack"
@@ -31,7 +29,7 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 ACCOUNT = "111122223333"
 REGION = "eu-west-1"
 # Port 1 is nobody's (tcpmux, RFC 1078).
-NOWHERE = "http://127.0.0.1:1"
+NOWHERE = f"http://{ADDRESS}:1"
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 10
 
@@ -126,14 +124,14 @@ def emulator(directory: Path, machines: Mapping[str, str] | None = None) -> Iter
     replace(directory / "faults.json", "[]")
     schemas = create_only_properties()
     secret = secrets.token_urlsafe(30)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    (port,) = free_ports(1)
+    url = f"http://{ADDRESS}:{port}"
     settings = {
         "PATH": os.environ.get("PATH", os.defpath),
         "PYTHONPATH": str(ROOT),
         "HOME": str(directory),
         "TMPDIR": str(directory),
-        "BIND_HOST": "127.0.0.1",
+        "BIND_HOST": ADDRESS,
         "GATEWAY_PORT": str(port),
         "AUTH": "true",
         # Twelve digits as an access key are the root user of that account.
@@ -165,15 +163,12 @@ def emulator(directory: Path, machines: Mapping[str, str] | None = None) -> Iter
     assert process.stdin is not None
     started = Emulator(url, client_environment(url, secret), directory, process.pid)
     try:
-        wait_until_ready(process, started)
+        if not answers(port, "/_ministack/ready", lambda: process.poll() is None, SECONDS_TO_START):
+            raise RuntimeError(f"The emulator did not start.\n{started.log()}")
         yield started
     finally:
         process.terminate()
-        try:
-            process.wait(SECONDS_TO_STOP)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        wait_or_kill(process, SECONDS_TO_STOP)
         process.stdin.close()
 
 
@@ -191,27 +186,9 @@ def client_environment(url: str, secret: str) -> dict[str, str]:
         # What is not the emulator is nobody: a rehearsal puts a proxy of its own here.
         "HTTPS_PROXY": NOWHERE,
         "https_proxy": NOWHERE,
-        "NO_PROXY": "127.0.0.1",
-        "no_proxy": "127.0.0.1",
+        "NO_PROXY": ADDRESS,
+        "no_proxy": ADDRESS,
     }
-
-
-def wait_until_ready(process: subprocess.Popen[bytes], started: Emulator) -> None:
-    # No proxy, whatever the user has configured.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + SECONDS_TO_START
-    while time.monotonic() < deadline and process.poll() is None:
-        with suppress(urllib.error.URLError, ConnectionError, TimeoutError):
-            opener.open(f"{started.url}/_ministack/ready", timeout=5).close()
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"The emulator did not start.\n{started.log()}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def replace(path: Path, text: str) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from types import TracebackType
 
-from rehearsal.cluster import ADDRESS, Tls
+from rehearsal.cluster import Tls
+from rehearsal.processes import ADDRESS
 
 CHUNK = 65536
 

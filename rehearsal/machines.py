@@ -7,14 +7,12 @@ instance runs as a container where `runner` is one, otherwise as a process. Noth
 from __future__ import annotations
 
 import hmac
-import http.client
 import http.server
 import json
 import secrets
 import shutil
 import signal
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +23,8 @@ import redis
 
 from generator.errors import GeneratorError
 from rehearsal.certificates import certificates
-from rehearsal.cluster import ADDRESS, Cluster, ClusterError, User
-from rehearsal.emulator import free_port
+from rehearsal.cluster import Cluster, ClusterError, User
+from rehearsal.processes import ADDRESS, answers, free_ports
 
 HEALTHY_SECONDS = 20
 # Of which the service's own names are set by hand: where it listens, and whom it trusts.
@@ -215,13 +213,13 @@ class Machines:
     def _start(
         self, id: str, image: str, credentials: str, environment: dict[str, str], build: str, path: str
     ) -> dict[str, Any]:
-        port = free_port()
+        (port,) = free_ports(1)
         # Instances have no DNS of a VPC: what names a cluster's endpoint is made to name where that listens.
         here = {name: self._here(value) for name, value in environment.items()}
         settings = {**here, HOST: ADDRESS, PORT: str(port), TLS_CA_FILE: str(self.tls.authority)}
         instance = self.runner(image, settings, trusted=self.tls.authority, credentials=credentials, build=build)
         self.instances[id] = _Running(instance, port)
-        return {"healthy": _healthy(instance, port, path)}
+        return {"healthy": answers(port, path, instance.alive, HEALTHY_SECONDS)}
 
     def _here(self, value: str) -> str:
         name = self.endpoints.get(value)
@@ -236,18 +234,3 @@ class Machines:
 
     def _stop(self, id: str) -> None:
         self.instances.pop(id).instance.stop()
-
-
-def _healthy(instance: Instance, port: int, path: str) -> bool:
-    end = time.monotonic() + HEALTHY_SECONDS
-    while instance.alive() and time.monotonic() < end:
-        connection = http.client.HTTPConnection(ADDRESS, port, timeout=2)
-        try:
-            connection.request("GET", path)
-            if connection.getresponse().status == http.client.OK:
-                return True
-        except OSError:
-            time.sleep(0.1)
-        finally:
-            connection.close()
-    return False

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,13 +18,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 from generator.compute import Compute
 from generator.context import DOCKERFILE, Context
 from generator.errors import UsageError
 from rehearsal.cluster import ClusterError
 from rehearsal.emulator import Call, Emulator, Fault
+from rehearsal.processes import ended_in_order
 from rehearsal.stand_ins import BUILDERS, NAME, StandIns, clear_images, environment, outputs
 
 LARGER = ("--parameter", "Cpu=2048", "--parameter", "Memory=4096")
@@ -73,7 +72,7 @@ def rehearse(run: Callable[[list[str]], int], options: Options) -> int:
     options.context.tag()
     if not builder(options) and options.fault in ("build", "push"):
         raise UsageError(f"--fault {options.fault} needs {' or '.join(BUILDERS)}, which builds and pushes.")
-    with _ended_in_order(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
+    with ended_in_order(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
         if not options.process:
             stack.callback(clear_images)
         rehearsal = Rehearsal(run, options, Path(directory))
@@ -256,17 +255,3 @@ def builder(options: Options) -> str | None:
         if shutil.which(tool) and subprocess.run([tool, "info"], capture_output=True, check=False).returncode == 0:
             return shutil.which(tool)
     return None
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rehearsal.cluster import ClusterError
+from rehearsal.processes import wait_or_kill
 from rehearsal.registry import Registry
 
 ROOT = Path(__file__).parents[1]
@@ -72,11 +73,7 @@ class Process:
 
     def stop(self) -> None:
         self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        wait_or_kill(self._process, STOP_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -6,24 +6,20 @@ variables that a compute layer sets. Only TLS is missing: the wheel's server is 
 
 from __future__ import annotations
 
-import http.client
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from importlib import metadata
 from pathlib import Path
-from types import FrameType
 
 from generator import contract
 from generator.errors import MissingPackageError
 from rehearsal.cluster import Cluster, ClusterError, User
+from rehearsal.processes import ADDRESS, answers, ended_in_order
 
 ROOT = Path(__file__).parents[1]
-ADDRESS = "127.0.0.1"
 START_SECONDS = 10
 
 
@@ -32,8 +28,7 @@ def serve(access: str, *, data: Path | None, port: int) -> int:
 
     `access` is the access string of the service's user; `data` keeps the users for the next time.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
-    with tempfile.TemporaryDirectory(prefix="serve-") as temporary:
+    with ended_in_order(), tempfile.TemporaryDirectory(prefix="serve-") as temporary:
         directory = (data or Path(temporary)).absolute()
         user = User("service", secrets.token_urlsafe(32), access)
         try:
@@ -52,7 +47,7 @@ def serve(access: str, *, data: Path | None, port: int) -> int:
             }
             service = subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=environment)
             try:
-                if _listens(service, port):
+                if answers(port, contract.HEALTH_PATH, lambda: service.poll() is None, START_SECONDS):
                     print(_introduction(cluster, data, port), flush=True)
                 return service.wait()
             finally:
@@ -69,22 +64,6 @@ def _server() -> Path:
     return next(Path(str(file.locate())) for file in files if file.name == "valkey-server")
 
 
-def _listens(service: subprocess.Popen[bytes], port: int) -> bool:
-    """Waits until the service answers; False if it has ended, with a line of its own that says why."""
-    end = time.monotonic() + START_SECONDS
-    while service.poll() is None and time.monotonic() < end:
-        connection = http.client.HTTPConnection(ADDRESS, port, timeout=1)
-        try:
-            connection.request("GET", contract.HEALTH_PATH)
-            if connection.getresponse().status == http.client.OK:
-                return True
-        except OSError:
-            time.sleep(0.05)
-        finally:
-            connection.close()
-    return False
-
-
 def _introduction(cluster: Cluster, data: Path | None, port: int) -> str:
     url = f"http://{ADDRESS}:{port}"
     kept = f"users are kept in {data}" if data else "users are forgotten at the end; --data DIR keeps them"
@@ -96,7 +75,3 @@ def _introduction(cluster: Cluster, data: Path | None, port: int) -> str:
   curl {url}/ready
 
 Ctrl-C ends it."""
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -22,7 +22,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from rehearsal.cluster import ADDRESS, HOST, Cluster, Node, Tls
+from rehearsal.cluster import HOST, Cluster, Node, Tls
+from rehearsal.processes import ADDRESS
 from tests.sigv4 import ALGORITHM, signature
 
 T = TypeVar("T")

@@ -79,17 +79,18 @@ ALLOWED = {
     },
     "generator/__main__.py": {"generator", "generator.cli"},
     "rehearsal/__init__.py": set(),
-    "rehearsal/emulator.py": {"cfnlint"},
+    "rehearsal/processes.py": set(),
+    "rehearsal/emulator.py": {"cfnlint", "rehearsal.processes"},
     # Inside ministack's own process and environment: nothing of ours but each other.
     "rehearsal/fillers": {"ministack", "rehearsal.fillers"},
     "rehearsal/certificates.py": {"cryptography", "rehearsal.cluster"},
-    "rehearsal/internet.py": {"rehearsal.cluster"},
+    "rehearsal/internet.py": {"rehearsal.cluster", "rehearsal.processes"},
     "rehearsal/machines.py": {
-        *("generator.errors", "redis", "rehearsal.certificates", "rehearsal.cluster", "rehearsal.emulator"),
+        *("generator.errors", "redis", "rehearsal.certificates", "rehearsal.cluster", "rehearsal.processes"),
     },
     "rehearsal/identities.py": {"boto3"},
     "rehearsal/registry.py": {"rehearsal.cluster"},
-    "rehearsal/runners.py": {"rehearsal.cluster", "rehearsal.registry"},
+    "rehearsal/runners.py": {"rehearsal.cluster", "rehearsal.processes", "rehearsal.registry"},
     "rehearsal/stand_ins.py": {
         *("boto3", "botocore", "generator.compute", "generator.context", "generator.contract"),
         *(f"rehearsal.{name}" for name in ("certificates", "emulator", "identities", "internet", "machines")),
@@ -97,10 +98,10 @@ ALLOWED = {
     },
     "rehearsal/rehearse.py": {
         *("boto3", "generator.compute", "generator.context", "generator.errors"),
-        *("rehearsal.cluster", "rehearsal.emulator", "rehearsal.stand_ins"),
+        *("rehearsal.cluster", "rehearsal.emulator", "rehearsal.processes", "rehearsal.stand_ins"),
     },
-    "rehearsal/cluster.py": {"generator.errors", "redis"},
-    "rehearsal/serve.py": {"generator.contract", "generator.errors", "rehearsal.cluster"},
+    "rehearsal/cluster.py": {"generator.errors", "redis", "rehearsal.processes"},
+    "rehearsal/serve.py": {"generator.contract", "generator.errors", "rehearsal.cluster", "rehearsal.processes"},
     # Never the generator: the image holds this room alone.
     "service/__init__.py": set(),
     "service/settings.py": set(),
