@@ -129,8 +129,8 @@ class Cluster:
         return f"{HOST}:{self.nodes[0].announced}"
 
     def __enter__(self) -> Cluster:
-        self.start()
         try:
+            self.start()
             self.wait()
         except BaseException:
             self.stop()
