@@ -14,6 +14,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -75,16 +76,8 @@ class Machines:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                given = self.headers.get("Authorization", "")
-                wish = machines.wishes.get(self.path[1:])
                 content = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                status, body = 404, b"no such wish"
-                if wish and hmac.compare_digest(given, f"Bearer {machines.token}"):
-                    try:
-                        with machines._lock:
-                            status, body = 200, json.dumps(wish(**json.loads(content)) or {}).encode()
-                    except (GeneratorError, redis.RedisError, OSError) as error:
-                        status, body = 500, str(error).encode()
+                status, body = machines._answer(self.path[1:], self.headers.get("Authorization", ""), content)
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -94,11 +87,7 @@ class Machines:
                 pass
 
         self._server = http.server.ThreadingHTTPServer((ADDRESS, 0), Handler)
-
-    @property
-    def wishes(self) -> dict[str, Callable[..., dict[str, Any] | None]]:
-        """What can be asked for."""
-        return {
+        self._wishes: dict[str, Callable[..., dict[str, Any] | None]] = {
             "cluster": self._cluster,
             "cluster-gone": self._cluster_gone,
             "user": self._user,
@@ -109,6 +98,18 @@ class Machines:
             "log": self._log,
             "stop": self._stop,
         }
+
+    def _answer(self, name: str, authorization: str, details: bytes) -> tuple[int, bytes]:
+        """Fulfils a wish, one after the other."""
+        if not hmac.compare_digest(authorization.encode(), f"Bearer {self.token}".encode()):
+            return 401, b"not authorized"
+        with self._lock:
+            if name not in self._wishes:
+                return 404, b"no such wish"
+            try:
+                return 200, json.dumps(self._wishes[name](**json.loads(details)) or {}).encode()
+            except (GeneratorError, redis.RedisError, OSError) as error:
+                return 500, str(error).encode()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -126,10 +127,14 @@ class Machines:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
-        for running in self.instances.values():
-            running.instance.stop()
-        for cluster in self.clusters.values():
-            cluster.stop()
+        # What is being started now is stopped too, and nothing is started after it. One that cannot be stopped keeps
+        # no other from it.
+        with self._lock, ExitStack() as stack:
+            self._wishes.clear()
+            for cluster in self.clusters.values():
+                stack.callback(cluster.stop)
+            for running in self.instances.values():
+                stack.callback(running.instance.stop)
 
     def port(self, host: str) -> int | None:
         """The loopback port on which a host's instance listens."""
@@ -155,29 +160,25 @@ class Machines:
     ) -> None:
         # A user may have two passwords, of which a node's first configuration takes one.
         known = [User(user["name"], user["passwords"][0], user["access"]) for user in users if user["passwords"]]
-        cluster = Cluster(
-            self.directory / name,
-            user=known[0],
-            others=known[1:],
-            shards=shards,
-            replicas=replicas,
-            tls=self.tls,
+        if not known:
+            raise ClusterError(
+                "The rehearsal's clusters know passwords only, and no user of this one has any: "
+                "deploy with Authentication=password."
+            )
+        kept = sorted(self._kept(snapshot).iterdir()) if snapshot else []
+        if snapshot and len(kept) != shards:
+            raise ClusterError(f"The rehearsal restores a snapshot of {len(kept)} shards into as many, not {shards}.")
+        cluster = self.clusters[name] = Cluster(
+            self.directory / name, user=known[0], others=known[1:], shards=shards, replicas=replicas, tls=self.tls
         )
-        if snapshot:
-            kept = sorted(self._kept(snapshot).iterdir())
-            if len(kept) != shards:
-                raise ClusterError(
-                    f"The rehearsal restores a snapshot of {len(kept)} shards into as many, not {shards}."
-                )
-            for node, file in zip(cluster.nodes, kept, strict=False):
-                shutil.copy(file, node.directory / "dump.rdb")
-        cluster.start()
         try:
+            for node, file in zip(cluster.primaries, kept, strict=False):
+                shutil.copy(file, node.directory / "dump.rdb")
+            cluster.start()
             cluster.wait()
         except BaseException:
-            cluster.stop()
+            self._cluster_gone(name)
             raise
-        self.clusters[name] = cluster
         self.endpoints[endpoint] = name
 
     def _cluster_gone(self, name: str) -> None:
@@ -233,4 +234,6 @@ class Machines:
         return {"lines": running.instance.lines()[since:] if running else []}
 
     def _stop(self, id: str) -> None:
-        self.instances.pop(id).instance.stop()
+        """Also what did not get so far as to run."""
+        if running := self.instances.pop(id, None):
+            running.instance.stop()
