@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -135,6 +137,33 @@ def test_scaling_goes_on_under_load(world: World) -> None:
             "deploy", "--yes", "--parameter", "Cpu=2048", "--parameter", "Memory=4096", "--parameter", "MaxSize=9"
         )
     assert wrong == []
+
+
+# While something is under way.
+
+
+def test_logs_are_read_while_a_deployment_is_under_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*arguments: Any, **named: Any) -> Any:
+        begun.set()
+        time.sleep(0.5)
+        return runner(*arguments, **named)
+
+    begun, runner = threading.Event(), world.stand_ins.machines.runner
+    arn, logs = output("users-apprunner", contract.SERVICE_ARN), boto3.client("logs")
+    monkeypatch.setattr(world.stand_ins.machines, "runner", start)
+    boto3.client("apprunner").start_deployment(ServiceArn=arn)
+    assert begun.wait(10)
+    end = time.monotonic() + 20
+    logs.describe_log_groups()
+    while last(arn) == ("START_DEPLOYMENT", "IN_PROGRESS") and time.monotonic() < end:
+        logs.describe_log_groups()
+    assert last(arn) == ("START_DEPLOYMENT", "SUCCEEDED")
+
+
+def last(arn: str) -> tuple[str, str]:
+    """The service's last operation and how it ended."""
+    operation = boto3.client("apprunner").list_operations(ServiceArn=arn, MaxResults=1)["OperationSummaryList"][0]
+    return operation["Type"], operation["Status"]
 
 
 # Going back.

@@ -8,7 +8,9 @@ variables"; ECS developer guide, "Pass Secrets Manager secrets through environme
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -21,14 +23,22 @@ from ministack.services import cloudwatch_logs, secretsmanager
 from rehearsal.fillers import faults, machines
 from rehearsal.fillers.registry import CREDENTIALS
 
-# The running instance of each service, by the service's ARN.
-running: dict[str, str] = {}
-# How much of each instance's output is in its log group, and which group and stream that is.
-shipped: dict[str, int] = {}
-logs: dict[str, tuple[str, str]] = {}
-
-
 DRAIN_SECONDS = 1
+
+
+@dataclass
+class Log:
+    """Where an instance's output goes, and how many lines of it are there."""
+
+    group: str
+    stream: str
+    shipped: int = 0
+
+
+# The running instance of each service, by the service's ARN; the log of each instance.
+running: dict[str, str] = {}
+logs: dict[str, Log] = {}
+shipping = threading.Lock()
 
 
 class Unhealthy(Exception):
@@ -56,36 +66,39 @@ def install() -> None:
     handler = ministack.app.SERVICE_HANDLERS["logs"]
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
-        for instance in list(logs):
-            ship(instance)
+        # In a thread: an instance that is being started asks the registry, which is in this process.
+        await asyncio.to_thread(ship_all)
         return await handler(method, path, headers, body, query)
 
     ministack.app.SERVICE_HANDLERS["logs"] = handle
 
 
 def deploy(revision: Revision, logical_id: str) -> None:
-    """Puts an instance behind the service's URL; raises Unhealthy where it does not become healthy."""
+    """Puts an instance behind the service's URL; raises Unhealthy where it does not become healthy, ValueError where it
+    cannot be started."""
     if not machines.attached():
         return
     spoiled = next((fault["spoils"] for fault in faults.due(logical_id, "start") if fault["spoils"]), "")
     secrets = {name: secret(wanted) for name, wanted in revision.secrets.items()}
     instance = uuid.uuid4().hex
-    shipped[instance] = 0
-    logs[instance] = (revision.log_group, f"{revision.log_stream}/{instance}")
-    started = machines.ask(
-        "start",
-        id=instance,
-        image=revision.image,
-        credentials=CREDENTIALS,
-        environment={**revision.environment, **({} if spoiled == "secrets" else secrets)},
-        build="another" if spoiled == "build" else "",
-        path=revision.path,
-    )
-    ship(instance)
-    if not started["healthy"]:
+    logs[instance] = Log(revision.log_group, f"{revision.log_stream}/{instance}")
+    try:
+        started = machines.ask(
+            "start",
+            id=instance,
+            image=revision.image,
+            credentials=CREDENTIALS,
+            environment={**revision.environment, **({} if spoiled == "secrets" else secrets)},
+            build="another" if spoiled == "build" else "",
+            path=revision.path,
+        )
+        ship(instance)
+        if not started["healthy"]:
+            raise Unhealthy
+        machines.ask("route", host=revision.host, id=instance)
+    except Exception:
         stop(instance)
-        raise Unhealthy
-    machines.ask("route", host=revision.host, id=instance)
+        raise
     before, running[revision.service_arn] = running.get(revision.service_arn), instance
     if before:
         # Requests that are under way, or found the old instance a moment ago, are let finish.
@@ -106,17 +119,27 @@ def stop(instance: str) -> None:
 
 
 def secret(wanted: str) -> str:
-    """The current value of a secret."""
-    _, _, body = secretsmanager._get_secret_value({"SecretId": wanted})
-    return str(json.loads(body)["SecretString"])
+    """The current value of a secret; ValueError where there is none."""
+    status, _, body = secretsmanager._get_secret_value({"SecretId": wanted})
+    answer = json.loads(body)
+    if status != 200:
+        raise ValueError(answer["message"])
+    return str(answer["SecretString"])
+
+
+def ship_all() -> None:
+    for instance in list(logs):
+        ship(instance)
 
 
 def ship(instance: str) -> None:
     """Moves what an instance has printed since the last time into its log group."""
-    lines = machines.ask("log", id=instance, since=shipped[instance])["lines"]
-    shipped[instance] += len(lines)
-    if lines:
-        log(*logs[instance], *lines)
+    with shipping:
+        if told := logs.get(instance):
+            lines = machines.ask("log", id=instance, since=told.shipped)["lines"]
+            told.shipped += len(lines)
+            if lines:
+                log(told.group, told.stream, *lines)
 
 
 def log(group: str, stream: str, *lines: str) -> None:

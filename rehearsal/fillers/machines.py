@@ -5,6 +5,7 @@ Without that process, as in most tests, nothing runs and nobody is asked.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -34,3 +35,5 @@ def ask(wish: str, **details: Any) -> dict[str, Any]:
     except urllib.error.HTTPError as error:
         with error:
             raise ValueError(error.read().decode(errors="replace")) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise ValueError(f"What runs for the emulator does not answer: {error}") from error
