@@ -18,6 +18,7 @@ from generator.compute_apprunner import AppRunnerCompute
 from generator.context import Context
 from generator.layers import default_layers
 from generator.repository import Repository
+from rehearsal.cluster import ClusterError
 from rehearsal.stand_ins import REGISTRY, StandIns
 from tests.command import output
 from tests.rehearsed import World, deployed
@@ -158,6 +159,38 @@ def test_logs_are_read_while_a_deployment_is_under_way(world: World, monkeypatch
     while last(arn) == ("START_DEPLOYMENT", "IN_PROGRESS") and time.monotonic() < end:
         logs.describe_log_groups()
     assert last(arn) == ("START_DEPLOYMENT", "SUCCEEDED")
+
+
+def test_a_deployment_that_cannot_be_started_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **named: object) -> None:
+        raise ClusterError("podman pull: manifest unknown")
+
+    apprunner, arn = boto3.client("apprunner"), output("users-apprunner", contract.SERVICE_ARN)
+    monkeypatch.setattr(world.stand_ins.machines, "runner", refuse)
+    apprunner.start_deployment(ServiceArn=arn)
+    end = time.monotonic() + 10
+    while last(arn) == ("START_DEPLOYMENT", "IN_PROGRESS") and time.monotonic() < end:
+        time.sleep(0.1)
+    assert last(arn) == ("START_DEPLOYMENT", "FAILED")
+    assert apprunner.describe_service(ServiceArn=arn)["Service"]["Status"] == "RUNNING"
+    assert world.ask("GET", "/ready") == 200
+
+
+def test_an_update_is_an_operation_in_progress(world: World) -> None:
+    def watch() -> None:
+        while not ended.is_set():
+            status = apprunner.describe_service(ServiceArn=arn)["Service"]["Status"]
+            seen.add((status, *last(arn)))
+
+    apprunner, arn = boto3.client("apprunner"), output("users-apprunner", contract.SERVICE_ARN)
+    ended, seen = threading.Event(), set[tuple[str, ...]]()
+    watching = threading.Thread(target=watch)
+    watching.start()
+    world.must("deploy", "--yes", "--parameter", "MaxSize=8")
+    ended.set()
+    watching.join()
+    assert ("OPERATION_IN_PROGRESS", "UPDATE_SERVICE", "IN_PROGRESS") in seen
+    assert last(arn) == ("UPDATE_SERVICE", "SUCCEEDED")
 
 
 def last(arn: str) -> tuple[str, str]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextvars
 import secrets
 import string
-import threading
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict, get_region
 from ministack.services.cloudformation import provisioners
 
 from rehearsal.fillers import faults, instances, machines
-from rehearsal.fillers.service import Failed, Refused, add_service, arn
+from rehearsal.fillers.service import Failed, Refused, add_service, arn, in_background
 
 services = AccountRegionScopedDict()
 connectors = AccountRegionScopedDict()
@@ -89,7 +88,7 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
         **configuration(props),
     }
     try:
-        start(service_arn, logical_id)
+        deploy(begun(service_arn, "CREATE_SERVICE"), logical_id)
     except instances.Unhealthy:
         # Roadmap 110, copilot-cli 2928: CloudFormation hears of no reason, and deletes what did not come to life.
         delete_service(service_arn, props)
@@ -97,7 +96,6 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
     except Exception:
         delete_service(service_arn, props)
         raise
-    record(service_arn, "CREATE_SERVICE", "SUCCEEDED")
     return service_arn, service_attributes(service_arn)
 
 
@@ -177,19 +175,16 @@ def service_attributes(service_arn: str) -> dict[str, Any]:
 def update_service(service_arn: str, old: Props, props: Props, stack_name: str, logical_id: str | None = None) -> Made:
     """App Runner roadmap 209 and 272: when the new deployment fails App Runner rolls it back, ListOperations says
     ROLLBACK_SUCCEEDED, and CloudFormation reports success because the service is RUNNING."""
-    if services[service_arn]["Status"] == "PAUSED":
-        raise ValueError("Service cannot be updated when in state: PAUSED.")
+    service = in_status(service_arn, "RUNNING")
     if faults.reverts_unnoticed(logical_id):
-        record(service_arn, "UPDATE_SERVICE", "ROLLBACK_SUCCEEDED")
+        ended(begun(service_arn, "UPDATE_SERVICE"), "ROLLBACK_SUCCEEDED")
         return service_arn, service_attributes(service_arn)
-    before = dict(services[service_arn])
-    services[service_arn].update(configuration(props))
+    before = dict(service)
+    service.update(configuration(props))
     try:
-        start(service_arn, logical_id or "")
-        record(service_arn, "UPDATE_SERVICE", "SUCCEEDED")
+        deploy(begun(service_arn, "UPDATE_SERVICE"), logical_id or "")
     except instances.Unhealthy:
-        services[service_arn] = before
-        record(service_arn, "UPDATE_SERVICE", "ROLLBACK_SUCCEEDED")
+        service.update(before)
     return service_arn, service_attributes(service_arn)
 
 
@@ -199,23 +194,38 @@ def delete_service(service_arn: str, props: Props) -> None:
     operations.pop(service_arn, None)
 
 
-def record(service_arn: str, kind: str, status: str) -> dict[str, Any]:
-    """API reference, ListOperations: the newest first."""
+def begun(service_arn: str, kind: str) -> dict[str, Any]:
+    """API reference, ListOperations: the newest first. DescribeService: OPERATION_IN_PROGRESS while one is."""
     now = time.time()
-    operations.setdefault(service_arn, []).insert(
-        0,
-        {
-            "Id": str(uuid.uuid4()),
-            "Type": kind,
-            "Status": status,
-            "TargetArn": service_arn,
-            "StartedAt": now,
-            "EndedAt": now,
-            "UpdatedAt": now,
-        },
-    )
-    made: dict[str, Any] = operations[service_arn][0]
-    return made
+    operation = {
+        "Id": str(uuid.uuid4()),
+        "Type": kind,
+        "Status": "IN_PROGRESS",
+        "TargetArn": service_arn,
+        "StartedAt": now,
+        "UpdatedAt": now,
+    }
+    operations.setdefault(service_arn, []).insert(0, operation)
+    services[service_arn]["Status"] = "OPERATION_IN_PROGRESS"
+    return operation
+
+
+def deploy(operation: dict[str, Any], logical_id: str) -> None:
+    """Ends an operation by starting what its service consists of; raises what `start` raises."""
+    status = "FAILED"
+    try:
+        start(operation["TargetArn"], logical_id)
+        status = "SUCCEEDED"
+    except instances.Unhealthy:
+        status = "ROLLBACK_SUCCEEDED"
+        raise
+    finally:
+        ended(operation, status)
+
+
+def ended(operation: dict[str, Any], status: str, then: str = "RUNNING") -> None:
+    operation.update(Status=status, EndedAt=time.time(), UpdatedAt=time.time())
+    services[operation["TargetArn"]]["Status"] = then
 
 
 def describe_service(asked: dict[str, Any]) -> dict[str, Any]:
@@ -228,42 +238,37 @@ def list_services(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def list_operations(asked: dict[str, Any]) -> dict[str, Any]:
-    found = operations[existing(asked["ServiceArn"])]
+    found = operations.get(existing(asked["ServiceArn"]), [])
     return {"OperationSummaryList": found[: asked.get("MaxResults") or 20]}
 
 
 def pause_service(asked: dict[str, Any]) -> dict[str, Any]:
     """API reference, PauseService: "reduces its compute capacity to zero"; only a running service can be paused."""
     service = in_status(asked["ServiceArn"], "RUNNING")
+    operation = begun(service["ServiceArn"], "PAUSE_SERVICE")
     instances.remove(service["ServiceArn"])
-    service["Status"] = "PAUSED"
-    return {"Service": service, "OperationId": record(service["ServiceArn"], "PAUSE_SERVICE", "SUCCEEDED")["Id"]}
+    ended(operation, "SUCCEEDED", "PAUSED")
+    return {"Service": service, "OperationId": operation["Id"]}
 
 
 def resume_service(asked: dict[str, Any]) -> dict[str, Any]:
     """API reference, ResumeService: provisions compute capacity again."""
     service = in_status(asked["ServiceArn"], "PAUSED")
-    start(service["ServiceArn"], "")
-    service["Status"] = "RUNNING"
-    return {"Service": service, "OperationId": record(service["ServiceArn"], "RESUME_SERVICE", "SUCCEEDED")["Id"]}
+    operation = begun(service["ServiceArn"], "RESUME_SERVICE")
+    deploy(operation, "")
+    return {"Service": service, "OperationId": operation["Id"]}
 
 
 def start_deployment(asked: dict[str, Any]) -> dict[str, Any]:
     """API reference, StartDeployment: of the image that the service has; asynchronous, ListOperations tells its end."""
     service = in_status(asked["ServiceArn"], "RUNNING")
-    operation = record(service["ServiceArn"], "START_DEPLOYMENT", "IN_PROGRESS")
-    service["Status"] = "OPERATION_IN_PROGRESS"
+    operation = begun(service["ServiceArn"], "START_DEPLOYMENT")
 
-    def deploy() -> None:
-        try:
-            start(service["ServiceArn"], "")
-            operation["Status"] = "SUCCEEDED"
-        except instances.Unhealthy:
-            operation["Status"] = "ROLLBACK_SUCCEEDED"
-        finally:
-            service["Status"] = "RUNNING"
+    def go_on() -> None:
+        with suppress(instances.Unhealthy):
+            deploy(operation, "")
 
-    threading.Thread(target=contextvars.copy_context().run, args=(deploy,), daemon=True).start()
+    in_background(go_on)
     return {"OperationId": operation["Id"]}
 
 

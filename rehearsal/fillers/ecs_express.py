@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextvars
 import secrets
-import threading
 import time
 import uuid
 from contextlib import suppress
@@ -15,7 +13,7 @@ from ministack.services import ec2
 from ministack.services.cloudformation import provisioners
 
 from rehearsal.fillers import faults, instances
-from rehearsal.fillers.service import Failed, Refused, add_service, arn
+from rehearsal.fillers.service import Failed, Refused, add_service, arn, in_background
 
 services = AccountRegionScopedDict()
 # By the service's ARN, the oldest first.
@@ -153,7 +151,7 @@ def attributes(service_arn: str) -> dict[str, Any]:
 
 def start(service_arn: str, made: dict[str, Any], logical_id: str, deployment: dict[str, Any] | None = None) -> None:
     """Runs a configuration and notes the deployment of it: API reference, ServiceDeployment. One whose task does not
-    become healthy is rolled back to the configuration before."""
+    start or does not become healthy is rolled back to the configuration before."""
     deployment = deployment if deployment is not None else begun(service_arn, made)
     container = made["primaryContainer"]
     log = container.get("awsLogsConfiguration", {"logGroup": f"/aws/ecs/{service_arn[-8:]}", "logStreamPrefix": "ecs"})
@@ -170,7 +168,7 @@ def start(service_arn: str, made: dict[str, Any], logical_id: str, deployment: d
     )
     try:
         instances.deploy(revision, logical_id)
-    except instances.Unhealthy:
+    except Exception:
         deployment.update(
             status="ROLLBACK_SUCCESSFUL",
             statusReason="Service deployment rolled back because the circuit breaker threshold was exceeded.",
@@ -235,11 +233,11 @@ def force_deployment(asked: dict[str, Any]) -> dict[str, Any]:
     made = {**now, "serviceRevisionArn": revision, "createdAt": time.time()}
     deployment = begun(service_arn, made)
 
-    def deploy() -> None:
+    def go_on() -> None:
         with suppress(instances.Unhealthy):
             start(service_arn, made, "", deployment)
 
-    threading.Thread(target=contextvars.copy_context().run, args=(deploy,), daemon=True).start()
+    in_background(go_on)
     return {"service": {"serviceArn": service_arn}}
 
 

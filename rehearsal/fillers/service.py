@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import re
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -46,6 +48,11 @@ def add_service(name: str, target: str, operations: Mapping[str, Operation]) -> 
 
     router.SERVICE_PATTERNS[name] = {"target_prefixes": [f"{target}."], "host_patterns": [re.escape(name)]}
     ministack.app.SERVICE_HANDLERS[name] = handle
+
+
+def in_background(work: Callable[[], None]) -> None:
+    """An operation that goes on after its answer: in a thread, for the same account and Region."""
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True).start()
 
 
 def arn(service: str, resource: str) -> str:
