@@ -90,7 +90,7 @@ class Machines:
         self._wishes: dict[str, Callable[..., dict[str, Any] | None]] = {
             "cluster": self._cluster,
             "cluster-gone": self._cluster_gone,
-            "user": self._user,
+            "users": self._users,
             "snapshot": self._snapshot,
             "snapshot-gone": self._snapshot_gone,
             "start": self._start,
@@ -158,7 +158,7 @@ class Machines:
     def _cluster(
         self, name: str, endpoint: str, shards: int, replicas: int, users: list[dict[str, Any]], snapshot: str
     ) -> None:
-        # A user may have two passwords, of which a node's first configuration takes one.
+        # A node's first configuration takes one password of a user, who may have two.
         known = [User(user["name"], user["passwords"][0], user["access"]) for user in users if user["passwords"]]
         if not known:
             raise ClusterError(
@@ -176,6 +176,7 @@ class Machines:
                 shutil.copy(file, node.directory / "dump.rdb")
             cluster.start()
             cluster.wait()
+            self._users(name, users)
         except BaseException:
             self._cluster_gone(name)
             raise
@@ -185,14 +186,18 @@ class Machines:
         self.clusters.pop(name).stop()
         shutil.rmtree(self.directory / name, ignore_errors=True)
 
-    def _user(self, name: str, access: str, passwords: list[str]) -> None:
-        """MemoryDB guide, "Authenticating users with Access Control Lists": a change reaches every node; connections
-        that are authenticated stay so."""
-        words = [f">{password}" for password in passwords]
-        for cluster in self.clusters.values():
-            for node in cluster.nodes:
-                with cluster.client(node) as client:
-                    client.execute_command("ACL", "SETUSER", name, "reset", *access.split(), *words)
+    def _users(self, cluster: str, users: list[dict[str, Any]]) -> None:
+        """MemoryDB guide, "Authenticating users with Access Control Lists": connections that are authenticated stay
+        so. Whoever is not among `users` is let in no longer."""
+        made = self.clusters[cluster]
+        for node in made.nodes:
+            with made.client(node) as client:
+                for user in users:
+                    words = (*user["access"].split(), *(f">{password}" for password in user["passwords"]))
+                    client.execute_command("ACL", "SETUSER", user["name"], "reset", *words)
+                names = {"default", *(user["name"] for user in users)}
+                for gone in set(client.acl_users()) - names:
+                    client.acl_deluser(gone)
 
     def _snapshot(self, name: str, cluster: str) -> None:
         """What SAVE writes of each shard; a server that starts without an append-only file reads it."""

@@ -113,6 +113,28 @@ def test_a_deployment_between_the_steps_of_a_rotation_is_refused(world: World) -
     assert not lets_in(world, "another-password-of-24-c")
 
 
+def test_a_password_lets_in_to_the_clusters_of_its_user_only(world: World) -> None:
+    memorydb = boto3.client("memorydb")
+    (user,) = memorydb.describe_users()["Users"]
+    world.must("deploy", "--yes", "--name", "beside", "--layer", "data")
+    # The same password once more: a change that reaches the nodes.
+    mode = {"Type": "password", "Passwords": [password(world)]}
+    memorydb.update_user(UserName=user["Name"], AuthenticationMode=mode)
+    for name, cluster in world.stand_ins.machines.clusters.items():
+        with cluster.client(cluster.nodes[0]) as client:
+            known = set(client.acl_users()) - {"default"}
+        assert (user["Name"] in known, len(known)) == (name == output("users-data", contract.CLUSTER_NAME), 1)
+    world.must("destroy", "--yes", "--name", "beside", "--layer", "data")
+
+
+def test_a_user_whose_access_changes_keeps_the_password(world: World) -> None:
+    memorydb = boto3.client("memorydb")
+    (user,) = memorydb.describe_users()["Users"]
+    memorydb.update_user(UserName=user["Name"], AccessString=f"{user['AccessString']} +exists")
+    assert lets_in(world, password(world))
+    memorydb.update_user(UserName=user["Name"], AccessString=user["AccessString"])
+
+
 def test_without_a_password_there_is_nothing_to_rotate(world: World) -> None:
     assert world("rotate", "--yes", "--name", "nobody") == 1
     assert "nobody-data: There is no password to rotate: the stack does not exist." in world.said

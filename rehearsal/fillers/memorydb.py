@@ -57,7 +57,7 @@ def create_cluster(logical_id: str, props: Props, stack_name: str) -> Made:
     if props.get("SnapshotName"):
         named(snapshots, props["SnapshotName"], "Snapshot")
     suffix = hashlib.sha256(f"{get_account_id()}{name}".encode()).hexdigest()[:6]
-    clusters[name] = {
+    cluster = {
         "Name": name,
         "ARN": arn("memorydb", f"cluster/{name}"),
         "Status": "available",
@@ -72,22 +72,16 @@ def create_cluster(logical_id: str, props: Props, stack_name: str) -> Made:
         **changeable(props),
     }
     if machines.attached():
-        try:
-            machines.ask(
-                "cluster",
-                name=name,
-                endpoint="{Address}:{Port}".format_map(clusters[name]["ClusterEndpoint"]),
-                shards=clusters[name]["NumberOfShards"],
-                replicas=int(props.get("NumReplicasPerShard", 1)),
-                users=[
-                    {"name": user, "access": users[user]["AccessString"], "passwords": access.passwords.get(user, [])}
-                    for user in acls[props["ACLName"]]["UserNames"]
-                ],
-                snapshot=props.get("SnapshotName", ""),
-            )
-        except ValueError:
-            clusters.pop(name)
-            raise
+        machines.ask(
+            "cluster",
+            name=name,
+            endpoint="{Address}:{Port}".format_map(cluster["ClusterEndpoint"]),
+            shards=cluster["NumberOfShards"],
+            replicas=int(props.get("NumReplicasPerShard", 1)),
+            users=access.let_in(props["ACLName"]),
+            snapshot=props.get("SnapshotName", ""),
+        )
+    clusters[name] = cluster
     return name, cluster_attributes(name)
 
 
@@ -127,26 +121,23 @@ def cluster_attributes(name: str) -> dict[str, Any]:
 def update_cluster(name: str, old: Props, props: Props, stack_name: str) -> Made:
     named(acls, props["ACLName"], "ACL")
     clusters[name].update(changeable(props))
+    access.tell_nodes()
     return name, cluster_attributes(name)
 
 
 def delete_cluster(name: str, props: Props) -> None:
     """API reference, DeleteCluster: with FinalSnapshotName a last snapshot is taken first; a name that is taken is
-    SnapshotAlreadyExistsFault, and the cluster stays. MemoryDB guide, "Scheduling automatic snapshots": those are
-    deleted with their cluster."""
+    SnapshotAlreadyExistsFault, and the cluster stays."""
     if name not in clusters:
         return
     if props.get("FinalSnapshotName"):
         create_snapshot({"ClusterName": name, "SnapshotName": props["FinalSnapshotName"]})
+    clusters.pop(name)
     if machines.attached():
         machines.ask("cluster-gone", name=name)
-    for snapshot in list(snapshots.values()):
-        if snapshot["Source"] == "automated" and snapshot["ClusterConfiguration"]["Name"] == name:
-            snapshots.pop(snapshot["Name"])
-    clusters.pop(name)
 
 
-# Snapshots: made by CreateSnapshot and DeleteCluster, kept until DeleteSnapshot.
+# Snapshots: made by CreateSnapshot and DeleteCluster, kept until DeleteSnapshot; none is automatic.
 
 
 def describe_snapshots(asked: dict[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def create_user(logical_id: str, props: Props, stack_name: str) -> Made:
 
 
 def changeable(props: Props) -> dict[str, Any]:
-    """What UpdateUser takes (API reference): the access string, and the AuthenticationMode with its type. MemoryDB
+    """What CreateUser takes (API reference): the access string, and the AuthenticationMode with its type. MemoryDB
     guide, "Authenticating with IAM": it takes engine 7.0."""
     kind = props["AuthenticationMode"].get("Type", "password")
     given = checked_passwords(kind, props["AuthenticationMode"].get("Passwords") or [])
@@ -61,16 +61,17 @@ def checked_passwords(kind: str, given: list[str]) -> list[str]:
 
 def update_user(name: str, old: Props, props: Props, stack_name: str) -> Made:
     users[name].update(changeable(props))
-    if machines.attached():
-        machines.ask("user", name=name, access=users[name]["AccessString"], passwords=passwords[name])
+    tell_nodes()
     return name, {"Arn": users[name]["ARN"], "Status": "active"}
 
 
 def change_user(asked: dict[str, Any]) -> dict[str, Any]:
     """API reference, UpdateUser: AuthenticationMode, where it is given, replaces the passwords."""
     (user,) = named(users, asked["UserName"], "User")
+    name = user["Name"]
+    mode = {"Type": user["Authentication"]["Type"], "Passwords": passwords[name]}
     try:
-        update_user(user["Name"], {}, {"AccessString": user["AccessString"], **asked}, "")
+        update_user(name, {}, {"AccessString": user["AccessString"], "AuthenticationMode": mode, **asked}, "")
     except ValueError as error:
         raise Refused("InvalidParameterValueException", str(error)) from None
     return {"User": user}
@@ -79,8 +80,10 @@ def change_user(asked: dict[str, Any]) -> dict[str, Any]:
 def delete_user(name: str, props: Props) -> None:
     """API reference, DeleteUser: "The user will be removed from all ACLs and in turn removed from all clusters"."""
     users.pop(name, None)
+    passwords.pop(name, None)
     for acl in acls.values():
         acl["UserNames"] = [user for user in acl["UserNames"] if user != name]
+    tell_nodes()
 
 
 # Access control lists. Return values: user guide, AWS::MemoryDB::ACL.
@@ -109,6 +112,7 @@ def existing_users(props: Props) -> list[str]:
 
 def update_acl(name: str, old: Props, props: Props, stack_name: str) -> Made:
     acls[name]["UserNames"] = existing_users(props)
+    tell_nodes()
     return name, {"Arn": acls[name]["ARN"], "Status": "active"}
 
 
@@ -117,6 +121,22 @@ def delete_acl(name: str, props: Props) -> None:
     if used := [cluster["Name"] for cluster in clusters.values() if cluster["ACLName"] == name]:
         raise ValueError(f"ACL {name} is in use by cluster {used[0]}.")
     acls.pop(name, None)
+
+
+def let_in(acl: str) -> list[dict[str, Any]]:
+    """The users of a list, as nodes have to know them."""
+    return [
+        {"name": user, "access": users[user]["AccessString"], "passwords": passwords[user]}
+        for user in acls[acl]["UserNames"]
+    ]
+
+
+def tell_nodes() -> None:
+    """MemoryDB guide, "Authenticating users with Access Control Lists": a cluster has one list; a change of it or
+    of its users reaches every node."""
+    if machines.attached():
+        for cluster in clusters.values():
+            machines.ask("users", cluster=cluster["Name"], users=let_in(cluster["ACLName"]))
 
 
 # Subnet groups. Return values: user guide, AWS::MemoryDB::SubnetGroup.
