@@ -11,6 +11,7 @@ from rehearsal.fillers import (
     apprunner,
     calls,
     change_sets,
+    ecr,
     ecs_express,
     events,
     exports,
@@ -19,7 +20,6 @@ from rehearsal.fillers import (
     instances,
     memorydb,
     network,
-    registry,
     replacement,
     secret,
 )
@@ -36,7 +36,7 @@ threading.Thread(target=stop_with_parent, daemon=True).start()
 # The last wraps those before it: an event says that something starts before a fault makes it slow, and what IAM refuses
 # is no call.
 for filler in (
-    *(memorydb, apprunner, ecs_express, instances, registry, network, secret, replacement, change_sets, exports),
+    *(memorydb, apprunner, ecs_express, instances, ecr, network, secret, replacement, change_sets, exports),
     *(faults, events, calls, iam),
 ):
     filler.install()

@@ -10,10 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict, get_region
-from ministack.services.cloudformation import provisioners
 
 from rehearsal.fillers import faults, instances, machines
-from rehearsal.fillers.service import Failed, Refused, add_service, arn, in_background
+from rehearsal.fillers.additions import Failed, Made, Props, Refused, add_resource_type, add_service, arn, in_background
 
 services = AccountRegionScopedDict()
 connectors = AccountRegionScopedDict()
@@ -21,30 +20,26 @@ scalings = AccountRegionScopedDict()
 ingresses = AccountRegionScopedDict()
 operations = AccountRegionScopedDict()
 
-Props = dict[str, Any]
-Made = tuple[str, dict[str, Any]]
-
 
 def install() -> None:
-    for name, handlers in {
-        "Service": {
-            "create": create_service,
-            "update": update_service,
-            "delete": delete_service,
-            "update_with_logical_id": True,
-        },
-        # Without an update ministack would take a change of tags for none.
-        "VpcConnector": {"create": create_connector, "update": never, "delete": delete_connector},
-        "AutoScalingConfiguration": {"create": create_scaling, "update": never, "delete": delete_scaling},
-        "VpcIngressConnection": {
-            "create": create_ingress,
-            "update": update_ingress,
-            "delete": lambda ingress, props: ingresses.pop(ingress, None),
-        },
-    }.items():
-        resource_type = f"AWS::AppRunner::{name}"
-        provisioners._RESOURCE_HANDLERS[resource_type] = handlers
-        provisioners._STACK_TAG_PROPERTY[resource_type] = ("Tags", "list")
+    add_resource_type(
+        "AWS::AppRunner::Service",
+        create=create_service,
+        update=update_service,
+        delete=delete_service,
+        update_with_logical_id=True,
+    )
+    # Without an update ministack would take a change of tags for none.
+    add_resource_type("AWS::AppRunner::VpcConnector", create=create_connector, update=never, delete=delete_connector)
+    add_resource_type(
+        "AWS::AppRunner::AutoScalingConfiguration", create=create_scaling, update=never, delete=delete_scaling
+    )
+    add_resource_type(
+        "AWS::AppRunner::VpcIngressConnection",
+        create=create_ingress,
+        update=update_ingress,
+        delete=lambda ingress, props: ingresses.pop(ingress, None),
+    )
     add_service(
         "apprunner",
         "AppRunner",

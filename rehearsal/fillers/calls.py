@@ -14,13 +14,12 @@ import ministack.app
 
 from rehearsal.fillers import iam
 
-FILE = os.environ.get("REHEARSAL_CALLS", "")
+FILE = os.environ["REHEARSAL_CALLS"]
 
 
 def install() -> None:
-    if FILE:
-        for service, handler in list(ministack.app.SERVICE_HANDLERS.items()):
-            ministack.app.SERVICE_HANDLERS[service] = recorded(service, handler)
+    for service, handler in list(ministack.app.SERVICE_HANDLERS.items()):
+        ministack.app.SERVICE_HANDLERS[service] = recorded(service, handler)
 
 
 def recorded(service: str, handler: Any) -> Any:
@@ -36,12 +35,11 @@ def recorded(service: str, handler: Any) -> Any:
 
 def record(service: str, operation: str, key: str, checks: tuple[dict[str, Any], ...]) -> None:
     """`key`: the access key of who called."""
-    if FILE:
-        line = {
-            "service": service,
-            "operation": operation,
-            "principal": getattr(iam.principal(key), "arn", ""),
-            "checks": checks,
-        }
-        with open(FILE, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+    line = {
+        "service": service,
+        "operation": operation,
+        "principal": getattr(iam.principal(key), "arn", ""),
+        "checks": checks,
+    }
+    with open(FILE, "a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")

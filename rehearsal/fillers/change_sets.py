@@ -30,7 +30,6 @@ UPDATABLE = (
 )
 # After a failure without rollback an update is possible too ("Stack failure options").
 RESUMABLE = ("CREATE_FAILED", "UPDATE_FAILED")
-ABSENT = ("REVIEW_IN_PROGRESS", "DELETE_COMPLETE")
 
 
 def install() -> None:
@@ -98,12 +97,8 @@ def by_name(action: Any) -> Any:
 def refused(stack: dict[str, Any] | None, kind: str) -> Any:
     """The sentence is the one that updates of stacks in other states fail with, ROLLBACK_COMPLETE included, which can
     only be deleted (user guide, "Understand stack status codes")."""
-    if stack is None or stack["StackStatus"] == "DELETE_COMPLETE":
-        return None
-    status = stack["StackStatus"]
-    if kind == "CREATE" and status in (*UPDATABLE, *ABSENT):
-        return None
-    if kind != "CREATE" and status in (*UPDATABLE, *RESUMABLE):
+    others = ("REVIEW_IN_PROGRESS",) if kind == "CREATE" else RESUMABLE
+    if stack is None or (status := stack["StackStatus"]) in ("DELETE_COMPLETE", *UPDATABLE, *others):
         return None
     return _error("ValidationError", f"Stack:{stack['StackId']} is in {status} state and can not be updated.")
 

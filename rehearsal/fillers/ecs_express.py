@@ -10,30 +10,25 @@ from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict, get_region
 from ministack.services import ec2
-from ministack.services.cloudformation import provisioners
 
 from rehearsal.fillers import faults, instances
-from rehearsal.fillers.service import Failed, Refused, add_service, arn, in_background
+from rehearsal.fillers.additions import Failed, Made, Props, Refused, add_resource_type, add_service, arn, in_background
 
 services = AccountRegionScopedDict()
 # By the service's ARN, the oldest first.
 deployments = AccountRegionScopedDict()
 
-Props = dict[str, Any]
-Made = tuple[str, dict[str, Any]]
-
 CLUSTER = "default"
-TYPE = "AWS::ECS::ExpressGatewayService"
 
 
 def install() -> None:
-    provisioners._RESOURCE_HANDLERS[TYPE] = {
-        "create": create_service,
-        "update": update_service,
-        "delete": delete_service,
-        "update_with_logical_id": True,
-    }
-    provisioners._STACK_TAG_PROPERTY[TYPE] = ("Tags", "list")
+    add_resource_type(
+        "AWS::ECS::ExpressGatewayService",
+        create=create_service,
+        update=update_service,
+        delete=delete_service,
+        update_with_logical_id=True,
+    )
     add_service(
         "ecs",
         "AmazonEC2ContainerServiceV20141113",

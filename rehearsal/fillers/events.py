@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ministack.services.cloudformation import _stacks, stacks
+from ministack.services.cloudformation import _stack_events, _stacks, stacks
 
-from rehearsal.fillers.service import Failed
+from rehearsal.fillers.additions import Failed
 
 STACK = "AWS::CloudFormation::Stack"
 
@@ -109,7 +109,5 @@ def event(
 
 def cleaned_up(stack_id: str) -> bool:
     """Whether the update that is ending has entered its clean-up."""
-    from ministack.services.cloudformation import _stack_events
-
     statuses = [each["ResourceStatus"] for each in _stack_events[stack_id] if each["ResourceType"] == STACK]
     return bool(statuses) and statuses[-1] == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"

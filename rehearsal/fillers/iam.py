@@ -22,7 +22,7 @@ from ministack.services import iam
 from ministack.services.cloudformation import changesets
 from ministack.services.cloudformation.helpers import _error
 
-from rehearsal.fillers.service import arn
+from rehearsal.fillers.additions import arn
 
 CLOUDFORMATION = "cloudformation.amazonaws.com"
 # MemoryDB: the resource type that an operation is about, and the member that names it.

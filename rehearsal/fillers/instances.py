@@ -21,7 +21,7 @@ import ministack.app
 from ministack.services import cloudwatch_logs, secretsmanager
 
 from rehearsal.fillers import faults, machines
-from rehearsal.fillers.registry import CREDENTIALS
+from rehearsal.fillers.ecr import CREDENTIALS
 
 DRAIN_SECONDS = 1
 

@@ -7,12 +7,11 @@ import time
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services.cloudformation import provisioners
 
 from rehearsal.fillers import machines
 from rehearsal.fillers import memorydb_access as access
-from rehearsal.fillers.memorydb_store import Made, Props, acls, clusters, named, new, snapshots, subnet_groups, users
-from rehearsal.fillers.service import Refused, add_service, arn
+from rehearsal.fillers.additions import Made, Props, Refused, add_resource_type, add_service, arn
+from rehearsal.fillers.memorydb_store import acls, clusters, named, new, snapshots, subnet_groups, users
 
 
 def install() -> None:
@@ -22,9 +21,7 @@ def install() -> None:
         ("SubnetGroup", access.create_subnet_group, access.update_subnet_group, access.delete_subnet_group),
         ("Cluster", create_cluster, update_cluster, delete_cluster),
     ):
-        resource_type = f"AWS::MemoryDB::{name}"
-        provisioners._RESOURCE_HANDLERS[resource_type] = {"create": create, "update": update, "delete": delete}
-        provisioners._STACK_TAG_PROPERTY[resource_type] = ("Tags", "list")
+        add_resource_type(f"AWS::MemoryDB::{name}", create=create, update=update, delete=delete)
     add_service(
         "memorydb",
         "AmazonMemoryDB",

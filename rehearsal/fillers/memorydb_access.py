@@ -7,8 +7,8 @@ from typing import Any
 from ministack.services import ec2
 
 from rehearsal.fillers import machines
-from rehearsal.fillers.memorydb_store import Made, Props, acls, clusters, named, new, subnet_groups, users
-from rehearsal.fillers.service import Refused, arn
+from rehearsal.fillers.additions import Made, Props, Refused, arn
+from rehearsal.fillers.memorydb_store import acls, clusters, named, new, subnet_groups, users
 
 # By user: MemoryDB tells nobody, but its nodes must know them.
 passwords: dict[str, list[str]] = {}

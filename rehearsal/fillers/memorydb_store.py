@@ -6,16 +6,13 @@ from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict
 
-from rehearsal.fillers.service import Refused
+from rehearsal.fillers.additions import Refused
 
 users = AccountRegionScopedDict()
 acls = AccountRegionScopedDict()
 subnet_groups = AccountRegionScopedDict()
 clusters = AccountRegionScopedDict()
 snapshots = AccountRegionScopedDict()
-
-Props = dict[str, Any]
-Made = tuple[str, dict[str, Any]]
 
 
 def named(store: Any, name: str | None, kind: str) -> list[Any]:

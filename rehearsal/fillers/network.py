@@ -12,40 +12,37 @@ from ministack.services import ec2, waf
 from ministack.services.cloudformation import provisioners
 
 from rehearsal.fillers import apprunner, ecs_express
+from rehearsal.fillers.additions import Made, Props, add_resource_type
 from rehearsal.fillers.memorydb_store import clusters
 
-Props = dict[str, Any]
-Made = tuple[str, dict[str, Any]]
 RULES = {
-    "AWS::EC2::SecurityGroupIngress": ("sgr", "IpPermissions"),
-    "AWS::EC2::SecurityGroupEgress": ("sgr", "IpPermissionsEgress"),
+    "AWS::EC2::SecurityGroupIngress": "IpPermissions",
+    "AWS::EC2::SecurityGroupEgress": "IpPermissionsEgress",
 }
 
 
 def install() -> None:
-    for resource_type, (prefix, direction) in RULES.items():
-        provisioners._RESOURCE_HANDLERS[resource_type] = rule_handlers(prefix, direction)
-    provisioners._RESOURCE_HANDLERS["AWS::EC2::FlowLog"] = {
-        "create": create_flow_log,
-        "update": update_flow_log,
-        "delete": lambda flow_log, props: ec2._flow_logs.pop(flow_log, None),
-    }
-    provisioners._RESOURCE_HANDLERS["AWS::EC2::EIP"] = {
-        "create": create_address,
-        "update": update_address,
-        "delete": delete_address,
-    }
-    provisioners._RESOURCE_HANDLERS["AWS::EC2::NatGateway"] = {
-        "create": create_nat_gateway,
-        "update": update_nat_gateway,
-        "delete": lambda gateway, props: ec2._nat_gateways.pop(gateway, None),
-    }
-    for resource_type in ("AWS::EC2::FlowLog", "AWS::EC2::EIP", "AWS::EC2::NatGateway"):
-        provisioners._STACK_TAG_PROPERTY[resource_type] = ("Tags", "list")
-    provisioners._RESOURCE_HANDLERS["AWS::WAFv2::WebACLAssociation"] = {
-        "create": associate,
-        "delete": lambda association, props: waf._associations.pop(props["ResourceArn"], None),
-    }
+    for resource_type, direction in RULES.items():
+        add_resource_type(resource_type, taggable=False, **rule_handlers(direction))
+    add_resource_type(
+        "AWS::EC2::FlowLog",
+        create=create_flow_log,
+        update=update_flow_log,
+        delete=lambda flow_log, props: ec2._flow_logs.pop(flow_log, None),
+    )
+    add_resource_type("AWS::EC2::EIP", create=create_address, update=update_address, delete=delete_address)
+    add_resource_type(
+        "AWS::EC2::NatGateway",
+        create=create_nat_gateway,
+        update=update_nat_gateway,
+        delete=lambda gateway, props: ec2._nat_gateways.pop(gateway, None),
+    )
+    add_resource_type(
+        "AWS::WAFv2::WebACLAssociation",
+        taggable=False,
+        create=associate,
+        delete=lambda association, props: waf._associations.pop(props["ResourceArn"], None),
+    )
     subnet = provisioners._RESOURCE_HANDLERS["AWS::EC2::Subnet"]
     create, update = subnet["create"], subnet["update"]
 
@@ -64,7 +61,7 @@ def install() -> None:
     group["delete"] = deleted
 
 
-def rule_handlers(prefix: str, direction: str) -> dict[str, Any]:
+def rule_handlers(direction: str) -> dict[str, Any]:
     """User guide, AWS::EC2::SecurityGroupIngress and -Egress: Ref is the rule's ID, such as sgr-1234567890abcdefg; all
     but the description is create-only (schema). EC2 API reference, AuthorizeSecurityGroupIngress: a rule that exists
     is InvalidPermission.Duplicate."""
@@ -86,7 +83,7 @@ def rule_handlers(prefix: str, direction: str) -> dict[str, Any]:
         if any(same(rule, permission(props)) for rule in rules(props)):
             raise ValueError("the specified rule already exists (InvalidPermission.Duplicate)")
         rules(props).append(permission(props))
-        rule_id = f"{prefix}-{secrets.token_hex(9)[:17]}"
+        rule_id = f"sgr-{secrets.token_hex(9)[:17]}"
         return rule_id, {"Id": rule_id}
 
     def update(rule_id: str, old: Props, props: Props, stack_name: str) -> Made:

@@ -49,7 +49,9 @@ def secret_string(props: dict[str, Any]) -> str:
     asked = props.get("GenerateSecretString")
     if not asked:
         return str(props.get("SecretString", ""))
-    booleans = {name: str(value).lower() == "true" for name, value in asked.items() if str(value).lower() in BOOLEAN}
+    booleans = {
+        name: str(value).lower() == "true" for name, value in asked.items() if str(value).lower() in ("true", "false")
+    }
     length = int(asked.get("PasswordLength", 32))
     status, _, body = secretsmanager._get_random_password({**asked, **booleans, "PasswordLength": length})
     answer = json.loads(body)
@@ -59,6 +61,3 @@ def secret_string(props: dict[str, Any]) -> str:
     if template := asked.get("SecretStringTemplate"):
         return json.dumps({**json.loads(template), asked["GenerateStringKey"]: password})
     return password
-
-
-BOOLEAN = ("true", "false")

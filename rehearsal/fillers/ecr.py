@@ -18,7 +18,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import ecr
 
 from rehearsal.fillers import calls, faults, iam
-from rehearsal.fillers.service import arn
+from rehearsal.fillers.additions import arn
 
 # What App Runner pulls with, by its access role; nobody else has it.
 CREDENTIALS = base64.b64encode(f"AWS:{secrets.token_urlsafe(30)}".encode()).decode()

@@ -1,4 +1,4 @@
-"""A service of AWS that speaks JSON, added to ministack's router."""
+"""How a filler adds to ministack: a service that speaks JSON to its router, a resource type to its CloudFormation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from typing import Any
 import ministack.app
 from ministack.core import router
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
+from ministack.services.cloudformation import provisioners
 
+# A resource's properties; its Ref and its attributes.
+Props = dict[str, Any]
+Made = tuple[str, dict[str, Any]]
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -48,6 +52,13 @@ def add_service(name: str, target: str, operations: Mapping[str, Operation]) -> 
 
     router.SERVICE_PATTERNS[name] = {"target_prefixes": [f"{target}."], "host_patterns": [re.escape(name)]}
     ministack.app.SERVICE_HANDLERS[name] = handle
+
+
+def add_resource_type(name: str, *, taggable: bool = True, **handlers: Any) -> None:
+    """`handlers` are create, update and delete, as ministack calls them; `taggable`: the stack's tags reach it."""
+    provisioners._RESOURCE_HANDLERS[name] = handlers
+    if taggable:
+        provisioners._STACK_TAG_PROPERTY[name] = ("Tags", "list")
 
 
 def in_background(work: Callable[[], None]) -> None:
