@@ -384,6 +384,23 @@ def test_an_imported_export_cannot_be_removed(layers: Cloud) -> None:
     assert (DATA, "UPDATE_ROLLBACK_IN_PROGRESS", reason) in layers.events(DATA)
 
 
+def test_an_update_that_rolls_back_keeps_every_export(cloud: Cloud, throwaway: Callable[[str], str]) -> None:
+    def topic(**properties: Any) -> Any:
+        return {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": properties}}}
+
+    def exports() -> set[str]:
+        return {export["Name"] for export in cloud.formation.list_exports()["Exports"]} & {"kept-a", "kept-b"}
+
+    above, below = throwaway("importing"), throwaway("exporting")
+    outputs = {name: {"Value": name, "Export": {"Name": f"kept-{name}"}} for name in ("a", "b")}
+    assert cloud.deploy(below, {**topic(), "Outputs": outputs}, "CREATE") == "CREATE_COMPLETE"
+    importing = topic(DisplayName={"Fn::ImportValue": "kept-b"})
+    assert cloud.deploy(above, importing, "CREATE") == "CREATE_COMPLETE"
+    assert cloud.deploy(below, topic(DisplayName="another")) == "UPDATE_ROLLBACK_COMPLETE"
+    assert exports() == {"kept-a", "kept-b"}
+    assert cloud.delete(above) == "DELETE_COMPLETE"
+
+
 def test_a_stack_whose_export_is_imported_is_not_deleted(layers: Cloud) -> None:
     with pytest.raises(ClientError, match=f"cannot be deleted as it is in use by {COMPUTE}"):
         layers.formation.delete_stack(StackName=DATA)

@@ -23,17 +23,20 @@ def install() -> None:
     def resolved(*arguments: Any) -> Any:
         stack_id = arguments[-1]
         outputs, new = resolve(*arguments)
+        dropped = []
         for name, old in list(_exports.items()):
             if old["StackId"] == stack_id:
                 if name not in new:
                     refuse_if_imported(name, "deleted")
-                    _exports.pop(name)
+                    dropped.append(name)
                 elif old["Value"] != new[name]["Value"]:
                     refuse_if_imported(name, "updated")
             elif name in new:
                 raise ValueError(
                     f"Export with name {name} is already exported by stack {old['StackId'].split('/')[1]}."
                 )
+        for name in dropped:
+            del _exports[name]
         return outputs, new
 
     def deleted(params: Any) -> Any:
