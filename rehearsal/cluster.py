@@ -30,7 +30,7 @@ STOP_SECONDS = 10
 
 
 class ClusterError(GeneratorError):
-    """The cluster does not start; the text says what the server said last."""
+    """There is no such cluster to be had; the text says why."""
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,6 @@ from rehearsal.cluster import Cluster, ClusterError, User
 from rehearsal.processes import ADDRESS, answers, free_ports
 
 HEALTHY_SECONDS = 20
-# Of which the service's own names are set by hand: where it listens, and whom it trusts.
-HOST, PORT, TLS_CA_FILE = "HOST", "PORT", "MEMORYDB_TLS_CA_FILE"
 
 
 class Instance(Protocol):
@@ -41,8 +39,8 @@ class Instance(Protocol):
 
 
 class Runner(Protocol):
-    """Starts instances. `trusted` is the file of an authority, which the environment names; `credentials` opens the
-    registry."""
+    """Starts instances. `trusted` is the file of an authority, of which the runner tells the instance; `credentials`
+    open the registry; `build`, where it is not empty, is what the instance says in place of its image's own."""
 
     def __call__(
         self, image: str, environment: Mapping[str, str], *, trusted: Path, credentials: str, build: str
@@ -222,7 +220,7 @@ class Machines:
         (port,) = free_ports(1)
         # Instances have no DNS of a VPC: what names a cluster's endpoint is made to name where that listens.
         here = {name: self._here(value) for name, value in environment.items()}
-        settings = {**here, HOST: ADDRESS, PORT: str(port), TLS_CA_FILE: str(self.tls.authority)}
+        settings = {**here, "HOST": ADDRESS, "PORT": str(port)}
         instance = self.runner(image, settings, trusted=self.tls.authority, credentials=credentials, build=build)
         self.instances[id] = _Running(instance, port)
         return {"healthy": answers(port, path, instance.alive, HEALTHY_SECONDS)}

@@ -20,7 +20,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any
 
-from rehearsal.cluster import ClusterError
+from generator.errors import GeneratorError
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG = "application/vnd.docker.container.image.v1+json"
@@ -28,7 +28,11 @@ LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 ACCEPTED = f"{MANIFEST}, application/vnd.oci.image.manifest.v1+json"
 
 
-class Missing(ClusterError):
+class RegistryError(GeneratorError):
+    """The registry refuses, or gives something else than was asked for."""
+
+
+class Missing(RegistryError):
     """There is nothing of that name or digest."""
 
 
@@ -42,7 +46,7 @@ class Registry:
     def variables(self, image: str) -> dict[str, str]:
         """The environment that an image (`host/name@digest` or `host/name:tag`) gives its process.
 
-        What is read by its digest is checked against it. Raises ClusterError."""
+        What is read by its digest is checked against it. Raises RegistryError."""
         name, reference = _split(image)
         manifest = json.loads(self._read(image, f"{name}/manifests/{reference}", reference))
         digest = manifest["config"]["digest"]
@@ -87,7 +91,7 @@ class Registry:
     def _read(self, image: str, path: str, reference: str) -> bytes:
         _, found = self._ask(image, "GET", path)
         if reference.startswith("sha256:") and _digest(found) != reference:
-            raise ClusterError(f"What the registry gives for {reference} is something else.")
+            raise RegistryError(f"What the registry gives for {reference} is something else.")
         return found
 
     def _ask(
@@ -105,7 +109,7 @@ class Registry:
                 return answer.headers, answer.read()
         except urllib.error.HTTPError as error:
             with error:
-                kind_of = Missing if error.code == http.HTTPStatus.NOT_FOUND else ClusterError
+                kind_of = Missing if error.code == http.HTTPStatus.NOT_FOUND else RegistryError
                 raise kind_of(f"{method} {path}: {error.code} {error.read().decode(errors='replace')}") from None
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.cluster import ClusterError
+from generator.errors import GeneratorError
 from rehearsal.processes import wait_or_kill
 from rehearsal.registry import Registry
 
@@ -27,6 +27,10 @@ INSIDE = "/run/authority.pem"
 FOREIGN = ("MEMORYDB_", "AWS_", "REHEARSAL_")
 # What podman sets without being asked is more than some kernels let a container have.
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+
+
+class ContainerError(GeneratorError):
+    """Podman fails; the text is the last line of what it said."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,8 @@ class Processes:
         own = self.registry(credentials).variables(image)
         own.pop("PATH", None)
         own.pop("PYTHONPATH", None)
-        other = {"BUILD_ID": build} if build else {}
         log = self.directory / f"instance-{secrets.token_hex(4)}.log"
-        return Process(log, {**inherited, **own, **environment, **other})
+        return Process(log, {**inherited, **own, **_variables(environment, str(trusted), build)})
 
 
 class Process:
@@ -92,7 +95,7 @@ class Containers:
             file.write_text(json.dumps({"auths": {image.partition("/")[0]: {"auth": credentials}}}))
             pulling = {**os.environ, **self.registry_environment()}
             _output(self.podman, "pull", "--quiet", "--authfile", str(file), image, environment=pulling)
-        variables = {**environment, "MEMORYDB_TLS_CA_FILE": INSIDE, **({"BUILD_ID": build} if build else {})}
+        variables = _variables(environment, INSIDE, build)
         # By name only: a value in an argument list is there for everyone on the machine to see.
         named = [part for name in variables for part in ("--env", name)]
         closed = ("--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--network", "host")
@@ -125,6 +128,11 @@ class Container:
         _output(self.podman, "rm", "--force", self.id)
 
 
+def _variables(environment: Mapping[str, str], authority: str, build: str) -> dict[str, str]:
+    """What an instance is told: `authority` is a file that it can read, `build` spoils what its image says."""
+    return {**environment, "MEMORYDB_TLS_CA_FILE": authority, **({"BUILD_ID": build} if build else {})}
+
+
 def podman() -> str | None:
     """Podman, where containers share this machine's network: elsewhere it is a virtual machine's."""
     return shutil.which("podman") if sys.platform == "linux" else None
@@ -134,5 +142,5 @@ def _output(*command: str, environment: Mapping[str, str] | None = None) -> str:
     ran = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
     if ran.returncode:
         said = ran.stderr.strip().splitlines() or [f"ended with {ran.returncode}"]
-        raise ClusterError(f"{Path(command[0]).name} {command[1]}: {said[-1]}")
+        raise ContainerError(f"{Path(command[0]).name} {command[1]}: {said[-1]}")
     return ran.stdout.strip()

@@ -89,8 +89,8 @@ ALLOWED = {
         *("generator.errors", "redis", "rehearsal.certificates", "rehearsal.cluster", "rehearsal.processes"),
     },
     "rehearsal/identities.py": {"boto3"},
-    "rehearsal/registry.py": {"rehearsal.cluster"},
-    "rehearsal/runners.py": {"rehearsal.cluster", "rehearsal.processes", "rehearsal.registry"},
+    "rehearsal/registry.py": {"generator.errors"},
+    "rehearsal/runners.py": {"generator.errors", "rehearsal.processes", "rehearsal.registry"},
     "rehearsal/stand_ins.py": {
         *("boto3", "botocore", "generator.compute", "generator.context", "generator.contract"),
         *(f"rehearsal.{name}" for name in ("certificates", "emulator", "identities", "internet", "machines")),

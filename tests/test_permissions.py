@@ -20,11 +20,10 @@ from generator.cli import main
 from generator.compute_apprunner import AppRunnerCompute
 from generator.context import Context
 from generator.layers import default_layers
-from rehearsal.cluster import ClusterError
 from rehearsal.emulator import ACCOUNT, Call, Emulator, Fault
 from rehearsal.emulator import environment as interpreter
 from rehearsal.identities import identities
-from rehearsal.registry import Registry
+from rehearsal.registry import Registry, RegistryError
 from rehearsal.rehearse import Options, Rehearsal
 from rehearsal.stand_ins import NAME, REGISTRY
 from tests.running import ROOT
@@ -230,8 +229,8 @@ def test_a_token_of_the_registry_opens_what_its_user_may_do(aws: Emulator, sessi
     token = sessions["deploy"].client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
     registry = Registry(aws.url, token)
     registry.push(f"{REGISTRY}/{NAME}-data-repository-1:1", {}, {})
-    with pytest.raises(ClusterError, match=r"HEAD another/blobs/\S+: 403"):
+    with pytest.raises(RegistryError, match=r"HEAD another/blobs/\S+: 403"):
         registry.push(f"{REGISTRY}/another:1", {}, {})
     registry.push(f"{REGISTRY}/{NAME}-data-repository-1:2", {}, {})
-    with pytest.raises(ClusterError, match=r"403 .*not authorized to perform: ecr:GetDownloadUrlForLayer"):
+    with pytest.raises(RegistryError, match=r"403 .*not authorized to perform: ecr:GetDownloadUrlForLayer"):
         registry.variables(f"{REGISTRY}/{NAME}-data-repository-1:1")

@@ -7,9 +7,8 @@ from contextlib import suppress
 import boto3
 import pytest
 
-from rehearsal.cluster import ClusterError
 from rehearsal.emulator import Emulator
-from rehearsal.registry import Registry
+from rehearsal.registry import Registry, RegistryError
 from rehearsal.stand_ins import REGISTRY
 from tests.running import ROOT
 
@@ -31,11 +30,11 @@ def test_an_image_is_pushed_and_read_back_by_digest(registry: Registry) -> None:
 def test_a_tag_is_not_overwritten(registry: Registry) -> None:
     registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "two"})
     registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "two"})
-    with pytest.raises(ClusterError, match="tag '2' is immutable"):
+    with pytest.raises(RegistryError, match="tag '2' is immutable"):
         registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "three"})
     assert registry.variables(f"{REGISTRY}/users:2") == {"BUILD_ID": "two"}
 
 
 def test_nobody_is_let_in_without_the_token(registry: Registry, aws: Emulator) -> None:
-    with pytest.raises(ClusterError, match="401"):
+    with pytest.raises(RegistryError, match="401"):
         Registry(aws.url, "QVdTOndyb25n").push(f"{REGISTRY}/users:4", {}, {})
