@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
+
 # docs/permissions.md tells to create the role with the same.
 TRUST = {
     "Statement": [
@@ -31,8 +33,6 @@ class Identities:
 
 def identities(name: str, policies: Mapping[str, str]) -> Identities:
     """Creates them with the credentials of the environment; `policies` are documents by their files."""
-    import boto3
-
     iam = boto3.Session().client("iam")
     role = f"{name}-cloudformation"
     made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))

@@ -19,11 +19,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import boto3
+
 from generator.compute import Compute
 from generator.context import DOCKERFILE, Context
 from generator.errors import UsageError
 from rehearsal.cluster import ClusterError
-from rehearsal.emulator import Call, Emulator, Fault
+from rehearsal.emulator import Call, Fault
 from rehearsal.processes import ended_in_order
 from rehearsal.stand_ins import BUILDERS, NAME, StandIns, clear_images, environment, outputs
 
@@ -100,7 +102,7 @@ class Rehearsal:
 
     def play(self, stack: ExitStack) -> None:
         """Every part, up to the first that fails; then clears away. `stack` ends what stands in."""
-        options = self.options
+        options, fault = self.options, self.options.fault
         with self._timed("stand-ins"):
             self._world = stack.enter_context(
                 StandIns(
@@ -112,11 +114,9 @@ class Rehearsal:
                     containers=not options.process,
                 )
             )
-        emulated = self.world.emulator
-        fault = self.options.fault
         source = self._source()
         deploy = ["deploy", "--yes", "--name", NAME]
-        with self._before(emulated, fault):
+        with self._before(fault):
             succeeded = (
                 self.verb("preview", ["preview", "--name", NAME, *source])
                 and self.verb("data layer", [*deploy, "--layer", "data"])
@@ -124,12 +124,12 @@ class Rehearsal:
                 and self.verb("image, service, proof", [*deploy, *self._tool(), *source])
             )
         if fault == "rollback":
-            with emulated.faults(Fault("Service", "start", spoils="secrets")):
+            with self.world.emulator.faults(Fault("Service", "start", spoils="secrets")):
                 succeeded = succeeded and self.verb("update", [*deploy, *self._tool(), *source, *LARGER])
         elif succeeded:
             self.verb("status", ["status", "--name", NAME])
             self.verb("nothing to change", [*deploy, *self._tool(), *source])
-        if self.options.stay:
+        if options.stay:
             self._wait()
         self.world.machines.find_redis()
         deployed = self.world.deployed()
@@ -164,7 +164,7 @@ class Rehearsal:
         return 1 if failed or self.left else 0
 
     @contextmanager
-    def _before(self, emulated: Emulator, fault: str | None) -> Iterator[None]:
+    def _before(self, fault: str | None) -> Iterator[None]:
         """The fault that the first deployment meets."""
         self.world.losing = fault == "redis"
         faults = {
@@ -173,7 +173,7 @@ class Rehearsal:
             "unhealthy": Fault("Service", "start", spoils="secrets"),
             "image": Fault("Service", "start", spoils="build"),
         }
-        with emulated.faults(*([faults[fault]] if fault in faults else [])):
+        with self.world.emulator.faults(*([faults[fault]] if fault in faults else [])):
             yield
 
     # The parts.
@@ -207,10 +207,8 @@ class Rehearsal:
         """Where nothing builds, an image of the same content is put into the repository by other means."""
         if self.world.tool:
             return True
-        import boto3
-
         with self._timed("image, without a tool"), environment({**self.world.aws, **self.world.identities.deploy}):
-            print("Neither podman nor buildah is there to build the image: pushing its source.", file=sys.stderr)
+            print("No container tool builds the image: pushing its source.", file=sys.stderr)
             # Not boto3's own session, which has met other credentials.
             client = boto3.Session().client("cloudformation")
             told = outputs(client.describe_stacks(StackName=f"{NAME}-data")["Stacks"][0])

@@ -16,6 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import boto3
+from botocore.exceptions import ClientError
+
 from generator.compute import Compute
 from generator.context import Context
 from generator.contract import SERVICE_ARN
@@ -98,8 +101,6 @@ class StandIns:
 
     def push(self, uri: str, context: Context | None = None) -> None:
         """Puts an image of the source, or of another one, into a repository without building it."""
-        import boto3
-
         context = context or self.context
         tag = context.tag()
         files = {name: context.directory / name for name in context.files()}
@@ -108,25 +109,18 @@ class StandIns:
 
     def kept(self) -> list[str]:
         """What a destroyed deployment leaves for the next one."""
-        import boto3
-
         found = [f"the snapshot {one['Name']}" for one in boto3.client("memorydb").describe_snapshots()["Snapshots"]]
         secrets = boto3.client("secretsmanager").list_secrets()["SecretList"]
         return found + [f"the secret {one['Name']}" for one in secrets]
 
     def deployed(self) -> list[tuple[Compute, str]]:
         """What runs services, and the ARN of each."""
-        import boto3
-
         stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
         arns = [told[SERVICE_ARN] for stack in stacks if SERVICE_ARN in (told := outputs(stack))]
         return [(one, arn) for one in self.computes for arn in arns if f":{one.client_name}:" in arn]
 
     def leftovers(self, deployed: Iterable[tuple[Compute, str]]) -> list[str]:
         """What should not be there any more."""
-        import boto3
-        from botocore.exceptions import ClientError
-
         found = [
             f"the stack {stack['StackName']} ({stack['StackStatus']})"
             for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
@@ -175,13 +169,13 @@ def _wrapped(program: str, directory: Path) -> Path:
     """The tool, which logs in and pushes to the stand-ins of AWS's host names, and builds in the world as it is."""
     lines = [
         f"export {name}={shlex.quote(os.environ[name])}" if name in os.environ else f"unset {name}"
-        for name in ("HTTPS_PROXY", "https_proxy", "SSL_CERT_FILE")
+        for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "SSL_CERT_FILE")
     ]
     script = directory / "bin" / Path(program).name
     script.parent.mkdir()
     script.touch(0o700)
-    body = (
-        f'#!/bin/sh\ncase "$1" in\nlogin|push) ;;\n*) {"; ".join(lines)} ;;\nesac\nexec {shlex.quote(program)} "$@"\n'
+    restore = "; ".join(lines)
+    script.write_text(
+        f'#!/bin/sh\ncase "$1" in login|push) ;; *) {restore} ;; esac\nexec {shlex.quote(program)} "$@"\n'
     )
-    script.write_text(body)
     return script

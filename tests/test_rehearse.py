@@ -17,9 +17,12 @@ import pytest
 
 from generator import proof
 from generator.cli import main
+from generator.context import Context
 from generator.layers import all_layers, default_layers
-from rehearsal.emulator import Call
+from generator.policies import documents
+from rehearsal.emulator import Call, Emulator, emulator
 from rehearsal.rehearse import FAULTS, table
+from rehearsal.stand_ins import NAME, StandIns
 from tests.command import Command, Run
 from tests.running import ROOT
 
@@ -179,6 +182,21 @@ def test_a_fault_of_a_step_that_is_not_done_is_refused(fault: str, capsys: pytes
 def test_a_tool_that_needs_an_engine_cannot_rehearse(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(default_layers, ["rehearse", "--container-tool", "docker"]) == 64
     assert "--container-tool docker cannot rehearse; podman and buildah can." in capsys.readouterr().err
+
+
+def test_a_tool_builds_in_the_world_as_it_is_and_pushes_to_the_rehearsals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "podman"
+    tool.write_text('#!/bin/sh\necho "$HTTPS_PROXY $NO_PROXY"\n')
+    tool.chmod(0o700)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
+    monkeypatch.setenv("NO_PROXY", "inside.example")
+    policies = documents(default_layers(), NAME)
+    with StandIns(tmp_path / "world", Context(ROOT), (), policies, str(tool)) as made:
+        assert made.tool
+        build, push = (subprocess.check_output([made.tool, verb], text=True).split() for verb in ("build", "push"))
+        assert (build, push) == (["http://proxy.example", "inside.example"], [made.internet.url, "127.0.0.1"])
 
 
 def test_without_redis_server_it_says_how_to_get_it(
