@@ -12,6 +12,18 @@ from cryptography.x509.oid import NameOID
 
 from rehearsal.cluster import HOST, Tls
 
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 def certificates(directory: Path, *names: str) -> Tls:
     """Writes an authority and a certificate for `names`, by default `localhost`, into `directory`."""
@@ -23,7 +35,7 @@ def certificates(directory: Path, *names: str) -> Tls:
     authority = (
         _builder(authority_name, authority_name, authority_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signing_certificates=True), critical=True)
+        .add_extension(SIGNS_CERTIFICATES, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -31,7 +43,7 @@ def certificates(directory: Path, *names: str) -> Tls:
         _builder(name, authority_name, key.public_key())
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(each) for each in names]), critical=False)
         # From Python 3.13 on, ssl.create_default_context() accepts none without it (VERIFY_X509_STRICT).
-        .add_extension(_issuer(authority_key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     files = Tls(directory / "node.pem", directory / "node.key", directory / "authority.pem")
@@ -53,22 +65,4 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=2))
-    )
-
-
-def _issuer(key: ec.EllipticCurvePublicKey) -> x509.AuthorityKeyIdentifier:
-    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key)
-
-
-def _usage(*, signing_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signing_certificates,
-        crl_sign=signing_certificates,
-        encipher_only=False,
-        decipher_only=False,
     )
