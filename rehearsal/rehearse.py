@@ -72,23 +72,25 @@ def rehearse(run: Callable[[list[str]], int], options: Options) -> int:
     if not shutil.which("redis-server"):
         raise ClusterError("redis-server is missing, which stands for MemoryDB: `make rehearse` installs it.")
     options.context.tag()
-    if not builder(options) and options.fault in ("build", "push"):
+    builds = builder(options)
+    if not builds and options.fault in ("build", "push"):
         raise UsageError(f"--fault {options.fault} needs {' or '.join(BUILDERS)}, which builds and pushes.")
     with ended_in_order(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
         if not options.process:
             stack.callback(clear_images)
-        rehearsal = Rehearsal(run, options, Path(directory))
+        rehearsal = Rehearsal(run, options, Path(directory), builds)
         rehearsal.play(stack)
         return rehearsal.told()
 
 
 @dataclass
 class Rehearsal:
-    """One run, in a directory that is gone afterwards."""
+    """One run, in a directory that is gone afterwards; `builder` is a container tool, or None to do without any."""
 
     run: Callable[[list[str]], int]
     options: Options
     directory: Path
+    builder: str | None = None
     parts: list[Part] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -110,7 +112,7 @@ class Rehearsal:
                     options.context,
                     options.computes,
                     options.policies,
-                    builder(options),
+                    self.builder,
                     containers=not options.process,
                 )
             )
@@ -244,7 +246,8 @@ def table(calls: Iterable[Call]) -> Iterator[str]:
 
 
 def builder(options: Options) -> str | None:
-    """A container tool that makes its own connections; none where none is wanted."""
+    """A container tool that makes its own connections; none where none is wanted, or none is named and there is none.
+    Raises UsageError for one that is named and does not work."""
     if options.process:
         return None
     for tool in [options.container_tool] if options.container_tool else BUILDERS:
@@ -252,4 +255,8 @@ def builder(options: Options) -> str | None:
             raise UsageError(f"--container-tool {tool} cannot rehearse; {' and '.join(BUILDERS)} can.")
         if shutil.which(tool) and subprocess.run([tool, "info"], capture_output=True, check=False).returncode == 0:
             return shutil.which(tool)
+    if options.container_tool:
+        raise UsageError(
+            f"--container-tool {options.container_tool} does not work: try `{options.container_tool} info`."
+        )
     return None

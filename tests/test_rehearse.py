@@ -184,6 +184,11 @@ def test_a_tool_that_needs_an_engine_cannot_rehearse(capsys: pytest.CaptureFixtu
     assert "--container-tool docker cannot rehearse; podman and buildah can." in capsys.readouterr().err
 
 
+def test_a_tool_that_is_named_and_not_there_is_not_done_without(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(default_layers, ["rehearse", "--container-tool", "/nonexistent/podman"]) == 64
+    assert "--container-tool /nonexistent/podman does not work: try" in capsys.readouterr().err
+
+
 def test_a_tool_builds_in_the_world_as_it_is_and_pushes_to_the_rehearsals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
