@@ -129,17 +129,18 @@ def test_a_cluster_that_is_gone_during_the_proof_is_found(rehearse: Rehearse, mo
     assert "Left behind: nothing." in run.out
 
 
+def started(tmp_path: Path, *options: str, stdout: int, stderr: int) -> subprocess.Popen[str]:
+    """The command in a process group of its own, with its temporary folders in `tmp_path`."""
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    words = [sys.executable, "build.py", "rehearse", "--process", *options]
+    return subprocess.Popen(
+        words, cwd=ROOT, env=environment, text=True, stdout=stdout, stderr=stderr, start_new_session=True
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ended_half_way_it_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "build.py", "rehearse", "--process"],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        start_new_session=True,
-    ) as process:
+    with started(tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         assert process.stderr
         for line in process.stderr:
             if "=== status" in line:
@@ -154,15 +155,7 @@ def test_ended_half_way_it_leaves_nothing(number: signal.Signals, tmp_path: Path
 
 
 def test_after_ctrl_c_in_a_terminal_what_was_left_standing_is_destroyed(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "build.py", "rehearse", "--process", "--stay"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        start_new_session=True,
-    ) as process:
+    with started(tmp_path, "--stay", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
         for line in process.stdout:
             if line.startswith("Waiting until Ctrl-C."):
