@@ -78,6 +78,16 @@ def test_a_private_service_is_said_to_be_not_proven_from_outside(command: Comman
     command.must("destroy", "--yes", "--name", "private", layers=private)
 
 
+def test_a_service_that_was_deleted_is_not_deployed_again(command: Command) -> None:
+    command.must("deploy", "--yes", "--name", "gone", "--image", IMAGE, "--no-verify")
+    arn = output("gone-ecs-express", contract.SERVICE_ARN)
+    command.must("destroy", "--yes", "--name", "gone")
+    ecs = boto3.client("ecs")
+    assert ecs.describe_express_gateway_service(serviceArn=arn)["service"]["status"]["statusCode"] == "INACTIVE"
+    with pytest.raises(ecs.exceptions.ServiceNotActiveException):
+        ecs.update_service(cluster="default", service=arn.rpartition("/")[2], forceNewDeployment=True)
+
+
 def test_a_tag_that_would_replace_the_service_is_refused(command: Command) -> None:
     name = ("--name", "tags", "--image", IMAGE)
     command.must("deploy", "--yes", *name, "--no-verify")
