@@ -143,8 +143,8 @@ class Rehearsal:
         file = self.directory / "environment"
         file.touch(0o600)
         file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.world.aws.items()))
-        print(f"\nWaiting until Ctrl-C. In another terminal, for the stacks {NAME}-...:\n\n. {file}\n", flush=True)
         with suppress(KeyboardInterrupt):
+            print(f"\nWaiting until Ctrl-C. In another terminal, for the stacks {NAME}-...:\n\n. {file}\n", flush=True)
             threading.Event().wait()
 
     def told(self) -> int:

@@ -217,8 +217,8 @@ def list_deployments(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def force_deployment(asked: dict[str, Any]) -> dict[str, Any]:
-    """API reference, UpdateService: forceNewDeployment starts a deployment with no changes; asynchronous; a service that
-    is no longer there is ServiceNotActiveException. That Express services take it is an assumption."""
+    """API reference, UpdateService: forceNewDeployment starts a deployment with no changes; asynchronous; a service
+    that is no longer there is ServiceNotActiveException. That Express services take it is an assumption."""
     service_arn = arn("ecs", f"service/{asked['cluster']}/{asked['service']}")
     service = existing(service_arn)
     if service["status"]["statusCode"] != "ACTIVE":
