@@ -10,17 +10,20 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from itertools import cycle, islice
 from types import FrameType
 
 ADDRESS = "127.0.0.1"
 # Below what the kernel hands out to outgoing connections, which would take a port between its choice and its use.
 PORTS = range(20000, 32000)
+# Each goes to one caller, who may take a while to listen on it.
+untried = cycle(random.sample(PORTS, len(PORTS)))
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports nobody listens on, all of them different."""
+    """Ports that nobody listens on, all of them different, also from those of the last calls."""
     found: list[int] = []
-    for port in random.sample(PORTS, len(PORTS)):
+    for port in islice(untried, len(PORTS)):
         with socket.socket() as probe, suppress(OSError):
             probe.bind((ADDRESS, port))
             found.append(port)

@@ -16,7 +16,7 @@ import pytest
 
 from rehearsal.cluster import Cluster, ClusterError, Node, User
 from rehearsal.machines import Machines
-from rehearsal.processes import ADDRESS, answers
+from rehearsal.processes import ADDRESS, answers, free_ports
 
 USER = User("service", "a-password-of-some-length", "on ~user:* -@all +hgetall")
 
@@ -37,6 +37,11 @@ def test_an_instance_that_is_not_healthy_yet_is_asked_again_after_a_pause() -> N
         assert not answers(server.server_port, "/health", lambda: True, 0.5)
         server.shutdown()
     assert 1 < len(asked) <= 10
+
+
+def test_a_port_is_not_given_to_two_who_have_yet_to_listen() -> None:
+    ports = [*free_ports(500), *free_ports(500)]
+    assert len(set(ports)) == 1000
 
 
 def test_a_cluster_of_which_a_node_cannot_be_started_leaves_no_other(
