@@ -21,13 +21,11 @@ def explained(stack_name: str) -> Iterator[None]:
         raise DeployError(
             stack=stack_name,
             what="There are no AWS credentials",
-            why=str(error).rstrip("."),
+            why=str(error),
             then="Run `aws configure`, `aws sso login`, or choose a profile with --profile.",
         ) from error
     except botocore.exceptions.BotoCoreError as error:
-        raise DeployError(
-            stack=stack_name, what="AWS cannot be reached", why=str(error).rstrip("."), then="Try again."
-        ) from error
+        raise DeployError(stack=stack_name, what="AWS cannot be reached", why=str(error), then="Try again.") from error
 
 
 def _client_error(stack_name: str, error: botocore.exceptions.ClientError) -> DeployError:
@@ -46,4 +44,4 @@ def _client_error(stack_name: str, error: botocore.exceptions.ClientError) -> De
         what, then = "A capability is missing", "This is a defect: the command passes CAPABILITY_IAM."
     else:
         what, then = f"{operation} failed", "Fix this and try again."
-    return DeployError(stack=stack_name, what=what, why=f"{code}: {message.rstrip('.')}", then=then)
+    return DeployError(stack=stack_name, what=what, why=f"{code}: {message}", then=then)

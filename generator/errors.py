@@ -75,6 +75,6 @@ class DeployError(GeneratorError):
     def __init__(self, *, stack: str, what: str, why: str, then: str) -> None:
         self.stack = stack
         self.what = what
-        self.why = why
+        self.why = why.rstrip(".")
         self.then = then
-        super().__init__(f"{stack}: {what}: {why}. {then}")
+        super().__init__(f"{stack}: {what}: {self.why}. {then}")

@@ -204,6 +204,4 @@ class Proof:
         return answer
 
     def _differs(self, why: str, then: str) -> NotProvenError:
-        return NotProvenError(
-            stack=self._stack_name, what="Not proven to run as deployed", why=why.rstrip("."), then=then
-        )
+        return NotProvenError(stack=self._stack_name, what="Not proven to run as deployed", why=why, then=then)

@@ -1,4 +1,5 @@
-"""Who acts in a rehearsal: two users and CloudFormation's role, each with one emitted policy and no other right.
+"""Who acts in a rehearsal: a user for each policy and CloudFormation's role, each with one emitted policy and no other
+right.
 
 The users' policies are managed ones, since a user's inline policies may have 2,048 characters together (IAM user guide,
 "IAM and AWS STS quotas").
@@ -24,11 +25,14 @@ TRUST = {
 
 @dataclass(frozen=True)
 class Identities:
-    """The users' keys as a client's environment holds them, and the role's ARN."""
+    """The users' keys as a client's environment holds them, by the verb that the policy is for, and the role's ARN."""
 
-    preview: Mapping[str, str]
-    deploy: Mapping[str, str]
+    users: Mapping[str, Mapping[str, str]]
     role_arn: str
+
+    def of(self, verb: str) -> Mapping[str, str]:
+        """The keys of whoever runs `verb`: deploy's policy is for status and destroy too."""
+        return self.users.get(verb, self.users["deploy"])
 
 
 def identities(name: str, policies: Mapping[str, str]) -> Identities:
@@ -36,9 +40,10 @@ def identities(name: str, policies: Mapping[str, str]) -> Identities:
     iam = boto3.Session().client("iam")
     role = f"{name}-cloudformation"
     made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))
-    iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=policies["execution-role.json"])
-    preview, deploy = (_user(iam, f"{name}-{verb}", policies[f"{verb}.json"]) for verb in ("preview", "deploy"))
-    return Identities(preview, deploy, made["Role"]["Arn"])
+    documents = {file.removesuffix(".json"): document for file, document in policies.items()}
+    iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=documents.pop("execution-role"))
+    users = {verb: _user(iam, f"{name}-{verb}", document) for verb, document in documents.items()}
+    return Identities(users, made["Role"]["Arn"])
 
 
 def _user(iam: Any, name: str, policy: str) -> dict[str, str]:

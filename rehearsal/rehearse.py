@@ -131,6 +131,8 @@ class Rehearsal:
         elif succeeded:
             self.verb("status", ["status", "--name", NAME])
             self.verb("nothing to change", [*deploy, *self._tool(), *source])
+            if "rotate" in self.world.identities.users:
+                self.verb("rotation", ["rotate", "--yes", "--name", NAME])
         if options.stay:
             self._wait()
         self.world.machines.find_redis()
@@ -196,11 +198,11 @@ class Rehearsal:
                 part.calls = self.world.emulator.calls()[before:]
 
     def verb(self, name: str, arguments: list[str]) -> bool:
-        """A verb, by whoever may do no more than this; all but a preview let CloudFormation act with its own role."""
-        previews = arguments[0] == "preview"
-        keys = self.world.identities.preview if previews else self.world.identities.deploy
-        role = [] if previews else ["--role-arn", self.world.identities.role_arn]
-        with self._timed(name) as part, environment({**self.world.aws, **keys}):
+        """A verb, by whoever may do no more than this; what deploys and destroys lets CloudFormation act with its own
+        role."""
+        verb = arguments[0]
+        role = ["--role-arn", self.world.identities.role_arn] if verb in ("deploy", "destroy") else []
+        with self._timed(name) as part, environment({**self.world.aws, **self.world.identities.of(verb)}):
             part.code = self.run([*arguments, *role])
             sys.stdout.flush()
         return part.code == 0
@@ -209,7 +211,10 @@ class Rehearsal:
         """Where nothing builds, an image of the same content is put into the repository by other means."""
         if self.world.tool:
             return True
-        with self._timed("image, without a tool"), environment({**self.world.aws, **self.world.identities.deploy}):
+        with (
+            self._timed("image, without a tool"),
+            environment({**self.world.aws, **self.world.identities.of("deploy")}),
+        ):
             print("No container tool builds the image: pushing its source.", file=sys.stderr)
             # Not boto3's own session, which has met other credentials.
             client = boto3.Session().client("cloudformation")

@@ -35,8 +35,8 @@ ALLOWED = {
         "generator.template",
     },
     "generator/policies.py": {
-        *("awacs", "generator.contract", "generator.execution", "generator.handlers", "generator.layers"),
-        "generator.parts.access",
+        *("awacs", "generator.arns", "generator.contract", "generator.execution", "generator.handlers"),
+        *("generator.layers", "generator.parts.access"),
     },
     "generator/arns.py": {"generator.handlers"},
     "generator/execution.py": {

@@ -7,7 +7,7 @@ import re
 import subprocess
 import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,35 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from generator import policies
+from generator import MemoryDB, Network, Settings, contract, memorydb, policies, user
 from generator.cli import main
+from generator.cli.verbs import Layers
 from generator.compute_apprunner import AppRunnerCompute
 from generator.context import Context
-from generator.layers import default_layers
+from generator.layers import Layer, default_layers
 from rehearsal.emulator import ACCOUNT, Call, Emulator, Fault
 from rehearsal.emulator import environment as interpreter
 from rehearsal.identities import identities
 from rehearsal.registry import Registry, RegistryError
 from rehearsal.rehearse import Options, Rehearsal
-from rehearsal.stand_ins import NAME, REGISTRY
+from rehearsal.stand_ins import NAME, REGISTRY, environment
 from tests.running import ROOT
 
 PAGE = (ROOT / "docs" / "permissions.md").read_text()
 DOCUMENTS = policies.documents(default_layers(), NAME)
-USERS = ("preview", "deploy")
+USERS = ("preview", "deploy", "rotate")
 ACTIONS = [(user, action) for user in USERS for action in policies.actions(DOCUMENTS[f"{user}.json"])]
 # Its exports are nobody's, so that a change set which imports them fails.
 FAILS = ["--name", NAME, "--layer", "apprunner", "--data-stack", f"{NAME}-apprunner", "--image", f"{REGISTRY}/nobody:1"]
+
+
+def changed() -> tuple[Layer, ...]:
+    """The layers with another access string."""
+    data, *others = default_layers()
+    (place,) = (part for part in data.parts if isinstance(part, Network))
+    users = (user(commands=(*contract.USER_COMMANDS, "hget")),)
+    parts = (memorydb(Settings(), place, users), *(part for part in data.parts if not isinstance(part, MemoryDB)))
+    return replace(data, parts=parts), *others
 
 
 @dataclass
@@ -41,20 +51,33 @@ class Thorough(Rehearsal):
     """A rehearsal, and what the verbs ask when something goes wrong."""
 
     by_verb: dict[str, list[Call]] = field(default_factory=dict)
+    layers: Layers = default_layers
 
     def verb(self, name: str, arguments: list[str]) -> bool:
         if name == "image, service, proof":
+            self._record("a user that is changed", ["deploy", "--yes", "--name", NAME, "--layer", "data"], changed)
+            self._record("a user that is changed back", ["deploy", "--yes", "--name", NAME, "--layer", "data"])
             self._record("a change set that fails", ["deploy", "--yes", *FAILS])
             with self.world.emulator.faults(Fault("Service", "start", spoils="secrets")):
                 self._record("a service that fails", arguments)
             arguments = [*arguments, "--recreate"]
+        if name == "rotation":
+            # As where nobody has proven the service yet, so nobody has limited its logs.
+            with environment(self.world.aws):
+                logs = boto3.Session().client("logs")
+                for group in logs.describe_log_groups()["logGroups"]:
+                    logs.delete_retention_policy(logGroupName=group["logGroupName"])
+            # A deployment that is no stack's has no logical ID.
+            with self.world.emulator.faults(Fault("", "start", spoils="secrets")):
+                self._record("a rotation that fails", arguments)
         succeeded = self._record(name, arguments)
         if name == "status":
             self._record("a change that would be none", ["preview", "--name", NAME])
             self._record("a change set that fails", ["preview", *FAILS])
         return succeeded
 
-    def _record(self, name: str, arguments: list[str]) -> bool:
+    def _record(self, name: str, arguments: list[str], layers: Layers = default_layers) -> bool:
+        self.layers = layers
         succeeded = super().verb(name, arguments)
         self.by_verb.setdefault(arguments[0], []).extend(self.parts[-1].calls)
         return succeeded
@@ -64,7 +87,7 @@ class Thorough(Rehearsal):
 def played() -> Thorough:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
         options = Options(Context(ROOT), (AppRunnerCompute(),), DOCUMENTS, process=True)
-        rehearsal = Thorough(lambda arguments: main(default_layers, arguments), options, Path(directory))
+        rehearsal = Thorough(lambda arguments: main(rehearsal.layers, arguments), options, Path(directory))
         rehearsal.play(stack)
     # What a container tool would do in its place is the deploying user's.
     (pushed,) = (part for part in rehearsal.parts if part.name == "image, without a tool")
@@ -115,6 +138,7 @@ def test_the_rehearsal_came_to_its_end(played: Thorough) -> None:
         "a change set that fails",
         "a service that fails",
         "a change set that fails",
+        "a rotation that fails",
     ], codes
     assert played.left == []
 
@@ -138,7 +162,7 @@ def test_without_any_one_action_a_call_is_denied(
     assert not all(decisions[user, action])
 
 
-def test_only_the_two_users_act(played: Thorough) -> None:
+def test_only_these_users_act(played: Thorough) -> None:
     assert {call.principal for part in played.parts for call in part.calls} == {
         f"arn:aws:iam::{ACCOUNT}:user/{NAME}-{user}" for user in USERS
     }
@@ -153,7 +177,7 @@ def test_the_page_tells_what_each_verb_asks_for(played: Thorough) -> None:
 
 
 def explained() -> set[tuple[str, str]]:
-    return set(re.findall(r"^\| (preview|deploy|execution-role) \| (\w+) \| \S", PAGE, re.MULTILINE))
+    return set(re.findall(r"^\| (preview|deploy|rotate|execution-role) \| (\w+) \| \S", PAGE, re.MULTILINE))
 
 
 def test_the_page_explains_every_statement_and_no_other() -> None:
@@ -170,9 +194,9 @@ def test_the_page_explains_every_statement_and_no_other() -> None:
 
 @pytest.fixture(scope="module")
 def sessions(aws: Emulator) -> dict[str, boto3.Session]:
-    """Of both users, and of root."""
+    """Of each user, and of root."""
     made = identities(NAME, DOCUMENTS)
-    keys = {"preview": made.preview, "deploy": made.deploy, "root": aws.environment}
+    keys = {**made.users, "root": aws.environment}
     return {
         user: boto3.Session(
             aws_access_key_id=given["AWS_ACCESS_KEY_ID"], aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"]

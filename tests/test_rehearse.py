@@ -20,13 +20,24 @@ from generator.cli import main
 from generator.context import Context
 from generator.layers import all_layers, default_layers
 from generator.policies import documents
-from rehearsal.emulator import Call, Emulator, emulator
+from rehearsal.emulator import Call
 from rehearsal.rehearse import FAULTS, table
 from rehearsal.stand_ins import NAME, StandIns
 from tests.command import Command, Run
 from tests.running import ROOT
 
-PARTS = ("stand-ins", "preview", "data layer", "image, service, proof", "status", "nothing to change", "destroy")
+PARTS = (
+    *(
+        "stand-ins",
+        "preview",
+        "data layer",
+        "image, service, proof",
+        "status",
+        "nothing to change",
+        "rotation",
+        "destroy",
+    ),
+)
 
 
 def processes(directory: Path) -> list[str]:
@@ -67,8 +78,8 @@ def test_all_of_it_from_preview_to_destroy(rehearse: Rehearse) -> None:
     assert run.code == 0, run.err
     assert all(f"\n{part:24} " in run.out for part in PARTS)
     assert run.out.splitlines()[-1] == "Left behind: nothing."
-    # Proven twice, the second time of a deployment that changed nothing.
-    assert run.err.count("  a user           written, read back, deleted") == 2
+    # Proven three times: the second deployment changed nothing, and the third had the new password.
+    assert run.err.count("  a user           written, read back, deleted") == 3
     assert run.err.count("is kept for 30 days now") == 2
     assert "has content-" in run.err
     assert "  GET /ready: 200, build content-" in run.out
@@ -85,8 +96,8 @@ def test_all_of_it_on_another_compute(rehearse: Rehearse) -> None:
     run = rehearse("--compute", "ecs-express")
     assert run.code == 0, run.err
     assert run.out.splitlines()[-1] == "Left behind: nothing."
-    assert run.err.count("  last operation   deployment SUCCESSFUL") == 2
-    assert run.err.count("  a user           written, read back, deleted") == 2
+    assert run.err.count("  last operation   deployment SUCCESSFUL") == 3
+    assert run.err.count("  a user           written, read back, deleted") == 3
     assert "  GET /ready: 200, build content-" in run.out
     assert "ecs: DescribeExpressGatewayService " in run.out
 

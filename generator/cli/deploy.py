@@ -190,7 +190,7 @@ class Deployment:
             stack = self.talk.stack(stack_name)
         then = advice(stack.status, stack_name) if stack else ""
         if stack and then:
-            why = stack.reason.rstrip(".") or "CloudFormation gives no reason"
+            why = stack.reason or "CloudFormation gives no reason"
             raise DeployError(stack=stack_name, what=f"The stack is {stack.status}", why=why, then=then)
         return True
 
@@ -217,7 +217,7 @@ class Deployment:
             raise DeployError(
                 stack=stack_name,
                 what=f"The deployment failed, the stack is {stack.status}",
-                why=why.rstrip("."),
+                why=why,
                 then=then,
             )
         for left in left_behind(events):

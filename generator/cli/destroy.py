@@ -163,7 +163,7 @@ def _delete(talk: Conversation, stack: Stack, role_arn: str) -> None:
             raise DeployError(
                 stack=stack.name,
                 what=f"The deletion failed, the stack is {left.status}",
-                why=f"{failure.logical_id}: {reason}".rstrip(".") if failure else reason,
+                why=f"{failure.logical_id}: {reason}" if failure else reason,
                 then="Fix this, then run the same command again.",
             )
         what = failure.logical_id if failure else stack.name

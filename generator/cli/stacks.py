@@ -44,7 +44,7 @@ def clients(arguments: argparse.Namespace, *services: str) -> list[Any]:
         raise DeployError(
             stack=arguments.name,
             what="AWS cannot be reached",
-            why=str(error).rstrip("."),
+            why=str(error),
             then="Fix this and try again.",
         ) from error
 

@@ -34,6 +34,7 @@ MEMORYDB = {
     "DescribeSnapshots": ("snapshot", "SnapshotName"),
     "DescribeSubnetGroups": ("subnetgroup", "SubnetGroupName"),
     "DescribeUsers": ("user", "UserName"),
+    "UpdateUser": ("user", "UserName"),
 }
 
 # Who asks, by access key, and what IAM was asked for it and allowed: action, resource, condition context.
