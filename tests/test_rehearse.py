@@ -17,6 +17,7 @@ import pytest
 
 from generator import proof
 from generator.cli import main
+from generator.cli.rehearse import FAULTS as OFFERED
 from generator.context import Context
 from generator.layers import all_layers, default_layers
 from generator.policies import documents
@@ -214,6 +215,10 @@ def test_without_redis_server_it_says_how_to_get_it(
     monkeypatch.setenv("PATH", "/nonexistent")
     assert main(default_layers, ["rehearse"]) == 1
     assert capsys.readouterr().err.startswith("redis-server is missing")
+
+
+def test_the_faults_that_help_names_are_those_there_are() -> None:
+    assert OFFERED == tuple(FAULTS)
 
 
 def test_calls_are_told_by_service() -> None:
