@@ -218,7 +218,7 @@ def test_without_redis_server_it_says_how_to_get_it(
 
 
 def test_the_faults_that_help_names_are_those_there_are() -> None:
-    assert OFFERED == tuple(FAULTS)
+    assert tuple(FAULTS) == OFFERED
 
 
 def test_calls_are_told_by_service() -> None:

@@ -79,6 +79,7 @@ def test_a_previous_value_is_left_to_cloudformation(tmp_path: Path) -> None:
         '{"Parameter": {}}',
         '"text"',
         '[{"ParameterKey": "Cpu"}]',
+        '[{"ParameterKey": 1, "ParameterValue": "1"}]',
         '[{"ParameterKey": "Cpu", "ParameterValue": null}]',
         '{"Parameters": {"Cpu": ["1024"]}}',
         '{"Parameters": {"Cpu": {"Fn::GetParam": []}}}',

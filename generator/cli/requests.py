@@ -99,7 +99,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     except ValueError as error:
         raise UsageError(f"{path} is not JSON: {error}.") from error
     match document:
-        case list() if all(isinstance(item, dict) and "ParameterKey" in item for item in document):
+        case list() if all(isinstance(item, dict) and isinstance(item.get("ParameterKey"), str) for item in document):
             # What UsePreviousValue asks for happens anyway.
             given = [item for item in document if item.get("UsePreviousValue") is not True]
             return {item["ParameterKey"]: _text(path, item, "ParameterValue") for item in given}, {}
