@@ -1,4 +1,4 @@
-"""What more than one room relies on: what the data layer exports, what a compute layer asks for, what the service
+"""What more than one module relies on: what the data layer exports, what a compute layer asks for, what the service
 reads. Changing a name here changes a deployed system's interface.
 """
 

@@ -1,4 +1,4 @@
-"""Which room may import which: arrows point down only (docs/decisions/0001)."""
+"""Which module may import which: arrows point down only (docs/decisions/0001)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ ALLOWED = {
     "generator/logs.py": {"botocore"},
     "generator/rotation.py": {"generator.aws_errors", "generator.contract", "generator.errors"},
     "generator/removal.py": {"botocore", "generator.aws_errors", "generator.compute", "generator.contract"},
-    # The top: it may import every room of the generator.
+    # The top: it may import every module of the generator.
     "generator/cli": {
         "generator",
         "boto3",
@@ -102,7 +102,7 @@ ALLOWED = {
     },
     "rehearsal/cluster.py": {"generator.errors", "redis", "rehearsal.processes"},
     "rehearsal/serve.py": {"generator.contract", "generator.errors", "rehearsal.cluster", "rehearsal.processes"},
-    # Never the generator: the image holds this room alone.
+    # Never the generator: the image holds this package alone.
     "service/__init__.py": set(),
     "service/settings.py": set(),
     "service/users.py": {"msgspec"},
@@ -149,11 +149,11 @@ LAZY = {
     **{str(path.relative_to(ROOT)): SLOW for path in sorted((ROOT / "generator/cli").glob("*.py"))},
 }
 
-ROOMS = ("generator", "rehearsal", "service")
-FILES = sorted(str(path.relative_to(ROOT)) for name in ROOMS for path in (ROOT / name).rglob("*.py"))
+PACKAGES = ("generator", "rehearsal", "service")
+FILES = sorted(str(path.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 
 
-def room(file: str) -> str:
+def group(file: str) -> str:
     return file if file in ALLOWED else "/".join(file.split("/")[:2])
 
 
@@ -172,8 +172,8 @@ def imported(file: str, *, top_level: bool = False) -> set[str]:
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_module_imports_only_what_its_room_may(file: str) -> None:
-    allowed = ALLOWED[room(file)]
+def test_a_module_imports_only_what_it_may(file: str) -> None:
+    allowed = ALLOWED[group(file)]
     assert not [
         module
         for module in imported(file)
