@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import random
+import os
 import signal
 import socket
 import subprocess
@@ -16,8 +16,10 @@ from types import FrameType
 ADDRESS = "127.0.0.1"
 # Below what the kernel hands out to outgoing connections, which would take a port between its choice and its use.
 PORTS = range(20000, 32000)
-# Each goes to one caller, who may take a while to listen on it.
-untried = cycle(random.sample(PORTS, len(PORTS)))
+# Each goes to one caller, who may take a while to listen on it. Processes that are started one after the other, as the
+# workers of a test run are, begin far from each other: multiples of the golden ratio spread evenly.
+FIRST = int(os.getpid() * 0.6180339887 % 1 * len(PORTS))
+untried = cycle([*PORTS[FIRST:], *PORTS[:FIRST]])
 
 
 def free_ports(number: int) -> list[int]:
