@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import time
 from collections.abc import Iterator
 
@@ -14,6 +13,7 @@ from acceptance.engine import Engine
 from generator.contract import HEALTH_PATH
 from rehearsal.certificates import certificates
 from rehearsal.cluster import Cluster
+from rehearsal.processes import ADDRESS, free_ports
 from service import settings
 from tests.running import environment, user
 
@@ -76,10 +76,8 @@ class Container:
     def __init__(self, engine: Engine, image: str, environment: dict[str, str], *options: str) -> None:
         """The service listens on the loopback interface of this machine, whose network the container shares."""
         self.engine = engine
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        here = {settings.HOST: "127.0.0.1", settings.PORT: str(self.port)}
+        (self.port,) = free_ports(1)
+        here = {settings.HOST: ADDRESS, settings.PORT: str(self.port)}
         self.id = engine.start(image, {**environment, **here}, *options)
 
     def __enter__(self) -> Container:

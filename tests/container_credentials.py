@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from rehearsal.processes import ADDRESS
 from tests.memorydb_iam import Keys
-from tests.running import ADDRESS
 
 
 class Endpoint(ThreadingHTTPServer):

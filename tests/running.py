@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,10 +16,10 @@ from typing import Any
 from urllib.parse import quote
 
 from rehearsal.cluster import Cluster, User
+from rehearsal.processes import ADDRESS, free_ports
 from service import settings
 
 ROOT = Path(__file__).parents[1]
-ADDRESS = "127.0.0.1"
 DEADLINE = settings.Settings.deadline
 LATE = 0.5
 
@@ -57,9 +56,7 @@ class Service(Client):
     """`python -m service`, a context manager; calling it makes a request."""
 
     def __init__(self, environment: dict[str, str], directory: Path) -> None:
-        with socket.socket() as probe:
-            probe.bind((ADDRESS, 0))
-            port: int = probe.getsockname()[1]
+        (port,) = free_ports(1)
         super().__init__(port)
         self._log = directory / f"service-{port}.log"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORYDB_", "AWS_"))}

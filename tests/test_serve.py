@@ -14,14 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ADDRESS, ROOT, Client, body
+from rehearsal.processes import ADDRESS, free_ports
+from tests.running import ROOT, Client, body
 
 
 @contextmanager
 def served(*arguments: str) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     with subprocess.Popen(
         [sys.executable, "build.py", "serve", "--port", str(port), *arguments],
         cwd=ROOT,

@@ -20,9 +20,9 @@ from redis.crc import key_slot
 
 from rehearsal.certificates import certificates
 from rehearsal.cluster import HOST, SLOTS, Cluster, Node
+from rehearsal.processes import ADDRESS
 from tests.load import Load, Send, live, write
 from tests.running import (
-    ADDRESS,
     DEADLINE,
     LATE,
     Answer,
