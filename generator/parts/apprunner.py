@@ -18,7 +18,17 @@ from generator.parts.authentication import Authentication, authentication
 from generator.parts.data import Data
 from generator.parts.observability import Notifications, notifications
 from generator.parts.private_ingress import PrivateIngress, private_ingress
-from generator.parts.service import SIZE_GROUP, Size, WebAcl, dashboard_url, https_url, image_uri, size, web_acl
+from generator.parts.service import (
+    SIZE_GROUP,
+    Size,
+    WebAcl,
+    counts,
+    dashboard_url,
+    https_url,
+    image_uri,
+    size,
+    web_acl,
+)
 from generator.settings import Settings
 from generator.template import Input, whole_number, why
 
@@ -241,6 +251,9 @@ def _connection(data: Data, settings: Settings, prefix: str) -> Connection:
 
 
 def _inputs(prefix: str) -> ServiceInputs:
+    min_size, max_size = counts(
+        prefix, "instances", MAX_INSTANCES, "The number of instances that are always ready; you pay for their memory."
+    )
     return ServiceInputs(
         image_uri=image_uri(prefix),
         size=size(
@@ -251,24 +264,8 @@ def _inputs(prefix: str) -> ServiceInputs:
             + ".",
             SIZES,
         ),
-        min_size=whole_number(
-            f"{prefix}MinSize",
-            default=1,
-            least=1,
-            most=MAX_INSTANCES,
-            description="The number of instances that are always ready; you pay for their memory. At most MaxSize.",
-            group=SIZE_GROUP,
-            label="Minimum instances",
-        ),
-        max_size=whole_number(
-            f"{prefix}MaxSize",
-            default=5,
-            least=1,
-            most=MAX_INSTANCES,
-            description="The maximum number of instances.",
-            group=SIZE_GROUP,
-            label="Maximum instances",
-        ),
+        min_size=min_size,
+        max_size=max_size,
         concurrency=whole_number(
             f"{prefix}MaxConcurrency",
             default=100,

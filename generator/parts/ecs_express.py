@@ -19,7 +19,17 @@ from generator.parts.data import TaskData
 from generator.parts.ecs_access import execution_role, infrastructure_role, task_role
 from generator.parts.ecs_observability import EcsAlarms, ecs_alarms, ecs_dashboard, ecs_metrics, load_balancer_arn
 from generator.parts.observability import LogGroup, Notifications, log_group, notifications
-from generator.parts.service import SIZE_GROUP, Size, WebAcl, dashboard_url, https_url, image_uri, size, web_acl
+from generator.parts.service import (
+    SIZE_GROUP,
+    Size,
+    WebAcl,
+    counts,
+    dashboard_url,
+    https_url,
+    image_uri,
+    size,
+    web_acl,
+)
 from generator.template import Input, whole_number, why
 
 
@@ -239,6 +249,7 @@ def _connection(data: TaskData, prefix: str) -> TaskConnection:
 
 
 def _inputs(prefix: str) -> TaskInputs:
+    min_size, max_size = counts(prefix, "tasks", MAX_TASKS, "The number of tasks that always run; you pay for them.")
     return TaskInputs(
         image_uri=image_uri(prefix),
         size=size(
@@ -249,24 +260,8 @@ def _inputs(prefix: str) -> TaskInputs:
             + ".",
             SIZES,
         ),
-        min_size=whole_number(
-            f"{prefix}MinSize",
-            default=1,
-            least=1,
-            most=MAX_TASKS,
-            description="The number of tasks that always run; you pay for them. At most MaxSize.",
-            group=SIZE_GROUP,
-            label="Minimum tasks",
-        ),
-        max_size=whole_number(
-            f"{prefix}MaxSize",
-            default=5,
-            least=1,
-            most=MAX_TASKS,
-            description="The maximum number of tasks.",
-            group=SIZE_GROUP,
-            label="Maximum tasks",
-        ),
+        min_size=min_size,
+        max_size=max_size,
         cpu_target=whole_number(
             f"{prefix}CpuTarget",
             default=60,

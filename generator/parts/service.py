@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from troposphere import AWSHelperFn, Equals, Output, Parameter, Sub, cloudwatch, wafv2
 
 from generator import contract
-from generator.template import Condition, Input, Rule, contains, why
+from generator.template import Condition, Input, Rule, contains, whole_number, why
 
 SIZE_GROUP = "Size"
 
@@ -77,6 +77,30 @@ def size(prefix: str, cpu: str, memory: str, sizes: Mapping[str, tuple[str, ...]
         for units, megabytes in sizes.items()
     )
     return Size(cpu_input, memory_input, tuple(fits))
+
+
+def counts(prefix: str, what: str, most: int, least_description: str) -> tuple[Input, Input]:
+    """The parameters MinSize and MaxSize: how many `what`, such as instances, there are, at most `most`."""
+    return (
+        whole_number(
+            f"{prefix}MinSize",
+            default=1,
+            least=1,
+            most=most,
+            description=f"{least_description} At most MaxSize.",
+            group=SIZE_GROUP,
+            label=f"Minimum {what}",
+        ),
+        whole_number(
+            f"{prefix}MaxSize",
+            default=5,
+            least=1,
+            most=most,
+            description=f"The maximum number of {what}.",
+            group=SIZE_GROUP,
+            label=f"Maximum {what}",
+        ),
+    )
 
 
 def web_acl(
