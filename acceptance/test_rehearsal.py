@@ -84,7 +84,7 @@ def test_an_image_is_built_pushed_pulled_by_digest_and_proven_to_run(
     assert run.code == 0, run.err
     assert "Building content-" in run.err
     assert "Pushed in " in run.err
-    assert run.err.count("  a user           written, read back, deleted") == 2
+    assert run.err.count("  a user           written, read back, deleted") == 3
     assert "already: nothing to build." in run.err
     assert "GetAuthorizationToken 1" in run.out
     assert run.out.splitlines()[-1] == "Left behind: nothing."
