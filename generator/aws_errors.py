@@ -25,7 +25,8 @@ def explained(stack_name: str) -> Iterator[None]:
             then="Run `aws configure`, `aws sso login`, or choose a profile with --profile.",
         ) from error
     except botocore.exceptions.BotoCoreError as error:
-        raise DeployError(stack=stack_name, what="AWS cannot be reached", why=str(error), then="Try again.") from error
+        then = "Check the connection, the Region, and AWS_ENDPOINT_URL if it is set, as by a rehearsal; then try again."
+        raise DeployError(stack=stack_name, what="AWS cannot be reached", why=str(error), then=then) from error
 
 
 def _client_error(stack_name: str, error: botocore.exceptions.ClientError) -> DeployError:

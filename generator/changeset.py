@@ -191,6 +191,9 @@ def _refused(change: Change) -> Iterator[Refusal]:
     unnamed = "the template no longer has it" if change.action == "Remove" else "CloudFormation does not say why"
     cause = ", ".join(dict.fromkeys(changed.path for changed in causes)) or unnamed
     if change.resource_type in PROTECTED and (change.replaces or change.action == "Remove"):
+        images = change.resource_type == "AWS::ECR::Repository"
+        restored = "" if images else ", restored from a snapshot of this one (SnapshotName)"
+        pushed = ", which pushes their images there" if images else ""
         verb = (
             "deletes"
             if change.action == "Remove"
@@ -202,8 +205,8 @@ def _refused(change: Change) -> Iterator[Refusal]:
             change.logical_id,
             f"{verb} {PROTECTED[change.resource_type]}",
             cause,
-            "Deploy a second data stack with the new value, restored from a snapshot of this one (SnapshotName); move "
-            "DataStackName of the compute stacks to it; destroy the old one.",
+            f"Deploy a second data stack with the new value{restored}; move DataStackName of the compute stacks to it"
+            f"{pushed}; destroy the old one.",
         )
     elif any((changed.path, changed.before, changed.after) == ENGINE_BACK for changed in change.properties):
         yield Refusal(

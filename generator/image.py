@@ -29,8 +29,13 @@ BUILD_ID = "BUILD_ID"
 PROBE_SECONDS = 30
 # How much of what a tool said last is kept to say why it failed.
 KEPT_LINES = 40
-# What a kernel says of a program for another processor, and what ECR says of a tag that is there already.
+# What a kernel says of a program for another processor, what the tools say where a base image cannot be had, and what
+# ECR says of a tag that is there already.
 FOREIGN = re.compile(r"exec format error", re.IGNORECASE)
+NO_BASE = re.compile(
+    r"initializing source docker://|failed to resolve source metadata|pull access denied|pinging container registry",
+    re.IGNORECASE,
+)
 TAKEN = re.compile(r"immutable|already exists", re.IGNORECASE)
 
 Say = Callable[[str], None]
@@ -162,6 +167,9 @@ def _built(with_tool: Tool, context: Context, image: str, tag: str, say: Say) ->
             "Docker Desktop, Finch and `podman machine` can; on Linux install qemu-user-static (Debian, Fedora), then "
             "repeat. Or build elsewhere and pass --image URI."
         )
+    elif any(NO_BASE.search(line) for line in said):
+        why = f"its base image cannot be pulled: {_last_words(said)}"
+        then = "Connect to its registry, or name a base image that is at hand with --build-arg BASE=IMAGE, and repeat."
     else:
         why = _last_words(said) or f"{with_tool.kind} ended with {code}"
         then = "Its output is above. Fix the Dockerfile or what it needs, and repeat; nothing was pushed."

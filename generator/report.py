@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from generator.changeset import Change, Effect, PropertyChange, Refusal
 
@@ -15,6 +16,10 @@ COMMENT_LIMIT = 65_536
 """Characters that GitHub takes as a comment."""
 
 LONGEST_VALUE = 160
+# Of what two long values have in common, so many characters are shown before the difference.
+SAME_SHOWN = 20
+# What CloudFormation says of a value that it does not know yet (DescribeChangeSet, ResourceTargetDefinition).
+NOT_YET = "{{changeSet:KNOWN_AFTER_APPLY}}"
 
 SYMBOLS = {
     Effect.LOSES_DATA: "!",
@@ -89,7 +94,8 @@ def text(plans: Sequence[Plan]) -> Iterator[Line]:
     used = sorted({change.effect for plan in plans for change in plan.changes})
     if used:
         yield Line(", ".join(f"{SYMBOLS[effect]} {NAMES[effect]}" for effect in used))
-    yield Line(summary(plans))
+    if used or len(plans) > 1:
+        yield Line(summary(plans))
 
 
 def summary(plans: Sequence[Plan]) -> str:
@@ -217,22 +223,38 @@ def _title(plan: Plan) -> str:
 
 
 def _property(changed: PropertyChange) -> str:
-    told = f"{changed.path}  {_short(changed.before)} → {_short(changed.after)}"
+    before, after = _values(changed)
+    told = f"{changed.path}  {before} → {after}"
     if changed.recreates:
         told += "  recreates it" if changed.recreation == "Always" else "  may recreate it"
     return f"{told}  ({changed.cause})" if changed.cause else told
 
 
-def _short(value: str | None) -> str:
+def _values(changed: PropertyChange) -> tuple[str, str]:
+    """Before and after, short: of two long values what differs, of one its beginning."""
+    before, after = (None if value is None else " ".join(value.split()) for value in (changed.before, changed.after))
+    same = 0
+    if before and after and max(len(before), len(after)) > LONGEST_VALUE:
+        pairs = enumerate(zip_longest(before, after))
+        same = max(0, next((place for place, (one, other) in pairs if one != other), len(before)) - SAME_SHOWN)
+    return _short(before, same), _short(after, same)
+
+
+def _short(value: str | None, start: int = 0) -> str:
+    """What is shown of a value, from `start` on."""
     if value is None:
         return "(none)"
-    line = " ".join(value.split())
-    return line if len(line) <= LONGEST_VALUE else f"{line[:LONGEST_VALUE]}… ({len(line)} characters)"
+    value = value.replace(NOT_YET, "(known after deployment)")
+    if not start and len(value) <= LONGEST_VALUE:
+        return value
+    shown = value[start : start + LONGEST_VALUE]
+    rest = "…" if start + LONGEST_VALUE < len(value) else ""
+    return f"{'…' if start else ''}{shown}{rest} ({len(value)} characters)"
 
 
 def _details(change: Change) -> str:
     rows = "".join(
-        f"| {_code(changed.path)} | {_code(_short(changed.before))} | {_code(_short(changed.after))} "
+        f"| {_code(changed.path)} | {' | '.join(map(_code, _values(changed)))} "
         f"| {'recreates it' if changed.recreation == 'Always' else 'may recreate it' if changed.recreates else ''} "
         f"| {html.escape(changed.cause)} |\n"
         for changed in change.properties

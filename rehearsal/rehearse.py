@@ -144,9 +144,17 @@ class Rehearsal:
         """Until Ctrl-C; another terminal may meanwhile be the account's owner."""
         file = self.directory / "environment"
         file.touch(0o600)
-        file.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in self.world.aws.items()))
+        # What would win over these, and where curl looks for its authorities.
+        lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN"]
+        variables = {**self.world.aws, "CURL_CA_BUNDLE": self.world.aws["SSL_CERT_FILE"]}
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        file.write_text("".join(f"{line}\n" for line in lines))
+        failed = [f"It failed in: {part.name}. " for part in self.parts if part.code]
         with suppress(KeyboardInterrupt):
-            print(f"\nWaiting until Ctrl-C. In another terminal, for the stacks {NAME}-...:\n\n. {file}\n", flush=True)
+            print(
+                f"\n{''.join(failed)}Waiting until Ctrl-C. Type this in another terminal, and add --name {NAME} there:"
+            )
+            print(f"\n. {file}\n", flush=True)
             threading.Event().wait()
 
     def told(self) -> int:
@@ -158,13 +166,15 @@ class Rehearsal:
         print("\nCalls to AWS:")
         for line in table(call for part in self.parts for call in part.calls):
             print(f"  {line}")
-        print(f"\nKept on purpose: {'; '.join(self.kept) or 'nothing'}.")
+        print(f"\nKept by destroy, as on AWS: {'; '.join(self.kept) or 'nothing'}.")
         print(f"Left behind: {'; '.join(self.left) or 'nothing'}.")
         failed = [part.name for part in self.parts if part.code]
         if self.options.fault:
             what = FAULTS[self.options.fault]
             print(f"The fault was: {what}. " + (f"It was found in: {failed[0]}." if failed else "Nobody noticed it."))
             return 1
+        if failed and self.builder:
+            print("If the image cannot be built here: --process rehearses without container tools.")
         return 1 if failed or self.left else 0
 
     @contextmanager

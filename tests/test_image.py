@@ -231,6 +231,21 @@ def test_a_push_that_is_refused_is_told_and_the_tool_logs_out(tools: Tools, ecr:
     assert tools.calls[-1][1] == ["logout", REGISTRY]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Error: creating build container: initializing source docker://python:3.13: pinging container registry: no",
+        "ERROR: failed to solve: python:3.13: failed to resolve source metadata for docker.io/library/python: no host",
+    ],
+)
+def test_a_base_image_that_cannot_be_pulled_is_told_apart(line: str, tools: Tools, ecr: Ecr, context: Context) -> None:
+    tools.add("podman")
+    tools.answer(build=[line, 125])
+    ecr.absent()
+    with pytest.raises(DeployError, match=r"its base image cannot be pulled: .* --build-arg BASE=IMAGE, and repeat\."):
+        published(ecr, context)
+
+
 def test_a_tag_that_somebody_else_pushed_meanwhile_is_taken(tools: Tools, ecr: Ecr, context: Context) -> None:
     tools.add("docker")
     tools.answer(push=["tag invalid: The image tag 'content-1' already exists and cannot be overwritten", 1])

@@ -112,7 +112,7 @@ def test_json_has_a_version_and_all_that_is_known() -> None:
 
 def test_nothing_to_change_is_a_sentence() -> None:
     nothing = Plan("data", "users-data", ())
-    assert lines(nothing) == "users-data: nothing to change.\n\nNothing to change."
+    assert lines(nothing) == "users-data: nothing to change.\n"
     assert markdown([nothing]) == "### Nothing to change.\n\nusers-data: nothing to change.\n"
     assert summary([nothing]) == "Nothing to change."
 
@@ -160,6 +160,19 @@ def test_a_long_value_is_cut_and_its_length_said() -> None:
     shown = lines(Plan("data", "s", (Change("Modify", "A", "T", properties=(long,)),)))
     assert f"{'x' * 160}… (1000 characters)" in shown
     assert "x" * 161 not in shown
+
+
+def test_of_two_long_values_what_differs_is_shown() -> None:
+    long = PropertyChange("Policies", "a" * 500 + "old" + "b" * 500, "a" * 500 + "new", "Never", "")
+    shown = lines(Plan("data", "s", (Change("Modify", "A", "T", properties=(long,)),)))
+    assert f"Policies  …{'a' * 20}old{'b' * 137}… (1003 characters) → …{'a' * 20}new (503 characters)" in shown
+
+
+def test_a_value_that_is_not_known_yet_says_so() -> None:
+    unknown = PropertyChange("Dimensions.0.Value", "db-1", "{{changeSet:KNOWN_AFTER_APPLY}}", "Never", "")
+    plan = Plan("data", "s", (Change("Modify", "A", "T", properties=(unknown,)),))
+    assert "Dimensions.0.Value  db-1 → (known after deployment)" in lines(plan)
+    assert "(known after deployment)" in markdown([plan])
 
 
 def test_a_value_cannot_break_out_of_the_comment() -> None:

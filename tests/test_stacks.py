@@ -233,7 +233,7 @@ def test_images_are_deleted_only_when_asked(command: Command) -> None:
     ecr.put_image(repositoryName=repository["repositoryName"], imageManifest=manifest, imageTag="1")
     full = command("destroy", "--yes", "--name", "fourth")
     assert full.code == 1
-    assert "holds 1 images" in full.err
+    assert "holds 1 image:" in full.err
     assert "--purge-images" in full.err
     command.must("destroy", "--yes", "--name", "fourth", "--purge-images")
     assert stacks() == {}

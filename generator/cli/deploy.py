@@ -12,7 +12,7 @@ from generator.cli.plans import plan, show
 from generator.cli.requests import requests
 from generator.cli.service import Service, service
 from generator.cli.source import check_source
-from generator.cli.stacks import clients, conversation, stack_name
+from generator.cli.stacks import clients, conversation, place, stack_name
 from generator.cli.terminal import add_yes_option, agrees, check_can_ask, say
 from generator.cli.verbs import (
     DATA_WOULD_BE_LOST,
@@ -47,7 +47,8 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         description="For each layer: creates a change set, shows it, asks, executes exactly that one, and follows the "
         "stack's events to the end. Before the compute layer, builds and pushes the image, unless the repository has "
         "it or --image names another; afterwards proves that what runs is what was deployed. "
-        "Exit codes: 0 done, or nothing to change; 1 failed, declined or not proven; 3 data would be lost.",
+        "Exit codes: 0 done, or nothing to change; 1 failed, declined or not proven; 3 data would be lost; 64 wrong "
+        "usage.",
         example=f"{prog} deploy --name users",
     )
     add_stack_options(parser)
@@ -153,14 +154,15 @@ class Deployment:
 
     def _agreed(self, prepared: Prepared) -> int | None:
         """Shows the plan; the exit code where it ends here, None where it goes on."""
+        made = prepared.change_set
         told = plan(self.talk, self.layer, prepared, self.arguments.allow_replacement)
         show([told], "text")
-        if prepared.change_set.empty:
+        if made.empty:
             return DONE
         if told.refusals:
             return DATA_WOULD_BE_LOST
-        self._refuse_during_rotation(prepared.change_set)
-        if self.arguments.yes or agrees(f"Deploy this to {prepared.change_set.stack_name}?"):
+        self._refuse_during_rotation(made)
+        if self.arguments.yes or agrees(f"Deploy this to {made.stack_name} ({place(made.stack_id)})?"):
             return None
         say("Nothing was changed.")
         return FAILED

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from generator.cli.stacks import clients, conversation, stack_name
+from generator.cli.stacks import clients, conversation, place, stack_name
 from generator.cli.terminal import add_yes_option, check_can_ask, say, types
 from generator.cli.verbs import (
     DONE,
@@ -84,7 +84,7 @@ def destroy(
             if found and not arguments.purge_images:
                 raise DeployError(
                     stack=one.stack_name,
-                    what=f"The repository {repository.physical_id} holds {len(found)} images",
+                    what=f"The repository {repository.physical_id} holds {_images(len(found))}",
                     why="CloudFormation does not delete it then",
                     then="Pass --purge-images to delete them too.",
                 )
@@ -97,7 +97,8 @@ def destroy(
                 then="Copy it under another name and delete it: aws memorydb copy-snapshot, then delete-snapshot.",
             )
     _tell(held, {name: len(found) for name, found in full.items()}, computes)
-    if not arguments.yes and not types(arguments.name, f"Type {arguments.name} to delete all this:"):
+    question = f"Type {arguments.name} to delete all this ({place(stacks[0].arn)}):"
+    if not arguments.yes and not types(arguments.name, question):
         say("Nothing was deleted.")
         return FAILED
     for repository_name, found in full.items():
@@ -139,10 +140,14 @@ def _tell(held: list[Inventory], full: dict[str, int], computes: Mapping[str, Co
         print(f"{one.stack_name} will be deleted, with:")
         for resource in one.resources:
             if not resource.stays:
-                count = f", with {full[resource.physical_id]} images" if full.get(resource.physical_id) else ""
+                count = f", with {_images(full[resource.physical_id])}" if full.get(resource.physical_id) else ""
                 print(f"  - {resource.logical_id}  {resource.resource_type}  {resource.physical_id}{count}")
         for sentence in one.stays(computes.get(one.stack_name)):
             print(f"  kept: {sentence}")
+
+
+def _images(number: int) -> str:
+    return "1 image" if number == 1 else f"{number} images"
 
 
 def _delete(talk: Conversation, stack: Stack, role_arn: str) -> None:

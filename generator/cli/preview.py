@@ -31,7 +31,8 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         run,
         help="show what a deployment would change",
         description="Creates a change set for each layer's stack, shows what it would do with values before and after, "
-        "and deletes it. Exit codes: 0 shown; 2 there are changes, with --detailed-exitcode; 3 data would be lost.",
+        "and deletes it. Exit codes: 0 shown; 1 failed; 2 there are changes, with --detailed-exitcode; 3 data would be "
+        "lost; 64 wrong usage.",
         example=f"{prog} preview --name users --format markdown > comment.md",
     )
     add_stack_options(parser)

@@ -64,3 +64,9 @@ def stack_name(layer: str, arguments: argparse.Namespace) -> str:
 def data_stack(arguments: argparse.Namespace) -> str:
     """The name of the data layer's stack."""
     return str(arguments.data_stack or f"{arguments.name}-{contract.DATA_LAYER}")
+
+
+def place(arn: str) -> str:
+    """The account and Region of an ARN, for whoever is asked."""
+    region, account = arn.split(":")[3:5]
+    return f"account {account}, {region}"

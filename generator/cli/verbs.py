@@ -42,7 +42,7 @@ def deployment_name(text: str) -> str:
 
 def add_layer_option(parser: Any) -> None:
     """The option that narrows a verb."""
-    parser.add_argument("--layer", metavar="LAYER", help="only this layer")
+    parser.add_argument("--layer", metavar="LAYER", help="only this layer, such as data")
 
 
 def add_compute_option(parser: Any) -> None:
@@ -69,7 +69,9 @@ def add_stack_options(parser: Any) -> None:
     parser.add_argument(
         "--image", metavar="URI", help="the image to run: the parameter ImageUri (default: build --context)"
     )
-    parser.add_argument("--context", metavar="DIR", type=Path, help="the folder of the Dockerfile (default: this one)")
+    parser.add_argument(
+        "--context", metavar="DIR", type=Path, help="the folder of the Dockerfile (default: the current one)"
+    )
     parser.add_argument(
         "--build-arg", metavar="KEY=VALUE", action="append", default=[], help="a build argument; repeatable"
     )
@@ -80,7 +82,11 @@ def add_stack_options(parser: Any) -> None:
         "--parameters", metavar="FILE", type=Path, help="a parameter file of the AWS CLI or CodePipeline"
     )
     parser.add_argument(
-        "--parameter", metavar="KEY=VALUE", action="append", default=[], help="one parameter; repeatable"
+        "--parameter",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="one parameter; repeatable; others keep what is deployed",
     )
     parser.add_argument(
         "--tag", "--tags", metavar="KEY=VALUE", action="append", default=[], help="a tag of the stacks; repeatable"
