@@ -13,7 +13,7 @@ except ModuleNotFoundError as missing:
 
 
 def layers() -> tuple[Layer, ...]:
-    """What is built. Of these, the verbs that deploy take the two of App Runner, in this order."""
+    """What `build` writes. The other commands take one pair of these: App Runner's, unless --compute names another."""
     return all_layers(Settings())
 
 
