@@ -9,6 +9,9 @@ from typing import Any
 from generator import contract
 from generator.compute import Running
 
+# Of an operation, and of a service that has one.
+UNDER_WAY = ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "OPERATION_IN_PROGRESS")
+
 
 @dataclass(frozen=True)
 class AppRunnerCompute:
@@ -28,9 +31,9 @@ class AppRunnerCompute:
 
     def running(self, client: Any, service_arn: str) -> Running:
         """What DescribeService and ListOperations tell."""
-        service = client.describe_service(ServiceArn=service_arn)["Service"]
-        # The newest comes first.
+        # The newest comes first. Asked before the service, so that the status is not older than the operation's end.
         operations = client.list_operations(ServiceArn=service_arn, MaxResults=1)["OperationSummaryList"]
+        service = client.describe_service(ServiceArn=service_arn)["Service"]
         last = operations[0] if operations else {}
         kind, state = last.get("Type", ""), last.get("Status", "")
         status = service["Status"]
@@ -40,7 +43,7 @@ class AppRunnerCompute:
             status=status,
             ready=status == "RUNNING",
             operation=f"{kind} {state}".strip() or "none",
-            ended=None if state in ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS") else state in ("SUCCEEDED", ""),
+            ended=None if state in UNDER_WAY or status in UNDER_WAY else state in ("SUCCEEDED", ""),
             image=repository.get("ImageIdentifier", ""),
             url=f"https://{service['ServiceUrl']}" if service.get("ServiceUrl") else "",
             public=ingress.get("IsPubliclyAccessible", True),

@@ -43,9 +43,10 @@ def client() -> Any:
 def observed(described: dict[str, Any], *operations: dict[str, Any]) -> Running:
     apprunner = client()
     with Stubber(apprunner) as stubber:
-        stubber.add_response("describe_service", described, {"ServiceArn": ARN})
+        # In this order: an operation that ends in between must not leave the service's older status.
         asked = {"ServiceArn": ARN, "MaxResults": 1}
         stubber.add_response("list_operations", {"OperationSummaryList": list(operations)}, asked)
+        stubber.add_response("describe_service", described, {"ServiceArn": ARN})
         return AppRunnerCompute().running(apprunner, ARN)
 
 
@@ -63,6 +64,11 @@ ENDED = {
 @pytest.mark.parametrize(("state", "ended"), ENDED.items())
 def test_only_an_operation_that_succeeded_counts(state: str, ended: bool | None) -> None:
     assert observed(service(), {"Type": "UPDATE_SERVICE", "Status": state}).ended is ended
+
+
+def test_an_operation_has_not_ended_while_the_service_says_that_it_has_one() -> None:
+    told = observed(service("OPERATION_IN_PROGRESS"), {"Type": "START_DEPLOYMENT", "Status": "SUCCEEDED"})
+    assert told.ended is None
 
 
 def test_every_state_of_the_api_is_known() -> None:

@@ -403,7 +403,7 @@ def test_a_terminal_is_asked_and_coloured(command: Command) -> None:
 
     code, said = on_a_terminal(b"n\n", TERM="xterm")
     assert code == 1
-    assert "Deploy this to eighth-data? [y/N]" in said
+    assert "Deploy this to eighth-data (account 111122223333, eu-west-1)? [y/N]" in said
     assert "Nothing was changed." in said
     assert "\x1b[32m" in said
     code, said = on_a_terminal(b"\n", TERM="xterm", NO_COLOR="1")
