@@ -99,13 +99,15 @@ def text(plans: Sequence[Plan]) -> Iterator[Line]:
 
 
 def summary(plans: Sequence[Plan]) -> str:
-    """One sentence that counts, such as "3 changes: 1 loses data, 2 modified."."""
-    counts = Counter(change.effect for plan in plans for change in plan.changes)
+    """What is counted, such as "3 changes: 1 loses data, 2 modified."; resources of a template that CloudFormation was
+    not asked about are told apart, since some stand under conditions."""
+    counts = Counter(change.effect for plan in plans if plan.seen for change in plan.changes)
+    unseen = "".join(f" Up to {len(plan.changes)} added in {plan.stack_name}." for plan in plans if not plan.seen)
     total = sum(counts.values())
     if not total:
-        return "Nothing to change."
+        return unseen.strip() or "Nothing to change."
     changes = "1 change" if total == 1 else f"{total} changes"
-    return f"{changes}: {', '.join(f'{counts[effect]} {NAMES[effect]}' for effect in sorted(counts))}."
+    return f"{changes}: {', '.join(f'{counts[effect]} {NAMES[effect]}' for effect in sorted(counts))}.{unseen}"
 
 
 def happens(change: Change) -> str:

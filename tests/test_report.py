@@ -147,6 +147,8 @@ def test_what_happens_is_said_in_words(fields: dict[str, Any], words: str) -> No
 def test_a_layer_that_was_not_asked_about_says_so() -> None:
     unseen = Plan("apprunner", "users-apprunner", (ADDED,), new=True, seen=False, note="cannot be previewed yet.")
     assert lines(unseen).startswith("users-apprunner: cannot be previewed yet. Its template holds:\n  + Topic")
+    assert summary([unseen]) == "Up to 1 added in users-apprunner."
+    assert summary([DATA, unseen]) == f"{summary([DATA])} Up to 1 added in users-apprunner."
 
 
 def test_a_kept_change_set_is_named_with_its_link() -> None:
