@@ -21,7 +21,10 @@ def explained(stack_name: str) -> Iterator[None]:
         raise DeployError(
             stack=stack_name,
             what="There are no AWS credentials",
-            why=str(error),
+            # Of those that are missing altogether botocore says just that again.
+            why=str(error)
+            if isinstance(error, botocore.exceptions.PartialCredentialsError)
+            else "none in the environment, in the configuration files, or from a role",
             then="Run `aws configure`, `aws sso login`, or choose a profile with --profile.",
         ) from error
     except botocore.exceptions.BotoCoreError as error:

@@ -37,8 +37,9 @@ class EcsExpressCompute:
 
     def running(self, client: Any, service_arn: str) -> Running:
         """What DescribeExpressGatewayService and ListServiceDeployments tell."""
-        service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
+        # Asked before the service, whose configurations are then not older than the deployment's end.
         last = _last_deployment(client, service_arn)
+        service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
         state = last.get("status", "")
         reason = f" ({last['statusReason'].rstrip('.')})" if last.get("statusReason") and state != SUCCESSFUL else ""
         configuration = _in_use(service, last.get("targetServiceRevisionArn", ""))

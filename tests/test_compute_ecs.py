@@ -56,9 +56,10 @@ def described(stubber: Stubber, *revisions: dict[str, Any], status: str = "ACTIV
 
 def observed(revisions: list[dict[str, Any]], *deployments: dict[str, Any], status: str = "ACTIVE") -> Running:
     with client() as (ecs, stubber):
-        described(stubber, *revisions, status=status)
+        # In this order: a deployment that ends in between must not leave the service's older configuration.
         asked = {"service": ARN, "cluster": "default"}
         stubber.add_response("list_service_deployments", {"serviceDeployments": list(deployments)}, asked)
+        described(stubber, *revisions, status=status)
         return COMPUTE.running(ecs, ARN)
 
 
@@ -99,12 +100,12 @@ def test_the_newest_deployment_is_the_last_in_whatever_order_they_come() -> None
 
 def test_deployments_come_page_by_page() -> None:
     with client() as (ecs, stubber):
-        described(stubber, revision(2))
         asked = {"service": ARN, "cluster": "default"}
         first = {"serviceDeployments": [deployment(1)], "nextToken": "more"}
         stubber.add_response("list_service_deployments", first, asked)
         second = {"serviceDeployments": [deployment(2, "PENDING")]}
         stubber.add_response("list_service_deployments", second, {**asked, "nextToken": "more"})
+        described(stubber, revision(2))
         assert COMPUTE.running(ecs, ARN).operation == "deployment PENDING"
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from generator.cli import VERBS
 
 ROOT = Path(__file__).parents[1]
 
@@ -186,3 +189,10 @@ def test_a_module_imports_only_what_it_may(file: str) -> None:
 @pytest.mark.parametrize("file", LAZY)
 def test_what_is_slow_is_imported_where_it_is_needed(file: str) -> None:
     assert not [module for module in imported(file, top_level=True) for slow in LAZY[file] if module.startswith(slow)]
+
+
+def test_a_verb_imports_no_other() -> None:
+    code = "import sys; from generator.cli import parser; parser(verb='build'); print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {"generator.cli.build", "generator.cli.verbs"} <= set(found.split())
+    assert not {f"generator.cli.{verb}" for verb in VERBS if verb != "build"} & set(found.split())

@@ -6,15 +6,16 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import generator
-from generator.cli import build, completion, deploy, destroy, preview, rehearse, rotate, serve, status
 from generator.cli.verbs import FAILED, INTERRUPTED, Layers
 from generator.errors import GeneratorError, UsageError
 
-VERBS = (build, preview, deploy, destroy, status, rotate, serve, rehearse, completion)
+# A module here for each.
+VERBS = ("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "completion")
 
 
 def main(layers: Layers, argv: Sequence[str] | None = None) -> int:
@@ -24,7 +25,8 @@ def main(layers: Layers, argv: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = parser().parse_args(_with_verb(given))
+        words = _with_verb(given)
+        arguments = parser(verb=words[0]).parse_args(words)
         code: int = arguments.run(layers, arguments)
         sys.stdout.flush()
         return code
@@ -48,15 +50,16 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` lists what there is.")
 
 
-def parser(prog: str = "") -> argparse.ArgumentParser:
-    """The parser of the command line. `prog` is how the command is called, by default as it was."""
+def parser(prog: str = "", verb: str = "") -> argparse.ArgumentParser:
+    """The parser of the command line. `prog` is how the command is called, by default as it was. With a `verb` it knows
+    that one alone, so that no other is imported; with any other word all."""
     name = Path(sys.argv[0]).name
     prog = prog or ("python -m generator" if name == "__main__.py" else f"python {name}")
     made = _Parser(prog=prog, description="Without a command, runs build.", allow_abbrev=False)
     made.add_argument("--version", action="version", version=generator.__version__)
     verbs = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for verb in VERBS:
-        verb.add_to(verbs, prog)
+    for name in (verb,) if verb in VERBS else VERBS:
+        import_module(f"generator.cli.{name}").add_to(verbs, prog)
     return made
 
 

@@ -6,13 +6,12 @@ CloudWatch".
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from troposphere import AWSHelperFn, Equals, Not, Sub, cloudwatch
+from troposphere import AWSHelperFn, Equals, Not, cloudwatch
 
-from generator.parts.observability import Notifications, alarm_on, cluster_widgets, dimensions, widget
-from generator.template import Condition, why
+from generator.parts.observability import Notifications, alarm_on, dimensions, service_dashboard, widget
+from generator.template import Condition
 
 SERVICES = "AWS/AppRunner"
 
@@ -113,15 +112,5 @@ def app_runner_dashboard(
             1, 0, "Instances and requests at once", "Maximum", SERVICES, ("ActiveInstances", "Concurrency"), service
         ),
         widget(1, 1, "Instance load (%)", "Maximum", SERVICES, ("CPUUtilization", "MemoryUtilization"), service),
-        *cluster_widgets(2),
     ]
-    return cloudwatch.Dashboard(
-        prefix + "Dashboard",
-        Metadata=why("Service and cluster on one page"),
-        DashboardBody=Sub(
-            json.dumps({"widgets": widgets}, sort_keys=True),
-            ServiceName=service_name,
-            ServiceId=service_id,
-            ClusterName=cluster_name,
-        ),
-    )
+    return service_dashboard(prefix, widgets, ServiceName=service_name, ServiceId=service_id, ClusterName=cluster_name)

@@ -11,13 +11,11 @@ one in the same VPC counts too.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from troposphere import AWSHelperFn, Select, Split, Sub, cloudwatch, ecs
+from troposphere import AWSHelperFn, Select, Split, cloudwatch, ecs
 
-from generator.parts.observability import Notifications, alarm_on, cluster_widgets, dimensions, widget
-from generator.template import why
+from generator.parts.observability import Notifications, alarm_on, dimensions, service_dashboard, widget
 
 BALANCER, TASKS = "AWS/ApplicationELB", "AWS/ECS"
 
@@ -151,16 +149,12 @@ def ecs_dashboard(metrics: EcsMetrics, *, cluster_name: AWSHelperFn, prefix: str
             balancer,
         ),
         widget(1, 1, "Task load (%)", "Maximum", TASKS, ("CPUUtilization", "MemoryUtilization"), service),
-        *cluster_widgets(2),
     ]
-    return cloudwatch.Dashboard(
-        prefix + "Dashboard",
-        Metadata=why("Service and cluster on one page"),
-        DashboardBody=Sub(
-            json.dumps({"widgets": widgets}, sort_keys=True),
-            LoadBalancer=metrics.load_balancer,
-            TaskCluster=metrics.cluster_name,
-            ServiceName=metrics.service_name,
-            ClusterName=cluster_name,
-        ),
+    return service_dashboard(
+        prefix,
+        widgets,
+        LoadBalancer=metrics.load_balancer,
+        TaskCluster=metrics.cluster_name,
+        ServiceName=metrics.service_name,
+        ClusterName=cluster_name,
     )

@@ -5,11 +5,12 @@ Metric names, units and dimensions: MemoryDB developer guide, "Metrics for Memor
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from troposphere import AWSHelperFn, Parameter, cloudwatch, logs, sns
+from troposphere import AWSHelperFn, Parameter, Sub, cloudwatch, logs, sns
 
 from generator.parts.access import alarm_topic_policy
 from generator.template import Condition, Input, why
@@ -195,6 +196,17 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> MemoryD
     )
 
 
+def service_dashboard(prefix: str, widgets: list[dict[str, object]], **values: Any) -> cloudwatch.Dashboard:
+    """One dashboard: two rows of a service's `widgets` above its cluster's load. `values` fill their placeholders, and
+    ${ClusterName}."""
+    body = json.dumps({"widgets": [*widgets, *_cluster_widgets(2)]}, sort_keys=True)
+    return cloudwatch.Dashboard(
+        f"{prefix}Dashboard",
+        Metadata=why("Service and cluster on one page"),
+        DashboardBody=Sub(body, **values),
+    )
+
+
 def widget(
     row: int, column: int, title: str, stat: str, namespace: str, names: tuple[str, ...], of: list[str]
 ) -> dict[str, object]:
@@ -215,7 +227,7 @@ def widget(
     }
 
 
-def cluster_widgets(row: int) -> list[dict[str, object]]:
+def _cluster_widgets(row: int) -> list[dict[str, object]]:
     """What a dashboard shows of the cluster ${ClusterName}, in one row."""
     namespace, cluster = "AWS/MemoryDB", ["ClusterName", "${ClusterName}"]
     load = ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
