@@ -55,7 +55,7 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .
 
 acceptance: $(VENV)/all.stamp redis-server container-engine
-	$(BIN)/python -m pytest acceptance tests/test_dockerfile.py
+	$(BIN)/python -m pytest acceptance tests/project/test_dockerfile.py
 
 # cdk-nag needs node. Each tool gets an environment of its own, which takes a minute the first time.
 audit: $(VENV)/build.stamp

@@ -16,10 +16,10 @@ import pytest
 from acceptance import engine as engines
 from acceptance.conftest import note
 from acceptance.engine import CERTIFICATES, PODMAN, output
-from generator.context import Context
-from generator.image import Tool, publish
+from generator.images.build import Tool, publish
+from generator.images.context import Context
+from generator.images.repository import Repository
 from generator.layers import default_layers
-from generator.repository import Repository
 from rehearsal.certificates import certificates
 from rehearsal.emulator import emulator
 from rehearsal.internet import Internet

@@ -39,7 +39,7 @@ import sys
 from dataclasses import dataclass
 from troposphere import sns
 from generator.layers import Layer
-from generator.template import why
+from generator.template.elements import why
 
 @dataclass(frozen=True)
 class Topics:

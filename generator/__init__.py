@@ -6,9 +6,9 @@ a function makes it; `Layer` names the parts of one template. What is listed in 
 
 from __future__ import annotations
 
-from generator.compute import Compute, Running
-from generator.compute_apprunner import AppRunnerCompute
-from generator.compute_ecs import EcsExpressCompute
+from generator.compute.apprunner import AppRunnerCompute
+from generator.compute.compute import Compute, Running
+from generator.compute.ecs_express import EcsExpressCompute
 from generator.errors import (
     DuplicateLogicalIdError,
     GeneratorError,
@@ -27,12 +27,14 @@ from generator.layers import (
     ecs_express_layer,
     ecs_express_layers,
 )
-from generator.parts.apprunner import AppRunner, app_runner
-from generator.parts.data import Data, ImportedData, TaskData, imported_data
-from generator.parts.ecs_express import EcsExpress, ecs_express
-from generator.parts.memorydb import MemoryDB, memorydb
-from generator.parts.memorydb_user import User, user
-from generator.parts.network import (
+from generator.parts.apprunner.service import AppRunner, app_runner
+from generator.parts.data.memorydb import MemoryDB, memorydb
+from generator.parts.data.repository import Repository, repository
+from generator.parts.data.user import User, user
+from generator.parts.ecs_express.endpoints import TaskEndpoints, task_endpoints
+from generator.parts.ecs_express.service import EcsExpress, ecs_express
+from generator.parts.imports import Data, ImportedData, TaskData, imported_data
+from generator.parts.network.network import (
     ExistingNetwork,
     Network,
     Place,
@@ -40,24 +42,11 @@ from generator.parts.network import (
     network,
     place_exports,
 )
-from generator.parts.registry import Repository, repository
-from generator.parts.task_endpoints import TaskEndpoints, task_endpoints
-from generator.parts.zones import supported_region
+from generator.parts.network.zones import supported_region
 from generator.settings import Settings
-from generator.template import (
-    Condition,
-    Element,
-    Input,
-    Part,
-    Rule,
-    Table,
-    assemble,
-    contains,
-    elements,
-    export,
-    render,
-    why,
-)
+from generator.template.assemble import assemble, elements
+from generator.template.elements import Condition, Element, Input, Part, Rule, Table, contains, export, why
+from generator.template.render import render
 
 __version__ = "0.1.0"
 

@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from generator import contract
-from generator.compute import Compute
-from generator.compute_apprunner import AppRunnerCompute
-from generator.compute_ecs import EcsExpressCompute
-from generator.parts.apprunner import app_runner
-from generator.parts.data import imported_data
-from generator.parts.ecs_express import ecs_express
-from generator.parts.memorydb import memorydb
-from generator.parts.memorydb_user import user
-from generator.parts.network import network, place_exports
-from generator.parts.registry import repository
-from generator.parts.task_endpoints import task_endpoints
-from generator.parts.zones import supported_region
+from generator.compute.apprunner import AppRunnerCompute
+from generator.compute.compute import Compute
+from generator.compute.ecs_express import EcsExpressCompute
+from generator.parts.apprunner.service import app_runner
+from generator.parts.data.memorydb import memorydb
+from generator.parts.data.repository import repository
+from generator.parts.data.user import user
+from generator.parts.ecs_express.endpoints import task_endpoints
+from generator.parts.ecs_express.service import ecs_express
+from generator.parts.imports import imported_data
+from generator.parts.network.network import network, place_exports
+from generator.parts.network.zones import supported_region
 from generator.settings import Settings
-from generator.template import Part, assemble, render
+from generator.template.assemble import assemble
+from generator.template.elements import Part
+from generator.template.render import render
 
 
 @dataclass(frozen=True)

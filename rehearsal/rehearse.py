@@ -21,9 +21,9 @@ from pathlib import Path
 
 import boto3
 
-from generator.compute import Compute
-from generator.context import DOCKERFILE, Context
+from generator.compute.compute import Compute
 from generator.errors import UsageError
+from generator.images.context import DOCKERFILE, Context
 from rehearsal.cluster import ClusterError
 from rehearsal.emulator import Call, Fault
 from rehearsal.processes import ended_in_order

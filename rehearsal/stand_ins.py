@@ -19,9 +19,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from generator.compute import Compute
-from generator.context import Context
+from generator.compute.compute import Compute
 from generator.contract import SERVICE_ARN
+from generator.images.context import Context
 from rehearsal.certificates import certificates
 from rehearsal.emulator import ACCOUNT, REGION, emulator
 from rehearsal.identities import identities

@@ -17,10 +17,10 @@ import pytest
 from generator import contract
 from generator.cli import main
 from generator.cli.verbs import Layers
-from generator.compute import Compute
-from generator.context import Context
+from generator.compute.compute import Compute
+from generator.iam.policies import documents
+from generator.images.context import Context
 from generator.layers import default_layers
-from generator.policies import documents
 from rehearsal.stand_ins import NAME, StandIns
 from tests.command import Command, output
 from tests.load import CONNECTIONS

@@ -28,7 +28,7 @@ from generator.errors import OutputError
 from generator.layers import Layer
 
 if TYPE_CHECKING:
-    from generator.lint import Finding
+    from generator.template.lint import Finding
 
 POLICIES, PICTURES = "iam", "pictures"
 
@@ -109,7 +109,7 @@ def deployments(layers: Sequence[Layer]) -> dict[str, list[Layer]]:
 
 
 def _lint(text: str) -> Sequence[Finding]:
-    from generator.lint import lint
+    from generator.template.lint import lint
 
     return lint(text)
 
@@ -125,7 +125,7 @@ def _template(path: Path, text: str, *, linted: bool) -> _File:
 
 
 def _policies(group: str, layers: Sequence[Layer], arguments: argparse.Namespace) -> list[_File]:
-    from generator.policies import INLINE_LIMIT, actions, documents, size
+    from generator.iam.policies import INLINE_LIMIT, actions, documents, size
 
     made = []
     for name, text in sorted(documents(layers, arguments.name).items()):
@@ -137,7 +137,7 @@ def _policies(group: str, layers: Sequence[Layer], arguments: argparse.Namespace
 
 def _pictures(group: str, layers: Sequence[Layer], texts: Mapping[str, str], out: Path) -> list[_File]:
     """A picture of each layer, and one of all of them together where there are several."""
-    from generator.picture import picture
+    from generator.template.diagram import picture
 
     drawn = {layer.file_name.removesuffix("-layer.json"): {layer.name: texts[layer.file_name]} for layer in layers}
     if len(layers) > 1:

@@ -29,12 +29,12 @@ from generator.cli.verbs import (
 from generator.cli.watch import watch
 from generator.contract import DATA_LAYER
 from generator.errors import DeployError, UsageError
-from generator.events import NEVER_LIVED, SUCCEEDED, advice, first_failure, in_progress, left_behind
 from generator.layers import Layer
+from generator.stacks.events import NEVER_LIVED, SUCCEEDED, advice, first_failure, in_progress, left_behind
 
 if TYPE_CHECKING:
-    from generator.changeset import ChangeSet
-    from generator.deploy import Conversation, Prepared, Request
+    from generator.stacks.change_set import ChangeSet
+    from generator.stacks.cloudformation import Conversation, Prepared, Request
 
 
 def add_to(verbs: Subparsers, prog: str) -> None:
@@ -91,7 +91,7 @@ def deploy_reviewed(talk: Conversation, layers: Sequence[Layer], arguments: argp
     It says itself which stack it is for, of whatever compute. Raises UsageError for one of another deployment, since
     this one's layers tell what to protect and prove afterwards.
     """
-    from generator.deploy import Prepared
+    from generator.stacks.cloudformation import Prepared
 
     made = talk.described(arguments.change_set)
     stacks = {stack_name(layer.name, arguments): layer for layer in layers}
@@ -168,7 +168,7 @@ class Deployment:
         return FAILED
 
     def _refuse_during_rotation(self, made: ChangeSet) -> None:
-        from generator.rotation import USER, refuse_meanwhile
+        from generator.compute.rotation import USER, refuse_meanwhile
 
         users = [change.physical_id for change in made.changes if change.resource_type == USER and change.physical_id]
         if users:

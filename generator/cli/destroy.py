@@ -21,12 +21,12 @@ from generator.cli.verbs import (
 )
 from generator.cli.watch import watch
 from generator.errors import DeployError
-from generator.events import first_failure
+from generator.stacks.events import first_failure
 
 if TYPE_CHECKING:
-    from generator.compute import Compute
-    from generator.deploy import Conversation, Stack
-    from generator.removal import Inventory
+    from generator.compute.compute import Compute
+    from generator.compute.removal import Inventory
+    from generator.stacks.cloudformation import Conversation, Stack
 
 # A connector's interfaces are released some time after the connector is gone.
 LINGER_SECONDS = 60
@@ -73,7 +73,7 @@ def destroy(
     computes: Mapping[str, Compute | None],
 ) -> int:
     """Deletes `stacks` in their order, after all that stands in the way is out of it. `computes` by stack name."""
-    from generator.removal import REPOSITORY, images, inventory, purge, snapshot_exists
+    from generator.compute.removal import REPOSITORY, images, inventory, purge, snapshot_exists
 
     held = [inventory(talk.client, stack.name, stack.arn) for stack in stacks]
     _refuse_imports(talk, stacks)
@@ -121,7 +121,7 @@ def destroy(
 
 
 def _refuse_imports(talk: Conversation, stacks: list[Stack]) -> None:
-    from generator.removal import importers
+    from generator.compute.removal import importers
 
     going = {stack.name for stack in stacks}
     for stack in stacks:
@@ -152,7 +152,7 @@ def _images(number: int) -> str:
 
 def _delete(talk: Conversation, stack: Stack, role_arn: str) -> None:
     """Deletes one stack, again while interfaces linger."""
-    from generator.removal import LINGERS
+    from generator.compute.removal import LINGERS
 
     if stack.protected:
         talk.protect(stack.name, on=False)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from generator import contract
-from generator.changeset import Effect, additions, refusals
 from generator.layers import Layer
-from generator.report import Line, Plan, as_json, markdown, text
+from generator.report.report import Line, Plan, as_json, markdown, text
+from generator.stacks.change_set import Effect, additions, refusals
 
 if TYPE_CHECKING:
-    from generator.deploy import Conversation, Prepared, Request
+    from generator.stacks.cloudformation import Conversation, Prepared, Request
 
 STYLES = {
     Effect.LOSES_DATA: "bold red",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from generator.cli.requests import pairs
 from generator.cli.verbs import INTERRUPTED, Layers, Subparsers, add_compute_option, of_compute, verb
-from generator.context import Context
 from generator.errors import MissingPackageError
+from generator.images.context import Context
 
 FAULTS = ("build", "push", "data", "unhealthy", "rollback", "image", "redis")
 
@@ -41,7 +41,7 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Rehearses; returns the exit code."""
     from generator.cli import main
-    from generator.policies import documents
+    from generator.iam.policies import documents
 
     group = of_compute(layers(), arguments)
 

@@ -16,14 +16,14 @@ from generator.errors import UsageError
 from generator.layers import Layer
 
 if TYPE_CHECKING:
-    from generator.deploy import Conversation, Request
+    from generator.stacks.cloudformation import Conversation, Request
 
 
 def requests(
     every: Sequence[Layer], wanted: Sequence[Layer], arguments: argparse.Namespace
 ) -> Iterator[tuple[Layer, Request]]:
     """What each wanted layer's stack should become. A parameter goes to every layer that declares it."""
-    from generator.deploy import Request
+    from generator.stacks.cloudformation import Request
 
     given, tags = _given(arguments)
     templates = {layer.name: layer.text() for layer in every}

@@ -14,7 +14,7 @@ from generator.cli.verbs import DONE, FAILED, Layers, Subparsers, add_account_op
 from generator.errors import DeployError
 
 if TYPE_CHECKING:
-    from generator.deploy import Conversation, Stack
+    from generator.stacks.cloudformation import Conversation, Stack
 
 
 def add_to(verbs: Subparsers, prog: str) -> None:
@@ -36,7 +36,7 @@ def add_to(verbs: Subparsers, prog: str) -> None:
 
 def run(layers: Layers, arguments: argparse.Namespace) -> int:
     """Rotates the password; returns the exit code."""
-    from generator.rotation import Rotation
+    from generator.compute.rotation import Rotation
 
     check_can_ask(arguments, "rotate")
     talk = conversation(arguments)
@@ -86,7 +86,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
 
 def _running(talk: Conversation, data: Stack, services: dict[str, Service]) -> dict[str, Stack]:
     """The stacks that read this password, by name. Raises DeployError for one that no layer is about."""
-    from generator.removal import importers
+    from generator.compute.removal import importers
 
     secret = f"{data.name}-{contract.PASSWORD_SECRET_ARN}"
     readers = importers(talk.client, data.name, data.arn).get(secret, ())

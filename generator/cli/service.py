@@ -12,15 +12,15 @@ from generator.cli.requests import as_its_data
 from generator.cli.source import Source
 from generator.cli.stacks import clients
 from generator.cli.terminal import say
-from generator.compute import Compute, Running
-from generator.context import TAG_LABEL
+from generator.compute.compute import Compute, Running
 from generator.errors import DeployError
+from generator.images.context import TAG_LABEL
 from generator.layers import Layer
 
 if TYPE_CHECKING:
-    from generator.deploy import Conversation, Request, Stack
-    from generator.events import Event
-    from generator.proof import Wanted
+    from generator.compute.verification import Wanted
+    from generator.stacks.cloudformation import Conversation, Request, Stack
+    from generator.stacks.events import Event
 
 
 def service(talk: Conversation, layer: Layer, arguments: argparse.Namespace) -> Service | None:
@@ -81,7 +81,7 @@ class Service:
 
     def seen(self, stack: Stack) -> dict[str, Any] | None:
         """What can be seen of it without writing anything; None where the stack has no service."""
-        from generator.proof import send
+        from generator.compute.verification import send
 
         arn = stack.outputs.get(contract.SERVICE_ARN)
         if not arn:
@@ -101,15 +101,15 @@ class Service:
 
     def running(self, stack_name: str, service_arn: str) -> Running:
         """What AWS says that runs."""
-        from generator.aws_errors import explained
+        from generator.stacks.errors import explained
 
         with explained(stack_name):
             return self._compute.running(self._client, service_arn)
 
     def redeploy(self, stack: Stack) -> None:
         """Starts the service anew, so that it reads its secrets again, and proves that it runs."""
-        from generator.aws_errors import explained
-        from generator.proof import Proof
+        from generator.compute.verification import Proof
+        from generator.stacks.errors import explained
 
         arn = stack.outputs[contract.SERVICE_ARN]
         before = self.running(stack.name, arn)
@@ -120,7 +120,7 @@ class Service:
 
     def prove(self, stack: Stack) -> None:
         """Tells what is seen; raises DeployError, after the end of the log, where it is not as it should be."""
-        from generator.proof import NotProvenError, Proof
+        from generator.compute.verification import NotProvenError, Proof
 
         arn = stack.outputs[contract.SERVICE_ARN]
         wanted = self._wanted(stack)
@@ -152,8 +152,8 @@ class Service:
         return ""
 
     def _wanted(self, stack: Stack) -> Wanted:
-        from generator.proof import Wanted
-        from generator.repository import Repository
+        from generator.compute.verification import Wanted
+        from generator.images.repository import Repository
 
         image = stack.parameters.get(contract.IMAGE_URI, "")
         uri, at, digest = image.partition("@")
@@ -166,7 +166,7 @@ class Service:
         return Wanted(image, tuple(tag for tag in tags if tag.startswith(TAG_LABEL)))
 
     def _tell_logs(self, service_arn: str) -> str:
-        from generator.logs import LINES_SHOWN, last_lines, telling
+        from generator.compute.logs import LINES_SHOWN, last_lines, telling
 
         lines: list[str] = []
         for group in self._log_groups(service_arn) if service_arn else ():
@@ -178,8 +178,8 @@ class Service:
         return lines[-1] if lines else ""
 
     def _keep_logs(self, stack_name: str, service_arn: str) -> None:
-        from generator.aws_errors import explained
-        from generator.logs import RETENTION_DAYS, keep_for
+        from generator.compute.logs import RETENTION_DAYS, keep_for
+        from generator.stacks.errors import explained
 
         with explained(stack_name):
             for group in keep_for(self._logs, self._compute.log_groups(self._client, service_arn)):

@@ -12,14 +12,14 @@ from generator import contract
 from generator.cli.requests import pairs
 from generator.cli.stacks import clients
 from generator.cli.terminal import say
-from generator.compute import Compute
-from generator.context import TOOLS, Context
+from generator.compute.compute import Compute
 from generator.errors import DeployError, UsageError
+from generator.images.context import TOOLS, Context
 from generator.layers import Layer
 
 if TYPE_CHECKING:
-    from generator.deploy import Conversation, Request
-    from generator.repository import Repository
+    from generator.images.repository import Repository
+    from generator.stacks.cloudformation import Conversation, Request
 
 
 def check_source(wanted: Sequence[Layer], arguments: argparse.Namespace) -> None:
@@ -49,7 +49,7 @@ class Source:
         Before anything is deployed, since the data layer takes its time. Whether an image is there already can be
         asked once there is a repository.
         """
-        from generator.image import tool
+        from generator.images.build import tool
 
         if contract.IMAGE_URI in request.parameters or self.talk.stack(request.stack_name):
             return
@@ -72,7 +72,7 @@ class Source:
 
     def published(self, request: Request) -> Request:
         """The request with the image that was built and pushed for it, unless it was there already."""
-        from generator.image import publish
+        from generator.images.build import publish
 
         found = self._found(request)
         if found is None:
@@ -89,7 +89,7 @@ class Source:
 
     def _found(self, request: Request) -> tuple[Context, Repository] | None:
         """What the image is made from and where it goes; None where the image is named or stays."""
-        from generator.repository import Repository
+        from generator.images.repository import Repository
 
         if contract.IMAGE_URI in request.parameters:
             return None

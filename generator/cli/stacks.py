@@ -10,13 +10,13 @@ from generator import contract
 from generator.errors import DeployError, MissingPackageError, UsageError
 
 if TYPE_CHECKING:
-    from generator.deploy import Conversation
+    from generator.stacks.cloudformation import Conversation
 
 
 def conversation(arguments: argparse.Namespace) -> Conversation:
     """CloudFormation in the account and Region that the arguments and the environment name."""
     (client,) = clients(arguments, "cloudformation")
-    from generator.deploy import Conversation
+    from generator.stacks.cloudformation import Conversation
 
     return Conversation(client)
 

@@ -16,7 +16,7 @@ from generator.errors import OutputError
 from generator.layers import Layer
 
 if TYPE_CHECKING:
-    from generator.deploy import Conversation
+    from generator.stacks.cloudformation import Conversation
 
 
 def add_to(verbs: Subparsers, prog: str) -> None:
@@ -76,7 +76,7 @@ def _status(talk: Conversation, layer: Layer, arguments: argparse.Namespace) -> 
     if seen:
         told["service"] = seen
     if arguments.drift and stack.exists:
-        from generator.drift import drift
+        from generator.stacks.drift import drift
 
         say(f"Detecting drift of {name} ...")
         told["drift"] = drift(talk.client, name, sleep=talk.pause)

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from generator.cli.terminal import say
-from generator.events import NORMAL_MINUTES, Event, still_running
+from generator.stacks.events import NORMAL_MINUTES, Event, still_running
 
 if TYPE_CHECKING:
-    from generator.deploy import Conversation, Stack
+    from generator.stacks.cloudformation import Conversation, Stack
 
 # How often somebody who waits is told that there is nothing new.
 SILENT_SECONDS = 60

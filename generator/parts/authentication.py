@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from troposphere import AWSHelperFn, Equals, NoValue, Parameter
 
 from generator import contract
-from generator.template import Condition, Input
+from generator.template.elements import Condition, Input
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import Any
 
 from troposphere import AWSHelperFn, Parameter, Sub, cloudwatch, logs, sns
 
-from generator.parts.access import alarm_topic_policy
-from generator.template import Condition, Input, why
+from generator.parts.permissions import alarm_topic_policy
+from generator.template.elements import Condition, Input, why
 
 GROUP = "Logs and alarms"
 FIVE_MINUTES = 300

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from troposphere import AWSHelperFn, Equals, Output, Parameter, Sub, cloudwatch, wafv2
 
 from generator import contract
-from generator.template import Condition, Input, Rule, contains, whole_number, why
+from generator.template.elements import Condition, Input, Rule, contains, whole_number, why
 
 SIZE_GROUP = "Size"
 

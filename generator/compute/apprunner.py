@@ -1,0 +1,80 @@
+"""App Runner, as its own API tells it. Facts: its API reference, DescribeService, ListOperations, StartDeployment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generator import contract
+from generator.compute.compute import Running
+
+# Of an operation, and of a service that has one.
+UNDER_WAY = ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "OPERATION_IN_PROGRESS")
+
+
+@dataclass(frozen=True)
+class AppRunnerCompute:
+    """A service of App Runner."""
+
+    repository: str = contract.REPOSITORY_URI
+    context: str = "."
+    users_api: bool = True
+    client_name: str = "apprunner"
+    resource_type: str = "AWS::AppRunner::Service"
+    actions: tuple[str, ...] = ("apprunner:DescribeService", "apprunner:ListOperations")
+    redeploy_actions: tuple[str, ...] = ("apprunner:StartDeployment",)
+
+    @property
+    def usual_minutes(self) -> Mapping[str, int]:
+        return {"AWS::AppRunner::Service": 4, "AWS::AppRunner::VpcConnector": 2}
+
+    def running(self, client: Any, service_arn: str) -> Running:
+        """What DescribeService and ListOperations tell."""
+        # The newest comes first. Asked before the service, so that the status is not older than the operation's end.
+        operations = client.list_operations(ServiceArn=service_arn, MaxResults=1)["OperationSummaryList"]
+        service = client.describe_service(ServiceArn=service_arn)["Service"]
+        last = operations[0] if operations else {}
+        kind, state = last.get("Type", ""), last.get("Status", "")
+        status = service["Status"]
+        repository = service["SourceConfiguration"].get("ImageRepository", {})
+        ingress = service.get("NetworkConfiguration", {}).get("IngressConfiguration", {})
+        return Running(
+            status=status,
+            ready=status == "RUNNING",
+            operation=f"{kind} {state}".strip() or "none",
+            ended=None if state in UNDER_WAY or status in UNDER_WAY else state in ("SUCCEEDED", ""),
+            image=repository.get("ImageIdentifier", ""),
+            url=f"https://{service['ServiceUrl']}" if service.get("ServiceUrl") else "",
+            public=ingress.get("IsPubliclyAccessible", True),
+            then=f"Resume it: aws apprunner resume-service --service-arn {service_arn}, then repeat."
+            if status == "PAUSED"
+            else "Look at its log, and repeat.",
+            operation_id=last.get("Id", ""),
+        )
+
+    def redeploy(self, client: Any, service_arn: str) -> None:
+        """Starts a deployment of the same image; secrets are read when one starts (API reference, StartDeployment)."""
+        client.start_deployment(ServiceArn=service_arn)
+
+    def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
+        """App Runner makes them; developer guide, "Viewing App Runner logs streamed to CloudWatch Logs"."""
+        return tuple(f"{_logs_of(service_arn)}/{kind}" for kind in ("service", "application"))
+
+    def leaves(self, service_arn: str) -> tuple[str, ...]:
+        return (f"log groups {_logs_of(service_arn)}/*",)
+
+    def domain(self, region: str) -> str:
+        return f"{region}.awsapprunner.com"
+
+    def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
+        """An unnamed service is called <logical ID>-<random characters>, without the stack's name."""
+        return (f"arn:aws:apprunner:*:*:service/{logical_id}-*/*",)
+
+    def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
+        """They begin with the service's name."""
+        return (f"/aws/apprunner/{logical_id}-*",)
+
+
+def _logs_of(service_arn: str) -> str:
+    return "/aws/apprunner/" + "/".join(service_arn.split("/")[1:])

@@ -1,0 +1,201 @@
+"""The least IAM for a deployment: who previews it, deploys it, rotates its password, and what CloudFormation does.
+
+Layers and a name in, policy documents out; no I/O. Which resources an action can be limited to is a fact of the Service
+Authorization Reference. Regions and accounts are left open, since the file is the same for all: an identity's policy
+reaches only its own account. docs/permissions.md explains each statement.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from awacs import aws, cloudformation, ecr, iam, logs, memorydb, secretsmanager
+
+from generator.contract import DATA_LAYER, FINAL_SNAPSHOT_LABEL
+from generator.iam.arns import secrets, users
+from generator.iam.execution_role import execution_role
+from generator.iam.handlers import CLUSTER, Held, allow, held
+from generator.layers import Layer
+from generator.parts.permissions import POLICY_VERSION
+
+# What IAM takes: characters without white space, of all inline policies of a role together, and of a managed policy
+# (IAM user guide, "IAM and AWS STS quotas").
+INLINE_LIMIT = 10_240
+MANAGED_LIMIT = 6_144
+
+
+def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
+    """The text of each document by its file: preview.json, deploy.json, execution-role.json, and rotate.json where the
+    layers have a password.
+
+    Raises MissingPackageError without cfn-lint, whose resource schemas say what CloudFormation's handlers need.
+    """
+    made = {"preview": preview, "deploy": deploy, "execution-role": execution_role}
+    if secrets(_held(layers, name)):
+        made["rotate"] = rotate
+    return {f"{file}.json": text(policy(layers, name)) for file, policy in made.items()}
+
+
+def text(policy: aws.PolicyDocument) -> str:
+    """A document's exact text: keys sorted, two spaces, a final newline."""
+    return policy.to_json(indent=2, sort_keys=True) + "\n"
+
+
+def size(document: str) -> int:
+    """A document's length as IAM counts it."""
+    return len("".join(document.split()))
+
+
+def actions(document: str) -> tuple[str, ...]:
+    """The actions that a document allows, sorted."""
+    return tuple(sorted({action for one in json.loads(document)["Statement"] for action in one["Action"]}))
+
+
+def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
+    """For `preview`, in CI for instance: change sets are made and deleted, never executed.
+
+    A first preview leaves an empty stack, which DeleteStack removes; IAM cannot tell it from one that holds something.
+    """
+    stacks = _stacks(layers, name)
+    look = [cloudformation.DescribeChangeSet, cloudformation.DescribeStacks, cloudformation.ListChangeSets]
+    make = [cloudformation.CreateChangeSet, cloudformation.DeleteChangeSet]
+    return _document(
+        allow("ChangeSets", [*look, *make], stacks),
+        _findings(stacks),
+        allow("EmptyStack", [cloudformation.DeleteStack], stacks),
+        *([allow("Images", [ecr.DescribeImages], _repositories(name))] if _computes(layers) else []),
+    )
+
+
+def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
+    """For `deploy`, `status` (without --drift) and `destroy`, when CloudFormation acts with its own role (--role-arn).
+
+    Drift detection is left out: it reads every resource with the caller's rights.
+    """
+    stacks = _stacks(layers, name)
+    return _document(
+        allow(
+            "Stacks",
+            [
+                cloudformation.CreateChangeSet,
+                cloudformation.DeleteChangeSet,
+                cloudformation.DeleteStack,
+                cloudformation.DescribeChangeSet,
+                cloudformation.DescribeStackEvents,
+                cloudformation.DescribeStacks,
+                cloudformation.ExecuteChangeSet,
+                cloudformation.GetTemplate,
+                cloudformation.ListChangeSets,
+                cloudformation.ListStackResources,
+                cloudformation.UpdateTerminationProtection,
+            ],
+            stacks,
+        ),
+        _findings(stacks),
+        _exports(),
+        allow(
+            "PassRole",
+            [iam.PassRole],
+            [f"arn:aws:iam::*:role/{name}-cloudformation"],
+            aws.StringEquals({"iam:PassedToService": "cloudformation.amazonaws.com"}),
+        ),
+        *_snapshots(layers),
+        # Whether a rotation is under way, before the user is changed.
+        *([allow("Users", [memorydb.DescribeUsers], users(_held(layers, name)))] if users(_held(layers, name)) else []),
+        *(_services(layers, name) if _computes(layers) else []),
+    )
+
+
+def rotate(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
+    """For `rotate`, which deploys no stack. A customer-managed key under the secret is not in it."""
+    resources = _held(layers, name)
+    versions = [
+        secretsmanager.DescribeSecret,
+        secretsmanager.GetSecretValue,
+        secretsmanager.PutSecretValue,
+        secretsmanager.UpdateSecretVersionStage,
+    ]
+    return _document(
+        allow("Stacks", [cloudformation.DescribeStacks], _stacks(layers, name)),
+        _exports(),
+        allow("Users", [memorydb.DescribeUsers, memorydb.UpdateUser], users(resources)),
+        allow("Passwords", versions, secrets(resources)),
+        allow("NewPassword", [secretsmanager.GetRandomPassword], ["*"]),
+        *([allow("Images", [ecr.DescribeImages], _repositories(name))] if _computes(layers) else []),
+        *_running(layers, name, redeploy=True),
+    )
+
+
+def _document(*statements: aws.Statement) -> aws.PolicyDocument:
+    return aws.PolicyDocument(Version=POLICY_VERSION, Statement=list(statements))
+
+
+def _held(layers: Sequence[Layer], name: str) -> list[Held]:
+    return [one for layer in layers for one in held(layer, f"{name}-{layer.name}")]
+
+
+def _stacks(layers: Sequence[Layer], name: str) -> list[str]:
+    return [f"arn:aws:cloudformation:*:*:stack/{name}-{layer.name}/*" for layer in layers]
+
+
+def _exports() -> aws.Statement:
+    return allow("Exports", [cloudformation.ListExports, cloudformation.ListImports], ["*"])
+
+
+def _findings(stacks: list[str]) -> aws.Statement:
+    # The reference lists both types, and not which one counts when only the change set is named.
+    change_sets = "arn:aws:cloudformation:*:*:changeSet/preview-*/*"
+    return allow("Findings", [cloudformation.DescribeEvents], [change_sets, *stacks])
+
+
+def _repositories(name: str) -> list[str]:
+    # CloudFormation names them after the stack, in the lower case that ECR demands.
+    return [f"arn:aws:ecr:*:*:repository/{name.lower()}-{DATA_LAYER}-*"]
+
+
+def _computes(layers: Sequence[Layer]) -> bool:
+    return any(layer.compute for layer in layers)
+
+
+def _snapshots(layers: Sequence[Layer]) -> Iterator[aws.Statement]:
+    if any(one.resource_type == CLUSTER for one in _held(layers, "")):
+        final = f"arn:aws:memorydb:*:*:snapshot/{FINAL_SNAPSHOT_LABEL}-*"
+        yield allow("FinalSnapshot", [memorydb.DescribeSnapshots], [final])
+
+
+def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
+    """The image on its way to the service, what runs, and what it logs."""
+    # ECR user guide, "IAM permissions for pushing an image".
+    push = [
+        ecr.BatchCheckLayerAvailability,
+        ecr.BatchGetImage,
+        ecr.CompleteLayerUpload,
+        ecr.InitiateLayerUpload,
+        ecr.PutImage,
+        ecr.UploadLayerPart,
+    ]
+    look = [ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages]
+    yield allow("Images", [*push, *look], _repositories(name))
+    yield allow("RegistryToken", [ecr.GetAuthorizationToken], ["*"])
+    yield from _running(layers, name)
+
+
+def _running(layers: Sequence[Layer], name: str, *, redeploy: bool = False) -> Iterator[aws.Statement]:
+    """What runs and what it logs; with `redeploy`, starting it again."""
+    running: dict[tuple[str, tuple[str, ...]], set[str]] = {}
+    groups: set[str] = set()
+    for layer in layers:
+        stack, compute = f"{name}-{layer.name}", layer.compute
+        for one in held(layer, stack) if compute else ():
+            if compute and one.resource_type == compute.resource_type:
+                key = compute.client_name, compute.actions + (compute.redeploy_actions if redeploy else ())
+                running.setdefault(key, set()).update(compute.resources(stack, one.logical_id))
+                groups.update(compute.log_group_names(stack, one.logical_id))
+    for (client, wanted), resources in running.items():
+        sid = f"Service{client.title().replace('-', '')}"
+        yield allow(sid, [aws.Action(*action.split(":")) for action in wanted], resources)
+    if groups:
+        read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
+        yield allow("ServiceLogs", read, [f"arn:aws:logs:*:*:log-group:{group}" for group in groups])
+        yield allow("LogGroups", [logs.DescribeLogGroups], ["*"])

@@ -1,0 +1,100 @@
+"""The ECR repository that a service's image is pushed to."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from troposphere import GetAtt, Output, Sub, ecr
+
+from generator import contract
+from generator.parts.permissions import KmsKey, kms_key
+from generator.template.elements import export, why
+
+UNTAGGED_DAYS = 14
+TAGGED_IMAGES = 100
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A private repository, its exports, and the lines that push a first image."""
+
+    key: KmsKey
+    repository: ecr.Repository
+    uri_export: Output
+    arn_export: Output
+    push_commands: Output
+
+
+def repository(prefix: str = "") -> Repository:
+    """A repository whose tags never move and whose images are scanned; old ones expire.
+
+    A repository that holds images is not deleted with its stack: CloudFormation fails there, so delete them first.
+    """
+    key = kms_key()
+    images = ecr.Repository(
+        f"{prefix}Repository",
+        Metadata=why(
+            "Tags are immutable, so a tag names one image; CloudFormation refuses to delete a repository that holds "
+            "images"
+        ),
+        ImageTagMutability="IMMUTABLE",
+        ImageScanningConfiguration=ecr.ImageScanningConfiguration(ScanOnPush=True),
+        EncryptionConfiguration=key.choose(ecr.EncryptionConfiguration(EncryptionType="KMS", KmsKey=key.arn.ref())),
+        LifecyclePolicy=ecr.LifecyclePolicy(LifecyclePolicyText=_lifecycle()),
+        DeletionPolicy="Delete",
+        UpdateReplacePolicy="Retain",
+    )
+    name = str(images.title)
+    return Repository(
+        key=key,
+        repository=images,
+        uri_export=export(
+            prefix + contract.REPOSITORY_URI,
+            "The URI of the repository, to which you append a tag or digest.",
+            GetAtt(images, "RepositoryUri"),
+        ),
+        arn_export=export(prefix + contract.REPOSITORY_ARN, "The ARN of the repository.", GetAtt(images, "Arn")),
+        push_commands=Output(
+            f"{prefix}PushCommands",
+            Description="Run this in the folder of the Dockerfile, in CloudShell for instance, and give the compute "
+            "layer the last line that it prints as ImageUri.",
+            Value=Sub(
+                "aws ecr get-login-password --region ${AWS::Region}"
+                " | docker login --username AWS --password-stdin"
+                " ${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}"
+                f" && docker build --platform linux/amd64 -t ${{{name}.RepositoryUri}}:1 ."
+                f" && docker push ${{{name}.RepositoryUri}}:1"
+                f" && echo ${{{name}.RepositoryUri}}:1"
+            ),
+        ),
+    )
+
+
+def _lifecycle() -> str:
+    def rule(priority: int, description: str, **selection: object) -> dict[str, object]:
+        return {
+            "rulePriority": priority,
+            "description": description,
+            "selection": selection,
+            "action": {"type": "expire"},
+        }
+
+    rules = [
+        rule(
+            1,
+            f"Untagged images go after {UNTAGGED_DAYS} days",
+            tagStatus="untagged",
+            countType="sinceImagePushed",
+            countUnit="days",
+            countNumber=UNTAGGED_DAYS,
+        ),
+        rule(
+            2,
+            f"The newest {TAGGED_IMAGES} images stay",
+            tagStatus="any",
+            countType="imageCountMoreThan",
+            countNumber=TAGGED_IMAGES,
+        ),
+    ]
+    return json.dumps({"rules": rules}, sort_keys=True)

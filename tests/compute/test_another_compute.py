@@ -1,0 +1,208 @@
+"""A compute layer that nobody else knows: all of it is in this file, and every verb takes it."""
+
+from __future__ import annotations
+
+import ast
+import http.server
+import json
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+from troposphere import Output, ssm
+
+from generator import contract
+from generator.cli.verbs import together
+from generator.compute import verification as proof
+from generator.compute.compute import Running
+from generator.iam.policies import documents
+from generator.layers import Layer, all_layers
+from generator.parts.imports import imported_data
+from generator.parts.service import image_uri
+from generator.template.elements import Input
+from rehearsal.emulator import ACCOUNT, REGION, Emulator
+from tests.command import Command
+from tests.running import ROOT
+
+ROOMS = ("context", "deploy", "events", "image", "proof", "removal", "report", "rotation")
+IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:content-1"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The tiny template: a parameter in Systems Manager that names the image, in place of anything that runs it."""
+
+    data: tuple[Input, ...]
+    image: Input
+    service: ssm.Parameter
+    arn: Output
+
+
+def shelf() -> Shelf:
+    data, image = imported_data(), image_uri("")
+    secret = data.password_secret_arn
+    service = ssm.Parameter("Service", Type="String", Value=image.ref(), Description=secret)
+    return Shelf(data.inputs, image, service, Output(contract.SERVICE_ARN, Value=service.ref()))
+
+
+@dataclass(frozen=True)
+class ShelfCompute:
+    """Systems Manager as a compute; whatever is deployed answers at `url`."""
+
+    url: str
+    repository: str = contract.REPOSITORY_URI
+    context: str = "."
+    users_api: bool = True
+    client_name: str = "ssm"
+    resource_type: str = "AWS::SSM::Parameter"
+    actions: tuple[str, ...] = ("ssm:GetParameter",)
+    redeploy_actions: tuple[str, ...] = ("ssm:GetParameter", "ssm:PutParameter")
+
+    @property
+    def usual_minutes(self) -> Mapping[str, int]:
+        return {self.resource_type: 1}
+
+    def running(self, client: Any, service_arn: str) -> Running:
+        found = client.get_parameter(Name=service_arn)["Parameter"]
+        version = str(found["Version"])
+        image = found["Value"].partition("#")[0]
+        return Running("SHELVED", True, f"PUT {version}", True, image, self.url, True, operation_id=version)
+
+    def redeploy(self, client: Any, service_arn: str) -> None:
+        found = client.get_parameter(Name=service_arn)["Parameter"]
+        client.put_parameter(Name=service_arn, Value=f"{found['Value']}#", Overwrite=True)
+
+    def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
+        return ()
+
+    def leaves(self, service_arn: str) -> tuple[str, ...]:
+        return (f"dust where {service_arn} was",)
+
+    def domain(self, region: str) -> str:
+        return f"shelf.{region}.example"
+
+    def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
+        return (f"arn:aws:ssm:*:*:parameter/{stack_name}-{logical_id}-*",)
+
+    def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
+        return ()
+
+
+class Users(http.server.BaseHTTPRequestHandler):
+    """A service with the user API, in memory."""
+
+    users: ClassVar[dict[str, bytes]] = {}
+
+    def do_GET(self) -> None:
+        if self.path in (contract.HEALTH_PATH, contract.READY_PATH):
+            self.say(200, b'{"status":"ok","build":"content-1"}')
+        elif self.path in self.users:
+            self.say(200, self.users[self.path])
+        else:
+            self.say(404)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.users[f"/{json.loads(body)['email']}"] = body
+        self.say(200)
+
+    def do_DELETE(self) -> None:
+        self.say(204 if self.users.pop(self.path, None) else 404)
+
+    def say(self, status: int, body: bytes = b"") -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+GENERIC = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("generator/cli/*.py", "rehearsal/*.py", *(f"generator/{name}.py" for name in ROOMS))
+    for path in ROOT.glob(pattern)
+)
+
+
+@pytest.mark.parametrize("file", GENERIC)
+def test_what_takes_any_compute_names_none(file: str) -> None:
+    tree = ast.parse((ROOT / file).read_text())
+    documentation = {
+        ast.get_docstring(node, clean=False)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+    }
+    said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    known = re.compile(r"app.?runner|ecs|fargate|express", re.IGNORECASE)
+    assert not [word for word in (said - documentation) | names if known.search(word)]
+
+
+@pytest.fixture(scope="module")
+def layers() -> Iterator[tuple[Layer, ...]]:
+    """Those that there are, and the one of this file."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Users) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        compute = ShelfCompute(f"http://127.0.0.1:{server.server_address[1]}")
+        yield *all_layers(), Layer("shelf", "A shelf for the image.", (shelf(),), compute, "shelf")
+        server.shutdown()
+
+
+def test_its_rights_are_in_the_policy_of_who_deploys_it(layers: tuple[Layer, ...]) -> None:
+    document = json.loads(documents(together(layers, "shelf"), "users")["deploy.json"])
+    assert [one["Resource"] for one in document["Statement"] if one["Action"] == ["ssm:GetParameter"]] == [
+        ["arn:aws:ssm:*:*:parameter/users-shelf-Service-*"]
+    ]
+
+
+@pytest.fixture
+def command(aws: Emulator, layers: tuple[Layer, ...], capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(lambda: layers, capsys)
+
+
+def test_every_verb_takes_it(command: Command) -> None:
+    def said(*arguments: str) -> str:
+        return command.must(*arguments, "--compute", "shelf")
+
+    seen = said("preview", "--image", IMAGE)
+    assert "users-data: a new stack." in seen
+    assert "users-shelf: cannot be previewed before the stack users-data exists." in seen
+
+    deployed = said("deploy", "--yes", "--image", IMAGE)
+    assert "CREATE_COMPLETE              Service" in deployed
+    assert "last operation   PUT 1" in deployed
+    assert "GET /ready       200, build content-1" in deployed
+    assert "a user           written, read back, deleted" in deployed
+    assert Users.users == {}
+
+    assert "Service  AWS::SSM::Parameter" not in said("preview", "--image", IMAGE)
+
+    told = said("status")
+    assert "runs: SHELVED, after PUT 1" in told
+    assert f"image: {IMAGE}\n" in told
+    assert "GET /ready: 200, build content-1" in told
+
+    rotated = said("rotate", "--yes")
+    assert "users-shelf will be redeployed" in rotated
+    assert "last operation   PUT 2" in rotated
+
+    destroyed = said("destroy", "--yes")
+    assert "kept: dust where " in destroyed
+    assert "users-shelf is deleted." in destroyed
+    assert "users-data is deleted." in destroyed
+
+
+def test_what_is_not_as_deployed_is_named(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = IMAGE.replace("content-1", "content-2")
+    stacks = ("--name", "other", "--compute", "shelf")
+    monkeypatch.setattr(proof, "READY_SECONDS", 1)
+    deployed = command("deploy", "--yes", *stacks, "--image", other)
+    assert deployed.code == 1
+    assert "other-shelf: Not proven to run as deployed: /ready says that the build is content-1" in deployed.err
+    command.must("destroy", "--yes", *stacks)

@@ -1,0 +1,96 @@
+"""App Runner as its API tells it. The answers have the form of the API's model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from generator.compute.apprunner import AppRunnerCompute
+from generator.compute.compute import Running
+
+ID = 32 * "0"
+ID_OF_OPERATION = 36 * "0"
+ARN = f"arn:aws:apprunner:eu-west-1:123456789012:service/Service-abc/{ID}"
+IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users@sha256:" + 64 * "a"
+URL = "https://abc.eu-west-1.awsapprunner.com"
+
+
+def service(status: str = "RUNNING", *, public: bool = True) -> dict[str, Any]:
+    return {
+        "Service": {
+            "ServiceName": "Service-abc",
+            "ServiceId": ID,
+            "ServiceArn": ARN,
+            "ServiceUrl": URL.removeprefix("https://"),
+            "CreatedAt": 0,
+            "UpdatedAt": 0,
+            "Status": status,
+            "SourceConfiguration": {"ImageRepository": {"ImageIdentifier": IMAGE, "ImageRepositoryType": "ECR"}},
+            "InstanceConfiguration": {},
+            "AutoScalingConfigurationSummary": {},
+            "NetworkConfiguration": {"IngressConfiguration": {"IsPubliclyAccessible": public}},
+        }
+    }
+
+
+def client() -> Any:
+    return boto3.client("apprunner", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+
+
+def observed(described: dict[str, Any], *operations: dict[str, Any]) -> Running:
+    apprunner = client()
+    with Stubber(apprunner) as stubber:
+        # In this order: an operation that ends in between must not leave the service's older status.
+        asked = {"ServiceArn": ARN, "MaxResults": 1}
+        stubber.add_response("list_operations", {"OperationSummaryList": list(operations)}, asked)
+        stubber.add_response("describe_service", described, {"ServiceArn": ARN})
+        return AppRunnerCompute().running(apprunner, ARN)
+
+
+ENDED = {
+    "SUCCEEDED": True,
+    "FAILED": False,
+    "ROLLBACK_SUCCEEDED": False,
+    "ROLLBACK_FAILED": False,
+    "PENDING": None,
+    "IN_PROGRESS": None,
+    "ROLLBACK_IN_PROGRESS": None,
+}
+
+
+@pytest.mark.parametrize(("state", "ended"), ENDED.items())
+def test_only_an_operation_that_succeeded_counts(state: str, ended: bool | None) -> None:
+    assert observed(service(), {"Type": "UPDATE_SERVICE", "Status": state}).ended is ended
+
+
+def test_an_operation_has_not_ended_while_the_service_says_that_it_has_one() -> None:
+    told = observed(service("OPERATION_IN_PROGRESS"), {"Type": "START_DEPLOYMENT", "Status": "SUCCEEDED"})
+    assert told.ended is None
+
+
+def test_every_state_of_the_api_is_known() -> None:
+    assert ENDED.keys() == set(client().meta.service_model.shape_for("OperationStatus").enum)
+
+
+@pytest.mark.parametrize(
+    "status", ["CREATE_FAILED", "DELETED", "DELETE_FAILED", "PAUSED", "OPERATION_IN_PROGRESS", "RUNNING"]
+)
+def test_only_a_running_service_is_ready(status: str) -> None:
+    assert observed(service(status)).ready is (status == "RUNNING")
+
+
+def test_a_paused_service_comes_with_the_command_that_resumes_it() -> None:
+    assert f"aws apprunner resume-service --service-arn {ARN}" in observed(service("PAUSED")).then
+
+
+def test_what_runs_has_its_image_url_and_log_groups() -> None:
+    running = observed(service(public=False), {"Id": ID_OF_OPERATION, "Type": "CREATE_SERVICE", "Status": "SUCCEEDED"})
+    assert (running.image, running.url, running.public) == (IMAGE, URL, False)
+    assert (running.operation, running.operation_id) == ("CREATE_SERVICE SUCCEEDED", ID_OF_OPERATION)
+    assert AppRunnerCompute().log_groups(None, ARN) == (
+        f"/aws/apprunner/Service-abc/{ID}/service",
+        f"/aws/apprunner/Service-abc/{ID}/application",
+    )

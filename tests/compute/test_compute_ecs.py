@@ -1,0 +1,153 @@
+"""ECS Express Mode as its API tells it. The answers have the form of the API's model; none was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from generator.compute.compute import Running
+from generator.compute.ecs_express import EcsExpressCompute
+
+ARN = "arn:aws:ecs:eu-west-1:123456789012:service/default/users-9dbd"
+IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users@sha256:" + 64 * "a"
+HOST = f"us-{32 * '0'}.ecs.eu-west-1.on.aws"
+COMPUTE = EcsExpressCompute()
+
+
+def revision(number: int, image: str = IMAGE, access: str = "PUBLIC", endpoint: str = HOST) -> dict[str, Any]:
+    return {
+        "serviceRevisionArn": f"{ARN}/{number}",
+        "primaryContainer": {
+            "image": image,
+            "awsLogsConfiguration": {"logGroup": "users-log", "logStreamPrefix": "service"},
+        },
+        "ingressPaths": [{"accessType": access, "endpoint": endpoint}],
+        "createdAt": number,
+    }
+
+
+def deployment(number: int, status: str = "SUCCESSFUL", reason: str = "") -> dict[str, Any]:
+    told = {
+        "serviceDeploymentArn": f"{ARN}/deployment-{number}",
+        "targetServiceRevisionArn": f"{ARN}/{number}",
+        "createdAt": number,
+        "status": status,
+    }
+    return {**told, "statusReason": reason} if reason else told
+
+
+@contextmanager
+def client() -> Iterator[tuple[Any, Stubber]]:
+    made = boto3.client("ecs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(made) as stubber:
+        yield made, stubber
+        stubber.assert_no_pending_responses()
+
+
+def described(stubber: Stubber, *revisions: dict[str, Any], status: str = "ACTIVE") -> None:
+    service = {"serviceArn": ARN, "status": {"statusCode": status}, "activeConfigurations": list(revisions)}
+    stubber.add_response("describe_express_gateway_service", {"service": service}, {"serviceArn": ARN})
+
+
+def observed(revisions: list[dict[str, Any]], *deployments: dict[str, Any], status: str = "ACTIVE") -> Running:
+    with client() as (ecs, stubber):
+        # In this order: a deployment that ends in between must not leave the service's older configuration.
+        asked = {"service": ARN, "cluster": "default"}
+        stubber.add_response("list_service_deployments", {"serviceDeployments": list(deployments)}, asked)
+        described(stubber, *revisions, status=status)
+        return COMPUTE.running(ecs, ARN)
+
+
+ENDED = {
+    "SUCCESSFUL": True,
+    "STOPPED": False,
+    "ROLLBACK_SUCCESSFUL": False,
+    "ROLLBACK_FAILED": False,
+    "PENDING": None,
+    "IN_PROGRESS": None,
+    "STOP_REQUESTED": None,
+    "ROLLBACK_REQUESTED": None,
+    "ROLLBACK_IN_PROGRESS": None,
+}
+
+
+@pytest.mark.parametrize(("state", "ended"), ENDED.items())
+def test_only_a_deployment_that_was_successful_counts(state: str, ended: bool | None) -> None:
+    assert observed([revision(1)], deployment(1, state)).ended is ended
+
+
+def test_every_state_of_the_api_is_known() -> None:
+    with client() as (ecs, _):
+        shape = ecs.meta.service_model.shape_for("ServiceDeploymentStatus")
+    assert ENDED.keys() == set(shape.enum)
+
+
+def test_a_deployment_that_was_taken_back_is_told_with_its_reason() -> None:
+    seen = observed([revision(1)], deployment(1), deployment(2, "ROLLBACK_SUCCESSFUL", "An alarm went off."))
+    assert seen.operation == "deployment ROLLBACK_SUCCESSFUL (An alarm went off)"
+
+
+def test_the_newest_deployment_is_the_last_in_whatever_order_they_come() -> None:
+    for order in ((1, 2), (2, 1)):
+        seen = observed([revision(2)], *map(deployment, order))
+        assert seen.operation_id == f"{ARN}/deployment-2"
+
+
+def test_deployments_come_page_by_page() -> None:
+    with client() as (ecs, stubber):
+        asked = {"service": ARN, "cluster": "default"}
+        first = {"serviceDeployments": [deployment(1)], "nextToken": "more"}
+        stubber.add_response("list_service_deployments", first, asked)
+        second = {"serviceDeployments": [deployment(2, "PENDING")]}
+        stubber.add_response("list_service_deployments", second, {**asked, "nextToken": "more"})
+        described(stubber, revision(2))
+        assert COMPUTE.running(ecs, ARN).operation == "deployment PENDING"
+
+
+@pytest.mark.parametrize(("status", "ready"), [("ACTIVE", True), ("DRAINING", False), ("INACTIVE", False)])
+def test_only_an_active_service_is_ready(status: str, ready: bool) -> None:
+    assert observed([revision(1)], deployment(1), status=status).ready is ready
+
+
+def test_the_image_is_that_of_the_last_deployment() -> None:
+    assert observed([revision(2), revision(1, "old")], deployment(2)).image == IMAGE
+    # Taken back: what it would have run is not among the configurations that are left.
+    assert observed([revision(1, "old")], deployment(2, "ROLLBACK_SUCCESSFUL")).image == "old"
+
+
+def test_a_service_that_is_not_yet_anything_has_no_image_and_no_url() -> None:
+    seen = observed([])
+    assert (seen.image, seen.url, seen.operation, seen.operation_id) == ("", "", "none", "")
+
+
+@pytest.mark.parametrize("endpoint", [HOST, f"https://{HOST}", f"https://{HOST}/"])
+def test_the_url_is_https_however_the_endpoint_is_told(endpoint: str) -> None:
+    assert observed([revision(1, endpoint=endpoint)], deployment(1)).url == f"https://{HOST}"
+
+
+def test_a_private_service_is_told_from_a_public_one() -> None:
+    assert observed([revision(1)], deployment(1)).public
+    assert not observed([revision(1, access="PRIVATE")], deployment(1)).public
+
+
+def test_the_log_is_the_one_that_the_service_writes() -> None:
+    with client() as (ecs, stubber):
+        described(stubber, revision(1), revision(2))
+        assert COMPUTE.log_groups(ecs, ARN) == ("users-log",)
+    assert COMPUTE.leaves(ARN) == ()
+
+
+def test_a_new_deployment_of_the_same_is_forced() -> None:
+    with client() as (ecs, stubber):
+        asked = {"cluster": "default", "service": "users-9dbd", "forceNewDeployment": True}
+        stubber.add_response("update_service", {}, asked)
+        COMPUTE.redeploy(ecs, ARN)
+
+
+def test_its_names_are_in_ecs_own_domain() -> None:
+    assert HOST.endswith(f".{COMPUTE.domain('eu-west-1')}")

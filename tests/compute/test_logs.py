@@ -1,0 +1,60 @@
+"""What a service has logged, against botocore's own stubs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import ANY, Stubber
+
+from generator.compute.logs import keep_for, last_lines, telling
+
+
+def logs() -> tuple[Any, Stubber]:
+    client = boto3.client("logs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    return client, Stubber(client)
+
+
+def test_the_end_of_a_log_is_put_together_from_its_newest_streams() -> None:
+    client, stubber = logs()
+    streams = {"logStreams": [{"logStreamName": "b"}, {"logStreamName": "a"}]}
+    newest = {"logGroupName": "g", "orderBy": "LastEventTime", "descending": True, "limit": 3}
+    stubber.add_response("describe_log_streams", streams, newest)
+    for name, events in (("b", [(2, "second\n"), (4, "fourth")]), ("a", [(1, "first"), (3, "third")])):
+        asked = {"logGroupName": "g", "logStreamName": name, "limit": 3, "startFromHead": False}
+        found = [{"timestamp": moment, "message": message} for moment, message in events]
+        stubber.add_response("get_log_events", {"events": found}, asked)
+    with stubber:
+        assert last_lines(client, "g", 3) == ["second", "third", "fourth"]
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
+def test_a_log_that_cannot_be_read_says_nothing(code: str) -> None:
+    client, stubber = logs()
+    stubber.add_client_error("describe_log_streams", code)
+    with stubber:
+        assert last_lines(client, "g") == []
+
+
+def test_routine_is_left_out_of_a_log_unless_there_is_nothing_else() -> None:
+    routine = '{"level": "INFO", "message": "request"}'
+    assert telling([routine, "Traceback", '{"level": "ERROR"}', "3", routine]) == [
+        "Traceback",
+        '{"level": "ERROR"}',
+        "3",
+    ]
+    assert telling([routine]) == [routine]
+
+
+def test_only_a_log_group_without_a_retention_gets_one() -> None:
+    client, stubber = logs()
+    for name, retention in (("a", {}), ("b", {"retentionInDays": 7})):
+        groups = [{"logGroupName": name, **retention}, {"logGroupName": f"{name}-other"}]
+        stubber.add_response("describe_log_groups", {"logGroups": groups}, {"logGroupNamePrefix": name})
+        if not retention:
+            stubber.add_response("put_retention_policy", {}, {"logGroupName": "a", "retentionInDays": ANY})
+    stubber.add_response("describe_log_groups", {"logGroups": []}, {"logGroupNamePrefix": "c"})
+    with stubber:
+        assert keep_for(client, ("a", "b", "c")) == ["a"]
+        stubber.assert_no_pending_responses()

@@ -1,0 +1,261 @@
+"""The emitted policies against the calls of a rehearsal, in which the verbs ran with them and nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import pytest
+
+from generator import MemoryDB, Network, Settings, contract, memorydb, user
+from generator.cli import main
+from generator.cli.verbs import Layers
+from generator.compute.apprunner import AppRunnerCompute
+from generator.iam import policies
+from generator.images.context import Context
+from generator.layers import Layer, default_layers
+from rehearsal.emulator import ACCOUNT, Call, Emulator, Fault
+from rehearsal.emulator import environment as interpreter
+from rehearsal.identities import identities
+from rehearsal.registry import Registry, RegistryError
+from rehearsal.rehearse import Options, Rehearsal
+from rehearsal.stand_ins import NAME, REGISTRY, environment
+from tests.running import ROOT
+
+PAGE = (ROOT / "docs" / "permissions.md").read_text()
+DOCUMENTS = policies.documents(default_layers(), NAME)
+USERS = ("preview", "deploy", "rotate")
+ACTIONS = [(user, action) for user in USERS for action in policies.actions(DOCUMENTS[f"{user}.json"])]
+# Its exports are nobody's, so that a change set which imports them fails.
+FAILS = ["--name", NAME, "--layer", "apprunner", "--data-stack", f"{NAME}-apprunner", "--image", f"{REGISTRY}/nobody:1"]
+
+
+def changed() -> tuple[Layer, ...]:
+    """The layers with another access string."""
+    data, *others = default_layers()
+    (place,) = (part for part in data.parts if isinstance(part, Network))
+    users = (user(commands=(*contract.USER_COMMANDS, "hget")),)
+    parts = (memorydb(Settings(), place, users), *(part for part in data.parts if not isinstance(part, MemoryDB)))
+    return replace(data, parts=parts), *others
+
+
+@dataclass
+class Thorough(Rehearsal):
+    """A rehearsal, and what the verbs ask when something goes wrong."""
+
+    by_verb: dict[str, list[Call]] = field(default_factory=dict)
+    layers: Layers = default_layers
+
+    def verb(self, name: str, arguments: list[str]) -> bool:
+        if name == "image, service, proof":
+            self._record("a user that is changed", ["deploy", "--yes", "--name", NAME, "--layer", "data"], changed)
+            self._record("a user that is changed back", ["deploy", "--yes", "--name", NAME, "--layer", "data"])
+            self._record("a change set that fails", ["deploy", "--yes", *FAILS])
+            with self.world.emulator.faults(Fault("Service", "start", spoils="secrets")):
+                self._record("a service that fails", arguments)
+            arguments = [*arguments, "--recreate"]
+        if name == "rotation":
+            # As where nobody has proven the service yet, so nobody has limited its logs.
+            with environment(self.world.aws):
+                logs = boto3.Session().client("logs")
+                for group in logs.describe_log_groups()["logGroups"]:
+                    logs.delete_retention_policy(logGroupName=group["logGroupName"])
+            # A deployment that is no stack's has no logical ID.
+            with self.world.emulator.faults(Fault("", "start", spoils="secrets")):
+                self._record("a rotation that fails", arguments)
+        succeeded = self._record(name, arguments)
+        if name == "status":
+            self._record("a change that would be none", ["preview", "--name", NAME])
+            self._record("a change set that fails", ["preview", *FAILS])
+        return succeeded
+
+    def _record(self, name: str, arguments: list[str], layers: Layers = default_layers) -> bool:
+        self.layers = layers
+        succeeded = super().verb(name, arguments)
+        self.by_verb.setdefault(arguments[0], []).extend(self.parts[-1].calls)
+        return succeeded
+
+
+@pytest.fixture(scope="module")
+def played() -> Thorough:
+    with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
+        options = Options(Context(ROOT), (AppRunnerCompute(),), DOCUMENTS, process=True)
+        rehearsal = Thorough(lambda arguments: main(rehearsal.layers, arguments), options, Path(directory))
+        rehearsal.play(stack)
+    # What a container tool would do in its place is the deploying user's.
+    (pushed,) = (part for part in rehearsal.parts if part.name == "image, without a tool")
+    rehearsal.by_verb["deploy"] += pushed.calls
+    return rehearsal
+
+
+def asked(calls: list[Call]) -> list[dict[str, Any]]:
+    """What IAM was asked, each once."""
+    found = [{"principal": call.principal, **asdict(check)} for call in calls for check in call.checks]
+    return list({json.dumps(one, sort_keys=True): one for one in found}.values())
+
+
+def by(user: str, played: Thorough) -> list[Call]:
+    who = f"arn:aws:iam::{ACCOUNT}:user/{NAME}-{user}"
+    return [call for part in played.parts for call in part.calls if call.principal == who]
+
+
+def without(document: str, action: str) -> str:
+    policy = json.loads(document)
+    for statement in policy["Statement"]:
+        statement["Action"] = [one for one in statement["Action"] if one != action]
+    policy["Statement"] = [statement for statement in policy["Statement"] if statement["Action"]]
+    return json.dumps(policy)
+
+
+@pytest.fixture(scope="module")
+def decisions(played: Thorough) -> dict[tuple[str, str], list[bool]]:
+    """What is allowed with a user's whole policy (action ""), and with one action of it dropped."""
+    keys = [*((user, "") for user in USERS), *ACTIONS]
+    jobs = [
+        {"policy": without(DOCUMENTS[f"{user}.json"], action), "asked": asked(by(user, played))}
+        for user, action in keys
+    ]
+    ran = subprocess.run(
+        [interpreter(), ROOT / "tests" / "decide.py"],
+        input=json.dumps(jobs),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return dict(zip(keys, json.loads(ran.stdout), strict=True))
+
+
+def test_the_rehearsal_came_to_its_end(played: Thorough) -> None:
+    codes = [part.code for part in played.parts]
+    assert [part.name for part in played.parts if part.code] == [
+        "a change set that fails",
+        "a service that fails",
+        "a change set that fails",
+        "a rotation that fails",
+    ], codes
+    assert played.left == []
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_every_call_is_one_that_iam_was_asked_about(user: str, played: Thorough) -> None:
+    assert len(by(user, played)) > 10
+    assert [call for call in by(user, played) if not call.checks] == []
+
+
+@pytest.mark.parametrize("user", USERS)
+def test_every_call_is_allowed(user: str, decisions: dict[tuple[str, str], list[bool]]) -> None:
+    assert decisions[user, ""]
+    assert all(decisions[user, ""])
+
+
+@pytest.mark.parametrize(("user", "action"), ACTIONS)
+def test_without_any_one_action_a_call_is_denied(
+    user: str, action: str, decisions: dict[tuple[str, str], list[bool]]
+) -> None:
+    assert not all(decisions[user, action])
+
+
+def test_only_these_users_act(played: Thorough) -> None:
+    assert {call.principal for part in played.parts for call in part.calls} == {
+        f"arn:aws:iam::{ACCOUNT}:user/{NAME}-{user}" for user in USERS
+    }
+
+
+def test_the_page_tells_what_each_verb_asks_for(played: Thorough) -> None:
+    told = dict(re.findall(r"^\| `(\w+)` \| (\S.*) \|$", PAGE, re.MULTILINE))
+    assert told == {
+        verb: ", ".join(f"`{action}`" for action in sorted({check["action"] for check in asked(calls)}))
+        for verb, calls in played.by_verb.items()
+    }
+
+
+def explained() -> set[tuple[str, str]]:
+    return set(re.findall(r"^\| (preview|deploy|rotate|execution-role) \| (\w+) \| \S", PAGE, re.MULTILINE))
+
+
+def test_the_page_explains_every_statement_and_no_other() -> None:
+    found = {
+        (file.removesuffix(".json"), statement["Sid"])
+        for file, document in DOCUMENTS.items()
+        for statement in json.loads(document)["Statement"]
+    }
+    assert explained() == found
+
+
+# What the policies do not allow, and the emulator therefore refuses.
+
+
+@pytest.fixture(scope="module")
+def sessions(aws: Emulator) -> dict[str, boto3.Session]:
+    """Of each user, and of root."""
+    made = identities(NAME, DOCUMENTS)
+    keys = {**made.users, "root": aws.environment}
+    return {
+        user: boto3.Session(
+            aws_access_key_id=given["AWS_ACCESS_KEY_ID"], aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"]
+        )
+        for user, given in keys.items()
+    }
+
+
+REFUSED: list[tuple[str, str, str, dict[str, Any], str]] = [
+    ("preview", "cloudformation", "execute_change_set", {"ChangeSetName": "a", "StackName": f"{NAME}-data"}, ""),
+    ("preview", "cloudformation", "describe_stacks", {"StackName": "another-data"}, ""),
+    ("preview", "ecr", "get_authorization_token", {}, ""),
+    ("preview", "secretsmanager", "get_secret_value", {"SecretId": "any"}, ""),
+    ("deploy", "cloudformation", "delete_stack", {"StackName": "another-data"}, ""),
+    ("deploy", "ecr", "list_images", {"repositoryName": "another"}, ""),
+    ("deploy", "memorydb", "describe_snapshots", {"SnapshotName": "mine"}, ""),
+    ("deploy", "memorydb", "delete_snapshot", {"SnapshotName": "final-1"}, ""),
+    ("deploy", "apprunner", "pause_service", {"ServiceArn": "arn:aws:apprunner:eu-west-1:1:service/Service-1/2"}, ""),
+    ("deploy", "apprunner", "describe_service", {"ServiceArn": "arn:aws:apprunner:eu-west-1:1:service/Other/2"}, ""),
+    ("deploy", "logs", "get_log_events", {"logGroupName": "/other", "logStreamName": "events"}, ""),
+    ("deploy", "iam", "list_users", {}, ""),
+    (
+        "deploy",
+        "cloudformation",
+        "delete_stack",
+        {"StackName": f"{NAME}-data", "RoleARN": f"arn:aws:iam::{ACCOUNT}:role/admin"},
+        "iam:PassRole",
+    ),
+]
+
+
+@pytest.mark.parametrize(("user", "service", "operation", "arguments", "action"), REFUSED)
+def test_what_a_policy_does_not_allow_is_refused(
+    user: str,
+    service: str,
+    operation: str,
+    arguments: dict[str, Any],
+    action: str,
+    sessions: dict[str, boto3.Session],
+) -> None:
+    with pytest.raises(botocore.exceptions.ClientError, match=f"is not authorized to perform: {action}"):
+        getattr(sessions[user].client(service), operation)(**arguments)
+
+
+def test_a_role_that_cloudformation_cannot_assume_is_refused(sessions: dict[str, boto3.Session]) -> None:
+    role = f"arn:aws:iam::{ACCOUNT}:role/missing"
+    with pytest.raises(botocore.exceptions.ClientError, match="is invalid or cannot be assumed"):
+        sessions["root"].client("cloudformation").delete_stack(StackName="any", RoleARN=role)
+
+
+def test_a_token_of_the_registry_opens_what_its_user_may_do(aws: Emulator, sessions: dict[str, boto3.Session]) -> None:
+    for name in (f"{NAME}-data-repository-1", "another"):
+        sessions["root"].client("ecr").create_repository(repositoryName=name)
+    token = sessions["deploy"].client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+    registry = Registry(aws.url, token)
+    registry.push(f"{REGISTRY}/{NAME}-data-repository-1:1", {}, {})
+    with pytest.raises(RegistryError, match=r"HEAD another/blobs/\S+: 403"):
+        registry.push(f"{REGISTRY}/another:1", {}, {})
+    registry.push(f"{REGISTRY}/{NAME}-data-repository-1:2", {}, {})
+    with pytest.raises(RegistryError, match=r"403 .*not authorized to perform: ecr:GetDownloadUrlForLayer"):
+        registry.variables(f"{REGISTRY}/{NAME}-data-repository-1:1")

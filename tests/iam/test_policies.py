@@ -1,0 +1,207 @@
+"""The emitted IAM policies as documents: how wide, how large, and whether the tables behind them still hold."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.data import AdditionalSpecs
+from cfnlint.helpers import load_resource
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
+from troposphere import awslambda
+from troposphere.cloudformation import CustomResource
+
+from generator.compute.apprunner import AppRunnerCompute
+from generator.iam import policies
+from generator.iam.execution_role import SCHEMA_REGION, permissions
+from generator.iam.handlers import ALSO, NEVER, ONLY_FOR, WITHOUT_RESOURCE, needed
+from generator.layers import Layer, default_layers
+from generator.settings import Settings
+from generator.template.lint import lint
+
+DOCUMENTS = policies.documents(default_layers(), "users")
+PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
+# Each with the reason in docs/permissions.md.
+WITHOUT_LIMIT = {"Autoscaling", "Ec2", "Exports", "LogGroups", "NewPassword", "RegistryToken", "WithoutResource"}
+
+
+def statements(documents: dict[str, str] = DOCUMENTS) -> Iterator[tuple[str, dict[str, Any]]]:
+    for file, text in documents.items():
+        for statement in json.loads(text)["Statement"]:
+            yield file, statement
+
+
+def statement(sid: str, layers: Sequence[Layer] = default_layers(), name: str = "users") -> dict[str, Any]:
+    (found,) = (one for _, one in statements(policies.documents(layers, name)) if one["Sid"] == sid)
+    return found
+
+
+def test_the_text_is_sorted_and_ends_with_a_newline() -> None:
+    for text in DOCUMENTS.values():
+        assert text == json.dumps(json.loads(text), indent=2, sort_keys=True) + "\n"
+    for _, one in statements():
+        assert one["Action"] == sorted(one["Action"])
+        assert one["Resource"] == sorted(one["Resource"])
+
+
+def test_every_action_is_named_in_full() -> None:
+    assert [action for _, one in statements() for action in one["Action"] if "*" in action] == []
+
+
+def test_only_what_takes_no_resource_and_ec2_is_without_limit() -> None:
+    assert {one["Sid"] for _, one in statements() if "*" in one["Resource"]} == WITHOUT_LIMIT
+
+
+def test_what_is_said_to_take_no_resource_takes_none() -> None:
+    known = load_resource(AdditionalSpecs, "Policies.json")
+    takes = {
+        action
+        for action in WITHOUT_RESOURCE
+        for service, _, name in [action.partition(":")]
+        if known[service]["Actions"][name.lower()].get("Resources")
+    }
+    assert takes == {"sns:Unsubscribe"}
+
+
+def test_the_page_tells_how_large_they_are() -> None:
+    told = re.findall(r"^\| `([\w-]+\.json)` \| .* \| ([\d,]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    found = {(file, f"{len(policies.actions(text))}", f"{policies.size(text):,}") for file, text in DOCUMENTS.items()}
+    assert set(told) == found
+
+
+def linted(text: str) -> list[str]:
+    policy = {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"PolicyDocument": json.loads(text)}}
+    return [finding.rule for finding in lint(json.dumps({"Resources": {"Policy": policy}}))]
+
+
+@pytest.mark.parametrize("file", DOCUMENTS)
+def test_every_action_is_one_that_iam_knows(file: str) -> None:
+    assert linted(DOCUMENTS[file]) == []
+
+
+def test_an_action_that_is_none_would_be_noticed() -> None:
+    assert linted(DOCUMENTS["deploy.json"].replace("ecr:PutImage", "ecr:PutImages")) == ["W3037"]
+
+
+def test_whoever_previews_executes_nothing_and_passes_no_role() -> None:
+    allowed = set(policies.actions(DOCUMENTS["preview.json"]))
+    assert allowed < set(policies.actions(DOCUMENTS["deploy.json"]))
+    assert not allowed & {"cloudformation:ExecuteChangeSet", "iam:PassRole", "ecr:PutImage"}
+
+
+@pytest.mark.parametrize("role", ["users-preview", "users-deploy", "users-cloudformation", "orders-data-Role-1"])
+def test_cloudformations_role_cannot_change_those_that_it_serves(role: str) -> None:
+    arn = f"arn:aws:iam::111122223333:role/{role}"
+    patterns = [
+        pattern
+        for _, one in statements({"": DOCUMENTS["execution-role.json"]})
+        if any(action.startswith("iam:") for action in one["Action"])
+        for pattern in one["Resource"]
+    ]
+    assert patterns
+    assert not [pattern for pattern in patterns if fnmatchcase(arn, pattern)]
+
+
+def test_cloudformation_passes_roles_to_those_they_trust_only() -> None:
+    assert statement("PassRoles")["Condition"] == {
+        "StringEquals": {
+            "iam:PassedToService": [
+                "apprunner.amazonaws.com",
+                "build.apprunner.amazonaws.com",
+                "tasks.apprunner.amazonaws.com",
+                "vpc-flow-logs.amazonaws.com",
+            ]
+        }
+    }
+
+
+def test_names_of_the_database_are_those_of_the_template() -> None:
+    resources = statement("Memorydb")["Resource"]
+    assert "arn:aws:memorydb:*:*:cluster/db-*" in resources
+    assert "arn:aws:memorydb:*:*:user/user-*" in resources
+
+
+def test_a_repository_is_named_after_its_stack_in_lower_case() -> None:
+    assert statement("Ecr", name="Users")["Resource"] == ["arn:aws:ecr:*:*:repository/users-data-*"]
+    images = [
+        one["Resource"]
+        for _, one in statements(policies.documents(default_layers(), "Users"))
+        if one["Sid"] == "Images"
+    ]
+    assert images == 3 * [["arn:aws:ecr:*:*:repository/users-data-*"]]
+
+
+def test_a_layer_without_a_service_needs_no_image() -> None:
+    data = default_layers()[:1]
+    sids = {one["Sid"] for _, one in statements(policies.documents(data, "users"))}
+    assert not sids & {"Images", "RegistryToken", "ServiceApprunner", "ServiceLogs", "LogGroups", "Apprunner"}
+
+
+SHAPES = [
+    *(Settings(nat=nat, zones=3) for nat in ("one", "per-zone")),
+    Settings(private_ingress=True),
+    Settings(nat="per-zone", zones=3, private_ingress=True, flow_logs=False),
+]
+
+
+@pytest.mark.parametrize("settings", [Settings(), *SHAPES], ids=repr)
+def test_every_shape_fits_what_iam_takes(settings: Settings) -> None:
+    documents = policies.documents(default_layers(settings), "a-name-of-24-characters-")
+    assert policies.size(documents["execution-role.json"]) < policies.INLINE_LIMIT
+    assert policies.size(documents["deploy.json"]) < policies.MANAGED_LIMIT
+    assert policies.size(documents["preview.json"]) < policies.MANAGED_LIMIT
+
+
+def test_a_nat_gateway_brings_its_actions() -> None:
+    layers = default_layers(Settings(nat="one"))
+    assert "ec2:CreateNatGateway" in statement("Ec2", layers)["Action"]
+    assert "ec2:CreateNatGateway" not in statement("Ec2")["Action"]
+
+
+@dataclass(frozen=True)
+class Mine:
+    function: awslambda.Function
+    custom: CustomResource
+
+
+def test_a_part_of_a_users_own_brings_its_actions_and_no_statement_is_empty() -> None:
+    role = "arn:aws:iam::111122223333:role/mine"
+    code = awslambda.Code(ZipFile="pass")
+    part = Mine(awslambda.Function("Mine", Role=role, Code=code), CustomResource("Custom", ServiceToken=role))
+    documents = policies.documents((Layer("mine", "Mine.", (part,), AppRunnerCompute()),), "users")
+    assert all(one["Action"] and one["Resource"] for _, one in statements(documents))
+    assert "lambda:CreateFunction" in policies.actions(documents["execution-role.json"])
+    assert "iam:PassRole" not in policies.actions(documents["execution-role.json"])
+
+
+# The tables.
+
+
+@pytest.mark.parametrize(("kind", "name"), ONLY_FOR)
+def test_an_action_for_one_property_is_in_the_schema_and_goes_without_it(kind: str, name: str) -> None:
+    schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(SCHEMA_REGION, kind).schema
+    assert name in schema["properties"]
+    listed, actions = permissions(kind), set(ONLY_FOR[kind, name])
+    assert actions <= listed
+    assert not needed(kind, listed, set()) & actions
+    assert needed(kind, listed, {each for one, each in ONLY_FOR if one == kind}) >= actions
+
+
+@pytest.mark.parametrize("kind", NEVER)
+def test_what_is_never_needed_is_in_the_schema(kind: str) -> None:
+    for start in NEVER[kind]:
+        assert [action for action in permissions(kind) if action.startswith(start)]
+    assert not [action for action in needed(kind, permissions(kind), set()) if action.startswith(NEVER[kind])]
+
+
+@pytest.mark.parametrize(("kind", "name"), ALSO)
+def test_what_is_needed_besides_is_not_in_the_schema(kind: str, name: str) -> None:
+    assert name in PROVIDER_SCHEMA_MANAGER.get_resource_schema(SCHEMA_REGION, kind).schema["properties"]
+    assert not set(ALSO[kind, name]) & permissions(kind)
+    assert needed(kind, set(), {name}) == set(ALSO[kind, name])

@@ -1,0 +1,328 @@
+"""Building and pushing: what the tools are told, what their failures become. The tools are scripts that write down how
+they are called; real ones are used by the acceptance tests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from generator.errors import DeployError
+from generator.images.build import Tool, publish, tool
+from generator.images.context import TOOLS, Context
+from generator.images.repository import Repository
+
+REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
+URI = f"{REGISTRY}/users"
+TAG = "content-1"
+DIGEST = "sha256:" + 64 * "a"
+TOKEN = "a-token-that-no-argument-list-may-hold"
+
+SCRIPT = """#!{python}
+import json, os, sys
+name, verb = os.path.basename(sys.argv[0]), sys.argv[1]
+given = sys.stdin.read() if verb == "login" else ""
+with open({log!r}, "a") as file:
+    file.write(json.dumps([name, sys.argv[1:], given]) + "\\n")
+answers = json.load(open({answers!r}))
+said, code = answers.get(verb, ["", 0])
+print(said)
+sys.exit(code)
+"""
+
+
+class Tools:
+    """Programs named like the container tools. `answers`: by the first argument, what is printed and the exit code."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._log = directory / "log"
+        self._answers = directory / "answers"
+        self.answer(info=["", 0], image=["amd64", 0], inspect=["amd64", 0])
+
+    def answer(self, **answers: list[Any]) -> None:
+        known = json.loads(self._answers.read_text()) if self._answers.exists() else {}
+        self._answers.write_text(json.dumps(known | answers))
+
+    def add(self, name: str) -> Tool:
+        program = self.directory / name
+        text = SCRIPT.format(python=sys.executable, log=str(self._log), answers=str(self._answers))
+        program.write_text(text)
+        program.chmod(0o755)
+        return Tool(str(program), name)
+
+    @property
+    def calls(self) -> list[tuple[str, list[str], str]]:
+        """Tool, arguments, standard input; without the question whether the tool is there."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        called = [(name, arguments, given) for name, arguments, given in map(json.loads, lines)]
+        return [call for call in called if call[1] != ["info"]]
+
+
+@pytest.fixture
+def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tools:
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    monkeypatch.setenv("PATH", str(directory))
+    return Tools(directory)
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "Dockerfile").write_text("FROM scratch\n")
+    (tmp_path / "source" / ".dockerignore").write_text("")
+    return Context(tmp_path / "source", {"BASE": "base:1"}, ("id=ca,src=/etc/ca",))
+
+
+class Ecr:
+    """ECR, of which every answer is given beforehand."""
+
+    def __init__(self) -> None:
+        client = boto3.client("ecr", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+        self.stubber = Stubber(client)
+        self.repository = Repository(URI, client)
+        self._asked = {"repositoryName": "users", "imageIds": [{"imageTag": TAG}]}
+
+    def absent(self) -> None:
+        self.stubber.add_client_error("describe_images", "ImageNotFoundException", expected_params=self._asked)
+
+    def present(self) -> None:
+        self.stubber.add_response("describe_images", {"imageDetails": [{"imageDigest": DIGEST}]}, self._asked)
+
+    def token(self) -> None:
+        token = base64.b64encode(f"AWS:{TOKEN}".encode()).decode()
+        self.stubber.add_response("get_authorization_token", {"authorizationData": [{"authorizationToken": token}]}, {})
+
+
+@pytest.fixture
+def ecr() -> Iterator[Ecr]:
+    made = Ecr()
+    with made.stubber:
+        yield made
+        made.stubber.assert_no_pending_responses()
+
+
+def published(ecr: Ecr, context: Context, wanted: str | None = None) -> tuple[str, list[str]]:
+    said: list[str] = []
+    return publish(wanted, context, ecr.repository, TAG, said.append), said
+
+
+def test_an_image_that_is_there_is_not_built_and_needs_no_tool(tools: Tools, ecr: Ecr, context: Context) -> None:
+    ecr.present()
+    image, said = published(ecr, context)
+    assert image == f"{URI}@{DIGEST}"
+    assert said == ["users has content-1 already: nothing to build."]
+    assert tools.calls == []
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_each_tool_builds_logs_in_and_pushes(name: str, tools: Tools, ecr: Ecr, context: Context) -> None:
+    tools.add(name)
+    ecr.absent()
+    ecr.token()
+    ecr.present()
+    image, _ = published(ecr, context)
+    assert image == f"{URI}@{DIGEST}"
+    verbs = [arguments[0] for _, arguments, _ in tools.calls]
+    inspect = "inspect" if name == "buildah" else "image"
+    assert verbs == ["build", inspect, "login", "push", *(["logout"] if name in ("docker", "finch") else [])]
+    build = tools.calls[0][1]
+    assert build[:5] == ["build", "--platform", "linux/amd64", "--tag", f"{URI}:{TAG}"]
+    for option, value in (("--build-arg", "BASE=base:1"), ("--secret", "id=ca,src=/etc/ca")):
+        assert build[build.index(option) + 1] == value
+    assert f"BUILD_ID={TAG}" in build
+    assert build[-1] == str(context.directory)
+    assert tools.calls[3][1][-1] == f"{URI}:{TAG}"
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_the_token_is_on_standard_input_only_and_stays_nowhere(
+    name: str, tools: Tools, ecr: Ecr, context: Context
+) -> None:
+    tools.add(name)
+    ecr.absent()
+    ecr.token()
+    ecr.present()
+    _, said = published(ecr, context)
+    ((login, given),) = [(arguments, given) for _, arguments, given in tools.calls if arguments[0] == "login"]
+    assert given == TOKEN
+    assert login[-1] == REGISTRY
+    assert not any(TOKEN in argument for _, arguments, _ in tools.calls for argument in arguments)
+    assert TOKEN not in " ".join(said)
+    if name in ("podman", "buildah"):
+        file = Path(login[login.index("--authfile") + 1])
+        assert not file.parent.exists()
+
+
+def test_the_builders_own_ignore_file_is_the_one_the_tag_was_made_with(
+    tools: Tools, ecr: Ecr, context: Context
+) -> None:
+    tools.add("podman")
+    ecr.absent()
+    ecr.token()
+    ecr.present()
+    published(ecr, context)
+    build = tools.calls[0][1]
+    assert build[build.index("--ignorefile") + 1] == str(context.directory / ".dockerignore")
+    assert build[build.index("--format") + 1] == "docker"
+
+
+def test_a_build_that_fails_is_told_by_its_last_words_and_nothing_is_pushed(
+    tools: Tools, ecr: Ecr, context: Context
+) -> None:
+    tools.add("docker")
+    tools.answer(build=["step 1\nERROR: failed to solve: no such package\n\n", 1])
+    ecr.absent()
+    with pytest.raises(
+        DeployError, match=r"could not be built: failed to solve: no such package\. Its output is above"
+    ):
+        published(ecr, context)
+    assert [arguments[0] for _, arguments, _ in tools.calls] == ["build"]
+
+
+def test_a_machine_that_cannot_run_amd64_is_told_what_helps(tools: Tools, ecr: Ecr, context: Context) -> None:
+    tools.add("podman")
+    tools.answer(build=["exec /bin/sh: exec format error\nError: exit status 1", 1])
+    ecr.absent()
+    with pytest.raises(DeployError, match=r"cannot run programs for linux/amd64\. .*qemu-user-static"):
+        published(ecr, context)
+
+
+def test_an_image_for_another_processor_is_refused_before_it_is_pushed(
+    tools: Tools, ecr: Ecr, context: Context
+) -> None:
+    tools.add("docker")
+    tools.answer(image=["arm64", 0])
+    ecr.absent()
+    with pytest.raises(DeployError, match="it is for arm64, and services run on linux/amd64"):
+        published(ecr, context)
+    assert "push" not in [arguments[0] for _, arguments, _ in tools.calls]
+
+
+def test_a_login_that_is_refused_does_not_show_the_token(tools: Tools, ecr: Ecr, context: Context) -> None:
+    tools.add("docker")
+    tools.answer(login=[f"Error: bad password {TOKEN}", 1])
+    ecr.absent()
+    ecr.token()
+    with pytest.raises(DeployError, match=r"does not let this machine in: bad password \*\*\*\*\.") as error:
+        published(ecr, context)
+    assert TOKEN not in str(error.value)
+
+
+def test_a_push_that_is_refused_is_told_and_the_tool_logs_out(tools: Tools, ecr: Ecr, context: Context) -> None:
+    tools.add("docker")
+    tools.answer(push=["denied: not authorized", 1])
+    ecr.absent()
+    ecr.token()
+    with pytest.raises(DeployError, match=r"^users: The push was refused: denied: not authorized\."):
+        published(ecr, context)
+    assert tools.calls[-1][1] == ["logout", REGISTRY]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Error: creating build container: initializing source docker://python:3.13: pinging container registry: no",
+        "ERROR: failed to solve: python:3.13: failed to resolve source metadata for docker.io/library/python: no host",
+    ],
+)
+def test_a_base_image_that_cannot_be_pulled_is_told_apart(line: str, tools: Tools, ecr: Ecr, context: Context) -> None:
+    tools.add("podman")
+    tools.answer(build=[line, 125])
+    ecr.absent()
+    with pytest.raises(DeployError, match=r"its base image cannot be pulled: .* --build-arg BASE=IMAGE, and repeat\."):
+        published(ecr, context)
+
+
+def test_a_tag_that_somebody_else_pushed_meanwhile_is_taken(tools: Tools, ecr: Ecr, context: Context) -> None:
+    tools.add("docker")
+    tools.answer(push=["tag invalid: The image tag 'content-1' already exists and cannot be overwritten", 1])
+    ecr.absent()
+    ecr.token()
+    ecr.present()
+    ecr.present()
+    assert published(ecr, context)[0] == f"{URI}@{DIGEST}"
+
+
+def test_a_push_that_left_nothing_is_not_believed(tools: Tools, ecr: Ecr, context: Context) -> None:
+    tools.add("docker")
+    ecr.absent()
+    ecr.token()
+    ecr.absent()
+    with pytest.raises(DeployError, match="docker reported that it pushed content-1, but ECR does not know it"):
+        published(ecr, context)
+
+
+def test_the_first_tool_that_answers_is_taken(tools: Tools) -> None:
+    for name in ("podman", "buildah"):
+        tools.add(name)
+    assert tool(None) == Tool("podman", "podman")
+
+
+def test_a_client_without_its_engine_is_passed_over(tools: Tools) -> None:
+    tools.add("podman")
+    (tools.directory / "docker").write_text("#!/bin/sh\necho Cannot connect to the Docker daemon. >&2\nexit 1\n")
+    (tools.directory / "docker").chmod(0o755)
+    assert tool(None).kind == "podman"
+    (tools.directory / "podman").unlink()
+    with pytest.raises(DeployError, match=r"docker: Cannot connect to the Docker daemon\. Install or start one"):
+        tool(None)
+
+
+def test_no_tool_at_all_is_told_with_what_to_do_instead(tools: Tools) -> None:
+    with pytest.raises(DeployError, match=r"none of docker, finch, podman, buildah is installed\. .*--image URI"):
+        tool(None)
+
+
+def test_a_tool_by_its_path_is_used_as_what_its_name_says(tools: Tools) -> None:
+    program = tools.add("buildah").program
+    assert tool(program) == Tool(program, "buildah")
+
+
+def test_a_tool_that_cannot_be_used_is_named(tools: Tools) -> None:
+    with pytest.raises(
+        DeployError, match="/nonexistent/podman: The container tool cannot be used: it is not installed"
+    ):
+        tool("/nonexistent/podman")
+
+
+def test_a_repository_that_must_not_be_asked_is_told(ecr: Ecr, context: Context) -> None:
+    ecr.stubber.add_client_error("describe_images", "AccessDeniedException", "no")
+    with pytest.raises(DeployError, match="AWS does not permit DescribeImages"):
+        published(ecr, context)
+
+
+def test_ctrl_c_ends_the_tool(tools: Tools, context: Context, tmp_path: Path) -> None:
+    """As a terminal does it: the interrupt reaches the command, and the tool is not left behind."""
+    slow = tools.directory / "docker"
+    pid = tmp_path / "pid"
+    slow.write_text(f"#!/bin/sh\n[ $1 = build ] || exit 0\necho $$ > {pid}\nexec /bin/sleep 60\n")
+    slow.chmod(0o755)
+    code = (
+        "import sys; from pathlib import Path; "
+        "from generator.images.context import Context; from generator.images import build as image\n"
+        f"image._built(image.Tool({str(slow)!r}, 'docker'), Context(Path({str(context.directory)!r})), 'i', 't', print)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        for _ in range(500):
+            if pid.exists() and pid.read_text():
+                break
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)

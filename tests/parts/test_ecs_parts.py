@@ -1,0 +1,165 @@
+"""What the ECS Express layer's parts promise beyond what holds for every template."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from generator import contract
+from generator.layers import app_runner_layer, ecs_express_layer
+from generator.parts.ecs_express.service import MAX_TASKS, SIZES, ecs_express
+from generator.parts.imports import imported_data
+from generator.settings import Settings
+from generator.template.assemble import assemble
+from generator.template.render import render
+from tests.templates import chosen, imported, statements
+
+ECS = json.loads(ecs_express_layer(Settings()).text())
+WITH_PASSWORD = chosen(ECS)
+BALANCER_ARN = {"Fn::GetAtt": ["Service", "ECSManagedResourceArns.IngressPath.LoadBalancerArn"]}
+SERVICE_ARN = "arn:aws:ecs:eu-west-1:123456789012:service/default/users-9dbd"
+BALANCER = (
+    "arn:aws:elasticloadbalancing:eu-west-1:123456789012:loadbalancer/app/ecs-express-gateway-alb-02b5/39be7414652fcb27"
+)
+
+
+def properties(logical_id: str) -> Any:
+    return ECS["Resources"][logical_id]["Properties"]
+
+
+def evaluate(node: Any) -> str:
+    """A value as CloudFormation makes it for the two ARNs above."""
+    match node:
+        case {"Fn::Select": [index, {"Fn::Split": [by, value]}]}:
+            return evaluate(value).split(by)[int(index)]
+        case {"Fn::GetAtt": ["Service", "ServiceArn"]}:
+            return SERVICE_ARN
+        case {"Fn::GetAtt": ["Service", "ECSManagedResourceArns.IngressPath.LoadBalancerArn"]}:
+            return BALANCER
+    raise AssertionError(node)
+
+
+def test_the_health_check_is_the_contracts_path() -> None:
+    assert properties("Service")["HealthCheckPath"] == contract.HEALTH_PATH
+    assert contract.HEALTH_PATH.startswith("/")
+
+
+def test_nothing_that_is_create_only_is_set_but_the_role_that_must_be() -> None:
+    create_only = {"ServiceName", "Cluster", "Tags", "InfrastructureRoleArn"}
+    assert create_only & properties("Service").keys() == {"InfrastructureRoleArn"}
+    assert "RoleName" not in properties("InfrastructureRole")
+
+
+def test_the_log_is_the_stacks_own_and_expires() -> None:
+    assert properties("Service")["PrimaryContainer"]["AwsLogsConfiguration"] == {
+        "LogGroup": {"Ref": "ServiceLogGroup"},
+        "LogStreamPrefix": "service",
+    }
+    assert properties("ServiceLogGroup")["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_the_execution_role_may_do_just_this() -> None:
+    allowed: dict[str, Any] = {
+        "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:GetDownloadUrlForLayer": imported("RepositoryArn"),
+        "ecr:GetAuthorizationToken": "*",
+        "logs:CreateLogStream logs:PutLogEvents": {"Fn::GetAtt": ["ServiceLogGroup", "Arn"]},
+        "secretsmanager:GetSecretValue": imported("PasswordSecretArn"),
+    }
+    assert statements(WITH_PASSWORD["Resources"]["ExecutionRole"]["Properties"]["Policies"]) == [
+        {"Action": actions.split(), "Effect": "Allow", "Resource": [resource]} for actions, resource in allowed.items()
+    ]
+
+
+def test_the_task_role_is_for_this_accounts_tasks_and_does_nothing_with_a_password() -> None:
+    role = WITH_PASSWORD["Resources"]["TaskRole"]["Properties"]
+    assert role.keys() == {"AssumeRolePolicyDocument"}
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": ["ecs-tasks.amazonaws.com"]}
+    assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+
+
+def test_only_the_infrastructure_role_has_a_policy_of_aws_and_says_why() -> None:
+    managed = {
+        logical_id: resource["Properties"]["ManagedPolicyArns"]
+        for logical_id, resource in ECS["Resources"].items()
+        if "ManagedPolicyArns" in resource.get("Properties", {})
+    }
+    arn = "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonECSInfrastructureRoleforExpressGatewayServices"
+    assert managed == {"InfrastructureRole": [{"Fn::Sub": arn}]}
+    reason = ECS["Resources"]["InfrastructureRole"]["Metadata"]["com.aws.cloudformation.Context"]["why"]
+    assert reason.startswith("AWS's own policy: ")
+    assert "Policies" not in properties("InfrastructureRole")
+
+
+@pytest.mark.parametrize("cpu", SIZES)
+def test_the_rules_take_just_the_pairs_that_fargate_has(cpu: str) -> None:
+    (rule,) = (
+        rule for rule in ECS["Rules"].values() if rule.get("RuleCondition") == {"Fn::Equals": [{"Ref": "Cpu"}, cpu]}
+    )
+    (assertion,) = rule["Assertions"]
+    assert assertion["Assert"] == {"Fn::Contains": [list(SIZES[cpu]), {"Ref": "Memory"}]}
+    *others, last = SIZES[cpu]
+    sizes = f"{', '.join(others)} or {last}" if cpu in ("256", "512") else f"{SIZES[cpu][0]} to {last} in steps of 1024"
+    assert assertion["AssertDescription"] == f"With Cpu {cpu}, Memory must be {sizes}."
+
+
+def test_every_memory_size_goes_with_some_cpu_and_the_defaults_with_each_other() -> None:
+    memory = ECS["Parameters"]["Memory"]
+    assert set(memory["AllowedValues"]) == {size for sizes in SIZES.values() for size in sizes}
+    assert memory["Default"] in SIZES[ECS["Parameters"]["Cpu"]["Default"]]
+
+
+def test_scaling_aims_below_what_the_alarm_calls_busy() -> None:
+    target = properties("Service")["ScalingTarget"]
+    assert target == {
+        "AutoScalingMetric": "AVERAGE_CPU",
+        "AutoScalingTargetValue": {"Ref": "CpuTarget"},
+        "MaxTaskCount": {"Ref": "MaxSize"},
+        "MinTaskCount": {"Ref": "MinSize"},
+    }
+    assert ECS["Parameters"]["CpuTarget"]["MaxValue"] < properties("TaskCpuAlarm")["Threshold"]
+    assert ECS["Parameters"]["MaxSize"]["MaxValue"] == MAX_TASKS
+
+
+@pytest.mark.parametrize("alarm", ["ServerErrorsAlarm", "LoadBalancerErrorsAlarm", "LatencyAlarm"])
+def test_an_alarm_on_the_load_balancer_names_no_target_group(alarm: str) -> None:
+    (dimension,) = properties(alarm)["Dimensions"]
+    assert dimension["Name"] == "LoadBalancer"
+    assert evaluate(dimension["Value"]) == "app/ecs-express-gateway-alb-02b5/39be7414652fcb27"
+    assert properties(alarm)["Namespace"] == "AWS/ApplicationELB"
+
+
+@pytest.mark.parametrize("alarm", ["TaskCpuAlarm", "TaskMemoryAlarm"])
+def test_an_alarm_on_the_tasks_names_cluster_and_service(alarm: str) -> None:
+    dimensions = {dimension["Name"]: evaluate(dimension["Value"]) for dimension in properties(alarm)["Dimensions"]}
+    assert dimensions == {"ClusterName": "default", "ServiceName": "users-9dbd"}
+    assert properties(alarm)["Namespace"] == "AWS/ECS"
+
+
+def test_the_outputs_are_those_of_the_app_runner_layer() -> None:
+    assert ECS["Outputs"].keys() == json.loads(app_runner_layer(Settings()).text())["Outputs"].keys()
+    assert ECS["Outputs"]["ServiceUrl"]["Value"] == {
+        "Fn::Sub": ["https://${Host}", {"Host": {"Fn::GetAtt": ["Service", "Endpoint"]}}]
+    }
+
+
+def test_a_web_acl_protects_the_load_balancer() -> None:
+    association = ECS["Resources"]["WebAclAssociation"]
+    assert association["Condition"] == "HasWebAcl"
+    assert association["Properties"]["ResourceArn"] == BALANCER_ARN
+
+
+def test_two_services_may_stand_in_one_template() -> None:
+    orders = ecs_express(imported_data("Orders"), prefix="Orders")
+    template = json.loads(render(assemble("", ecs_express(imported_data()), orders)))
+    services = [
+        name
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == "AWS::ECS::ExpressGatewayService"
+    ]
+    assert sorted(services) == ["OrdersService", "Service"]
+    container = chosen(template)["Resources"]["OrdersService"]["Properties"]["PrimaryContainer"]
+    assert container["Secrets"][0]["ValueFrom"] == imported("OrdersPasswordSecretArn")
+    assert {"ImageUri", "OrdersImageUri", "DataStackName"} <= set(template["Parameters"])

@@ -1,0 +1,330 @@
+"""What each part promises beyond what holds for every template."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from troposphere import Ref
+
+from generator import contract
+from generator.errors import TemplateError
+from generator.layers import default_layers
+from generator.parts.apprunner.service import SIZES, app_runner
+from generator.parts.data.memorydb import MAX_REPLICAS, MAX_SHARDS, memorydb
+from generator.parts.data.repository import repository
+from generator.parts.data.user import access_string, user
+from generator.parts.imports import imported_data
+from generator.parts.names import stack_name_of
+from generator.parts.network.addresses import private_blocks, public_blocks
+from generator.parts.network.network import existing_network, network, place_exports
+from generator.settings import Settings
+from generator.template.assemble import assemble
+from generator.template.render import render
+from tests.templates import imported, statements
+
+DATA, APP_RUNNER = (json.loads(layer.text()) for layer in default_layers())
+STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0-da77-11e4-872e-1234567abcdb"
+
+
+def properties(logical_id: str) -> Any:
+    return (DATA["Resources"] | APP_RUNNER["Resources"])[logical_id]["Properties"]
+
+
+def parameter(name: str) -> Any:
+    return (DATA["Parameters"] | APP_RUNNER["Parameters"])[name]
+
+
+def evaluate(node: Any) -> str:
+    """A name as CloudFormation makes it for STACK_ID."""
+    match node:
+        case {"Fn::Sub": [text, {"Id": value}]}:
+            return str(text).replace("${Id}", evaluate(value))
+        case {"Fn::Join": [delimiter, {"Fn::Split": [by, value]}]}:
+            return str(delimiter).join(evaluate(value).split(by))
+        case {"Fn::Select": [index, {"Fn::Split": [by, value]}]}:
+            return evaluate(value).split(by)[int(index)]
+        case {"Ref": "AWS::StackId"}:
+            return STACK_ID
+    raise AssertionError(node)
+
+
+@pytest.mark.parametrize(
+    ("logical_id", "name", "longest"),
+    [
+        ("Cluster", "ClusterName", 40),
+        ("Cluster", "FinalSnapshotName", 255),
+        ("Acl", "ACLName", 40),
+        ("SubnetGroup", "SubnetGroupName", 40),
+        ("MemoryDbUser", "UserName", 40),
+    ],
+)
+def test_a_name_derives_from_the_stacks_id_and_is_legal(logical_id: str, name: str, longest: int) -> None:
+    made = evaluate(properties(logical_id)[name])
+    assert made.endswith("51af3dc0da7711e4872e1234567abcdb")
+    assert re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", made)
+    assert len(made) <= longest
+
+
+def test_the_longest_prefix_still_fits() -> None:
+    assert len(evaluate(stack_name_of("a" * 7).to_dict())) == 40
+
+
+@pytest.mark.parametrize("label", ["", "Orders", "eightlet", "1st", "a-b"])
+def test_a_label_that_makes_an_illegal_name_is_refused(label: str) -> None:
+    with pytest.raises(TemplateError, match="cannot name a MemoryDB resource"):
+        stack_name_of(label)
+
+
+def test_a_prefix_that_is_too_long_is_refused() -> None:
+    with pytest.raises(TemplateError, match="'inventory' cannot name a MemoryDB resource"):
+        user("Inventory")
+
+
+def test_deletion_and_replacement_keep_the_data_and_the_password() -> None:
+    policies = {
+        logical_id: (resource["DeletionPolicy"], resource["UpdateReplacePolicy"])
+        for logical_id, resource in DATA["Resources"].items()
+        if "DeletionPolicy" in resource
+    }
+    assert policies == {
+        "Cluster": ("Delete", "Delete"),
+        "FlowLogGroup": ("Delete", "Delete"),
+        "PasswordSecret": ("RetainExceptOnCreate", "Retain"),
+        "Repository": ("Delete", "Retain"),
+    }
+    assert "FinalSnapshotName" in properties("Cluster")
+    assert "EmptyOnDelete" not in properties("Repository")
+
+
+def test_tls_is_on_and_the_port_is_the_contracts() -> None:
+    assert properties("Cluster")["TLSEnabled"] is True
+    assert properties("Cluster")["Port"] == contract.MEMORYDB_PORT
+
+
+def test_engine_version_and_parameter_group_follow_the_engine() -> None:
+    assert properties("Cluster")["EngineVersion"] == {"Fn::FindInMap": ["Engines", {"Ref": "Engine"}, "Version"]}
+    assert DATA["Mappings"]["Engines"] == {
+        "redis": {"ParameterGroup": "default.memorydb-redis7", "Version": "7.1"},
+        "valkey": {"ParameterGroup": "default.memorydb-valkey7", "Version": "7.2"},
+    }
+    assert parameter("Engine")["AllowedValues"] == ["redis", "valkey"]
+
+
+def test_no_allowed_cluster_exceeds_500_nodes() -> None:
+    assert parameter("Shards")["MaxValue"] == MAX_SHARDS == 83
+    assert parameter("ReplicasPerShard")["MaxValue"] == MAX_REPLICAS == 5
+    assert MAX_SHARDS * (1 + MAX_REPLICAS) <= 500
+
+
+def test_auto_minor_version_upgrade_is_the_settings() -> None:
+    place = network(Settings())
+    cluster = memorydb(Settings(auto_minor_version_upgrade=False), place, (user(),)).cluster
+    assert cluster.to_dict()["Properties"]["AutoMinorVersionUpgrade"] is False
+
+
+def test_the_access_string_names_keys_and_commands_one_by_one() -> None:
+    assert access_string("order:*", ("hset", "cluster|slots")) == "on ~order:* -@all +hset +cluster|slots"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "fits"),
+    [
+        ("ZoneIds", "", True),
+        ("ZoneIds", "use1-az1,use1-az2", True),
+        ("ZoneIds", "use1-az1", False),
+        ("ZoneIds", "use1-az1,use1-az2,use1-az4", False),
+        ("ZoneIds", "use1-az1, use1-az2", False),
+        ("ZoneIds", "us-east-1a,us-east-1b", False),
+        ("SnapshotWindow", "03:00-04:00", True),
+        ("SnapshotWindow", "3:00-4:00", False),
+        ("SnapshotWindow", "24:00-25:00", False),
+        ("MaintenanceWindow", "sun:05:00-sun:06:00", True),
+        ("MaintenanceWindow", "Sun:05:00-Sun:06:00", False),
+        ("SnapshotName", "final-51af3dc0", True),
+        ("SnapshotName", "automatic.db-51af3dc0-2026-11-23-03-00", True),
+        ("SnapshotName", "final-", False),
+        ("SnapshotName", "final--1", False),
+        ("SnapshotName", "Final", False),
+        ("AlarmEmail", "a@example.com", True),
+        ("AlarmEmail", "a@example.com,b@example.com", False),
+        ("AlarmEmail", "example.com", False),
+        ("KmsKeyArn", "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", True),
+        ("KmsKeyArn", "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab", False),
+        ("KmsKeyArn", "arn:aws:kms:eu-west-1:123456789012:alias/mine", False),
+        ("WebAclArn", "arn:aws:wafv2:eu-west-1:123456789012:regional/webacl/mine/1234abcd-12ab", True),
+        ("WebAclArn", "arn:aws:wafv2:us-east-1:123456789012:global/webacl/mine/1234abcd-12ab", False),
+        ("DataStackName", "users-data", True),
+        ("DataStackName", "", False),
+        ("DataStackName", "users_data", False),
+        ("ImageUri", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users:1", True),
+        ("ImageUri", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a/b@sha256:" + "0" * 64, True),
+        ("ImageUri", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users", False),
+        ("ImageUri", "docker.io/library/nginx:1", False),
+        ("ImageUri", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users@sha256:0", False),
+    ],
+)
+def test_a_pattern_takes_what_aws_takes(name: str, value: str, fits: bool) -> None:
+    assert bool(re.fullmatch(parameter(name)["AllowedPattern"], value)) is fits
+
+
+@pytest.mark.parametrize("cpu", parameter("Cpu")["AllowedValues"])
+@pytest.mark.parametrize("memory", parameter("Memory")["AllowedValues"])
+def test_the_rules_take_just_the_pairs_that_exist(cpu: str, memory: str) -> None:
+    def holds(rule: dict[str, Any]) -> bool:
+        (assertion,) = rule["Assertions"]
+        return memory in assertion["Assert"]["Fn::Contains"][0]
+
+    applicable = [
+        rule
+        for rule in APP_RUNNER["Rules"].values()
+        if rule.get("RuleCondition") == {"Fn::Equals": [{"Ref": "Cpu"}, cpu]}
+    ]
+    assert len(applicable) == 1
+    assert holds(applicable[0]) == (memory in SIZES[cpu])
+
+
+def test_the_service_is_checked_over_http() -> None:
+    check = properties("Service")["HealthCheckConfiguration"]
+    assert (check["Protocol"], check["Path"]) == ("HTTP", contract.HEALTH_PATH)
+    assert all(1 <= check[name] <= 20 for name in ("Interval", "Timeout", "HealthyThreshold", "UnhealthyThreshold"))
+
+
+def test_the_service_listens_on_the_contracts_port() -> None:
+    image = properties("Service")["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
+    assert image["Port"] == str(contract.SERVICE_PORT)
+
+
+def test_a_push_does_not_deploy_by_itself() -> None:
+    assert properties("Service")["SourceConfiguration"]["AutoDeploymentsEnabled"] is False
+
+
+def test_the_connectors_group_is_replaced_when_its_subnets_change() -> None:
+    assert properties("ConnectorSecurityGroup")["GroupDescription"] == {
+        "Fn::Sub": [
+            "App Runner VPC connector in ${SubnetIds}",
+            {"SubnetIds": imported("PrivateSubnetIds")},
+        ]
+    }
+
+
+def test_a_private_service_answers_at_its_private_domain() -> None:
+    template = json.loads(default_layers(Settings(private_ingress=True))[1].text())
+    service = template["Resources"]["Service"]["Properties"]
+    assert service["NetworkConfiguration"]["IngressConfiguration"] == {"IsPubliclyAccessible": False}
+    assert template["Outputs"]["ServiceUrl"]["Value"] == {
+        "Fn::Sub": ["https://${Host}", {"Host": {"Fn::GetAtt": ["VpcIngressConnection", "DomainName"]}}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        (
+            "AccessRole",
+            {
+                "ecr:BatchCheckLayerAvailability ecr:BatchGetImage ecr:DescribeImages ecr:GetDownloadUrlForLayer": (
+                    imported("RepositoryArn")
+                ),
+                "ecr:GetAuthorizationToken": "*",
+            },
+        ),
+        (
+            "FlowLogRole",
+            {"logs:CreateLogStream logs:DescribeLogStreams logs:PutLogEvents": {"Fn::GetAtt": ["FlowLogGroup", "Arn"]}},
+        ),
+    ],
+)
+def test_a_role_may_do_just_this(role: str, allowed: dict[str, Any]) -> None:
+    assert statements(properties(role)["Policies"]) == [
+        {"Action": actions.split(), "Effect": "Allow", "Resource": [resource]} for actions, resource in allowed.items()
+    ]
+
+
+def test_the_repositorys_tags_never_move() -> None:
+    assert properties("Repository")["ImageTagMutability"] == "IMMUTABLE"
+    assert properties("Repository")["ImageScanningConfiguration"] == {"ScanOnPush": True}
+    rules = json.loads(properties("Repository")["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+    assert [rule["rulePriority"] for rule in rules] == [1, 2]
+
+
+def test_blocks_are_eighths_of_the_vpc() -> None:
+    assert private_blocks("10.0.0.0/16") == ("10.0.0.0/19", "10.0.32.0/19", "10.0.64.0/19")
+    assert public_blocks("10.0.0.0/24") == ("10.0.0.128/27", "10.0.0.160/27", "10.0.0.192/27")
+
+
+def test_an_existing_network_is_a_place_too() -> None:
+    place = existing_network()
+    template = json.loads(render(assemble("", memorydb(Settings(), place, (user(),)), place, place_exports(place))))
+    assert template["Resources"]["SubnetGroup"]["Properties"]["SubnetIds"] == {"Ref": "PrivateSubnetIds"}
+    assert template["Outputs"]["PrivateSubnetIds"]["Value"] == {"Fn::Join": [",", {"Ref": "PrivateSubnetIds"}]}
+
+
+def test_two_services_may_stand_in_one_template() -> None:
+    orders = app_runner(imported_data("Orders"), prefix="Orders")
+    template = json.loads(render(assemble("", app_runner(imported_data()), orders)))
+    services = [
+        name for name, resource in template["Resources"].items() if resource["Type"] == "AWS::AppRunner::Service"
+    ]
+    assert sorted(services) == ["OrdersService", "Service"]
+    assert {"ImageUri", "OrdersImageUri", "DataStackName"} <= set(template["Parameters"])
+
+
+def test_two_users_and_repositories_may_stand_in_one_template() -> None:
+    place = network(Settings())
+    users = (user(), user("Orders", keys="order:*", commands=("hset",)))
+    template = json.loads(
+        render(assemble("", memorydb(Settings(), place, users), place, repository(), repository("Orders")))
+    )
+    assert template["Resources"]["Acl"]["Properties"]["UserNames"] == [
+        {"Ref": "MemoryDbUser"},
+        {"Ref": "OrdersMemoryDbUser"},
+    ]
+    assert template["Resources"]["OrdersMemoryDbUser"]["Properties"]["AccessString"] == "on ~order:* -@all +hset"
+
+
+def test_place_exports_join_the_subnets() -> None:
+    assert place_exports(network(Settings())).private_subnet_ids.to_dict()["Value"] == {
+        "Fn::Join": [",", [Ref("PrivateSubnetA").to_dict(), Ref("PrivateSubnetB").to_dict()]]
+    }
+
+
+@pytest.mark.parametrize(("nat", "gateways"), [("one", ["A", "A", "A"]), ("per-zone", ["A", "B", "C"])])
+def test_each_zone_leaves_through_its_own_gateway_or_through_the_only_one(nat: Any, gateways: list[str]) -> None:
+    template = json.loads(default_layers(Settings(zones=3, nat=nat))[0].text())["Resources"]
+    for letter, gateway in zip("ABC", gateways, strict=True):
+        route = template[f"PrivateDefaultRoute{letter}"]["Properties"]
+        assert route["NatGatewayId"] == {"Ref": f"NatGateway{gateway}"}
+        assert route["RouteTableId"] == {"Ref": f"PrivateRouteTable{letter}"}
+        zone = template[f"PublicSubnet{letter}"]["Properties"]["AvailabilityZoneId"]
+        assert zone == {"Fn::GetAtt": [f"PrivateSubnet{letter}", "AvailabilityZoneId"]}
+    assert template["NatAddressA"]["DependsOn"] == "PublicDefaultRoute"
+    assert template["PublicDefaultRoute"]["DependsOn"] == "InternetGatewayAttachment"
+
+
+def test_a_private_service_is_reached_by_its_clients_group_over_https_alone() -> None:
+    template = json.loads(default_layers(Settings(private_ingress=True))[1].text())["Resources"]
+    endpoint = template["ServiceEndpoint"]["Properties"]
+    assert endpoint["SecurityGroupIds"] == [{"Fn::GetAtt": ["EndpointSecurityGroup", "GroupId"]}]
+    assert endpoint["PrivateDnsEnabled"] is False
+    rule = template["EndpointIngress"]["Properties"]
+    assert (rule["FromPort"], rule["ToPort"], rule["IpProtocol"]) == (443, 443, "tcp")
+    assert rule["SourceSecurityGroupId"] == {"Fn::GetAtt": ["ClientSecurityGroup", "GroupId"]}
+    assert rule["GroupId"] == {"Fn::GetAtt": ["EndpointSecurityGroup", "GroupId"]}
+
+
+@pytest.mark.parametrize(
+    ("users", "message"),
+    [((), "at least one user"), (("User", ""), "the same name"), (("Orders", "ORDERS"), "the same name")],
+)
+def test_users_that_memorydb_would_refuse_are_refused(users: tuple[str, ...], message: str) -> None:
+    with pytest.raises(TemplateError, match=message):
+        memorydb(Settings(), network(Settings()), tuple(user(prefix) for prefix in users))
+
+
+@pytest.mark.parametrize(("keys", "command"), [("a b", "hset"), ("", "hset"), ("a:*", "@all"), ("a:*", "HSET x")])
+def test_keys_and_commands_that_are_none_are_refused(keys: str, command: str) -> None:
+    with pytest.raises(TemplateError, match="is no"):
+        access_string(keys, (command,))

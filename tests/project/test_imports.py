@@ -1,0 +1,151 @@
+"""Imports point down only (docs/decisions/0001): a list of floors, not a table of every import."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from generator.cli import VERBS
+
+ROOT = Path(__file__).parents[2]
+
+# Rooms and files from top to bottom. One imports only from the floors below its own, or from its own room.
+FLOORS = (
+    "rehearsal",
+    "generator.__main__",
+    "generator.cli",
+    "generator.operations",
+    "generator.report",
+    "generator.iam",
+    "generator.__init__",
+    "generator.layers",
+    "generator.parts",
+    "generator.images",
+    "generator.compute",
+    "generator.stacks",
+    "generator.template",
+    "generator.rules",
+    "generator.settings",
+    "generator.contract",
+    "generator.regions",
+    "generator.errors",
+)
+SERVICE = (
+    "service.__main__",
+    "service.server",
+    "service.app",
+    "service.store",
+    "service.connection",
+    "service.openapi",
+    "service.users",
+    "service.tokens",
+    "service.settings",
+    "service.logs",
+    "service.__init__",
+)
+# Packages of others, and the only rooms and files that may import them.
+OTHERS = {
+    "argparse": ("generator.cli", "rehearsal.serve"),
+    "awacs": ("generator.iam", "generator.parts"),
+    "boto3": ("generator.cli", "generator.operations", "rehearsal"),
+    "cfnlint": ("generator.iam.execution_role", "generator.rules", "generator.template.lint", "rehearsal.emulator"),
+    "docker": ("generator.images.context",),
+    "falcon": ("service",),
+    "ministack": ("rehearsal.fillers",),
+    "redis": ("rehearsal", "service"),
+    "rich": ("generator.cli",),
+    "shtab": ("generator.cli.completion",),
+    "troposphere": ("generator.layers", "generator.parts", "generator.template"),
+    "waitress": ("service",),
+}
+# Imported inside the functions that need them, since other commands start without.
+LAZY = {"boto3", "botocore", "cfnlint", "docker", "rich", "shtab"}
+# Rooms that a verb imports only when it runs, and so may import slow packages themselves.
+LATE = ("generator.compute", "generator.images", "generator.rules", "generator.stacks", "rehearsal", "service")
+
+PACKAGES = ("generator", "rehearsal", "service")
+FILES = sorted(str(path.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+# Loaded by others file by file: by stock cfn-lint, and by the emulator in an environment of its own.
+ALONE = ("generator/rules", "rehearsal/fillers")
+
+
+def module(file: str) -> str:
+    return file.removesuffix(".py").replace("/", ".")
+
+
+def within(name: str, rooms: tuple[str, ...]) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
+
+
+def floor(name: str) -> int:
+    floors = SERVICE if name.startswith("service.") else FLOORS
+    return next(index for index, room in enumerate(floors) if within(name, (room,)))
+
+
+def imported(file: str, *, top_level: bool = False) -> set[str]:
+    """The modules a file imports, those for the type checker left out where only `top_level` ones are asked for."""
+    tree = ast.parse((ROOT / file).read_text())
+    found = set()
+    for node in tree.body if top_level else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            modules = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {m if (ROOT / f"{m.replace('.', '/')}.py").exists() else str(node.module) for m in modules}
+    return {f"{name}.__init__" if name in ("generator", "service", "rehearsal") else name for name in found}
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if not file.startswith(ALONE)])
+def test_imports_point_down(file: str) -> None:
+    name = module(file)
+    packages = ("service",) if name.startswith("service.") else ("generator", "rehearsal")
+    ours = [other for other in imported(file) if other.partition(".")[0] in PACKAGES]
+    room = next(f for f in (SERVICE if name.startswith("service.") else FLOORS) if within(name, (f,)))
+    # `rehearse` and `serve` are verbs, and what they start is above the command.
+    started = ("rehearsal",) if name.startswith("generator.cli.") else ()
+    assert not [
+        other
+        for other in ours
+        if not within(other, (room, *started))
+        and (other.partition(".")[0] not in packages or floor(other) <= floor(name))
+    ]
+
+
+@pytest.mark.parametrize("folder", ["generator/rules", "rehearsal/fillers"])
+def test_what_others_load_imports_nothing_of_ours(folder: str) -> None:
+    """Stock cfn-lint loads the rules file by file, and the emulator its additions in an environment of its own."""
+    own = folder.replace("/", ".")
+    found = {other for file in FILES if file.startswith(folder) for other in imported(file)}
+    assert not [
+        o for o in found if o.partition(".")[0] in ("generator", "rehearsal", "service") and not within(o, (own,))
+    ]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_packages_of_others_stay_in_their_rooms(file: str) -> None:
+    names = {other.partition(".")[0] for other in imported(file)}
+    assert not [name for name in names & OTHERS.keys() if not within(module(file), OTHERS[name])]
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if not within(module(file), LATE)])
+def test_what_is_slow_is_imported_where_it_is_needed(file: str) -> None:
+    names = imported(file, top_level=True)
+    assert not [name for name in names if name.partition(".")[0] in LAZY]
+    if file.startswith("generator/cli/"):
+        assert not [name for name in names if within(name, ("generator.template.lint", "generator.iam", "rehearsal"))]
+
+
+def test_a_verb_imports_no_other() -> None:
+    code = "import sys; from generator.cli import parser; parser(verb='build'); print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {"generator.cli.build", "generator.cli.verbs"} <= set(found.split())
+    assert not {f"generator.cli.{verb}" for verb in VERBS if verb != "build"} & set(found.split())
+
+
+def test_few_files_lie_flat() -> None:
+    assert len([file for file in FILES if file.count("/") == 1 and file.startswith("generator/")]) <= 10

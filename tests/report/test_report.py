@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from generator.report.report import COMMENT_LIMIT, Plan, as_json, happens, markdown, summary, text
+from generator.stacks.change_set import Change, PropertyChange, Refusal
+
+CLUSTER = Change(
+    action="Modify",
+    logical_id="Cluster",
+    resource_type="AWS::MemoryDB::Cluster",
+    physical_id="db-51af3dc0",
+    replacement="True",
+    policy_action="ReplaceAndDelete",
+    properties=(PropertyChange("KmsKeyId", None, "arn:aws:kms:k", "Always", "parameter KmsKeyArn"),),
+)
+SERVICE = Change(
+    action="Modify",
+    logical_id="Service",
+    resource_type="AWS::AppRunner::Service",
+    physical_id="arn:service",
+    replacement="False",
+    properties=(PropertyChange("InstanceConfiguration.Cpu", "1024", "2048", "Never", "parameter Cpu"),),
+)
+ADDED = Change(action="Add", logical_id="Topic", resource_type="AWS::SNS::Topic")
+STRANGE = Change(action="Transmogrify", logical_id="What", resource_type="T", unknown=("NewThing: surprise",))
+REFUSED = Refusal("Cluster", "replaces the database", "KmsKeyId", "Side by side.")
+
+DATA = Plan("data", "users-data", (CLUSTER, ADDED), (REFUSED,))
+COMPUTE = Plan("apprunner", "users-apprunner", (SERVICE,))
+
+TEXT = """\
+users-data:
+  ! Cluster  AWS::MemoryDB::Cluster  db-51af3dc0
+      is replaced, the old one is deleted
+      KmsKeyId  (none) → arn:aws:kms:k  recreates it  (parameter KmsKeyArn)
+  + Topic  AWS::SNS::Topic
+  refused: Cluster: replaces the database (KmsKeyId).
+    Side by side.
+    To do it anyway: --allow-replacement Cluster
+
+users-apprunner:
+  ~ Service  AWS::AppRunner::Service  arn:service
+      InstanceConfiguration.Cpu  1024 → 2048  (parameter Cpu)
+
+! loses data, ~ modified, + added
+3 changes: 1 loses data, 1 modified, 1 added."""
+
+MARKDOWN = """\
+### 3 changes: 1 loses data, 1 modified, 1 added.
+
+users-data:
+
+> **Refused:** <code>Cluster</code> replaces the database (KmsKeyId). Side by side.
+
+users-apprunner:
+
+| | resource | type | stack | |
+|---|---|---|---|---|
+| ! loses data | <code>Cluster</code> | AWS::MemoryDB::Cluster | users-data | is replaced, the old one is deleted |
+| ~ modified | <code>Service</code> | AWS::AppRunner::Service | users-apprunner |  |
+| + added | <code>Topic</code> | AWS::SNS::Topic | users-data |  |
+
+<details><summary>Cluster: 1 property</summary>
+
+| property | before | after | | cause |
+|---|---|---|---|---|
+| <code>KmsKeyId</code> | <code>(none)</code> | <code>arn:aws:kms:k</code> | recreates it | parameter KmsKeyArn |
+
+</details>
+
+<details><summary>Service: 1 property</summary>
+
+| property | before | after | | cause |
+|---|---|---|---|---|
+| <code>InstanceConfiguration.Cpu</code> | <code>1024</code> | <code>2048</code> |  | parameter Cpu |
+
+</details>
+"""
+
+
+def lines(*plans: Plan) -> str:
+    return "\n".join(line.text for line in text(plans))
+
+
+def test_text_tells_what_happens_to_each_resource_and_why() -> None:
+    assert lines(DATA, COMPUTE) == TEXT
+
+
+def test_a_comment_has_one_table_and_folded_properties() -> None:
+    assert markdown([DATA, COMPUTE]) == MARKDOWN
+
+
+def test_json_has_a_version_and_all_that_is_known() -> None:
+    document = json.loads(as_json([DATA, COMPUTE]))
+    assert document["version"] == 1
+    assert document["summary"] == "3 changes: 1 loses data, 1 modified, 1 added."
+    cluster = document["layers"][0]["changes"][0]
+    assert (cluster["effect"], cluster["policyAction"]) == ("loses-data", "ReplaceAndDelete")
+    assert cluster["properties"][0] == {
+        "path": "KmsKeyId",
+        "before": None,
+        "after": "arn:aws:kms:k",
+        "recreation": "Always",
+        "cause": "parameter KmsKeyArn",
+    }
+    assert document["layers"][0]["refusals"][0]["logicalId"] == "Cluster"
+
+
+def test_nothing_to_change_is_a_sentence() -> None:
+    nothing = Plan("data", "users-data", ())
+    assert lines(nothing) == "users-data: nothing to change.\n"
+    assert markdown([nothing]) == "### Nothing to change.\n\nusers-data: nothing to change.\n"
+    assert summary([nothing]) == "Nothing to change."
+
+
+def test_what_nobody_knows_is_shown() -> None:
+    shown = lines(Plan("data", "s", (STRANGE,)))
+    assert "? What  T\n      Transmogrify\n      NewThing: surprise" in shown
+    assert "not understood" in shown
+    assert "NewThing: surprise" in markdown([Plan("data", "s", (STRANGE,))])
+    assert "NewThing: surprise" in as_json([Plan("data", "s", (STRANGE,))])
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"action": "Modify", "replacement": "Conditional"}, "may be replaced"),
+        (
+            {"action": "Modify", "replacement": "True", "policy_action": "ReplaceAndRetain"},
+            "is replaced, the old one stays",
+        ),
+        ({"action": "Remove", "policy_action": "Retain"}, "leaves the stack and stays"),
+        ({"action": "Remove", "policy_action": "Delete"}, "is deleted"),
+        ({"action": "Remove", "policy_action": "Evaporate"}, "Evaporate"),
+        ({"action": "SyncWithActual"}, "is brought back to the template"),
+        ({"action": "Add"}, ""),
+    ],
+)
+def test_what_happens_is_said_in_words(fields: dict[str, Any], words: str) -> None:
+    assert happens(Change(logical_id="A", resource_type="T", **fields)) == words
+
+
+def test_a_layer_that_was_not_asked_about_says_so() -> None:
+    unseen = Plan("apprunner", "users-apprunner", (ADDED,), new=True, seen=False, note="cannot be previewed yet.")
+    assert lines(unseen).startswith("users-apprunner: cannot be previewed yet. Its template holds:\n  + Topic")
+    assert summary([unseen]) == "Up to 1 added in users-apprunner."
+    assert summary([DATA, unseen]) == f"{summary([DATA])} Up to 1 added in users-apprunner."
+
+
+def test_a_kept_change_set_is_named_with_its_link() -> None:
+    assert "change set: arn:x\n  https://console" in lines(
+        Plan("data", "s", (ADDED,), kept="arn:x", console="https://console")
+    )
+
+
+def test_a_long_value_is_cut_and_its_length_said() -> None:
+    long = PropertyChange("Body", None, "x" * 1000, "Never", "")
+    shown = lines(Plan("data", "s", (Change("Modify", "A", "T", properties=(long,)),)))
+    assert f"{'x' * 160}… (1000 characters)" in shown
+    assert "x" * 161 not in shown
+
+
+def test_of_two_long_values_what_differs_is_shown() -> None:
+    long = PropertyChange("Policies", "a" * 500 + "old" + "b" * 500, "a" * 500 + "new", "Never", "")
+    shown = lines(Plan("data", "s", (Change("Modify", "A", "T", properties=(long,)),)))
+    assert f"Policies  …{'a' * 20}old{'b' * 137}… (1003 characters) → …{'a' * 20}new (503 characters)" in shown
+
+
+def test_a_value_that_is_not_known_yet_says_so() -> None:
+    unknown = PropertyChange("Dimensions.0.Value", "db-1", "{{changeSet:KNOWN_AFTER_APPLY}}", "Never", "")
+    plan = Plan("data", "s", (Change("Modify", "A", "T", properties=(unknown,)),))
+    assert "Dimensions.0.Value  db-1 → (known after deployment)" in lines(plan)
+    assert "(known after deployment)" in markdown([plan])
+
+
+def test_a_value_cannot_break_out_of_the_comment() -> None:
+    evil = PropertyChange("A|B", "`<script>|@everyone", "line\nbreak", "Never", "</details>")
+    comment = markdown([Plan("data", "s", (Change("Modify", "A", "T", properties=(evil,)),))])
+    assert "<script>" not in comment
+    assert "@everyone" not in comment
+    assert "|@" not in comment
+    assert comment.count("</details>") == 1
+    assert "line break" in comment
+
+
+@pytest.mark.parametrize("count", [1, 500, 5000])
+def test_a_comment_stays_below_githubs_limit_and_counts_what_is_left_out(count: int) -> None:
+    properties = tuple(PropertyChange(f"Property{index}", "a" * 100, "b" * 100, "Never", "") for index in range(5))
+    changes = tuple(
+        Change("Modify", f"Resource{index}", "AWS::SNS::Topic", properties=properties) for index in range(count)
+    )
+    comment = markdown([Plan("data", "users-data", changes)])
+    assert len(comment) <= COMMENT_LIMIT
+    rows = comment.count("| ~ modified |")
+    details = comment.count("<details>")
+    assert ("more resources." in comment) == (rows < count or details < count)
+    assert rows == count or f"… and {count - rows} more resources." in comment
+    assert details == count or f"… and the properties of {count - details} more resources." in comment

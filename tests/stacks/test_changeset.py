@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from generator.stacks.change_set import (
+    HIDDEN,
+    KNOWN_FIELDS,
+    Change,
+    Effect,
+    PropertyChange,
+    additions,
+    change_set,
+    refusals,
+)
+
+CLUSTER = "AWS::MemoryDB::Cluster"
+
+
+def told(**fields: Any) -> dict[str, Any]:
+    return {"Type": "Resource", "ResourceChange": {"Action": "Modify", "LogicalResourceId": "Thing", **fields}}
+
+
+def parsed(**fields: Any) -> Change:
+    (change,) = change_set([{"Changes": [told(**fields)]}]).changes
+    return change
+
+
+def detail(path: str, recreation: str = "Never", **fields: Any) -> dict[str, Any]:
+    target = {"Attribute": "Properties", "Path": f"/Properties/{path}", "RequiresRecreation": recreation}
+    values = {name: fields.pop(name) for name in ("BeforeValue", "AfterValue") if name in fields}
+    return {"Target": target | values, "ChangeSource": "DirectModification", **fields}
+
+
+@pytest.mark.parametrize(
+    ("fields", "effect"),
+    [
+        ({"Action": "Add"}, Effect.ADDS),
+        ({"Action": "Import"}, Effect.IMPORTS),
+        ({"Action": "Modify"}, Effect.MODIFIES),
+        ({"Action": "Modify", "Replacement": "False"}, Effect.MODIFIES),
+        ({"Action": "Modify", "Replacement": "True"}, Effect.REPLACES),
+        ({"Action": "Modify", "Replacement": "Conditional"}, Effect.REPLACES),
+        ({"Action": "Modify", "Replacement": "Perhaps"}, Effect.UNKNOWN),
+        ({"Action": "Remove"}, Effect.REMOVES),
+        ({"Action": "SyncWithActual"}, Effect.MODIFIES),
+        ({"Action": "Dynamic"}, Effect.UNKNOWN),
+        ({"Action": "Transmogrify"}, Effect.UNKNOWN),
+        ({"Action": "Remove", "ResourceType": CLUSTER, "PolicyAction": "Delete"}, Effect.LOSES_DATA),
+        ({"Action": "Remove", "ResourceType": CLUSTER}, Effect.LOSES_DATA),
+        ({"Action": "Remove", "ResourceType": CLUSTER, "PolicyAction": "Retain"}, Effect.REMOVES),
+        (
+            {"Replacement": "True", "ResourceType": CLUSTER, "PolicyAction": "ReplaceAndDelete"},
+            Effect.LOSES_DATA,
+        ),
+        (
+            {"Replacement": "True", "ResourceType": "AWS::SecretsManager::Secret", "PolicyAction": "ReplaceAndRetain"},
+            Effect.REPLACES,
+        ),
+    ],
+)
+def test_what_cloudformation_says_has_one_effect(fields: dict[str, Any], effect: Effect) -> None:
+    assert parsed(**fields).effect is effect
+
+
+def test_changes_are_in_the_order_of_their_effect() -> None:
+    changes = [
+        told(Action="Import", LogicalResourceId="I"),
+        told(Action="Add", LogicalResourceId="A"),
+        told(Action="Modify", LogicalResourceId="M"),
+        told(Action="Dynamic", LogicalResourceId="U"),
+        told(Action="Remove", LogicalResourceId="D"),
+        told(Replacement="Conditional", LogicalResourceId="R"),
+        told(Action="Remove", LogicalResourceId="L", ResourceType=CLUSTER),
+    ]
+    assert [change.logical_id for change in change_set([{"Changes": changes}]).changes] == list("LRDUMAI")
+
+
+def test_every_page_is_read_and_what_stands_beside_the_changes_once() -> None:
+    pages = [
+        {"ChangeSetId": "arn", "StackName": "s", "Status": "CREATE_COMPLETE", "Changes": [told(LogicalResourceId="A")]},
+        {"ChangeSetId": "other", "Changes": [told(LogicalResourceId="B")]},
+    ]
+    read = change_set(pages)
+    assert (read.arn, read.stack_name, [change.logical_id for change in read.changes]) == ("arn", "s", ["A", "B"])
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "changes", "empty"),
+    [
+        (
+            "FAILED",
+            "The submitted information didn't contain changes. Submit different information to create a",
+            [],
+            True,
+        ),
+        ("FAILED", "No updates are to be performed.", [], True),
+        ("FAILED", "Transform failed", [], False),
+        ("CREATE_COMPLETE", "", [], False),
+    ],
+)
+def test_nothing_to_do_is_a_status_and_a_reason(status: str, reason: str, changes: list[Any], empty: bool) -> None:
+    assert change_set([{"Status": status, "StatusReason": reason, "Changes": changes}]).empty is empty
+
+
+def test_a_property_has_a_path_two_values_and_a_cause() -> None:
+    details = [
+        detail("NodeType", BeforeValue="a", AfterValue="b", ChangeSource="ParameterReference", CausingEntity="P")
+    ]
+    assert parsed(Details=details).properties == (PropertyChange("NodeType", "a", "b", "Never", "parameter P"),)
+
+
+def test_a_property_told_twice_is_one_with_both_causes_and_the_worse_recreation() -> None:
+    details = [
+        detail("SecurityGroups", "Conditionally", ChangeSource="ResourceAttribute", CausingEntity="Group.GroupId"),
+        detail("SecurityGroups", "Always", BeforeValue="a", AfterValue="b"),
+    ]
+    assert parsed(Details=details).properties == (
+        PropertyChange("SecurityGroups", "a", "b", "Always", "follows Group.GroupId"),
+    )
+
+
+def test_a_change_without_a_path_is_known_by_its_attribute() -> None:
+    details = [{"Target": {"Attribute": "Tags", "RequiresRecreation": "Always"}, "ChangeSource": "DirectModification"}]
+    assert parsed(Details=details).properties[0].path == "Tags"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "AuthenticationMode/Passwords/0",
+        "SecretString",
+        "MasterUserPassword",
+        "GenerateSecretString/SecretStringTemplate",
+    ],
+)
+def test_a_secret_value_is_never_kept(path: str) -> None:
+    change = parsed(Details=[detail(path, BeforeValue="hunter2", AfterValue="hunter3")])
+    assert (change.properties[0].before, change.properties[0].after) == (HIDDEN, HIDDEN)
+    assert "hunter" not in repr(change)
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=10).filter(lambda name: name not in KNOWN_FIELDS), st.text(max_size=10), max_size=4
+    ),
+    st.text(max_size=10),
+)
+def test_whatever_cloudformation_says_some_day_is_shown(extra: dict[str, str], action: str) -> None:
+    change = parsed(**{**extra, "Action": action})
+    assert change.unknown == tuple(f"{name}: {value}" for name, value in extra.items())
+    assert change.action == action
+
+
+def test_a_template_alone_tells_what_it_would_add() -> None:
+    template = {"Resources": {"B": {"Type": "T::B"}, "A": {"Type": "T::B"}, "C": {"Type": "T::A"}}}
+    assert [(change.logical_id, change.effect) for change in additions(template)] == [
+        ("C", Effect.ADDS),
+        ("A", Effect.ADDS),
+        ("B", Effect.ADDS),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "what"),
+    [
+        (CLUSTER, "replaces the database"),
+        ("AWS::SecretsManager::Secret", "replaces the password"),
+        ("AWS::ECR::Repository", "replaces the images"),
+        ("AWS::EC2::VPC", "replaces the network under the database"),
+    ],
+)
+def test_the_guard_refuses_to_replace_what_holds_data(resource_type: str, what: str) -> None:
+    change = parsed(
+        ResourceType=resource_type,
+        Replacement="True",
+        PolicyAction="ReplaceAndRetain",
+        Details=[detail("KmsKeyId", "Always")],
+    )
+    (refusal,) = refusals([change])
+    assert (refusal.logical_id, refusal.what, refusal.cause) == ("Thing", what, "KmsKeyId")
+    assert ("SnapshotName" in refusal.instead) is (resource_type != "AWS::ECR::Repository")
+
+
+def test_a_replacement_that_only_may_happen_is_refused_too() -> None:
+    (refusal,) = refusals([parsed(ResourceType=CLUSTER, Replacement="Conditional")])
+    assert (refusal.what, refusal.cause) == ("may replace the database", "CloudFormation does not say why")
+
+
+def test_the_guard_refuses_to_delete_what_holds_data() -> None:
+    (refusal,) = refusals([parsed(Action="Remove", ResourceType=CLUSTER, PolicyAction="Delete")])
+    assert (refusal.what, refusal.cause) == ("deletes the database", "the template no longer has it")
+
+
+def test_the_guard_lets_through_what_is_named() -> None:
+    change = parsed(ResourceType=CLUSTER, Replacement="True")
+    assert refusals([change], {"Other"}) != ()
+    assert refusals([change], {"Thing"}) == ()
+
+
+@pytest.mark.parametrize("resource_type", ["AWS::AppRunner::VpcConnector", "AWS::AppRunner::Service"])
+def test_a_stack_tag_that_replaces_a_compute_resource_is_refused(resource_type: str) -> None:
+    change = parsed(ResourceType=resource_type, Replacement="True", Scope=["Tags"])
+    (refusal,) = refusals([change])
+    assert refusal.what == "is replaced because of a tag"
+
+
+def test_the_guard_does_not_mind_other_replacements() -> None:
+    assert refusals([parsed(ResourceType="AWS::AppRunner::AutoScalingConfiguration", Replacement="True")]) == ()
+    assert refusals([parsed(ResourceType=CLUSTER, Replacement="False")]) == ()
+    assert refusals([parsed(Action="Add", ResourceType=CLUSTER)]) == ()
+
+
+def test_the_guard_refuses_to_take_a_cluster_from_valkey_back_to_redis() -> None:
+    back = parsed(ResourceType=CLUSTER, Details=[detail("Engine", BeforeValue="valkey", AfterValue="redis")])
+    (refusal,) = refusals([back])
+    assert refusal.what == "takes the engine from valkey back to redis"
+    there = parsed(ResourceType=CLUSTER, Details=[detail("Engine", BeforeValue="redis", AfterValue="valkey")])
+    assert refusals([there]) == ()

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from generator.stacks.events import Event, advice, first_failure, in_progress, left_behind, still_running
+
+STACK = "AWS::CloudFormation::Stack"
+
+
+def an_event(logical_id: str, status: str, reason: str = "", resource_type: str = "T") -> Event:
+    physical = "arn:stack" if resource_type == STACK else "x"
+    return Event(f"{logical_id}-{status}", datetime(2026, 1, 1), logical_id, physical, resource_type, status, reason)
+
+
+def test_the_first_failure_is_the_one_with_a_reason_of_its_own() -> None:
+    events = [
+        an_event("Other", "CREATE_FAILED", "Resource creation cancelled"),
+        an_event("Cluster", "CREATE_FAILED", "Quota exceeded"),
+        an_event("Late", "CREATE_FAILED", "Something else"),
+        an_event("users-data", "ROLLBACK_IN_PROGRESS", "The following resource(s) failed", STACK),
+    ]
+    failure = first_failure(events)
+    assert failure
+    assert (failure.logical_id, failure.reason) == ("Cluster", "Quota exceeded")
+
+
+def test_a_failure_without_any_reason_is_better_than_none() -> None:
+    failure = first_failure([an_event("A", "UPDATE_FAILED")])
+    assert failure
+    assert failure.logical_id == "A"
+    assert first_failure([an_event("A", "CREATE_COMPLETE")]) is None
+
+
+def test_where_no_resource_failed_the_stack_says_why_it_rolls_back() -> None:
+    stack = an_event("users-data", "UPDATE_ROLLBACK_IN_PROGRESS", "Export X cannot be updated", STACK)
+    failure = first_failure([stack])
+    assert failure
+    assert failure.reason == "Export X cannot be updated"
+    earlier = first_failure([stack, an_event("A", "UPDATE_FAILED")])
+    assert earlier
+    assert earlier.logical_id == "A"
+
+
+def test_deletions_that_failed_are_found_behind_success() -> None:
+    events = [an_event("Group", "DELETE_FAILED", "in use"), an_event("users-data", "UPDATE_COMPLETE", "", STACK)]
+    assert [event.logical_id for event in left_behind(events)] == ["Group"]
+
+
+def test_what_still_runs_is_what_began_and_did_not_end() -> None:
+    events = [
+        an_event("A", "CREATE_IN_PROGRESS"),
+        an_event("B", "CREATE_IN_PROGRESS"),
+        an_event("A", "CREATE_COMPLETE"),
+    ]
+    assert [event.logical_id for event in still_running(events)] == ["B"]
+
+
+@pytest.mark.parametrize(
+    ("status", "works"),
+    [
+        ("CREATE_IN_PROGRESS", True),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", True),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", True),
+        ("REVIEW_IN_PROGRESS", False),
+        ("CREATE_COMPLETE", False),
+        ("UPDATE_ROLLBACK_FAILED", False),
+    ],
+)
+def test_a_stack_that_waits_for_its_first_change_set_is_not_at_work(status: str, works: bool) -> None:
+    assert in_progress(status) is works
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("ROLLBACK_COMPLETE", "--recreate"),
+        ("CREATE_FAILED", "--recreate"),
+        ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name users-data"),
+        ("DELETE_FAILED", "what stopped its deletion"),
+        ("CREATE_COMPLETE", ""),
+        ("UPDATE_ROLLBACK_COMPLETE", ""),
+        ("REVIEW_IN_PROGRESS", ""),
+    ],
+)
+def test_advice_says_what_to_type(status: str, words: str) -> None:
+    assert words in advice(status, "users-data")
+    assert bool(words) == bool(advice(status, "users-data"))

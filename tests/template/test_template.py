@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from troposphere import AWSHelperFn, Equals, Output, Parameter, Ref, Template, sns
+
+from generator.errors import DuplicateLogicalIdError, TemplateError
+from generator.template.assemble import assemble, elements
+from generator.template.elements import Condition, Input, Rule, Table, contains, export, why
+from generator.template.render import render
+
+
+@dataclass(frozen=True)
+class Topic:
+    topic: sns.Topic
+
+
+@dataclass(frozen=True)
+class Holder:
+    content: object
+
+
+def name_input() -> Input:
+    return Input(Parameter("Name", Type="String"), group="Group", label="The name")
+
+
+def test_elements_are_found_in_field_order_with_their_place() -> None:
+    topic, output = sns.Topic("Topic"), Output("Out", Value="x")
+    part = Holder((Topic(topic), None, [output]))
+    assert list(elements(part)) == [
+        ("Holder.content[0].topic", topic),
+        ("Holder.content[2][0]", output),
+    ]
+
+
+def test_every_kind_of_element_lands_in_its_section() -> None:
+    value = name_input()
+    part = Holder(
+        (
+            value,
+            Condition("Named", Equals(value.ref(), "")),
+            Table("Table", {"row": {"column": "cell"}}),
+            Rule("Rule", contains(["a"], value.ref()), "Must be a.", when=Equals(value.ref(), "b")),
+            sns.Topic("Topic"),
+            Parameter("Plain", Type="String"),
+            export("Out", "An output.", Ref("Topic")),
+        )
+    )
+    assert json.loads(render(assemble("What it is.", part))) == {
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Conditions": {"Named": {"Fn::Equals": [{"Ref": "Name"}, ""]}},
+        "Description": "What it is.",
+        "Mappings": {"Table": {"row": {"column": "cell"}}},
+        "Metadata": {
+            "AWS::CloudFormation::Interface": {
+                "ParameterGroups": [{"Label": {"default": "Group"}, "Parameters": ["Name"]}],
+                "ParameterLabels": {"Name": {"default": "The name"}},
+            }
+        },
+        "Outputs": {
+            "Out": {
+                "Description": "An output.",
+                "Export": {"Name": {"Fn::Sub": "${AWS::StackName}-Out"}},
+                "Value": {"Ref": "Topic"},
+            }
+        },
+        "Parameters": {"Name": {"Type": "String"}, "Plain": {"Type": "String"}},
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Rules": {
+            "Rule": {
+                "Assertions": [
+                    {"Assert": {"Fn::Contains": [["a"], {"Ref": "Name"}]}, "AssertDescription": "Must be a."}
+                ],
+                "RuleCondition": {"Fn::Equals": [{"Ref": "Name"}, "b"]},
+            }
+        },
+    }
+
+
+def test_the_same_object_twice_counts_once() -> None:
+    topic = sns.Topic("Topic")
+    assert list(assemble("", Topic(topic), Topic(topic)).resources) == ["Topic"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        name_input,
+        lambda: Condition("Named", Equals(Ref("Name"), "")),
+        lambda: Table("Table", {"row": {"column": "cell"}}),
+        lambda: Rule("Rule", contains(["a"], Ref("Name")), "Must be a."),
+    ],
+)
+def test_equal_inputs_conditions_tables_and_rules_count_once(make: Any) -> None:
+    assert render(assemble("", Holder((make(), make())))) == render(assemble("", Holder(make())))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "logical_id"),
+    [
+        (sns.Topic("Topic"), sns.Topic("Topic"), "Topic"),
+        (sns.Topic("Name"), name_input(), "Name"),
+        (Parameter("Name", Type="String"), name_input(), "Name"),
+        (name_input(), Input(Parameter("Name", Type="Number"), group="Group", label="The name"), "Name"),
+        (Condition("C", Equals("a", "b")), Condition("C", Equals("a", "c")), "C"),
+        (Table("T", {"row": {"column": "a"}}), Table("T", {"row": {"column": "b"}}), "T"),
+        (Rule("R", Equals("a", "b"), "One."), Rule("R", Equals("a", "b"), "Two."), "R"),
+        (Output("O", Value="a"), Output("O", Value="a"), "O"),
+    ],
+)
+def test_two_elements_with_one_logical_id_are_an_error_that_names_both(
+    first: object, second: object, logical_id: str
+) -> None:
+    with pytest.raises(DuplicateLogicalIdError) as caught:
+        assemble("", Holder((first,)), Holder((None, second)))
+    assert (
+        f"Logical ID {logical_id} is used twice, by Holder.content[0] of part 1 and by Holder.content[1] of part 2."
+        in str(caught.value)
+    )
+
+
+def test_a_condition_may_have_the_name_of_a_resource() -> None:
+    assemble("", Holder((Condition("Topic", Equals("a", "b")), sns.Topic("Topic"))))
+
+
+@pytest.mark.parametrize("content", ["text", 7, {"a": 1}, Ref("Topic"), Topic])
+def test_a_field_that_is_no_element_is_named(content: object) -> None:
+    with pytest.raises(TemplateError, match=r"^Holder\.content is .*, which is no element of a template"):
+        assemble("", Holder(content))
+
+
+def test_the_501st_resource_is_refused() -> None:
+    topics = tuple(sns.Topic(f"Topic{number}") for number in range(501))
+    with pytest.raises(
+        TemplateError, match=r"Holder\.content\[500\] of part 1: Maximum number of resources 500 reached"
+    ):
+        assemble("", Holder(topics))
+
+
+def test_a_missing_property_is_an_error_that_names_the_resource() -> None:
+    with pytest.raises(TemplateError, match="Endpoint required"):
+        render(assemble("", Topic(sns.Topic("Topic", Subscription=[sns.Subscription(Protocol="email")]))))
+
+
+def test_a_value_that_json_lacks_is_refused() -> None:
+    with pytest.raises(TemplateError, match="cannot be written"):
+        render(assemble("", Topic(sns.Topic("Topic", Metadata={"a": float("nan")}))))
+
+
+def test_a_condition_leaves_the_property_out_by_default() -> None:
+    chosen: AWSHelperFn = Condition("C", Equals("a", "b")).choose("value")
+    assert chosen.to_dict() == {"Fn::If": ["C", "value", {"Ref": "AWS::NoValue"}]}
+
+
+def test_text_ends_with_one_newline_and_is_ascii() -> None:
+    text = render(assemble("Grüße", Topic(sns.Topic("Topic", Metadata=why("é")))))
+    assert text.isascii()
+    assert text.endswith("}\n")
+    assert not text.endswith("\n\n")
+    assert json.loads(text)["Description"] == "Grüße"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=60),
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(st.text(max_size=20), inner, max_size=6),
+    max_leaves=40,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=20), json_values, max_size=5))
+def test_text_says_what_the_template_says_whatever_its_layout(metadata: dict[str, Any]) -> None:
+    template = Template(Metadata=metadata)
+    text = render(template)
+    assert json.loads(text) == template.to_dict()
+    assert text == render(Template(Metadata=dict(reversed(metadata.items()))))
