@@ -34,8 +34,8 @@ def bad(text: str) -> set[str]:
 
 
 def test_every_rule_has_a_fixture_with_good_and_bad() -> None:
-    assert sorted(path.stem for path in FIXTURES.iterdir()) == sorted(RULES)
-    for path in FIXTURES.iterdir():
+    assert sorted(path.stem for path in FIXTURES.glob("*.yaml")) == sorted(RULES)
+    for path in FIXTURES.glob("*.yaml"):
         resources = json.loads(to_json(path.read_text()))["Resources"]
         assert any(name.startswith("Good") for name in resources), path.name
         assert bad(path.read_text()), path.name
