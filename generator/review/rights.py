@@ -13,12 +13,12 @@ import ipaddress
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 from generator.review import access_string, statements
+from generator.review.intrinsics import decide, is_intrinsic, outcomes
 from generator.review.patterns import Truth, every, has_token, includes, is_unknown, pattern, readable, some
 from generator.review.statements import Direction
 
@@ -93,8 +93,8 @@ def rights(logical_id: str, resource_type: str, before: Properties | None, after
     Under Fn::If each outcome of the conditions is looked at.
     """
     found: dict[Right, None] = {}
-    for holds in _outcomes(before, after):
-        old, new = (None if side is None else _resolved(side, holds) for side in (before, after))
+    for holds in outcomes(before, after):
+        old, new = (None if side is None else decide(side, holds) for side in (before, after))
         for kind, direction, rule, why in _changes(resource_type, old, new):
             found[Right(logical_id, kind, direction, rule, why)] = None
     order = ("broader", "different", "narrower")
@@ -151,7 +151,7 @@ def _documents(resource_type: str, properties: Properties | None) -> dict[str, l
         document = isinstance(value, Mapping) and "Statement" in value
         text = isinstance(value, str) and value.lstrip().startswith("{") and '"Statement"' in value
         # A policy that is a reference, or that CloudFormation cut or does not know yet.
-        opaque = POLICY_NAME.search(path) and (_intrinsic(value) or (isinstance(value, str) and is_unknown(value)))
+        opaque = POLICY_NAME.search(path) and (is_intrinsic(value) or (isinstance(value, str) and is_unknown(value)))
         if document or text or opaque:
             kind = "trust policy" if path.endswith("AssumeRolePolicyDocument") else "IAM statement"
             found[kind if iam else "resource policy"].append(value)
@@ -272,7 +272,7 @@ def _rules(resource_type: str, properties: Properties | None) -> Iterator[_Rule]
         way = resource_type.removeprefix("AWS::EC2::SecurityGroup").lower()
         given = [(way, pattern(properties.get("GroupId", "")), properties)]
     for way, group, rule in given:
-        if _intrinsic(rule):
+        if is_intrinsic(rule):
             rule = {"IpProtocol": "-1", "Rule": rule}
         protocol = pattern(rule.get("IpProtocol", "-1"))
         protocol = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}.get(protocol, protocol)
@@ -344,7 +344,7 @@ def _entries(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(node, list):
         for item in node:
             yield from _entries(item, path)
-    elif isinstance(node, Mapping) and not _intrinsic(node):
+    elif isinstance(node, Mapping) and not is_intrinsic(node):
         for key, value in node.items():
             inner = f"{path}.{key}" if path else key
             yield inner, value
@@ -352,46 +352,9 @@ def _entries(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
                 yield from _entries(value, inner)
 
 
-def _intrinsic(value: Any) -> bool:
-    return isinstance(value, Mapping) and len(value) == 1 and all(key == "Ref" or key[:4] == "Fn::" for key in value)
-
-
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else readable(pattern(value)) if _intrinsic(value) else json.dumps(value)
-
-
-MOST_CONDITIONS = 6
-_NO_VALUE = {"Ref": "AWS::NoValue"}
-
-
-def _outcomes(*sides: Properties | None) -> Iterable[Mapping[str, bool]]:
-    """Every outcome of the conditions below; none is decided where there are too many of them."""
-    names = sorted(set(_conditions(sides)))
-    if len(names) > MOST_CONDITIONS:
-        return [{}]
-    return [dict(zip(names, holds, strict=True)) for holds in product((True, False), repeat=len(names))]
-
-
-def _conditions(node: Any) -> Iterator[str]:
-    match node:
-        case {"Fn::If": [str() as name, *_]}:
-            yield name
-    if isinstance(node, Mapping | list | tuple):
-        for value in node.values() if isinstance(node, Mapping) else node:
-            yield from _conditions(value)
-
-
-def _resolved(node: Any, holds: Mapping[str, bool]) -> Any:
-    match node:
-        case {"Fn::If": [name, yes, no]} if name in holds:
-            return _resolved(yes if holds[name] else no, holds)
-        case Mapping():
-            found = {key: _resolved(value, holds) for key, value in node.items()}
-            return {key: value for key, value in found.items() if value != _NO_VALUE}
-        case list():
-            return [value for value in (_resolved(item, holds) for item in node) if value != _NO_VALUE]
-    return node
+    return value if isinstance(value, str) else readable(pattern(value)) if is_intrinsic(value) else json.dumps(value)

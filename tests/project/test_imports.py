@@ -20,6 +20,7 @@ FLOORS = (
     "generator.cli",
     "generator.operations",
     "generator.report",
+    "generator.review",
     "generator.iam",
     "generator.__init__",
     "generator.layers",
