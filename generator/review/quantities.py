@@ -135,7 +135,7 @@ def difference(before: Resources, after: Resources) -> Billed:
     return Billed(
         {name: change for name, change in changes.items() if change},
         _changed(old.usage, new.usage),
-        {**_changed(old.unknown, new.unknown), **new.unknown},
+        dict(sorted({**_changed(old.unknown, new.unknown), **new.unknown}.items())),
     )
 
 

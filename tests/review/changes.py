@@ -147,8 +147,8 @@ CHANGES = (
         ("ECS::TaskDefinition", {"Cpu": "1 vCPU", "Memory": "2 GB"}),
         ("Braket::Quantum", {}),
         unknown=(
-            "Own2: nothing is known of what AWS::Braket::Quantum bills",
             "Own0: fargate-vcpu, fargate-memory-gb: not known before the deployment",
+            "Own2: nothing is known of what AWS::Braket::Quantum bills",
         ),
     ),
 )
