@@ -29,7 +29,7 @@ class _Access:
     @property
     def ordered(self) -> bool:
         """Whether a command is taken away and another one, or the same, is added after that."""
-        return "-+" in re.sub(r"(.)\1+", r"\1", "".join(rule[0] for rule in self.commands))
+        return "-+" in "".join(rule[0] for rule in self.commands)
 
     def rules(self, sign: str) -> set[str]:
         return {rule[1:] for rule in self.commands if rule[0] == sign}

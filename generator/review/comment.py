@@ -139,9 +139,11 @@ def verdict(review: Review) -> str:
             told = "Nothing is lost or replaced."
         case _:
             told = f"{EFFECTS[worst].capitalize()}: {_some(named)}."
-    rights = [right for stack in review.stacks for right in stack.rights if right.direction != "narrower"]
-    broader = list(dict.fromkeys(right.logical_id for right in rights))
-    return f"{told} Broader rights: {_some(broader)}." if broader else told
+    for direction, words in (("broader", "Broader rights"), ("different", "Rights that cannot be compared")):
+        rights = [right for stack in review.stacks for right in stack.rights if right.direction == direction]
+        ids = list(dict.fromkeys(right.logical_id for right in rights))
+        told += f" {words}: {_some(ids)}." if ids else ""
+    return told
 
 
 def summary(review: Review) -> str:
@@ -184,8 +186,6 @@ def comment(review: Review, limit: int = COMMENT_LIMIT) -> str:
 ROOM_FOR_NOTE = 500
 FEW_RIGHTS = 9
 SHORTEST_CUT = 1_000
-# A line of a diff that is longer says nothing more to a reader.
-LONGEST_LINE = 2_000
 
 
 @dataclass(frozen=True)
@@ -258,12 +258,8 @@ def _row(row: Row) -> str:
         happens = f"**{happens}**"
     elif not row.properties:
         happens = f"{happens}: {_plain(row.resource_type.removeprefix('AWS::'))}"
-    why = (
-        _some(told)
-        or _plain("; ".join(row.unknown))
-        or ("no longer in the template" if row.effect == "removes" else "")
-    )
-    return f"| {_code(row.logical_id)} | {happens} | {why} |\n"
+    removed = "no longer in the template" if row.effect == "removes" else ""
+    return f"| {_code(row.logical_id)} | {happens} | {_some(told) or _plain('; '.join(row.unknown)) or removed} |\n"
 
 
 def _right(right: Right) -> str:
@@ -292,8 +288,8 @@ def _diff(properties: Sequence[Property], unknown: Sequence[str] = ()) -> str:
         lines.append(f"@@ {', '.join(part for part in (changed.path, *told) if part)} @@")
         before, after = ("" if value is None else _pretty(value) for value in (changed.before, changed.after))
         hunks = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=3))[2:]
-        lines += [line if not line.startswith("@@") else "  …" for line in hunks[1:]]
-    return _fenced("\n".join(line[:LONGEST_LINE] for line in (*lines, *unknown)), "diff")
+        lines += ["  …" if line.startswith("@@") else line for line in hunks[1:]] or [f" {after}"]
+    return _fenced("\n".join((*lines, *unknown)), "diff")
 
 
 def _costs(review: Review) -> str:

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 KNOWN_AFTER_DEPLOYMENT = "{{changeSet:KNOWN_AFTER_APPLY}}"
@@ -108,7 +108,7 @@ def has_token(*encoded: str) -> bool:
     return any(_OPEN in one for one in encoded)
 
 
-@cache
+@lru_cache(1 << 16)
 def includes(wide: str, narrow: str, fold: bool = False) -> Truth:
     """Whether every string that `narrow` matches is matched by `wide`; with `fold`, whatever their case.
 
@@ -123,7 +123,7 @@ def includes(wide: str, narrow: str, fold: bool = False) -> Truth:
     return Truth.MAYBE if loose else Truth.NO
 
 
-@cache
+@lru_cache(1 << 16)
 def disjoint(one: str, other: str, fold: bool = False) -> Truth:
     """Whether no string is matched by both."""
     if not _meet(_TOKEN.sub("*", one), _TOKEN.sub("*", other), "*", "*", fold):
@@ -131,7 +131,7 @@ def disjoint(one: str, other: str, fold: bool = False) -> Truth:
     return Truth.MAYBE if one != other and has_token(one, other) else Truth.NO
 
 
-@cache
+@lru_cache(1 << 16)
 def _expression(wide: str, fold: bool) -> re.Pattern[str]:
     kinds = {"*": _ANYTHING, "?": f"[^*{_OPEN}{_CLOSE}]", _UNKNOWN: "(?!)"}
     parts = re.findall(f"{_TOKEN.pattern}|.", wide, re.DOTALL)

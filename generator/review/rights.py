@@ -9,7 +9,6 @@ sends anywhere; an interface or gateway endpoint without a policy allows everyth
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections import defaultdict
@@ -20,7 +19,7 @@ from typing import Any
 from generator.review import access_string, statements
 from generator.review.intrinsics import decide, is_intrinsic, outcomes
 from generator.review.patterns import Truth, every, has_token, includes, is_unknown, pattern, readable, some
-from generator.review.statements import Direction
+from generator.review.statements import Direction, includes_network
 
 Properties = Mapping[str, Any]
 
@@ -31,7 +30,7 @@ DEFAULT_POLICIES = {
     "AWS::EC2::VPCEndpoint": ("PolicyDocument", ALLOW_ALL),
     "AWS::KMS::Key": ("KeyPolicy", ACCOUNT_DECIDES),
 }
-POLICY_NAME = re.compile(r"Polic(y|ies)(Document|Text)?$")
+POLICY_NAME = re.compile(r"(?<!Lifecycle)(?<!Ssl)(?<!SSL)Polic(y|ies)(Document|Text)?$")
 
 ATTACHED = {
     "ManagedPolicyArns": ("managed policy", "AWS::IAM::"),
@@ -71,7 +70,6 @@ PRESENT: dict[str, tuple[str, str, Direction, str]] = {
     "AWS::EC2::Route": ("public exposure", "GatewayId", "broader", "a route through a gateway"),
     "AWS::EC2::VPCGatewayAttachment": ("public exposure", "InternetGatewayId", "broader", "a way to the internet"),
     "AWS::WAFv2::WebACLAssociation": ("web firewall", "WebACLArn", "narrower", "a firewall in front of it"),
-    "AWS::WAFRegional::WebACLAssociation": ("web firewall", "WebACLId", "narrower", "a firewall in front of it"),
 }
 """Types whose presence gives or takes a right: its kind, the property that says so, the direction when it is added."""
 
@@ -128,12 +126,7 @@ def _policies(resource_type: str, old: Properties | None, new: Properties | None
             for found in statements.compare(before, after):
                 yield kind, found.direction, found.statement, found.why
         except ValueError:
-            yield (
-                kind,
-                "different",
-                _text(after or before),
-                "cannot be compared: it is not a policy that can be read here",
-            )
+            yield kind, "different", _text(after or before), "cannot be compared: a policy cannot be read here"
 
 
 def _documents(resource_type: str, properties: Properties | None) -> dict[str, list[Any]]:
@@ -190,14 +183,16 @@ def _boundary(old: Properties | None, new: Properties | None) -> Iterator[_Chang
 
 
 def _attached(resource_type: str, old: Properties | None, new: Properties | None) -> Iterator[_Change]:
-    lists: dict[str, list[Any]] = {path: [] for side in (old, new) for path, _ in _entries(side or {})}
-    for path in lists:
+    lists: list[dict[str, Any]] = [{}, {}]
+    for found, side in zip(lists, (old, new), strict=True):
+        for path, value in _entries(side or {}):
+            found.setdefault(path, value)
+    for path in {**lists[0], **lists[1]}:
         kind, types = ATTACHED.get(path.rpartition(".")[2], ("", "none"))
         # The statements of a new policy are named already.
         if not resource_type.startswith(types) or (kind == "IAM statement" and None in (old, new)):
             continue
-        values = [dict(_entries(side or {})).get(path) for side in (old, new)]
-        before, after = ({pattern(one, wildcards=False) for one in _list(value)} for value in values)
+        before, after = ({pattern(one, wildcards=False) for one in _list(found.get(path))} for found in lists)
         gained, lost = sorted(map(readable, after - before)), sorted(map(readable, before - after))
         unsure = bool(gained and lost) and has_token(*(after ^ before))
         if gained:
@@ -230,12 +225,12 @@ class _Rule:
         return Truth.YES if first <= others_first and others_last <= last else Truth.NO
 
     def _peer(self, other: _Rule) -> Truth:
+        # A group's members may use IPv6 too, so not even 0.0.0.0/0 includes a group.
         if self.kind != other.kind:
-            return Truth.YES if self.peer == "0.0.0.0/0" and other.kind != "CidrIpv6" else Truth.NO
+            return Truth.NO
         try:
-            one, wide = (ipaddress.ip_network(rule.peer, strict=False) for rule in (other, self))
-            return Truth.YES if one.subnet_of(wide) else Truth.NO  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+            return includes_network(self.peer, other.peer)
+        except ValueError:
             return includes(self.peer, other.peer)
 
     def __str__(self) -> str:
@@ -257,7 +252,7 @@ def _network(resource_type: str, old: Properties | None, new: Properties | None)
             if truth is Truth.NO:
                 yield "security-group rule", direction, str(rule), verb
             elif truth is Truth.MAYBE:
-                unsure = f"possibly {verb}: a value is known only after deployment"
+                unsure = f"possibly {verb}; this cannot be decided before the deployment"
                 yield "security-group rule", "different", str(rule), unsure
 
 
@@ -288,7 +283,9 @@ def _rules(resource_type: str, properties: Properties | None) -> Iterator[_Rule]
 def _access_strings(old: Properties | None, new: Properties | None) -> Iterator[_Change]:
     texts = [(side or {}).get("AccessString", "off") for side in (old, new)]
     for direction, why in access_string.difference(*map(pattern, texts)):
-        yield "access string", direction, readable(pattern(texts[1])), why
+        # Redis takes passwords here too, although neither MemoryDB nor ElastiCache does.
+        shown = re.sub(r"(?<!\S)[<>#!]\S+", "(hidden)", readable(pattern(texts[1])))
+        yield "access string", direction, shown, why
     acls = [(side or {}).get("ACLName") for side in (old, new)]
     if acls[0] != acls[1] and None not in (old, new):
         opened: Direction = "broader" if acls[1] == "open-access" else "different"
@@ -297,18 +294,16 @@ def _access_strings(old: Properties | None, new: Properties | None) -> Iterator[
 
 def _exposure(resource_type: str, old: Properties | None, new: Properties | None) -> Iterator[_Change]:
     for path, public, default in PUBLIC.get(resource_type, ()):
-        before, after = (None if side is None else _at(side, path, default) for side in (old, new))
-        rule = f"{path}: {after or before}"
-        if (before == public) == (after == public) and ("" not in (before, after) or before == after):
-            continue
-        if after == public and before != "":
+        before, after = (Truth.NO if side is None else _is(public, side, path, default) for side in (old, new))
+        rule = f"{path}: {_at(new or old or {}, path) or default or '(default)'}"
+        if before < after is Truth.YES:
             yield "public exposure", "broader", rule, "newly public"
-        elif before == public and after != "":
+        elif before > after is Truth.NO:
             yield "public exposure", "narrower", rule, "no longer public"
-        elif None not in (before, after):
+        elif before is not after and None not in (old, new):
             yield "public exposure", "different", rule, "the default decides whether it is public"
     if resource_type == "AWS::ECS::ExpressGatewayService" and new is not None:
-        subnets = [_text(_at(side or {}, "NetworkConfiguration.Subnets", "")) for side in (old, new)]
+        subnets = [_at(side or {}, "NetworkConfiguration.Subnets") for side in (old, new)]
         if subnets[0] != subnets[1] or old is None:
             why = "the subnets decide whether the load balancer is internet-facing"
             yield "public exposure", "different", f"Subnets: {subnets[1]}", why
@@ -320,30 +315,32 @@ def _presence(kind: str, added: Direction, what: str, before: Any, after: Any) -
     if before == after and not is_unknown(str(after)):
         return
     if before is None or after is None:
-        value = after if before is None else before
-        yield (
-            kind,
-            added if before is None else removed,
-            _text(value),
-            f"{what} is {'added' if before is None else 'removed'}",
-        )
+        direction, verb = (added, "added") if before is None else (removed, "removed")
+        yield kind, direction, _text(after or before), f"{what} is {verb}"
     else:
         yield kind, "different", _text(after), f"{what} is another one (was {_text(before)})"
 
 
-def _at(properties: Properties, path: str, default: str | None) -> str:
-    """The value at a path as text; the default, or an empty text where that is None, if it is absent."""
+def _is(public: str, properties: Properties, path: str, default: str | None) -> Truth:
+    value = _at(properties, path) or default
+    return Truth.MAYBE if value is None else Truth.YES if value == public else Truth.NO
+
+
+def _at(properties: Properties, path: str) -> str:
+    """The value at a path as text; empty if it is absent."""
     value: Any = properties
     for name in path.split("."):
         value = value.get(name) if isinstance(value, Mapping) else None
-    return (default or "") if value is None else _text(value)
+    return "" if value is None else _text(value)
 
 
 def _entries(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every property below a node with its path, in which places in lists do not count."""
+    """Every property and item below a node with its path, in which places in lists do not count."""
     if isinstance(node, list):
         for item in node:
-            yield from _entries(item, path)
+            yield path, item
+            if not (isinstance(item, Mapping) and "Statement" in item):
+                yield from _entries(item, path)
     elif isinstance(node, Mapping) and not is_intrinsic(node):
         for key, value in node.items():
             inner = f"{path}.{key}" if path else key

@@ -27,12 +27,9 @@ _ACCOUNT = re.compile(r"arn:[^:]+:iam::(\d{12}):root")
 # Condition operators: those whose values are text, the ones of them with wildcards, and what must not be.
 _TEXT = {f"{kind}{name}" for kind in ("string", "stringnot") for name in ("equals", "like", "equalsignorecase")}
 _WILDCARDS = {"stringlike", "stringnotlike", "arnequals", "arnlike", "arnnotequals", "arnnotlike"}
-_NEGATED = {name for name in _TEXT | _WILDCARDS if "not" in name} | {
-    "numericnotequals",
-    "datenotequals",
-    "notipaddress",
-}
-_EXACT = {"numericequals", "numericnotequals", "dateequals", "datenotequals", "bool", "null", "binaryequals"}
+_NOT_EQUAL = {"numericnotequals", "datenotequals"}
+_NEGATED = {name for name in _TEXT | _WILDCARDS if "not" in name} | _NOT_EQUAL | {"notipaddress"}
+_EXACT = {"numericequals", "dateequals", "bool", "null", "binaryequals"} | _NOT_EQUAL
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     f"{kind}{name}{equal}": order
     for kind in ("numeric", "date")
@@ -103,14 +100,19 @@ class Condition:
 def _within(name: str, value: str, limit: str, folds: bool) -> Truth:
     try:
         if name in _ADDRESSES:
-            one, other = ipaddress.ip_network(value, strict=False), ipaddress.ip_network(limit, strict=False)
-            return Truth.YES if one.version == other.version and one.subnet_of(other) else Truth.NO  # type: ignore[arg-type]
+            return includes_network(limit, value)
         if name in _ORDERED:
             number: Callable[[str], Any] = float if name.startswith("numeric") else datetime.fromisoformat
             return Truth.YES if _ORDERED[name](number(value), number(limit)) else Truth.NO
     except (TypeError, ValueError):
         pass
     return includes(limit, value, folds)
+
+
+def includes_network(wide: str, narrow: str) -> Truth:
+    """Whether one CIDR block or address includes the other; ValueError if either is none."""
+    outer, inner = ipaddress.ip_network(wide, strict=False), ipaddress.ip_network(narrow, strict=False)
+    return Truth.YES if outer.version == inner.version and inner.subnet_of(outer) else Truth.NO  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,9 @@ def compare(before: Iterable[Any], after: Iterable[Any]) -> Iterator[Difference]
             if truth is Truth.NO:
                 yield Difference("broader" if gained == those[0].allows else "narrower", statement, why)
             else:
-                yield Difference("different", statement, f"possibly {why}: a value is known only after deployment")
+                yield Difference(
+                    "different", statement, f"possibly {why}; this cannot be decided before the deployment"
+                )
 
 
 def _why(those: Sequence[Grant], others: Sequence[Grant], gained: bool) -> str:

@@ -105,6 +105,17 @@ def test_a_policy_that_cannot_be_read_is_different(document: Any) -> None:
     assert directions(found) == ["different"]
 
 
+def test_a_reference_among_a_roles_policies_is_different() -> None:
+    policies = [{"Policies": [{"Fn::GetAtt": [name, "Policy"]}]} for name in "ab"]
+    assert directions(rights("R", "AWS::IAM::Role", *policies)) == ["different"]
+
+
+def test_no_password_is_shown() -> None:
+    found = rights("U", "AWS::ElastiCache::User", {"AccessString": "on"}, {"AccessString": "on ~* >secret #5e88"})
+    assert "secret" not in str(found)
+    assert "5e88" not in str(found)
+
+
 def test_a_policy_as_json_text_is_read() -> None:
     before = {"PolicyText": '{"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]}'}
     assert directions(rights("P", "AWS::ECR::RegistryPolicy", before, {"PolicyText": '{"Statement": []}'})) == [
@@ -186,7 +197,7 @@ def rule(cidr: Any = "10.0.0.0/16", first: Any = 80, last: Any = 80, protocol: s
         (group(rule()), group(rule(), rule("10.0.1.0/24")), []),
         (group(rule({"Ref": "A"})), group(rule({"Ref": "B"})), ["different", "different"]),
         (group({"Fn::GetAtt": ["A", "Rules"]}), group(rule()), ["broader", "narrower"]),
-        (group(rule("0.0.0.0/0")), group({**rule(None), "SourceSecurityGroupId": "sg-1"}), ["narrower"]),
+        (group(rule("0.0.0.0/0")), group({**rule(None), "SourceSecurityGroupId": "sg-1"}), ["broader", "narrower"]),
     ],
 )  # fmt: skip
 def test_a_rule_that_opens_more_is_broader(before: Any, after: Any, said: list[str]) -> None:
@@ -226,6 +237,8 @@ PRIVATE = {"NetworkConfiguration": {"IngressConfiguration": {"IsPubliclyAccessib
     [
         ("AWS::S3::Bucket", BLOCKED, {"PublicAccessBlockConfiguration": {"BlockPublicAcls": "false"}}, ["broader"]),
         ("AWS::S3::Bucket", BLOCKED, {}, ["different"]),
+        ("AWS::S3::Bucket", None, {}, []),
+        ("AWS::S3::Bucket", {}, BLOCKED, ["narrower"]),
         ("AWS::AppRunner::Service", PRIVATE, {}, ["broader"]),
         ("AWS::RDS::DBInstance", {"PubliclyAccessible": "true"}, {"PubliclyAccessible": "false"}, ["narrower"]),
         ("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Scheme": "internal"}, {}, ["broader"]),
