@@ -142,6 +142,13 @@ def test_five_hundred_resources_fit() -> None:
     assert text.count("<details>") == text.count("</details>")
 
 
+def test_after_the_first_that_does_not_fit_nothing_less_harmful_is_shown() -> None:
+    rows = [row("removes", "Long", "x\n" * 3_000), row("modifies", "Short")]
+    text = comment(review(*rows), 2_000)
+    assert "2 more resources' details" in text
+    assert "<details>" not in text
+
+
 def test_one_document_that_is_too_long_is_cut_within_its_fence() -> None:
     text = comment(review(row("modifies", value="\n".join(f"line {n}" for n in range(20_000)))))
     assert len(text) <= COMMENT_LIMIT

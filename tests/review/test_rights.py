@@ -69,6 +69,28 @@ def test_a_policy_variable_is_no_text_and_an_escaped_wildcard_no_wildcard() -> N
     assert policy([of_user], [of_user]) == []
 
 
+def test_a_variable_may_be_a_name_but_not_before_version_2012() -> None:
+    of_user, of_alice = ({**READ, "Resource": f"arn:aws:s3:::b/{name}"} for name in ("${aws:username}", "alice"))
+    assert directions(policy([of_user], [of_alice])) == ["different", "different"]
+    old = [{"PolicyDocument": {"Statement": [one]}} for one in (of_user, of_alice)]
+    assert directions(rights("P", "AWS::IAM::ManagedPolicy", *old)) == ["broader", "narrower"]
+
+
+def test_to_exclude_less_is_broader() -> None:
+    wide, narrow = ({"Effect": "Allow", "NotAction": name, "Resource": "*"} for name in ("iam:Create*", "iam:*"))
+    assert directions(policy([narrow], [wide])) == ["broader"]
+    assert directions(policy([wide], [narrow])) == ["narrower"]
+
+
+def test_a_wildcard_does_not_match_the_name_of_a_reference() -> None:
+    named, reference = {**READ, "Resource": "*Topic*"}, {**READ, "Resource": {"Ref": "MyTopic"}}
+    assert directions(policy([named], [reference])) == ["different", "narrower"]
+
+
+def test_a_new_endpoint_gives_no_rights() -> None:
+    assert rights("E", "AWS::EC2::VPCEndpoint", None, {"VpcEndpointType": "Interface"}) == []
+
+
 def test_an_action_has_no_case_and_a_resource_has() -> None:
     assert policy([READ], [{**READ, "Action": "S3:getobject"}]) == []
     assert directions(policy([READ], [{**READ, "Resource": "arn:aws:s3:::B/*"}])) == ["broader", "narrower"]
@@ -149,6 +171,7 @@ def test_a_policy_moved_from_one_name_to_another_is_no_change() -> None:
 
 def test_a_policy_that_is_attached_to_another_role_is_broader() -> None:
     document = {"PolicyDocument": {"Statement": [READ]}}
+    assert len(rights("P", "AWS::IAM::Policy", None, {**document, "Roles": ["a"]})) == 1
     found = rights("P", "AWS::IAM::Policy", {**document, "Roles": ["a"]}, {**document, "Roles": ["a", "b"]})
     assert [(right.direction, right.rule) for right in found] == [("broader", "b")]
 
