@@ -137,14 +137,14 @@ def _policies(group: str, layers: Sequence[Layer], arguments: argparse.Namespace
 
 def _pictures(group: str, layers: Sequence[Layer], texts: Mapping[str, str], out: Path) -> list[_File]:
     """A picture of each layer, and one of all of them together where there are several."""
-    from generator.template.diagram import picture
+    from generator.template.diagram import diagram
 
     drawn = {layer.file_name.removesuffix("-layer.json"): {layer.name: texts[layer.file_name]} for layer in layers}
     if len(layers) > 1:
         drawn[f"{group or 'default'}-together"] = {layer.name: texts[layer.file_name] for layer in layers}
     made = []
     for name, templates in drawn.items():
-        path, text = out / PICTURES / f"{name}.mmd", picture(templates)
+        path, text = out / PICTURES / f"{name}.mmd", diagram(templates)
         made.append(_File(path, text, f"{path}: {text.count('[') - text.count('subgraph')} boxes"))
     return made
 
