@@ -36,38 +36,29 @@ from generator.layers import (
     ecs_express_deployment,
     ecs_express_layer,
 )
-from generator.parts.apprunner.service import AppRunner, app_runner
-from generator.parts.data.memorydb import MemoryDB, memorydb
-from generator.parts.data.repository import Repository, repository
+from generator.parts.apprunner.service import app_runner
+from generator.parts.data.memorydb import memorydb
+from generator.parts.data.repository import repository
 from generator.parts.data.user import User, user
-from generator.parts.ecs_express.endpoints import TaskEndpoints, task_endpoints
-from generator.parts.ecs_express.service import EcsExpress, ecs_express
-from generator.parts.imports import Data, ImportedData, TaskData, imported_data
-from generator.parts.network.network import (
-    ExistingNetwork,
-    Network,
-    Place,
-    existing_network,
-    network,
-    place_exports,
-)
+from generator.parts.ecs_express.endpoints import task_endpoints
+from generator.parts.ecs_express.service import ecs_express
+from generator.parts.imports import ImportedData, imported_data
+from generator.parts.network.place import ExistingNetwork, Place, existing_network, place_exports
+from generator.parts.network.vpc import Network, network
 from generator.parts.network.zones import supported_region
 from generator.settings import Settings
 from generator.template.assemble import assemble, elements
-from generator.template.elements import Condition, Element, Input, Part, Rule, Table, contains, export, why
+from generator.template.elements import Condition, Element, Input, Mapping, Part, Rule, contains, export, why
 from generator.template.render import render
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "AppRunner",
     "AppRunnerCompute",
     "Compute",
     "Condition",
-    "Data",
     "Deployment",
     "DuplicateLogicalIdError",
-    "EcsExpress",
     "EcsExpressCompute",
     "Element",
     "ExistingNetwork",
@@ -75,20 +66,16 @@ __all__ = [
     "ImportedData",
     "Input",
     "Layer",
-    "MemoryDB",
+    "Mapping",
     "MissingPackageError",
     "Network",
     "OutputError",
     "Part",
     "Place",
-    "Repository",
     "Rule",
     "Running",
     "Settings",
     "SettingsError",
-    "Table",
-    "TaskData",
-    "TaskEndpoints",
     "TemplateError",
     "UsageError",
     "User",

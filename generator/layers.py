@@ -20,7 +20,8 @@ from generator.parts.data.user import user
 from generator.parts.ecs_express.endpoints import task_endpoints
 from generator.parts.ecs_express.service import ecs_express
 from generator.parts.imports import imported_data
-from generator.parts.network.network import network, place_exports
+from generator.parts.network.place import place_exports
+from generator.parts.network.vpc import network
 from generator.parts.network.zones import supported_region
 from generator.settings import Settings
 from generator.stacks.change_set import DATA

@@ -45,7 +45,7 @@ def shelf() -> Shelf:
     data, image = imported_data(), image_uri("")
     secret = data.password_secret_arn
     service = ssm.Parameter("Service", Type="String", Value=image.ref(), Description=secret)
-    return Shelf(data.inputs, image, service, Output(contract.SERVICE_ARN, Value=service.ref()))
+    return Shelf((data.stack_name,), image, service, Output(contract.SERVICE_ARN, Value=service.ref()))
 
 
 @dataclass(frozen=True)

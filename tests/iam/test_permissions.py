@@ -15,7 +15,7 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from generator import MemoryDB, Network, Settings, contract, memorydb, user
+from generator import Network, Settings, contract, memorydb, user
 from generator.cli import main
 from generator.cli.arguments import Deployments
 from generator.compute.apprunner import AppRunnerCompute
@@ -43,8 +43,8 @@ def changed() -> tuple[Deployment, ...]:
     data, *others = app_runner_deployment().layers
     (place,) = (part for part in data.parts if isinstance(part, Network))
     users = (user(commands=(*contract.USER_COMMANDS, "hget")),)
-    parts = (memorydb(Settings(), place, users), *(part for part in data.parts if not isinstance(part, MemoryDB)))
-    return (Deployment("apprunner", (replace(data, parts=parts), *others)),)
+    _, *parts = data.parts
+    return (Deployment("apprunner", (replace(data, parts=(memorydb(Settings(), place, users), *parts)), *others)),)
 
 
 @dataclass

@@ -9,7 +9,7 @@ import hypothesis
 from hypothesis import given
 
 from generator.settings import Settings
-from generator.template.diagram import LINKS, picture
+from generator.template.diagram import LINKS, diagram
 from tests.layers import every_layer
 from tests.strategies import all_settings
 
@@ -23,7 +23,7 @@ def template(**resources: object) -> str:
 
 
 def test_a_reference_is_an_arrow_whatever_its_form() -> None:
-    drawn = picture(
+    drawn = diagram(
         {
             "data": template(
                 Vpc={"Type": "AWS::EC2::VPC"},
@@ -44,7 +44,7 @@ def test_a_reference_is_an_arrow_whatever_its_form() -> None:
 
 def test_what_stands_once_in_each_zone_is_one_box() -> None:
     subnet = {"Type": "AWS::EC2::Subnet"}
-    assert BOX.findall(picture({"data": template(SubnetA=subnet, SubnetB=subnet, DataA=subnet)})) == [
+    assert BOX.findall(diagram({"data": template(SubnetA=subnet, SubnetB=subnet, DataA=subnet)})) == [
         ("data_Data", "Data"),
         ("data_Subnet", "Subnet x 2"),
     ]
@@ -52,7 +52,7 @@ def test_what_stands_once_in_each_zone_is_one_box() -> None:
 
 def test_a_link_is_drawn_as_the_line_that_it_makes() -> None:
     link = {"A": {"Ref": "Table"}, "B": {"Ref": "Subnet"}}
-    drawn = picture(
+    drawn = diagram(
         {
             "data": template(
                 Table={"Type": "AWS::EC2::RouteTable"},
@@ -66,14 +66,14 @@ def test_a_link_is_drawn_as_the_line_that_it_makes() -> None:
 
 
 def test_what_a_layer_imports_is_a_line_to_where_it_comes_from() -> None:
-    drawn = picture(TEMPLATES)
+    drawn = diagram(TEMPLATES)
     assert '  apprunner_Service -. "ClusterEndpoint<br>ClusterName" .-> data_Cluster' in drawn
     assert '  apprunner_AccessRole -. "RepositoryArn" .-> data_Repository' in drawn
 
 
 def test_what_only_watches_is_in_the_picture_of_its_layer_and_not_in_that_of_all() -> None:
-    assert "Alarms x 4" in picture({"data": TEMPLATES["data"]})
-    assert "Alarms" not in picture(TEMPLATES)
+    assert "Alarms x 4" in diagram({"data": TEMPLATES["data"]})
+    assert "Alarms" not in diagram(TEMPLATES)
 
 
 @given(all_settings)
@@ -81,7 +81,7 @@ def test_what_only_watches_is_in_the_picture_of_its_layer_and_not_in_that_of_all
 def test_every_resource_of_every_template_is_drawn_and_every_name_is_one_mermaid_takes(chosen: Settings) -> None:
     templates = [(layer.name, layer.text()) for layer in every_layer(chosen)]
     for layer, text in templates:
-        drawn = picture({layer: text})
+        drawn = diagram({layer: text})
         boxes = dict(BOX.findall(drawn))
         resources = [one for one in json.loads(text)["Resources"].values() if not LINKS.search(one["Type"])]
         assert sum(int(label.partition(" x ")[2] or 1) for label in boxes.values()) == len(resources)

@@ -1,30 +1,18 @@
-"""The network: a VPC of our own, or the place somebody else's VPC gives."""
+"""A VPC of our own, with a private subnet in each zone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from troposphere import AWSHelperFn, GetAtt, Join, Output, Parameter, ec2, iam
+from troposphere import AWSHelperFn, ec2
 
-from generator import contract
 from generator.parts.names import named
 from generator.parts.network.addresses import LETTERS, private_blocks
+from generator.parts.network.flow_log import flow_log
 from generator.parts.network.public import NatGateway, PublicSide, public_side
-from generator.parts.network.zones import NETWORK_GROUP, ZoneChoice, zone_choice
-from generator.parts.observability import LogGroup, log_group
-from generator.parts.permissions import flow_log_role
+from generator.parts.network.zones import ZoneChoice, zone_choice
 from generator.settings import Settings
-from generator.template.elements import Input, export, why
-
-
-class Place(Protocol):
-    """Where a cluster stands: a VPC and its private subnets, new or given."""
-
-    @property
-    def vpc_id(self) -> AWSHelperFn: ...
-    @property
-    def private_subnet_ids(self) -> AWSHelperFn | list[AWSHelperFn]: ...
+from generator.template.elements import Element, why
 
 
 @dataclass(frozen=True)
@@ -38,15 +26,6 @@ class PrivateSubnet:
 
 
 @dataclass(frozen=True)
-class FlowLog:
-    """The VPC's traffic, logged to CloudWatch Logs."""
-
-    log_group: LogGroup
-    role: iam.Role
-    flow_log: ec2.FlowLog
-
-
-@dataclass(frozen=True)
 class Network:
     """A VPC with a private subnet in each zone, and by default no way out of it."""
 
@@ -54,7 +33,7 @@ class Network:
     zones: ZoneChoice
     private_subnets: tuple[PrivateSubnet, ...]
     public_side: PublicSide | None
-    flow_log: FlowLog | None
+    flow_log: tuple[Element, ...]
 
     @property
     def vpc_id(self) -> AWSHelperFn:
@@ -63,30 +42,6 @@ class Network:
     @property
     def private_subnet_ids(self) -> list[AWSHelperFn]:
         return [private.subnet.ref() for private in self.private_subnets]
-
-
-@dataclass(frozen=True)
-class ExistingNetwork:
-    """A VPC and private subnets that are already there, named by parameters."""
-
-    vpc: Input
-    private_subnets: Input
-
-    @property
-    def vpc_id(self) -> AWSHelperFn:
-        return self.vpc.ref()
-
-    @property
-    def private_subnet_ids(self) -> AWSHelperFn:
-        return self.private_subnets.ref()
-
-
-@dataclass(frozen=True)
-class PlaceExports:
-    """What compute layers need to know of the place."""
-
-    vpc_id: Output
-    private_subnet_ids: Output
 
 
 def network(settings: Settings) -> Network:
@@ -124,50 +79,7 @@ def network(settings: Settings) -> Network:
         zones=zones,
         private_subnets=private_subnets,
         public_side=public,
-        flow_log=_flow_log(vpc) if settings.flow_logs else None,
-    )
-
-
-def existing_network() -> ExistingNetwork:
-    """A VPC that is already there: parameters VpcId and PrivateSubnetIds."""
-    return ExistingNetwork(
-        vpc=Input(
-            Parameter(
-                "VpcId",
-                Type="AWS::EC2::VPC::Id",
-                Description="The VPC to put the cluster in.",
-            ),
-            group=NETWORK_GROUP,
-            label="VPC",
-        ),
-        private_subnets=Input(
-            Parameter(
-                "PrivateSubnetIds",
-                Type="List<AWS::EC2::Subnet::Id>",
-                Description="Two or more private subnets of that VPC, in Availability Zones that MemoryDB takes.",
-            ),
-            group=NETWORK_GROUP,
-            label="Private subnets",
-        ),
-    )
-
-
-def place_exports(place: Place) -> PlaceExports:
-    """The exports VpcId and PrivateSubnetIds (joined by commas) of a place."""
-    return PlaceExports(
-        vpc_id=export(contract.VPC_ID, "The ID of the VPC of the cluster.", place.vpc_id),
-        private_subnet_ids=export(
-            contract.PRIVATE_SUBNET_IDS,
-            "The IDs of the private subnets, separated by commas.",
-            Join(",", place.private_subnet_ids),
-        ),
-    )
-
-
-def nowhere() -> ec2.SecurityGroupRule:
-    """An egress rule that matches no traffic; a group without one lets everything out (AWS::EC2::SecurityGroup)."""
-    return ec2.SecurityGroupRule(
-        IpProtocol="tcp", FromPort=0, ToPort=0, CidrIp="255.255.255.255/32", Description="Nowhere"
+        flow_log=flow_log(vpc) if settings.flow_logs else (),
     )
 
 
@@ -209,24 +121,4 @@ def _private_subnet(
         )
         if nat
         else None,
-    )
-
-
-def _flow_log(vpc: ec2.VPC) -> FlowLog:
-    logs = log_group("FlowLogGroup")
-    role = flow_log_role("FlowLogRole", logs.log_group)
-    return FlowLog(
-        log_group=logs,
-        role=role,
-        flow_log=ec2.FlowLog(
-            "FlowLog",
-            Metadata=why("Shows who connected to the cluster, and who tried to"),
-            ResourceId=vpc.ref(),
-            ResourceType="VPC",
-            TrafficType="ALL",
-            LogDestinationType="cloud-watch-logs",
-            LogGroupName=logs.log_group.ref(),
-            DeliverLogsPermissionArn=GetAtt(role, "Arn"),
-            Tags=named("${AWS::StackName}"),
-        ),
     )
