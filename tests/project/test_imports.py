@@ -33,6 +33,7 @@ FLOORS = (
     "generator.contract",
     "generator.regions",
     "generator.errors",
+    "generator.redaction",
 )
 SERVICE = (
     "service.__main__",
