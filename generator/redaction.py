@@ -38,7 +38,7 @@ SHAPES = [
         r"(AWS4-HMAC-SHA256\s+Credential=)\S+(?:,?\s*(?:SignedHeaders|Signature)=[^\s'\",]+)*",
         rf"(?i)(X-Amz-(?:Security-Token|Signature|Credential)['\"]?\s*(?:=|%3D|[:,])\s*{OPEN}){VALUE}",
         rf"(?i)([?&](?:signature|awsaccesskeyid|password|token|secret)=){VALUE}",
-        r"(://[^/\s:@'\"]*:)[^/\s'\"]+(?=@)",
+        r"(://[^/\s:@'\"]*:)(?!\*+@)[^/\s'\"]+(?=@)",
         # names of AWS's files, environment and answers, with = or : or as in a dictionary
         r"(?i)(\b(?:aws_)?(?:secret_?access_?key|session_?token|security_?token|access_?key_?id)['\"]?\s*[:=]\s*"
         rf"{OPEN})(?!['\"]){VALUE}",

@@ -27,6 +27,7 @@ FLOORS = (
     "generator.images",
     "generator.compute",
     "generator.stacks",
+    "generator.aws",
     "generator.template",
     "generator.rules",
     "generator.settings",
@@ -66,7 +67,15 @@ OTHERS = {
 # Imported inside the functions that need them, since other commands start without.
 LAZY = {"boto3", "botocore", "cfnlint", "docker", "rich", "shtab"}
 # Rooms that a verb imports only when it runs, and so may import slow packages themselves.
-LATE = ("generator.compute", "generator.images", "generator.rules", "generator.stacks", "rehearsal", "service")
+LATE = (
+    "generator.aws",
+    "generator.compute",
+    "generator.images",
+    "generator.rules",
+    "generator.stacks",
+    "rehearsal",
+    "service",
+)
 
 PACKAGES = ("generator", "rehearsal", "service")
 FILES = sorted(str(path.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
