@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from generator.report.report import COMMENT_LIMIT, Plan, as_json, happens, markdown, summary, text
+from generator.report.as_json import preview_document
+from generator.report.markdown import COMMENT_LIMIT, markdown
+from generator.report.results import Plan, happens, summary
+from generator.report.text import plan_lines
 from generator.stacks.change_set import Change, PropertyChange, Refusal
 
 CLUSTER = Change(
@@ -83,7 +86,7 @@ users-apprunner:
 
 
 def lines(*plans: Plan) -> str:
-    return "\n".join(line.text for line in text(plans))
+    return "\n".join(line.text for line in plan_lines(plans))
 
 
 def test_text_tells_what_happens_to_each_resource_and_why() -> None:
@@ -95,7 +98,7 @@ def test_a_comment_has_one_table_and_folded_properties() -> None:
 
 
 def test_json_has_a_version_and_all_that_is_known() -> None:
-    document = json.loads(as_json([DATA, COMPUTE]))
+    document = json.loads(preview_document([DATA, COMPUTE]))
     assert document["version"] == 1
     assert document["summary"] == "3 changes: 1 loses data, 1 modified, 1 added."
     cluster = document["layers"][0]["changes"][0]
@@ -122,7 +125,7 @@ def test_what_nobody_knows_is_shown() -> None:
     assert "? What  T\n      Transmogrify\n      NewThing: surprise" in shown
     assert "not understood" in shown
     assert "NewThing: surprise" in markdown([Plan("data", "s", (STRANGE,))])
-    assert "NewThing: surprise" in as_json([Plan("data", "s", (STRANGE,))])
+    assert "NewThing: surprise" in preview_document([Plan("data", "s", (STRANGE,))])
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_what_nobody_knows_is_shown() -> None:
         ({"action": "Remove", "policy_action": "Retain"}, "leaves the stack and stays"),
         ({"action": "Remove", "policy_action": "Delete"}, "is deleted"),
         ({"action": "Remove", "policy_action": "Evaporate"}, "Evaporate"),
-        ({"action": "SyncWithActual"}, "is brought back to the template"),
+        ({"action": "SyncWithActual"}, "is changed back to the template"),
         ({"action": "Add"}, ""),
     ],
 )
@@ -146,7 +149,7 @@ def test_what_happens_is_said_in_words(fields: dict[str, Any], words: str) -> No
 
 def test_a_layer_that_was_not_asked_about_says_so() -> None:
     unseen = Plan("apprunner", "users-apprunner", (ADDED,), new=True, seen=False, note="cannot be previewed yet.")
-    assert lines(unseen).startswith("users-apprunner: cannot be previewed yet. Its template holds:\n  + Topic")
+    assert lines(unseen).startswith("users-apprunner: cannot be previewed yet. Its template has:\n  + Topic")
     assert summary([unseen]) == "Up to 1 added in users-apprunner."
     assert summary([DATA, unseen]) == f"{summary([DATA])} Up to 1 added in users-apprunner."
 

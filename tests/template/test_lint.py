@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from cfnlint.core import get_rules
 
-from generator.layers import all_layers, default_layers, ecs_express_layer
+from generator.layers import app_runner_deployment, ecs_express_layer
 from generator.regions import ECS_REGIONS, REGIONS
 from generator.settings import Settings
 from generator.template import lint as lint_module
 from generator.template.lint import Finding, claimed_regions, lint, lint_all
+from tests.layers import every_layer
 from tests.strategies import SHAPES
 
-TEXTS = {layer.file_name: layer.text() for layer in all_layers()}
+TEXTS = {layer.file_name: layer.text() for layer in every_layer()}
 
 
 def data_layer() -> Any:
@@ -44,7 +45,7 @@ def test_every_template_is_clean_under_experimental_rules_too(name: str, monkeyp
 
 @pytest.mark.parametrize("settings", SHAPES, ids=str)
 def test_every_shape_is_clean(settings: Settings) -> None:
-    layers = (*default_layers(settings), ecs_express_layer(settings))
+    layers = (*app_runner_deployment(settings).layers, ecs_express_layer(settings))
     assert [findings(layer.text()) for layer in layers] == [(), (), ()]
 
 

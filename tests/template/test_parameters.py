@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.layers import Layer, default_layers, ecs_express_layers
+from generator.layers import Deployment, app_runner_deployment, ecs_express_deployment
 from generator.template.parameters import LayerParameters, evaluate, fault, findings, java_pattern
 from rehearsal.emulator import Emulator
 
@@ -26,10 +26,10 @@ def layer(parameters: dict[str, Any], name: str = "data", **more: Any) -> LayerP
     return LayerParameters(name, {"Parameters": parameters, "Rules": rules}, **more)
 
 
-def real(layers: tuple[Layer, ...], **more: Any) -> list[LayerParameters]:
+def real(deployment: Deployment, **more: Any) -> list[LayerParameters]:
     return [
         LayerParameters(one.name, json.loads(one.text()), pending=("DataStackName", "ImageUri"), **more)
-        for one in layers
+        for one in deployment.layers
     ]
 
 
@@ -145,7 +145,7 @@ def test_a_pattern_that_java_reads_differently_is_left_to_cloudformation(pattern
 
 def test_all_findings_of_all_layers_come_at_once_and_a_common_one_once() -> None:
     given = {"Memory": "999", "Authentication": "none", "Cpus": "1", "NodeType": "db.x"}
-    found = findings(given, real(default_layers()), pseudo={"AWS::Region": "eu-west-1"})
+    found = findings(given, real(app_runner_deployment()), pseudo={"AWS::Region": "eu-west-1"})
     assert found[0] == "No layer has a parameter Cpus. Did you mean Cpu?"
     assert found[1].startswith("data, apprunner: Authentication is none: must be one of password, iam.")
     assert [sentence.partition(":")[0] for sentence in found] == ["No layer has a parameter Cpus. Did you mean Cpu?",
@@ -155,13 +155,13 @@ def test_all_findings_of_all_layers_come_at_once_and_a_common_one_once() -> None
 
 
 def test_the_committed_templates_accept_their_defaults_and_documented_values() -> None:
-    for layers in (default_layers(), ecs_express_layers()):
+    for deployment in (app_runner_deployment(), ecs_express_deployment()):
         image = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users@sha256:" + "0" * 64
-        assert findings({"ImageUri": image, "DataStackName": "users-data"}, real(layers)) == []
+        assert findings({"ImageUri": image, "DataStackName": "users-data"}, real(deployment)) == []
 
 
 def test_an_image_outside_of_ecr_is_found() -> None:
-    (found,) = findings({"ImageUri": "foo:latest"}, real(default_layers()))
+    (found,) = findings({"ImageUri": "foo:latest"}, real(app_runner_deployment()))
     assert found == (
         "apprunner: ImageUri is foo:latest: An image in Amazon ECR with its tag or digest, such as "
         "123456789012.dkr.ecr.us-east-1.amazonaws.com/name:1."
@@ -169,18 +169,20 @@ def test_an_image_outside_of_ecr_is_found() -> None:
 
 
 def test_the_rules_of_a_template_are_checked() -> None:
-    found = findings({"Cpu": "256", "Memory": "4096"}, real(default_layers()), pseudo={"AWS::Region": "us-west-1"})
+    found = findings(
+        {"Cpu": "256", "Memory": "4096"}, real(app_runner_deployment()), pseudo={"AWS::Region": "us-west-1"}
+    )
     assert found[0].startswith("data, apprunner: AWS App Runner is not available in this Region.")
     assert found[1:] == ["apprunner: With Cpu 256, Memory must be 512 or 1024."]
 
 
 def test_a_rule_is_checked_with_what_is_deployed() -> None:
-    layers = real(default_layers(), deployed={"Cpu": "4096", "Memory": "8192"})
+    layers = real(app_runner_deployment(), deployed={"Cpu": "4096", "Memory": "8192"})
     assert findings({"Memory": "2048"}, layers) == ["apprunner: With Cpu 4096, Memory must be 8192, 10240 or 12288."]
 
 
 def test_a_refused_value_decides_no_rule() -> None:
-    (found,) = findings({"Cpu": "256", "Memory": "999"}, real(default_layers()))
+    (found,) = findings({"Cpu": "256", "Memory": "999"}, real(app_runner_deployment()))
     assert "Memory is 999" in found
 
 

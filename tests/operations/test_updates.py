@@ -1,37 +1,29 @@
-"""What stacks should become: parameters and tags from options and files, and every mistake in them a sentence."""
+"""What stacks should become: parameters and tags from options and files, and every mistake in them one message."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from generator.cli.requests import requests
+from generator.cli import parser
+from generator.cli.arguments import change_options
 from generator.errors import UsageError
-from generator.layers import default_layers
-from generator.stacks.cloudformation import Request
+from generator.layers import app_runner_deployment
+from generator.operations import PreviewOptions
+from generator.operations.updates import stack_updates
+from generator.stacks.cloudformation import StackUpdate
 
-OPTIONS: dict[str, Any] = {
-    "name": "users",
-    "data_stack": None,
-    "parameters": None,
-    "parameter": [],
-    "tag": [],
-    "image": None,
-    "role_arn": "",
-    "notification_arn": [],
-    "import_existing": False,
-}
 LIST = [{"ParameterKey": "NodeType", "ParameterValue": "db.r7g.large"}, {"ParameterKey": "Shards", "ParameterValue": 2}]
 OBJECT = {"Parameters": {"NodeType": "db.r7g.large", "Shards": "2"}}
 
 
-def asked(**options: Any) -> dict[str, Request]:
-    layers = default_layers()
-    return {layer.name: request for layer, request in requests(layers, layers, argparse.Namespace(**OPTIONS | options))}
+def asked(*words: str | Path) -> dict[str, StackUpdate]:
+    """What the stacks should become, by their layers, for these options of the command."""
+    arguments = parser(verb="preview").parse_args(["preview", *map(str, words)])
+    options = PreviewOptions(**change_options(arguments))
+    return {layer.name: update for layer, update in stack_updates(app_runner_deployment(), options)}
 
 
 def written(tmp_path: Path, document: object) -> Path:
@@ -42,33 +34,33 @@ def written(tmp_path: Path, document: object) -> Path:
 
 @pytest.mark.parametrize("document", [LIST, OBJECT, {**OBJECT, "Tags": {}}])
 def test_both_kinds_of_parameter_file_are_read(document: object, tmp_path: Path) -> None:
-    found = asked(parameters=written(tmp_path, document))["data"].parameters
+    found = asked("--parameters", written(tmp_path, document))["data"].parameters
     assert found == {"NodeType": "db.r7g.large", "Shards": "2"}
 
 
 def test_a_parameter_goes_to_every_layer_that_has_it() -> None:
-    found = asked(parameter=["Authentication=iam", "Cpu=512"])
+    found = asked("--parameter", "Authentication=iam", "--parameter", "Cpu=512")
     assert found["data"].parameters == {"Authentication": "iam"}
     assert found["apprunner"].parameters == {"Authentication": "iam", "Cpu": "512", "DataStackName": "users-data"}
 
 
 def test_options_win_over_the_file(tmp_path: Path) -> None:
     path = written(tmp_path, {**OBJECT, "Tags": {"team": "a", "owner": "b"}})
-    found = asked(parameters=path, parameter=["Shards=3"], tag=["team=z"])["data"]
+    found = asked("--parameters", path, "--parameter", "Shards=3", "--tag", "team=z")["data"]
     assert found.parameters == {"Shards": "3", "NodeType": "db.r7g.large"}
     assert found.tags == {"team": "z", "owner": "b"}
 
 
 def test_numbers_and_truth_values_of_a_file_are_written_as_json_writes_them(tmp_path: Path) -> None:
     document = {"Parameters": {"Shards": 2, "ReplicasPerShard": 0}, "Tags": {"managed": True}}
-    found = asked(parameters=written(tmp_path, document))["data"]
+    found = asked("--parameters", written(tmp_path, document))["data"]
     assert found.parameters == {"Shards": "2", "ReplicasPerShard": "0"}
     assert found.tags == {"managed": "true"}
 
 
 def test_a_previous_value_is_left_to_cloudformation(tmp_path: Path) -> None:
     document = [*LIST, {"ParameterKey": "Engine", "UsePreviousValue": True}]
-    assert "Engine" not in asked(parameters=written(tmp_path, document))["data"].parameters
+    assert "Engine" not in asked("--parameters", written(tmp_path, document))["data"].parameters
 
 
 @pytest.mark.parametrize(
@@ -90,7 +82,7 @@ def test_a_previous_value_is_left_to_cloudformation(tmp_path: Path) -> None:
 def test_a_malformed_parameter_file_is_named(document: str, tmp_path: Path) -> None:
     path = written(tmp_path, document)
     with pytest.raises(UsageError) as caught:
-        asked(parameters=path)
+        asked("--parameters", path)
     assert str(caught.value).startswith(str(path))
 
 
@@ -98,11 +90,11 @@ def test_a_parameter_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     path = tmp_path / "parameters.json"
     path.write_bytes(b'{"Parameters": {"Cpu": "\xff"}}')
     with pytest.raises(UsageError, match="is not JSON"):
-        asked(parameters=path)
+        asked("--parameters", path)
 
 
 def test_an_unknown_parameter_names_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"No layer has a parameter 'NodeTyp'\. Did you mean NodeType\?"):
-        asked(parameter=["NodeTyp=x"])
+        asked("--parameter", "NodeTyp=x")
     with pytest.raises(UsageError, match="There are AlarmEmail, Authentication, Cpu"):
-        asked(parameter=["zzz=x"])
+        asked("--parameter", "zzz=x")
