@@ -35,6 +35,7 @@ FLOORS = (
     "generator.contract",
     "generator.regions",
     "generator.errors",
+    "generator.redaction",
 )
 SERVICE = (
     "service.__main__",
@@ -69,6 +70,7 @@ LAZY = {"boto3", "botocore", "cfnlint", "docker", "rich", "shtab"}
 # Rooms that a verb imports only when it runs, and so may import slow packages themselves.
 LATE = (
     "generator.aws.errors",
+    "generator.aws.faults",
     "generator.cli.terminal",
     "generator.compute",
     "generator.images",
