@@ -46,7 +46,7 @@ def deploy(
     where AWS or the verification fails. Layers before that one stay deployed.
     """
     check_image_options(deployment, options)
-    updates = list(stack_updates(deployment, options))
+    updates = stack_updates(deployment, session.ui, options)
     for layer, update in updates:
         if layer.compute:
             ImageSource(session, layer.compute, options).check(update)
