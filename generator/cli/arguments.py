@@ -60,6 +60,12 @@ def key_value(text: str) -> tuple[str, str]:
     return key, value
 
 
+def image(text: str) -> tuple[str, str]:
+    """LAYER=URI as a pair; the layer is empty for a URI alone."""
+    layer, _, uri = text.rpartition("=")
+    return layer, uri
+
+
 def add_layer_option(parser: Any) -> None:
     parser.add_argument("--layer", metavar="LAYER", default="", help="only this layer, such as data")
 
@@ -118,9 +124,11 @@ def add_change_options(parser: Any, program: Program) -> None:
     add_account_options(parser, program)
     parser.add_argument(
         "--image",
-        metavar="URI",
-        default="",
-        help="the image to run: the parameter ImageUri (default: build --context)",
+        metavar="[LAYER=]URI",
+        type=image,
+        action="append",
+        default=[],
+        help="the image to run: the parameter ImageUri (default: build --context); for several services repeatable",
     )
     add_image_options(parser)
     parser.add_argument(
@@ -128,11 +136,11 @@ def add_change_options(parser: Any, program: Program) -> None:
     )
     parser.add_argument(
         "--parameter",
-        metavar="KEY=VALUE",
+        metavar="[LAYER.]KEY=VALUE",
         type=key_value,
         action="append",
         default=[],
-        help="one parameter; repeatable; others keep their deployed values",
+        help="one parameter, of every layer that has it or of one; repeatable; others keep their deployed values",
     )
     parser.add_argument(
         "--tag",
@@ -182,11 +190,13 @@ def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
     from generator.cli.parameter_file import read_parameter_file
 
     parameters, tags = read_parameter_file(arguments.parameters) if arguments.parameters else ({}, {})
+    images = dict(arguments.image)
     return {
         **stack_options(arguments),
         "parameters": {**parameters, **dict(arguments.parameter)},
         "tags": {**tags, **dict(arguments.tag)},
-        "image": arguments.image,
+        "image": images.pop("", ""),
+        "images": images,
         "context": arguments.context,
         "build_args": dict(arguments.build_arg),
         "build_secrets": tuple(arguments.build_secret),

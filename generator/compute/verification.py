@@ -1,4 +1,4 @@
-"""Whether what was deployed really runs. CloudFormation's success does not say so.
+"""Whether what was deployed is what runs. A stack that succeeded does not prove it.
 
 A rolled-back deployment of App Runner looks successful (roadmap issues 209 and 272). So three things are checked: the
 service's API, the service's own answers, and a user written through its public URL. `send` and the clock are passed in.

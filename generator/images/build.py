@@ -69,24 +69,23 @@ class Tool:
         return [self.program, "image", "inspect", "--format", "{{.Architecture}}", image]
 
 
-def tool(wanted: str | None) -> Tool:
-    """The tool that `wanted` names, by name or path; without it, the first that works.
+def container_tool(name: str | None) -> Tool:
+    """The tool of that name or path; without one, the first that works.
 
     Raises DeployError if none does.
     """
-    if wanted is not None:
-        kind = Path(wanted).name
-        why = _unusable(wanted)
-        if why:
-            raise DeployError(stack=wanted, what="The container tool cannot be used", why=why, then=_INSTEAD)
-        return Tool(wanted, kind)
-    reasons = []
-    for name in TOOLS:
+    if name is not None:
         why = _unusable(name)
+        if why:
+            raise DeployError(stack=name, what="The container tool cannot be used", why=why, then=_INSTEAD)
+        return Tool(name, Path(name).name)
+    reasons = []
+    for found in TOOLS:
+        why = _unusable(found)
         if not why:
-            return Tool(name, name)
-        if shutil.which(name):
-            reasons.append(f"{name}: {why}")
+            return Tool(found, found)
+        if shutil.which(found):
+            reasons.append(f"{found}: {why}")
     raise DeployError(
         stack="image",
         what="There is no container tool to build with",
@@ -101,30 +100,30 @@ _INSTEAD = (
 )
 
 
-def publish(wanted: str | None, context: Context, repository: ImageRepository, tag: str, progress: Progress) -> str:
-    """Builds and pushes what the repository does not have; the image as `repository@digest`.
+def publish(tool_name: str | None, context: Context, repository: ImageRepository, tag: str, progress: Progress) -> str:
+    """Builds and pushes an image, unless the repository has its tag; returns it as `repository@digest`.
 
-    `say` is given the tool's lines and what is being done. Raises DeployError where either fails.
+    `progress` gets each step and the tool's output. Raises DeployError if a step fails.
     """
     digest = repository.digest(tag)
     if digest:
         progress(f"{repository.name} has {tag} already: nothing to build.")
         return f"{repository.uri}@{digest}"
-    with_tool = tool(wanted)
+    tool = container_tool(tool_name)
     image = f"{repository.uri}:{tag}"
-    progress(f"Building {tag} with {with_tool.kind} ...")
+    progress(f"Building {tag} with {tool.kind} ...")
     started = time.monotonic()
-    _build(with_tool, context, image, tag, progress)
+    _build(tool, context, image, tag, progress)
     built = time.monotonic()
     progress(f"Built in {built - started:.1f} s. Pushing it to {repository.name} ...")
-    _push(with_tool, repository, image, tag, progress)
+    _push(tool, repository, image, tag, progress)
     progress(f"Pushed in {time.monotonic() - built:.1f} s.")
     digest = repository.digest(tag)
     if not digest:
         raise DeployError(
             stack=repository.name,
             what="The image is not in the repository",
-            why=f"{with_tool.kind} reported that it pushed {tag}, but ECR does not know it",
+            why=f"{tool.kind} reported that it pushed {tag}, but ECR does not know it",
             then="Look at the repository in the console.",
         )
     return f"{repository.uri}@{digest}"
@@ -152,10 +151,10 @@ def _unusable(program: str) -> str:
     return output[-1].strip().rstrip(".") if output else f"`{program} info` ended with {ended.returncode}"
 
 
-def _build(with_tool: Tool, context: Context, image: str, tag: str, progress: Progress) -> None:
-    code, output = _run(with_tool.build(context, image, tag), progress)
+def _build(tool: Tool, context: Context, image: str, tag: str, progress: Progress) -> None:
+    code, output = _run(tool.build(context, image, tag), progress)
     if code == 0:
-        code, lines = _run(with_tool.architecture(image), lambda line: None)
+        code, lines = _run(tool.architecture(image), lambda line: None)
         found = lines[-1].strip() if code == 0 and lines else "unknown"
         if found == PLATFORM.partition("/")[2]:
             return
@@ -171,31 +170,31 @@ def _build(with_tool: Tool, context: Context, image: str, tag: str, progress: Pr
         why = f"its base image cannot be pulled: {_last_line(output)}"
         then = "Connect to its registry, or name another base image with --build-arg BASE=IMAGE."
     else:
-        why = _last_line(output) or f"{with_tool.kind} ended with {code}"
+        why = _last_line(output) or f"{tool.kind} ended with {code}"
         then = "Nothing was pushed. The tool's output is above."
     raise DeployError(stack=image, what="The image could not be built", why=why, then=then)
 
 
-def _push(with_tool: Tool, repository: ImageRepository, image: str, tag: str, progress: Progress) -> None:
+def _push(tool: Tool, repository: ImageRepository, image: str, tag: str, progress: Progress) -> None:
     name, password = repository.credentials()
-    with _logged_in(with_tool, repository.registry, name, password) as options:
-        code, output = _run([with_tool.program, "push", *options, image], progress)
+    with _logged_in(tool, repository.registry, name, password) as options:
+        code, output = _run([tool.program, "push", *options, image], progress)
     # The same content may have been pushed from elsewhere in the meantime: tags in this repository never move.
     if code and not (any(TAKEN.search(line) for line in output) and repository.digest(tag)):
         raise DeployError(
             stack=repository.name,
             what="The push was refused",
-            why=_last_line(output) or f"{with_tool.kind} ended with {code}",
+            why=_last_line(output) or f"{tool.kind} ended with {code}",
             then="The image stays on this machine.",
         )
 
 
 @contextmanager
-def _logged_in(with_tool: Tool, registry: str, name: str, password: str) -> Iterator[list[str]]:
+def _logged_in(tool: Tool, registry: str, name: str, password: str) -> Iterator[list[str]]:
     """The options of the tool's push, while it is logged in."""
     with tempfile.TemporaryDirectory(prefix="registry-") as directory:
-        options = ["--authfile", str(Path(directory, "auth.json"))] if with_tool.kind in DAEMONLESS else []
-        command = [with_tool.program, "login", "--username", name, "--password-stdin", *options, registry]
+        options = ["--authfile", str(Path(directory, "auth.json"))] if tool.kind in DAEMONLESS else []
+        command = [tool.program, "login", "--username", name, "--password-stdin", *options, registry]
         ended = subprocess.run(
             command,
             input=password.encode(),
@@ -207,14 +206,14 @@ def _logged_in(with_tool: Tool, registry: str, name: str, password: str) -> Iter
             raise DeployError(
                 stack=registry,
                 what="The registry refuses the login",
-                why=_last_line(output) or f"{with_tool.kind} login ended with {ended.returncode}",
+                why=_last_line(output) or f"{tool.kind} login ended with {ended.returncode}",
                 then="The image stays on this machine.",
             )
         try:
             yield options
         finally:
             if not options:
-                subprocess.run([with_tool.program, "logout", registry], stdout=subprocess.DEVNULL, check=False)
+                subprocess.run([tool.program, "logout", registry], stdout=subprocess.DEVNULL, check=False)
 
 
 def _run(command: Sequence[str], progress: Progress) -> tuple[int, list[str]]:

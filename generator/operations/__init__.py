@@ -38,6 +38,7 @@ from generator.operations.rotate import RotatedPasswords, rotate
 from generator.operations.session import UI, Session, boto3_clients
 from generator.operations.status import status
 from generator.report.results import LayerStatus, Plan, Removal, RotationPlan
+from generator.stacks.cloudformation import Stack
 
 __all__ = [
     "UI",
@@ -53,6 +54,7 @@ __all__ = [
     "RotatedPasswords",
     "RotationPlan",
     "Session",
+    "Stack",
     "StackOptions",
     "StatusOptions",
     "boto3_clients",

@@ -46,7 +46,7 @@ def deploy(
     where AWS or the verification fails. Layers before that one stay deployed.
     """
     check_image_options(deployment, options)
-    updates = list(stack_updates(deployment, options))
+    updates = stack_updates(deployment, session.ui, options)
     for layer, update in updates:
         if layer.compute:
             ImageSource(session, layer.compute, options).check(update)
@@ -62,7 +62,7 @@ def deploy(
 def deploy_change_set(
     deployments: Sequence[Deployment], arn: str, session: Session, options: DeployOptions = DeployOptions()
 ) -> DeployedLayer:
-    """Executes a change set that `preview` kept, if it still can be, and goes on as `deploy` does.
+    """Executes a change set that `preview` kept, if it still can be, and continues as `deploy` does.
 
     Raises UsageError for a change set of a stack that none of the deployments has.
     """

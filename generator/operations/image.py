@@ -8,7 +8,7 @@ from pathlib import Path
 from generator import contract
 from generator.compute import Compute
 from generator.errors import DeployError, UsageError
-from generator.images.build import publish, tool
+from generator.images.build import container_tool, publish
 from generator.images.context import TOOLS, Context
 from generator.images.repository import ImageRepository
 from generator.layers import Deployment
@@ -19,7 +19,8 @@ from generator.stacks.cloudformation import StackUpdate
 
 def check_image_options(deployment: Deployment, options: ChangeOptions) -> None:
     """Raises UsageError for image options that cannot work, before anything is deployed."""
-    services = [layer.name for layer in deployment.chosen(options.layer) if layer.compute]
+    layers = deployment.chosen(options.layer)
+    services = [layer.name for layer in layers if layer.compute and layer.name not in options.images]
     if options.context and len(services) > 1:
         raise UsageError(f"--context is the source of one service: choose --layer {' or --layer '.join(services)}.")
     if options.context and services and not options.image:
@@ -47,7 +48,7 @@ class ImageSource:
         self._context().tag()
         # With a repository, the image may be in it already, and no tool is needed.
         if not self._repository_uri(update):
-            tool(self.options.container_tool)
+            container_tool(self.options.container_tool)
 
     def previewed(self, update: StackUpdate) -> StackUpdate:
         """The update with the image that a deployment would run. Builds nothing."""
@@ -67,8 +68,8 @@ class ImageSource:
         if found is None:
             return update
         context, repository = found
-        tool, progress = self.options.container_tool, self.session.ui.progress
-        return _with_image(update, publish(tool, context, repository, context.tag(), progress))
+        image = publish(self.options.container_tool, context, repository, context.tag(), self.session.ui.progress)
+        return _with_image(update, image)
 
     def _context(self) -> Context:
         directory = self.options.context or Path(self.compute.context)

@@ -43,15 +43,17 @@ class StackOptions:
 class ChangeOptions(StackOptions):
     """What the stacks should become.
 
-    parameters: for every layer that declares them; the others keep their deployed values. tags: of the stacks.
-    image: the parameter ImageUri; without it, the image is built from `context` (by default the compute's own folder)
-    with build_args and build_secrets by container_tool. allow_replacement: logical IDs that the guard does not refuse.
-    notification_arns: SNS topics for the stacks' events. import_existing: resources of the same name are imported.
+    parameters: `Key` for every layer that declares it, or `layer.Key`; the others keep their deployed values. tags: of
+    the stacks. image: the parameter ImageUri; images: of several services, by their layers. Without it, the image is
+    built from `context` (by default the compute's own folder) with build_args and build_secrets by container_tool.
+    allow_replacement: logical IDs that the guard does not refuse. notification_arns: SNS topics for the stacks' events.
+    import_existing: resources of the same name are imported. disable_rollback: resources stay when one fails.
     """
 
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
     context: Path | None = None
     build_args: Mapping[str, str] = field(default_factory=dict)
     build_secrets: tuple[str, ...] = ()
@@ -59,11 +61,13 @@ class ChangeOptions(StackOptions):
     allow_replacement: tuple[str, ...] = ()
     notification_arns: tuple[str, ...] = ()
     import_existing: bool = False
+    disable_rollback: bool = False
 
     @property
     def given_parameters(self) -> dict[str, str]:
-        """The parameters, the image's included."""
-        return {**self.parameters, **({contract.IMAGE_URI: self.image} if self.image else {})}
+        """The parameters, those of the images included."""
+        images = {f"{layer}.{contract.IMAGE_URI}": image for layer, image in self.images.items()}
+        return {**self.parameters, **({contract.IMAGE_URI: self.image} if self.image else {}), **images}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +79,10 @@ class PreviewOptions(ChangeOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DeployOptions(ChangeOptions):
-    """recreate: a stack whose creation failed is deleted first. disable_rollback: resources stay when one fails.
-
-    wait: CloudFormation is followed to its end. verify: the running service is verified.
-    """
+    """recreate: a stack whose creation failed is deleted first. wait: CloudFormation is followed to its end. verify: the
+    running service is verified."""
 
     recreate: bool = False
-    disable_rollback: bool = False
     wait: bool = True
     verify: bool = True
 

@@ -17,7 +17,7 @@ def preview(deployment: Deployment, session: Session, options: PreviewOptions = 
     A layer that imports from a stack that does not exist yet is planned from its template.
     """
     check_image_options(deployment, options)
-    updates = list(stack_updates(deployment, options))
+    updates = stack_updates(deployment, session.ui, options)
     cloudformation = session.cloudformation
     plans = []
     for layer, update in updates:

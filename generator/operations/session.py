@@ -1,4 +1,4 @@
-"""The world of an operation: AWS clients, the clock, and the UI. All of it can be passed in."""
+"""What an operation needs besides its options: AWS clients, the clock and the UI. All of it can be passed in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_ATTEMPTS = 10
 
 
 class UI(Protocol):
-    """What an operation says and asks."""
+    """How an operation reports and asks."""
 
     def progress(self, text: str) -> None:
         """A line about what is happening."""

@@ -43,7 +43,7 @@ class Plan:
 
     @property
     def title(self) -> str:
-        """The stack's name and what is to be said about it."""
+        """The stack's name, and its note or what is new."""
         if not self.seen:
             return f"{self.stack_name}: {self.note} Its template has:"
         if not self.changes:

@@ -135,9 +135,9 @@ def _removal(removal: Removal) -> Iterator[str]:
 
 
 def _rotation(plan: RotationPlan) -> Iterator[str]:
-    what = "an unfinished rotation will be continued" if plan.continues else "the password will be changed"
+    what = "an unfinished rotation will be continued" if plan.continues else "a new password will be set"
     for stack_name, user in zip(plan.data_stacks, plan.users, strict=True):
-        yield f"{stack_name}: {what} of the user {user}"
+        yield f"{stack_name}: {what} for {user}"
     yield from (f"  {name} will be redeployed" for name in plan.services)
 
 

@@ -205,10 +205,10 @@ class CloudFormation:
     def _events(self, stack_arn: str, since: str) -> list[Event]:
         """The events after `since`, oldest first. CloudFormation lists the newest first."""
         with translate_errors(stack_arn):
-            listed = (
-                e for page in pages(self.client.describe_stack_events, StackName=stack_arn) for e in page["StackEvents"]
-            )
-            return [event(one) for one in takewhile(lambda one: one["EventId"] != since, listed)][::-1]
+            listed = pages(self.client.describe_stack_events, StackName=stack_arn)
+            newest_first = (described for page in listed for described in page["StackEvents"])
+            fresh = takewhile(lambda described: described["EventId"] != since, newest_first)
+            return [event(described) for described in fresh][::-1]
 
     def _create(self, update: StackUpdate, before: Stack | None) -> str:
         size = len(update.template.encode())

@@ -1,4 +1,4 @@
-"""`build`: templates, policies and pictures as files, linted, all or none of them."""
+"""`build`: templates, policies and diagrams as files, linted, all or none of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def topic(name: str = "topic", **properties: Any) -> Layer:
 
 
 def files(directory: Path) -> list[str]:
-    """The names of templates and policies; pictures have a test of their own."""
+    """The names of templates and policies; diagrams have a test of their own."""
     return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "pictures")
 
 
@@ -50,7 +50,9 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_build_writes_a_file_for_each_layer_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_build_writes_a_file_for_each_layer_and_prints_a_line_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(app_runner, argv=["build", "--out", str(tmp_path / "new" / "folder")]) == 0
     written = tmp_path / "new" / "folder"
     assert files(written) == ["apprunner-layer.json", "data-layer.json", *POLICIES]
@@ -68,7 +70,7 @@ def test_the_policies_are_for_the_deployment_of_a_name(tmp_path: Path) -> None:
     assert policy["Statement"][0]["Resource"] == ["arn:aws:cloudformation:*:*:stack/orders-topic/*"]
 
 
-def test_build_makes_the_layers_of_every_compute(tmp_path: Path) -> None:
+def test_build_writes_the_layers_of_every_deployment(tmp_path: Path) -> None:
     assert main(default_deployments, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
     assert files(tmp_path) == [
         "apprunner-layer.json",
@@ -78,7 +80,7 @@ def test_build_makes_the_layers_of_every_compute(tmp_path: Path) -> None:
     ]
 
 
-def test_a_layer_that_two_computes_have_is_built_for_both(tmp_path: Path) -> None:
+def test_a_layer_name_of_two_deployments_builds_both(tmp_path: Path) -> None:
     assert main(default_deployments, argv=["--no-lint", "--out", str(tmp_path), "--layer", "data"]) == 0
     assert files(tmp_path) == ["data-layer.json", "ecs-express-data-layer.json"]
 
@@ -93,12 +95,12 @@ def test_a_layer_by_itself(tmp_path: Path) -> None:
     assert files(tmp_path) == ["data-layer.json"]
 
 
-def test_no_lint_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_lint_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(one_topic, argv=["--out", str(tmp_path), "--no-lint"])
     assert capsys.readouterr().out.splitlines()[0].endswith("bytes, not linted")
 
 
-def test_a_picture_of_each_layer_and_one_of_all_that_go_together_are_drawn(tmp_path: Path) -> None:
+def test_a_diagram_of_each_layer_and_one_of_each_deployment_are_drawn(tmp_path: Path) -> None:
     assert main(default_deployments, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     assert sorted(path.stem for path in (tmp_path / "pictures").iterdir()) == [
         *("apprunner", "data", "default-together", "ecs-express", "ecs-express-data", "ecs-express-together")
@@ -106,14 +108,14 @@ def test_a_picture_of_each_layer_and_one_of_all_that_go_together_are_drawn(tmp_p
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/architecture.md"])
-def test_a_page_shows_pictures_that_are_current(page: str, tmp_path: Path) -> None:
+def test_a_page_shows_current_diagrams(page: str, tmp_path: Path) -> None:
     assert main(default_deployments, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     shown = re.findall(r"```mermaid\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert shown
     assert set(shown) <= {path.read_text() for path in (tmp_path / "pictures").iterdir()}
 
 
-def test_a_picture_that_is_not_current_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_diagram_that_is_not_current_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     (tmp_path / "pictures" / "topic.mmd").write_text("flowchart LR\n")
     assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint", "--check"]) == 1
@@ -213,7 +215,7 @@ def test_check_of_what_cannot_be_read_is_one_paragraph_and_1(
     assert capsys.readouterr().err == f"Cannot read {tmp_path}/topic-layer.json: Is a directory.\n"
 
 
-def test_a_template_beyond_the_limit_is_written_and_its_size_said(
+def test_a_template_beyond_the_limit_is_written_with_its_size_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     topics = tuple(Topic(sns.Topic(f"Topic{number}", DisplayName="x" * 90)) for number in range(500))

@@ -76,7 +76,7 @@ def test_an_unknown_deployment_is_named_with_the_known_ones(capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("command", ["build", "preview", "rotate"])
-def test_a_build_py_that_returns_layers_is_told_what_to_return(
+def test_a_build_py_that_returns_layers_gets_the_line_to_change(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # What build.py returned before there were deployments.
@@ -84,7 +84,7 @@ def test_a_build_py_that_returns_layers_is_told_what_to_return(
     assert "Return what is deployed together: `return [Deployment(" in capsys.readouterr().err
 
 
-def test_a_build_py_without_a_deployment_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_build_py_without_a_deployment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(lambda: [], argv=["build"]) == 64
     assert capsys.readouterr().err == "build.py returns no deployment.\n"
 
@@ -145,7 +145,7 @@ def test_help_names_how_it_was_called() -> None:
     assert run("-m", "generator", "--help").stdout.startswith("usage: python -m generator ")
 
 
-def test_without_its_packages_build_py_says_what_to_type() -> None:
+def test_without_its_packages_build_py_names_the_command_that_installs_them() -> None:
     bare = run("-S", "build.py", PYTHONPATH="")
     assert (bare.returncode, bare.stdout) == (1, "")
     assert bare.stderr == (

@@ -126,11 +126,11 @@ def test_a_service_that_is_not_yet_anything_has_no_image_and_no_url() -> None:
 
 
 @pytest.mark.parametrize("endpoint", [HOST, f"https://{HOST}", f"https://{HOST}/"])
-def test_the_url_is_https_however_the_endpoint_is_told(endpoint: str) -> None:
+def test_the_url_is_https_whatever_form_the_endpoint_has(endpoint: str) -> None:
     assert observed([revision(1, endpoint=endpoint)], deployment(1)).url == f"https://{HOST}"
 
 
-def test_a_private_service_is_told_from_a_public_one() -> None:
+def test_a_private_service_is_not_public() -> None:
     assert observed([revision(1)], deployment(1)).public
     assert not observed([revision(1, access="PRIVATE")], deployment(1)).public
 

@@ -30,7 +30,7 @@ def test_the_end_of_a_log_is_put_together_from_its_newest_streams() -> None:
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
-def test_a_log_that_cannot_be_read_says_nothing(code: str) -> None:
+def test_a_log_that_cannot_be_read_is_empty(code: str) -> None:
     client, stubber = logs()
     stubber.add_client_error("describe_log_streams", code)
     with stubber:

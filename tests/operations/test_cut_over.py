@@ -77,7 +77,7 @@ def test_both_serve_the_same_users(world: World) -> None:
     assert read(world, "users-apprunner", BESIDE["email"]) == BESIDE
 
 
-def test_the_new_service_is_told_as_it_runs(world: World) -> None:
+def test_the_status_shows_the_new_service(world: World) -> None:
     typed(world, "python build.py status --compute ecs-express")
     assert "runs: ACTIVE, after deployment SUCCESSFUL" in world.said
     assert "GET /ready: 200, build content-" in world.said

@@ -154,7 +154,7 @@ def test_a_paused_service_comes_back_with_its_data(world: World) -> None:
     assert world.ask("GET", "/user1@foo.com") == 200
 
 
-def test_scaling_goes_on_under_load(world: World) -> None:
+def test_scaling_loses_no_request_under_load(world: World) -> None:
     with world.load() as wrong:
         world.must(
             "deploy", "--yes", "--parameter", "Cpu=2048", "--parameter", "Memory=4096", "--parameter", "MaxSize=9"
@@ -165,7 +165,7 @@ def test_scaling_goes_on_under_load(world: World) -> None:
 # While something is under way.
 
 
-def test_logs_are_read_while_a_deployment_is_under_way(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_are_read_while_a_deployment_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def start(*arguments: Any, **named: Any) -> Any:
         begun.set()
         time.sleep(0.5)

@@ -1,4 +1,4 @@
-"""The verb: its options, files and exit codes, up to where AWS begins."""
+"""The command: its options, files and exit codes, up to the first call of AWS."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_wrong_usage_is_one_paragraph_and_64(
     assert err.count("\n") == 1
 
 
-def test_without_a_region_it_says_how_to_name_one(
+def test_without_a_region_the_message_says_how_to_set_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("AWS_REGION")
@@ -59,7 +59,7 @@ def test_without_a_region_it_says_how_to_name_one(
 
 
 @pytest.mark.parametrize("attempts", ["many", "0", "-1", ""])
-def test_a_number_of_attempts_that_is_none_is_named(
+def test_an_invalid_number_of_attempts_is_named(
     attempts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", attempts)
