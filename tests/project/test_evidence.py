@@ -31,8 +31,8 @@ CITATION = re.compile(
     r"\b(API|[Tt]emplate|policy|Authorization|General) [Rr]eference|\b[Tt]he reference (lists|says)|reference's text"
     r"|\b(API|CLI|MemoryDB|PrivateLink|[Uu]ser|[Dd]eveloper|service's) guide|[Kk]nowledge cent|\"Quotas\""
     r"|[Rr]oadmap|copilot-cli|[Tt]erraform|[Pp]ulumi|aws-cdk|issues? \d|RFC ?\d|PEP \d|https?://|specification|Smithy"
-    r"|\(schema\)|('s|in the|no|resource) schema|[Dd]ocumented|[Dd]ocumentation|documents no|not tried|[Uu]nverified"
-    r"|assumption|[Aa]ssumed|Seen in|seen of deployed|\b(are|as) seen\b|\bFacts?:|\bSources?\b[:,]|API's"
+    r"|\(schema\)|('s|in the|no) schema|[Dd]ocumented|[Dd]ocumentation|documents no|not tried|[Uu]nverified"
+    r"|assumption|[Aa]ssumed|Seen in|seen of deployed|\b(are|as) seen\b|\bFacts?:|\bSources?\b[:,]"
     r"|\(AWS::\w+::\w+"
 )
 # Comments that the pattern takes for a citation and that are none, by a phrase of each.
