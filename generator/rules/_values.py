@@ -430,11 +430,16 @@ def _resolvers(template: Template) -> dict[str, Any]:
 def _part(template: Template, text: str, index: int, delimiter: Any) -> str:
     def part(match: re.Match[str]) -> str:
         (reference,) = template.references(match.group())
-        if reference.kind == RESOURCE and delimiter == ",":
+        if delimiter == "," and _is_identifier(template, reference):
             return match.group()
         return template.unknown(Reference(OTHER, "Fn::Split", str(index), (reference,)))
 
     return UNKNOWN.sub(part, text)
+
+
+def _is_identifier(template: Template, reference: Reference) -> bool:
+    kind = str(template.parameter(reference.name).get("Type"))
+    return reference.kind == RESOURCE or (reference.kind == PARAMETER and kind.startswith("AWS::EC2::"))
 
 
 def _find_in_map(template: Template, validator: Any, instance: Any) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cfn_flip import to_json
+from cfnlint.template import Template
 
 from generator.layers import default_layers, ecs_express_layers
 from generator.lint import OUR_RULES, lint
@@ -30,7 +31,10 @@ def caught(text: str, rule: str) -> set[str]:
 
 
 def bad(text: str) -> set[str]:
-    return {name for name in json.loads(to_json(text))["Resources"] if name.startswith("Bad")}
+    """The resources that are to be found, those of a Fn::ForEach too."""
+    cfn = Template(None, json.loads(to_json(text)), ["us-east-1"])
+    cfn.transform()
+    return {name for name in cfn.get_resources() if name.startswith("Bad")}
 
 
 FILES = sorted(FIXTURES.glob("*.yaml"))
