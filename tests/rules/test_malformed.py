@@ -23,10 +23,31 @@ INSTANCES = [rule() for rule in RULES.values()]
 SCALARS = st.sampled_from(
     [None, True, 0, -1, 1.5, 10**30, "", "²", "a", "${", "${}", "${A.}", "{{resolve:", "\U000f0000"]
 )
-FUNCTIONS = (
-    "Ref Fn::GetAtt Fn::If Fn::Sub Fn::Join Fn::Split Fn::Select Fn::FindInMap Fn::ImportValue Fn::Base64 Fn::Cidr "
-    "Fn::GetAZs Fn::Transform Fn::ToJsonString Fn::Length Fn::ForEach::A Fn::Equals Condition Fn::GetStackOutput"
-).split()
+FUNCTIONS = [
+    *("Ref", "Fn::GetAtt", "Fn::If", "Fn::Sub", "Fn::Join", "Fn::Split", "Fn::Select", "Fn::FindInMap", "Fn::Base64"),
+    *("Fn::ImportValue", "Fn::Cidr", "Fn::GetAZs", "Fn::Transform", "Fn::ToJsonString", "Fn::Length", "Fn::Equals"),
+    *("Fn::ForEach::A", "Condition", "Fn::GetStackOutput"),
+]
+    "Ref",
+    "Fn::GetAtt",
+    "Fn::If",
+    "Fn::Sub",
+    "Fn::Join",
+    "Fn::Split",
+    "Fn::Select",
+    "Fn::FindInMap",
+    "Fn::ImportValue",
+    "Fn::Base64",
+    "Fn::Cidr",
+    "Fn::GetAZs",
+    "Fn::Transform",
+    "Fn::ToJsonString",
+    "Fn::Length",
+    "Fn::ForEach::A",
+    "Fn::Equals",
+    "Condition",
+    "Fn::GetStackOutput",
+]
 NAMES = st.sampled_from(
     [*FUNCTIONS, "Type", "Properties", "Condition", "Default", "AllowedValues", "Name", "AWS::NoValue"]
 )
