@@ -28,26 +28,6 @@ FUNCTIONS = [
     *("Fn::ImportValue", "Fn::Cidr", "Fn::GetAZs", "Fn::Transform", "Fn::ToJsonString", "Fn::Length", "Fn::Equals"),
     *("Fn::ForEach::A", "Condition", "Fn::GetStackOutput"),
 ]
-    "Ref",
-    "Fn::GetAtt",
-    "Fn::If",
-    "Fn::Sub",
-    "Fn::Join",
-    "Fn::Split",
-    "Fn::Select",
-    "Fn::FindInMap",
-    "Fn::ImportValue",
-    "Fn::Base64",
-    "Fn::Cidr",
-    "Fn::GetAZs",
-    "Fn::Transform",
-    "Fn::ToJsonString",
-    "Fn::Length",
-    "Fn::ForEach::A",
-    "Fn::Equals",
-    "Condition",
-    "Fn::GetStackOutput",
-]
 NAMES = st.sampled_from(
     [*FUNCTIONS, "Type", "Properties", "Condition", "Default", "AllowedValues", "Name", "AWS::NoValue"]
 )

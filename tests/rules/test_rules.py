@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -15,11 +16,10 @@ from cfn_flip import to_json
 from cfnlint.template import Template
 
 from generator.layers import default_layers, ecs_express_layers
-from generator.lint import OUR_RULES, lint
+from generator.lint import _rules, lint
 from generator.rules import RULES
-from generator.rules.__main__ import document
 from generator.settings import Settings
-from tests.environments import interpreter, run
+from tests.rules.__main__ import pages
 from tests.running import ROOT
 
 FIXTURES = ROOT / "tests" / "rules"
@@ -66,8 +66,10 @@ def test_every_rule_says_why_and_where_from() -> None:
         assert rule.source_url.startswith("https://docs.aws.amazon.com/")
 
 
-def test_the_page_of_rules_is_current() -> None:
-    assert (ROOT / "docs" / "rules.md").read_text() == document()
+def test_the_pages_are_current() -> None:
+    docs = ROOT / "docs"
+    written = {str(path.relative_to(docs)): path.read_text() for path in [docs / "rules.md", *docs.glob("rules/*")]}
+    assert written == pages()
 
 
 IMAGE = "Service.Properties.SourceConfiguration.ImageRepository.ImageConfiguration"
@@ -195,15 +197,28 @@ def test_a_second_connector_in_our_template_is_caught() -> None:
     assert caught(json.dumps(template), "E9636") == {"VpcConnector2"}
 
 
-def test_stock_cfn_lint_takes_the_folder_without_this_library(tmp_path: Path) -> None:
-    python = interpreter(tmp_path / "environment")
-    assert run(python, "-c", "import generator", directory=tmp_path).returncode == 1
-    stock = (python, "-c", "from cfnlint.runner.cli import main; main()", "--append-rules", OUR_RULES)
-    linted = run(*stock, "--format", "parseable", "--", *FILES, directory=tmp_path)
-    assert linted.stderr == ""
-    lines = (line.split(":") for line in linted.stdout.splitlines())
-    found = {(Path(fields[0]).stem, fields[5]) for fields in lines if len(fields) > 5}
-    assert {(rule, rule) for rule in RULES} <= found
+@pytest.mark.parametrize("layer", sorted(TEMPLATES))
+def test_the_rules_take_at_most_a_fifth_of_a_lint_run(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = 0.0
+
+    def timed(match: Any) -> Any:
+        def run(rule: Any, cfn: Any) -> Any:
+            nonlocal spent
+            started = process_time()
+            try:
+                return match(rule, cfn)
+            finally:
+                spent += process_time() - started
+
+        return run
+
+    text = json.dumps(TEMPLATES[layer])
+    lint(text, ["us-east-1"])
+    for rule in {type(rule) for rule in _rules() if rule.id in RULES}:
+        monkeypatch.setattr(rule, "match", timed(rule.match))
+    started = process_time()
+    lint(text, ["us-east-1"])
+    assert 0 < spent < (process_time() - started) / 5
 
 
 def test_no_rule_stumbles_over_what_is_no_template() -> None:
