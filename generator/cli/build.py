@@ -20,7 +20,6 @@ from generator.cli.arguments import (
     add_command,
     add_layer_option,
     add_name_option,
-    check_deployments,
 )
 from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import OutputError, TemplateError, UsageError
@@ -98,7 +97,6 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
 def _layers(deployments: Sequence[Deployment], name: str) -> dict[str, Layer]:
     """The layers of that name, or all, by their files. Raises UsageError for an unknown name, TemplateError for a file
     of two layers."""
-    check_deployments(deployments)
     every = [layer for deployment in deployments for layer in deployment.layers]
     found: dict[str, Layer] = {}
     for layer in every:
