@@ -1,9 +1,11 @@
-"""Every error of this project: exceptions whose text is one paragraph.
+"""Every error of this project: exceptions whose text is one paragraph, or a line for each finding.
 
 Operations raise them; the command prints them and exits with `exit_code`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class GeneratorError(Exception):
@@ -45,6 +47,14 @@ class DuplicateLogicalIdError(TemplateError):
             f"Logical ID {logical_id} is used twice, by {first} and by {second}. "
             "Give one of the two parts a prefix, or pass the same object to both."
         )
+
+
+class FindingsError(GeneratorError):
+    """cfn-lint found something in a template. The text has a line for each finding."""
+
+    def __init__(self, findings: Sequence[str]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join([*findings, "Nothing was written."]))
 
 
 class MissingPackageError(GeneratorError):

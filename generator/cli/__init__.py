@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import generator
-from generator.cli.arguments import FAILED, INTERRUPTED, Deployments, Program
+from generator.cli.arguments import FAILED, INTERRUPTED, Deployments, Program, checked_deployments
 from generator.errors import GeneratorError, UsageError
 
 # Each is a module of this package.
@@ -32,7 +32,7 @@ def main(deployments: Deployments, *, name: str = "users", argv: Sequence[str] |
     try:
         words = _with_verb(given)
         arguments = parser(verb=words[0], name=name).parse_args(words)
-        code: int = arguments.run(deployments, arguments)
+        code: int = arguments.run(lambda: checked_deployments(deployments), arguments)
         sys.stdout.flush()
         return code
     except GeneratorError as error:

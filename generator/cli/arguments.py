@@ -211,7 +211,6 @@ def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: 
 
     Raises UsageError if there is no such deployment.
     """
-    check_deployments(deployments)
     if not name:
         return next((d for d in deployments if any(found.name == layer for found in d.layers)), deployments[0])
     for deployment in deployments:
@@ -220,12 +219,14 @@ def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: 
     raise UsageError(f"There is no deployment {name!r}; there are {', '.join(d.name for d in deployments)}.")
 
 
-def check_deployments(deployments: Sequence[Deployment]) -> None:
-    """Raises UsageError unless build.py returned deployments."""
-    if any(isinstance(found, Layer) for found in deployments):
+def checked_deployments(deployments: Deployments) -> Sequence[Deployment]:
+    """What build.py returns. Raises UsageError unless that is one deployment or more."""
+    found = deployments()
+    if any(isinstance(layer, Layer) for layer in found):
         raise UsageError(
             "build.py returns layers. Return what is deployed together: "
             '`return [Deployment("default", layers)]`, with `from generator import Deployment`.'
         )
-    if not deployments:
+    if not found:
         raise UsageError("build.py returns no deployment.")
+    return found

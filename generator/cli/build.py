@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from generator.cli.arguments import (
     DONE,
@@ -20,16 +19,14 @@ from generator.cli.arguments import (
     add_command,
     add_layer_option,
     add_name_option,
-    check_deployments,
 )
 from generator.contract import TEMPLATE_BODY_LIMIT
-from generator.errors import OutputError, TemplateError, UsageError
+from generator.errors import FindingsError, OutputError, TemplateError, UsageError
 from generator.layers import Deployment, Layer
 
-if TYPE_CHECKING:
-    from generator.template.lint import Finding
-
 POLICIES, DIAGRAMS = "iam", "pictures"
+# The first deployment: its policies are in no folder of their own.
+DEFAULT = "default"
 
 
 def add_to(verbs: Subparsers, program: Program) -> None:
@@ -69,17 +66,12 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Writes the files, or compares them with those that exist; returns the exit code."""
     found = deployments()
     layers = _layers(found, arguments.layer)
-    findings = _findings(layers) if arguments.lint else {}
-    if any(findings.values()):
-        for name, objections in findings.items():
-            for finding in objections:
-                where = f"{arguments.out / name}: {finding.logical_id or 'template'}"
-                print(f"{where}: {finding.rule}: {finding.sentence}", file=sys.stderr)
-        print("Nothing was written.", file=sys.stderr)
-        return FAILED
+    if arguments.lint:
+        _lint({arguments.out / name: layer.text() for name, layer in layers.items()})
     files = [_template(arguments.out / name, layer, linted=arguments.lint) for name, layer in layers.items()]
-    # Policies and diagrams are of whole deployments. Those of the first, the default, have no name.
-    for name, deployment in zip(["", *(d.name for d in found[1:])], found, strict=True) if not arguments.layer else ():
+    # Policies and diagrams are of whole deployments.
+    for number, deployment in enumerate(found if not arguments.layer else ()):
+        name = deployment.name if number else DEFAULT
         files += _diagrams(name, deployment, arguments.out)
         files += _policies(name, deployment, arguments) if arguments.lint else []
     files = list({file.path: file for file in files}.values())
@@ -98,7 +90,6 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
 def _layers(deployments: Sequence[Deployment], name: str) -> dict[str, Layer]:
     """The layers of that name, or all, by their files. Raises UsageError for an unknown name, TemplateError for a file
     of two layers."""
-    check_deployments(deployments)
     every = [layer for deployment in deployments for layer in deployment.layers]
     found: dict[str, Layer] = {}
     for layer in every:
@@ -111,10 +102,18 @@ def _layers(deployments: Sequence[Deployment], name: str) -> dict[str, Layer]:
     return found
 
 
-def _findings(layers: Mapping[str, Layer]) -> Mapping[str, Sequence[Finding]]:
+def _lint(texts: Mapping[Path, str]) -> None:
+    """Raises FindingsError if cfn-lint finds something in a template."""
     from generator.template.lint import lint_all
 
-    return lint_all({name: layer.text() for name, layer in layers.items()})
+    found = lint_all({str(path): text for path, text in texts.items()})
+    lines = [
+        f"{path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.sentence}"
+        for path, findings in found.items()
+        for finding in findings
+    ]
+    if lines:
+        raise FindingsError(lines)
 
 
 def _template(path: Path, layer: Layer, *, linted: bool) -> _File:
@@ -131,8 +130,9 @@ def _policies(name: str, deployment: Deployment, arguments: argparse.Namespace) 
     from generator.iam.policies import INLINE_LIMIT, actions, documents, size
 
     files = []
+    folder = arguments.out / POLICIES / ("" if name == DEFAULT else name)
     for document, text in sorted(documents(deployment.layers, arguments.name).items()):
-        path = arguments.out / POLICIES / name / document
+        path = folder / document
         line = f"{path}: {len(actions(text))} actions, {size(text):,} of {INLINE_LIMIT:,} characters"
         files.append(_File(path, text, line))
     return files
@@ -144,7 +144,7 @@ def _diagrams(name: str, deployment: Deployment, out: Path) -> list[_File]:
 
     drawn = {layer.file_name.removesuffix("-layer.json"): {layer.name: layer.text()} for layer in deployment.layers}
     if len(deployment.layers) > 1:
-        drawn[f"{name or 'default'}-together"] = {layer.name: layer.text() for layer in deployment.layers}
+        drawn[f"{name}-together"] = {layer.name: layer.text() for layer in deployment.layers}
     files = []
     for diagram, templates in drawn.items():
         path, text = out / DIAGRAMS / f"{diagram}.mmd", diagram_text(templates)

@@ -13,7 +13,6 @@ from generator.cli.arguments import (
     add_command,
     add_yes_option,
     change_options,
-    check_deployments,
     chosen_deployment,
     session,
 )
@@ -57,7 +56,6 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     )
     found = deployments()
     if arguments.change_set:
-        check_deployments(found)
         deploy_change_set(found, arguments.change_set, session(arguments), options)
     else:
         deploy(chosen_deployment(found, arguments.deployment, arguments.layer), session(arguments), options)

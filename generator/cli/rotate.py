@@ -12,7 +12,6 @@ from generator.cli.arguments import (
     add_account_options,
     add_command,
     add_yes_option,
-    check_deployments,
     session,
     stack_options,
 )
@@ -38,7 +37,5 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Rotates; returns the exit code."""
     from generator.operations import StackOptions, rotate
 
-    found = deployments()
-    check_deployments(found)
-    rotate(found, session(arguments), StackOptions(**stack_options(arguments)))
+    rotate(deployments(), session(arguments), StackOptions(**stack_options(arguments)))
     return DONE

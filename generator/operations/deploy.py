@@ -98,8 +98,15 @@ class LayerDeployment:
 
     def deploy(self, update: StackUpdate) -> DeployedLayer:
         """Makes the stack what `update` says, with an image that is built first."""
-        if not self._wait_until_updatable(update.stack_name):
-            return DeployedLayer(self.layer.name)
+        stack = self.session.cloudformation.stack(update.stack_name)
+        if stack and in_progress(stack.status):
+            if not self.options.wait:
+                self._report_running(stack.name)
+                return DeployedLayer(self.layer.name)
+            self.session.ui.progress(f"{stack.name} is {stack.status}: waiting for that first.")
+            stack = self._finished(stack, self.session.cloudformation.last_event(stack.arn))
+        if stack:
+            self._make_updatable(stack)
         update = with_login_of_data_stack(self.session.cloudformation, update)
         if self.layer.compute:
             Service(self.session, self.layer.compute).check_updatable(update.stack_name)
@@ -143,31 +150,24 @@ class LayerDeployment:
         if not self.session.ui.confirm(f"Deploy this to {planned.stack_name} ({place(change_set.stack_id)})?"):
             raise DeclinedError("Nothing was changed.")
 
-    def _wait_until_updatable(self, stack_name: str) -> bool:
-        """Waits for an operation that runs, and deletes what was never created if `recreate` is on.
-
-        False where an operation runs and `wait` is off. Raises DeployError for a stack that cannot be updated.
-        """
-        cloudformation, ui = self.session.cloudformation, self.session.ui
-        stack = cloudformation.stack(stack_name)
-        if stack and in_progress(stack.status):
-            if not self.options.wait:
-                self._report_running(stack_name)
-                return False
-            ui.progress(f"{stack_name} is {stack.status}: waiting for that first.")
-            watch(self.session, stack.arn, cloudformation.last_event(stack.arn))
-            stack = cloudformation.stack(stack_name)
-        if stack and stack.status in NEVER_CREATED and self.options.recreate:
-            ui.progress(f"Deleting {stack_name}, which is {stack.status} ...")
-            since = cloudformation.last_event(stack.arn)
-            cloudformation.delete(stack)
-            watch(self.session, stack.arn, since)
-            stack = cloudformation.stack(stack_name)
-        then = advice(stack.status, stack_name) if stack else ""
-        if stack and then:
+    def _make_updatable(self, stack: Stack) -> None:
+        """Deletes a stack that was never created if `recreate` is on. Raises DeployError if it cannot be updated."""
+        if stack.status in NEVER_CREATED and self.options.recreate:
+            self.session.ui.progress(f"Deleting {stack.name}, which is {stack.status} ...")
+            since = self.session.cloudformation.last_event(stack.arn)
+            self.session.cloudformation.delete(stack)
+            left = self._finished(stack, since)
+            if left is None:
+                return
+            stack = left
+        if then := advice(stack.status, stack.name):
             why = stack.reason or "CloudFormation gives no reason"
-            raise DeployError(stack=stack_name, what=f"The stack is {stack.status}", why=why, then=then)
-        return True
+            raise DeployError(stack=stack.name, what=f"The stack is {stack.status}", why=why, then=then)
+
+    def _finished(self, stack: Stack, since: str) -> Stack | None:
+        """The stack when CloudFormation has finished; None if it was deleted."""
+        watch(self.session, stack.arn, since)
+        return self.session.cloudformation.stack(stack.name)
 
     def _follow(self, stack_arn: str, since: str) -> Stack:
         """Follows the stack to its end. Raises DeployError unless it succeeds."""

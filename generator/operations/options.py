@@ -79,8 +79,10 @@ class PreviewOptions(ChangeOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DeployOptions(ChangeOptions):
-    """recreate: a stack whose creation failed is deleted first. wait: CloudFormation is followed to its end. verify:
-    the running service is verified."""
+    """recreate: a stack whose creation failed is deleted first. wait: CloudFormation is followed to its end.
+
+    verify: the running service is verified.
+    """
 
     recreate: bool = False
     wait: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -59,8 +59,8 @@ class Removal:
     """
 
     stacks: tuple[Inventory, ...]
-    kept: dict[str, tuple[str, ...]]
-    images: dict[str, int]
+    kept: Mapping[str, tuple[str, ...]]
+    images: Mapping[str, int]
 
 
 @dataclass(frozen=True)

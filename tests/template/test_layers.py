@@ -357,3 +357,9 @@ def test_nothing_is_tagged_whose_tags_replace_it(settings: Settings) -> None:
     for resource in (made["apprunner"]["Resources"] | made["ecs-express"]["Resources"]).values():
         if resource["Type"].startswith(("AWS::AppRunner::", "AWS::ECS::")):
             assert "Tags" not in resource["Properties"]
+
+
+def test_a_layer_is_rendered_once() -> None:
+    (layer, *_) = every_layer()
+    assert layer.text() is layer.text()
+    assert layer.template is layer.template
