@@ -1,4 +1,4 @@
-"""What a reviewer decides on: rights, billed quantities, and the pull-request comment that shows both. Pure: no I/O.
+"""What a reviewer decides on beside the changes themselves: rights and billed quantities. Pure: no I/O.
 
 A resource's properties before and after come in as plain dicts, from a change set's BeforeContext and AfterContext or
 from templates with intrinsic functions.
@@ -9,5 +9,4 @@ from templates with intrinsic functions.
     access_string.py  two access strings of MemoryDB or ElastiCache users, likewise
     rights.py         a resource's two states -> what becomes broader, narrower or different
     quantities.py     a resource's properties -> what it bills; the difference of two states; money, with a price list
-    comment.py        what is known of a change -> the Markdown comment, the label, the job summary
 """

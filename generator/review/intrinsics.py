@@ -22,6 +22,19 @@ def resources(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dic
 
     References to what is no parameter stay as they are.
     """
+    made = _filled(template, parameters, template.get("Resources", {}))
+    return {logical_id: {**resource, "Properties": resource.get("Properties", {})} for logical_id, resource in made}
+
+
+def outputs(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of its outputs, likewise."""
+    return {name: output.get("Value") for name, output in _filled(template, parameters, template.get("Outputs", {}))}
+
+
+def _filled(
+    template: Mapping[str, Any], parameters: Mapping[str, Any], entries: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """The resources or outputs whose conditions hold, with parameters filled in."""
     declared = template.get("Parameters", {})
     values = {name: parameter["Default"] for name, parameter in declared.items() if "Default" in parameter}
     values |= parameters
@@ -32,8 +45,9 @@ def resources(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dic
             case {"Ref": str() as name} if name in values:
                 return values[name]
             case {"Fn::FindInMap": [str() as name, *keys]}:
-                row, column = map(filled, keys)
-                return mappings[name][row][column] if isinstance(row, str) and row in mappings[name] else node
+                row, column, *_ = map(filled, keys)
+                known = isinstance(row, str) and isinstance(column, str)
+                return mappings.get(name, {}).get(row, {}).get(column, node) if known else node
         return _mapped(filled, node)
 
     def holds(name: str) -> bool:
@@ -54,11 +68,9 @@ def resources(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dic
         return False
 
     decisions = {name: holds(name) for name in template.get("Conditions", {})}
-    return {
-        logical_id: {**resource, "Properties": filled(decide(resource.get("Properties", {}), decisions))}
-        for logical_id, resource in template["Resources"].items()
-        if decisions.get(resource.get("Condition"), True)
-    }
+    for name, entry in entries.items():
+        if decisions.get(entry.get("Condition"), True):
+            yield name, filled(decide(entry, decisions))
 
 
 def outcomes(*nodes: Any) -> Sequence[Mapping[str, bool]]:

@@ -139,6 +139,19 @@ def difference(before: Resources, after: Resources) -> Billed:
     )
 
 
+def total(several: Iterable[Billed]) -> Billed:
+    """The sum of several."""
+    quantities: dict[str, Decimal] = {}
+    usage: dict[str, str] = {}
+    unknown: dict[str, str] = {}
+    for each in several:
+        for name, number in each.quantities.items():
+            quantities[name] = quantities.get(name, Decimal(0)) + number
+        usage |= each.usage
+        unknown |= each.unknown
+    return Billed({name: number for name, number in sorted(quantities.items()) if number}, usage, unknown)
+
+
 def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
     texts = {name: (old.get(name), new.get(name)) for name in sorted({*old, *new})}
     return {

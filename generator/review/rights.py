@@ -267,7 +267,7 @@ def _rules(resource_type: str, properties: Properties | None) -> Iterator[_Rule]
         way = resource_type.removeprefix("AWS::EC2::SecurityGroup").lower()
         given = [(way, pattern(properties.get("GroupId", "")), properties)]
     for way, group, rule in given:
-        if is_intrinsic(rule):
+        if not isinstance(rule, Mapping) or is_intrinsic(rule):
             rule = {"IpProtocol": "-1", "Rule": rule}
         protocol = pattern(rule.get("IpProtocol", "-1"))
         protocol = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}.get(protocol, protocol)

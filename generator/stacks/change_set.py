@@ -5,9 +5,10 @@ Field names and their values: CloudFormation API reference, DescribeChangeSet, R
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
@@ -82,7 +83,10 @@ class PropertyChange:
 
 @dataclass(frozen=True)
 class Change:
-    """A resource and what happens to it, in CloudFormation's terms. unknown: fields that this module does not know."""
+    """A resource and what happens to it, in CloudFormation's terms. unknown: fields that this module does not know.
+
+    before, after: its properties, without secrets; None if the resource does not exist then, or they cannot be read.
+    """
 
     action: str
     logical_id: str
@@ -93,6 +97,8 @@ class Change:
     scope: tuple[str, ...] = ()
     properties: tuple[PropertyChange, ...] = ()
     unknown: tuple[str, ...] = ()
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
 
     @property
     def replaces(self) -> bool:
@@ -126,7 +132,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """A change set: its state, and its changes in the order of their effect."""
+    """A change set: its state, its parameters' values, and its changes in the order of their effect."""
 
     arn: str
     stack_name: str
@@ -136,6 +142,7 @@ class ChangeSet:
     execution_status: str
     changes: tuple[Change, ...]
     creates: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -166,6 +173,10 @@ def change_set(pages: Sequence[Mapping[str, Any]]) -> ChangeSet:
         execution_status=first.get("ExecutionStatus", ""),
         # Only a change set that creates a stack has it (CreateChangeSet, OnStackFailure).
         creates="OnStackFailure" in first,
+        parameters={
+            parameter["ParameterKey"]: parameter.get("ResolvedValue", parameter.get("ParameterValue", ""))
+            for parameter in first.get("Parameters", ())
+        },
         changes=tuple(sorted(changes, key=lambda change: (change.effect, change.resource_type, change.logical_id))),
     )
 
@@ -240,7 +251,27 @@ def _change(change: Mapping[str, Any]) -> Change:
         scope=tuple(resource.get("Scope", ())),
         properties=tuple(_properties(resource.get("Details", ()))),
         unknown=tuple(unknown),
+        before=_context(resource.get("BeforeContext")),
+        after=_context(resource.get("AfterContext")),
     )
+
+
+def _context(text: str | None) -> Mapping[str, Any] | None:
+    """The properties in a resource's context, which is JSON."""
+    try:
+        context = json.loads(text or "null")
+    except ValueError:
+        return None
+    return dict(_without_secrets(context.get("Properties", {}))) if isinstance(context, Mapping) else None
+
+
+def _without_secrets(node: Any) -> Any:
+    match node:
+        case Mapping():
+            return {name: HIDDEN if SECRET.search(name) else _without_secrets(value) for name, value in node.items()}
+        case list():
+            return list(map(_without_secrets, node))
+    return node
 
 
 def _properties(details: Sequence[Mapping[str, Any]]) -> Iterator[PropertyChange]:

@@ -49,6 +49,7 @@ def pending(script: Script, *changes: dict[str, Any]) -> None:
     script.stack()
     script.create("UPDATE", SIZE)
     script.describe(StackName="users-data", StackId=STACK_ARN, Changes=list(changes))
+    script.planned()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from generator.report.as_json import preview_document
-from generator.report.markdown import COMMENT_LIMIT, markdown
 from generator.report.results import Plan, happens, summary
 from generator.report.text import plan_lines
 from generator.stacks.change_set import Change, PropertyChange, Refusal
@@ -50,39 +49,8 @@ users-apprunner:
       InstanceConfiguration.Cpu  1024 → 2048  (parameter Cpu)
 
 ! loses data, ~ modified, + added
-3 changes: 1 loses data, 1 modified, 1 added."""
-
-MARKDOWN = """\
-### 3 changes: 1 loses data, 1 modified, 1 added.
-
-users-data:
-
-> **Refused:** <code>Cluster</code> replaces the database (KmsKeyId). Side by side.
-
-users-apprunner:
-
-| | resource | type | stack | |
-|---|---|---|---|---|
-| ! loses data | <code>Cluster</code> | AWS::MemoryDB::Cluster | users-data | is replaced, the old one is deleted |
-| ~ modified | <code>Service</code> | AWS::AppRunner::Service | users-apprunner |  |
-| + added | <code>Topic</code> | AWS::SNS::Topic | users-data |  |
-
-<details><summary>Cluster: 1 property</summary>
-
-| property | before | after | | cause |
-|---|---|---|---|---|
-| <code>KmsKeyId</code> | <code>(none)</code> | <code>arn:aws:kms:k</code> | recreates it | parameter KmsKeyArn |
-
-</details>
-
-<details><summary>Service: 1 property</summary>
-
-| property | before | after | | cause |
-|---|---|---|---|---|
-| <code>InstanceConfiguration.Cpu</code> | <code>1024</code> | <code>2048</code> |  | parameter Cpu |
-
-</details>
-"""
+3 changes: 1 loses data, 1 modified, 1 added.
+Refused: Cluster replaces the database."""
 
 
 def lines(*plans: Plan) -> str:
@@ -91,10 +59,6 @@ def lines(*plans: Plan) -> str:
 
 def test_text_has_each_resource_what_happens_to_it_and_why() -> None:
     assert lines(DATA, COMPUTE) == TEXT
-
-
-def test_a_comment_has_one_table_and_folded_properties() -> None:
-    assert markdown([DATA, COMPUTE]) == MARKDOWN
 
 
 def test_json_has_a_version_and_all_that_is_known() -> None:
@@ -116,7 +80,6 @@ def test_json_has_a_version_and_all_that_is_known() -> None:
 def test_nothing_to_change_is_one_line() -> None:
     nothing = Plan("data", "users-data", ())
     assert lines(nothing) == "users-data: nothing to change.\n"
-    assert markdown([nothing]) == "### Nothing to change.\n\nusers-data: nothing to change.\n"
     assert summary([nothing]) == "Nothing to change."
 
 
@@ -124,7 +87,6 @@ def test_an_unknown_action_is_shown() -> None:
     shown = lines(Plan("data", "s", (STRANGE,)))
     assert "? What  T\n      Transmogrify\n      NewThing: surprise" in shown
     assert "not understood" in shown
-    assert "NewThing: surprise" in markdown([Plan("data", "s", (STRANGE,))])
     assert "NewThing: surprise" in preview_document([Plan("data", "s", (STRANGE,))])
 
 
@@ -177,29 +139,3 @@ def test_a_value_that_is_not_known_yet_is_marked() -> None:
     unknown = PropertyChange("Dimensions.0.Value", "db-1", "{{changeSet:KNOWN_AFTER_APPLY}}", "Never", "")
     plan = Plan("data", "s", (Change("Modify", "A", "T", properties=(unknown,)),))
     assert "Dimensions.0.Value  db-1 → (known after deployment)" in lines(plan)
-    assert "(known after deployment)" in markdown([plan])
-
-
-def test_a_value_cannot_break_out_of_the_comment() -> None:
-    evil = PropertyChange("A|B", "`<script>|@everyone", "line\nbreak", "Never", "</details>")
-    comment = markdown([Plan("data", "s", (Change("Modify", "A", "T", properties=(evil,)),))])
-    assert "<script>" not in comment
-    assert "@everyone" not in comment
-    assert "|@" not in comment
-    assert comment.count("</details>") == 1
-    assert "line break" in comment
-
-
-@pytest.mark.parametrize("count", [1, 500, 5000])
-def test_a_comment_stays_below_githubs_limit_and_counts_what_is_left_out(count: int) -> None:
-    properties = tuple(PropertyChange(f"Property{index}", "a" * 100, "b" * 100, "Never", "") for index in range(5))
-    changes = tuple(
-        Change("Modify", f"Resource{index}", "AWS::SNS::Topic", properties=properties) for index in range(count)
-    )
-    comment = markdown([Plan("data", "users-data", changes)])
-    assert len(comment) <= COMMENT_LIMIT
-    rows = comment.count("| ~ modified |")
-    details = comment.count("<details>")
-    assert ("more resources." in comment) == (rows < count or details < count)
-    assert rows == count or f"… and {count - rows} more resources." in comment
-    assert details == count or f"… and the properties of {count - details} more resources." in comment
