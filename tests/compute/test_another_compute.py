@@ -27,7 +27,7 @@ from rehearsal.emulator import ACCOUNT, REGION, Emulator
 from tests.command import Command
 from tests.running import ROOT
 
-ROOMS = ("aws", "cli", "images", "memorydb", "operations", "report", "stacks")
+ROOMS = ("aws", "cli", "images", "database", "operations", "report", "stacks")
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:content-1"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import generator
 from generator.cli import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ FLOORS = (
     "generator.layers",
     "generator.parts",
     "generator.stacks",
-    "generator.memorydb",
+    "generator.database",
     "generator.images",
     "generator.compute",
     "generator.aws",
@@ -72,7 +73,7 @@ LATE = (
     "generator.cli.terminal",
     "generator.compute",
     "generator.images",
-    "generator.memorydb",
+    "generator.database",
     "generator.operations",
     "generator.report",
     "generator.rules",
@@ -164,3 +165,9 @@ def test_a_verb_imports_no_other() -> None:
 
 def test_few_files_lie_flat() -> None:
     assert len([file for file in FILES if file.count("/") == 1 and file.startswith("generator/")]) <= 10
+
+
+def test_no_room_has_the_name_of_a_public_function() -> None:
+    """The import of generator.x as a room would hide the function x of generator."""
+    rooms = {path.stem for path in (ROOT / "generator").iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert rooms & set(generator.__all__) == set()
