@@ -56,18 +56,18 @@ def clusters() -> list[str]:
 def test_the_data_stack_gets_the_endpoints_in_place(world: World) -> None:
     assert world.ask("POST", "/", BEFORE) == 200
     before = clusters()
-    typed(world, "python build.py preview --compute ecs-express --layer data")
+    typed(world, "python build.py preview --deployment ecs-express --layer data")
     assert "14 added" in world.said
     assert "replaced" not in world.said
     assert "removed" not in world.said
-    typed(world, "python build.py deploy --compute ecs-express --layer data")
+    typed(world, "python build.py deploy --deployment ecs-express --layer data")
     assert clusters() == before
     assert read(world, "users-apprunner", BEFORE["email"]) == BEFORE
 
 
 def test_both_serve_the_same_users(world: World) -> None:
     with world.load() as wrong:
-        typed(world, "python build.py deploy --compute ecs-express")
+        typed(world, "python build.py deploy --deployment ecs-express")
     assert wrong == []
     assert "last operation   deployment SUCCESSFUL" in world.said
     assert "a user           written, read back, deleted" in world.said
@@ -78,7 +78,7 @@ def test_both_serve_the_same_users(world: World) -> None:
 
 
 def test_the_status_shows_the_new_service(world: World) -> None:
-    typed(world, "python build.py status --compute ecs-express")
+    typed(world, "python build.py status --deployment ecs-express")
     assert "runs: ACTIVE, after deployment SUCCESSFUL" in world.said
     assert "GET /ready: 200, build content-" in world.said
 
@@ -105,7 +105,7 @@ def test_going_back_leaves_what_there_was(world: World) -> None:
     typed(world, "python build.py deploy --layer data")
     assert "14 removed" in world.said
     assert read(world, "users-apprunner", BESIDE["email"]) == BESIDE
-    world.must("deploy", "--yes", "--compute", "ecs-express")
+    world.must("deploy", "--yes", "--deployment", "ecs-express")
     assert read(world, ECS, BESIDE["email"]) == BESIDE
 
 
@@ -120,5 +120,5 @@ def test_without_app_runner_the_other_still_serves(world: World) -> None:
 
 
 def test_at_the_end_nothing_runs(world: World) -> None:
-    world.must("destroy", "--yes", "--compute", "ecs-express", "--purge-images")
+    world.must("destroy", "--yes", "--deployment", "ecs-express", "--purge-images")
     assert (world.stand_ins.machines.instances, world.stand_ins.machines.clusters) == ({}, {})
