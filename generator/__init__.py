@@ -33,14 +33,28 @@ from generator.parts.data.repository import repository
 from generator.parts.data.user import User, user
 from generator.parts.ecs_express.endpoints import task_endpoints
 from generator.parts.ecs_express.service import ecs_express
-from generator.parts.imports import ImportedData, imported_data
-from generator.parts.network.place import ExistingNetwork, Place, existing_network, place_exports
+from generator.parts.imports import imported
+from generator.parts.network.place import existing_network, place_exports
 from generator.parts.network.vpc import Network, network
 from generator.parts.network.zones import supported_region
 from generator.settings import Settings
 from generator.template.assemble import assemble, elements
-from generator.template.elements import Condition, Element, Input, Mapping, Part, Rule, contains, export, why
+from generator.template.elements import (
+    Condition,
+    Element,
+    ForEach,
+    Input,
+    Mapping,
+    Part,
+    Rule,
+    TemplateMetadata,
+    Transform,
+    contains,
+    export,
+    why,
+)
 from generator.template.render import render
+from generator.workload import HealthCheck, MemoryDBAccess, Place, Verification, Workload
 
 __version__ = "0.1.0"
 
@@ -51,12 +65,13 @@ __all__ = [
     "DuplicateLogicalIdError",
     "EcsExpressCompute",
     "Element",
-    "ExistingNetwork",
+    "ForEach",
     "GeneratorError",
-    "ImportedData",
+    "HealthCheck",
     "Input",
     "Layer",
     "Mapping",
+    "MemoryDBAccess",
     "MissingPackageError",
     "Network",
     "OutputError",
@@ -67,8 +82,12 @@ __all__ = [
     "Settings",
     "SettingsError",
     "TemplateError",
+    "TemplateMetadata",
+    "Transform",
     "UsageError",
     "User",
+    "Verification",
+    "Workload",
     "all_layers",
     "app_runner",
     "app_runner_layer",
@@ -82,7 +101,7 @@ __all__ = [
     "elements",
     "existing_network",
     "export",
-    "imported_data",
+    "imported",
     "memorydb",
     "network",
     "place_exports",

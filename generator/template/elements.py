@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from troposphere import (
     AWSHelperFn,
@@ -21,6 +21,9 @@ from troposphere import (
     Parameter,
     Sub,
 )
+from troposphere.validators.cloudformation import AWSCustomObject
+
+from generator.template.stateful import HOLDS_DATA
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,56 @@ def whole_number(name: str, *, default: int, least: int, most: int, description:
     )
 
 
-Element: TypeAlias = AWSObject | Output | Parameter | Input | Condition | Mapping | Rule
+@dataclass(frozen=True)
+class Transform:
+    """A macro that the whole template goes through, such as AWS::LanguageExtensions.
+
+    `parameters`, if any, are the macro's: values that can be written as JSON.
+    """
+
+    name: str
+    parameters: abc.Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class ForEach:
+    """Fn::ForEach in a section of the template: `fragment` once for each of `values`, which `variable` stands for.
+
+    Adds the transform AWS::LanguageExtensions. `fragment` maps logical IDs that contain ${variable} to bodies, which
+    may be troposphere objects. Source: CloudFormation template reference, "Fn::ForEach".
+    """
+
+    name: str
+    variable: str
+    values: Sequence[str] | AWSHelperFn
+    fragment: abc.Mapping[str, object]
+    section: Literal["Conditions", "Outputs", "Resources"] = "Resources"
+
+
+@dataclass(frozen=True)
+class TemplateMetadata:
+    """A value of the template's own Metadata, which can be written as JSON."""
+
+    key: str
+    value: object
+
+
+Value: TypeAlias = str | AWSHelperFn
+"""Text, or an intrinsic function that gives text."""
+
+Element: TypeAlias = (
+    AWSObject
+    | AWSCustomObject
+    | Output
+    | Parameter
+    | Input
+    | Condition
+    | Mapping
+    | Rule
+    | Transform
+    | ForEach
+    | TemplateMetadata
+)
 
 
 class DataclassPart(Protocol):
@@ -109,19 +161,21 @@ Part: TypeAlias = Element | DataclassPart | Sequence["Part"] | None
 """What a layer consists of: an element alone, a sequence of parts, or a dataclass of them."""
 
 
-def export(name: str, description: str, value: AWSHelperFn, *, when: Condition | None = None) -> Output:
+def export(name: str, description: str, value: Value, *, when: Condition | None = None) -> Output:
     """An output that other stacks import as `<stack name>-<name>`, there only `when` the condition holds."""
     conditional = {} if when is None else {"Condition": when.name}
     export = Export(Sub(f"${{AWS::StackName}}-{name}"))
     return Output(name, Description=description, Value=value, Export=export, **conditional)
 
 
-def why(reason: str) -> dict[str, object]:
+def why(reason: str, *, holds_data: bool | None = None) -> dict[str, object]:
     """The Metadata that tells a reader of the template why a resource is there, and why it is as it is.
 
-    The shape is CloudFormation's Context (template reference, Metadata attribute), which cfn-lint checks.
+    The shape is CloudFormation's Context (template reference, Metadata attribute), which cfn-lint checks. `holds_data`
+    tells the deployment whether the resource holds data, where its type does not: what holds data is guarded.
     """
-    return {"com.aws.cloudformation.Context": {"why": reason}}
+    marks = {} if holds_data is None else {HOLDS_DATA: holds_data}
+    return {"com.aws.cloudformation.Context": {"why": reason}, **marks}
 
 
 def contains(values: list[str], value: AWSHelperFn) -> AWSHelperFn:

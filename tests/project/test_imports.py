@@ -27,6 +27,7 @@ FLOORS = (
     "generator.images",
     "generator.compute",
     "generator.stacks",
+    "generator.workload",
     "generator.template",
     "generator.rules",
     "generator.settings",
@@ -50,7 +51,7 @@ SERVICE = (
 # Packages of others, and the only rooms and files that may import them.
 OTHERS = {
     "argparse": ("generator.cli", "rehearsal.serve"),
-    "awacs": ("generator.iam", "generator.parts"),
+    "awacs": ("generator.iam", "generator.parts", "generator.workload"),
     "boto3": ("generator.cli", "generator.operations", "rehearsal"),
     "cfnlint": ("generator.iam.execution_role", "generator.rules", "generator.template.lint", "rehearsal.emulator"),
     "docker": ("generator.images.context",),
@@ -59,7 +60,7 @@ OTHERS = {
     "redis": ("rehearsal", "service"),
     "rich": ("generator.cli",),
     "shtab": ("generator.cli.completion",),
-    "troposphere": ("generator.layers", "generator.parts", "generator.template"),
+    "troposphere": ("generator.layers", "generator.parts", "generator.template", "generator.workload"),
     "waitress": ("service",),
 }
 # Imported inside the functions that need them, since other commands start without.
