@@ -68,21 +68,18 @@ def _resource(name: str, value: Value) -> tuple[str, Value]:
     """
     text, variables = _text(value)
     parts = COLON_OUTSIDE_PLACEHOLDERS.split(text)
-    if parts[0] != "arn":
-        if not text.startswith("${") and isinstance(value, str | Sub):
+    if parts[0] == "arn" or (text and not text.startswith("${")):
+        service = parts[2] if len(parts) > 2 else ""
+        if service not in READ or len(parts) < (ARN_PARTS if service == SECRETS_MANAGER else ARN_PARTS - 1):
+            # Without the text, which may be the secret itself.
             raise TemplateError(
-                f"Workload.secrets[{name!r}] is {text!r}, which is not the ARN of a secret or parameter."
+                f"Workload.secrets[{name!r}] is not the ARN of a secret in Secrets Manager or a parameter in Systems "
+                "Manager. The value itself belongs in one of these."
             )
-        return SECRETS_MANAGER, _sub(value, parts[0], variables) if len(parts) > 1 else value
-    service = parts[2] if len(parts) > 2 else ""
-    if service not in READ:
-        raise TemplateError(
-            f"Workload.secrets[{name!r}] is {text!r}, but only secrets of Secrets Manager and parameters of Systems "
-            "Manager can be read."
-        )
-    if service == SYSTEMS_MANAGER or len(parts) <= ARN_PARTS:
-        return service, value
-    return service, _sub(value, ":".join(parts[:ARN_PARTS]), variables)
+        kept = ARN_PARTS if service == SECRETS_MANAGER else len(parts)
+    else:
+        service, kept = SECRETS_MANAGER, 1
+    return service, value if len(parts) <= kept else _sub(value, ":".join(parts[:kept]), variables)
 
 
 def _text(value: Value) -> tuple[str, Mapping[str, object]]:

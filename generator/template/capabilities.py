@@ -34,8 +34,8 @@ NESTED = ("AWS::CloudFormation::Stack", "AWS::Serverless::Application")
 def capabilities(template: Mapping[str, Any]) -> tuple[str, ...]:
     """The capabilities that a template, as its JSON is read, requires; sorted.
 
-    A macro may add IAM resources, and a nested stack or a module may have some: these count as named. Conditions make no
-    difference, since CloudFormation decides before it evaluates them.
+    A macro may add IAM resources, and a nested stack or a module may have some: these count as named. Conditions make
+    no difference, since CloudFormation decides before it evaluates them.
 
     >>> capabilities({"Resources": {"Role": {"Type": "AWS::IAM::Role"}}})
     ('CAPABILITY_IAM',)

@@ -140,7 +140,7 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         ),
         on.elements,
         environment_inputs(workload),
-        key,
+        key if workload.secrets or (on.access and on.access.password_secret_arn) else None,
         retention,
         log,
         infrastructure,
