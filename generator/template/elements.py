@@ -157,8 +157,8 @@ class DataclassPart(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-Part: TypeAlias = Element | DataclassPart | Sequence["Part"] | None
-"""What a layer consists of: an element alone, a sequence of parts, or a dataclass of them."""
+Part: TypeAlias = Element | DataclassPart | tuple["Part", ...] | None
+"""What a layer consists of: an element alone, a tuple of parts, or a dataclass of them."""
 
 
 def export(name: str, description: str, value: Value, *, when: Condition | None = None) -> Output:

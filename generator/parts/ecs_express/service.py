@@ -147,7 +147,7 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         execution,
         task,
         group,
-        rules,
+        tuple(rules),
         service,
         notify,
         ecs_alarms(notify, metrics),
