@@ -10,7 +10,7 @@ import sys
 from troposphere import Sub, iam
 from troposphere.validators.cloudformation import AWSCustomObject
 
-from generator import Layer, Settings, app_runner_layer, data_layer, why
+from generator import Deployment, Settings, app_runner_layer, data_layer, why
 from generator.cli import main
 
 
@@ -22,7 +22,7 @@ class Ledger(AWSCustomObject):
     props = {"ServiceToken": (str, True), "Pages": (int, False)}  # noqa: RUF012
 
 
-def layers() -> tuple[Layer, ...]:
+def deployments() -> list[Deployment]:
     """The ledger holds data, which its type does not tell: it is marked, so that it is guarded as the cluster is."""
     settings = Settings()
     ledger = Ledger(
@@ -43,8 +43,16 @@ def layers() -> tuple[Layer, ...]:
             ],
         },
     )
-    return data_layer(settings, ledger, auditor), app_runner_layer(settings)
+    return [
+        Deployment(
+            "apprunner",
+            (
+                data_layer(settings, ledger, auditor),
+                app_runner_layer(settings),
+            ),
+        )
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main(layers))
+    sys.exit(main(deployments))

@@ -7,15 +7,23 @@ from __future__ import annotations
 
 import sys
 
-from generator import Layer, Settings, app_runner_layer, data_layer, existing_network
+from generator import Deployment, Settings, app_runner_layer, data_layer, existing_network
 from generator.cli import main
 
 
-def layers() -> tuple[Layer, ...]:
+def deployments() -> list[Deployment]:
     """A data layer without its own VPC, and the usual App Runner layer, which imports what it needs of that VPC."""
     settings = Settings()
-    return data_layer(settings, place=existing_network()), app_runner_layer(settings)
+    return [
+        Deployment(
+            "apprunner",
+            (
+                data_layer(settings, place=existing_network()),
+                app_runner_layer(settings),
+            ),
+        )
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main(layers))
+    sys.exit(main(deployments))

@@ -7,16 +7,24 @@ from __future__ import annotations
 
 import sys
 
-from generator import Layer, Settings, Workload, app_runner_layer, data_layer, existing_network
+from generator import Deployment, Settings, Workload, app_runner_layer, data_layer, existing_network
 from generator.cli import main
 
 
-def layers() -> tuple[Layer, ...]:
+def deployments() -> list[Deployment]:
     """A service that also calls the internet, through the NAT gateway that the VPC has."""
     settings = Settings()
     place = existing_network("vpc-0a1b2c3d4e5f60718", ["subnet-0a1b2c3d4e5f60718", "subnet-0b1c2d3e4f5061728"])
-    return data_layer(settings, place=place), app_runner_layer(settings, Workload(internet=True))
+    return [
+        Deployment(
+            "apprunner",
+            (
+                data_layer(settings, place=place),
+                app_runner_layer(settings, Workload(internet=True)),
+            ),
+        )
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main(layers))
+    sys.exit(main(deployments))

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from generator import Layer, Settings, Workload, data_layer, ecs_express_layer, existing_network
+from generator import Deployment, Settings, Workload, data_layer, ecs_express_layer, existing_network
 from generator.cli import main
 
 
-def layers() -> tuple[Layer, ...]:
+def deployments() -> list[Deployment]:
     """The same place for both layers. Its tasks reach ECR, logs and secrets through endpoints that the VPC has."""
     settings = Settings()
     place = existing_network(
@@ -19,8 +19,16 @@ def layers() -> tuple[Layer, ...]:
         ["subnet-0a1b2c3d4e5f60718", "subnet-0b1c2d3e4f5061728"],
         task_subnet_ids=["subnet-0c1d2e3f405162738", "subnet-0d1e2f30415263748"],
     )
-    return data_layer(settings, place=place), ecs_express_layer(settings, Workload(network=place))
+    return [
+        Deployment(
+            "ecs-express",
+            (
+                data_layer(settings, place=place),
+                ecs_express_layer(settings, Workload(network=place)),
+            ),
+        )
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main(layers))
+    sys.exit(main(deployments))

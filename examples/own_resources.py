@@ -10,11 +10,11 @@ import sys
 from awacs.aws import Action, Allow, Statement
 from troposphere import GetAtt, Sub, dynamodb, s3
 
-from generator import Layer, Settings, Workload, app_runner_layer, data_layer, export, imported
+from generator import Deployment, Settings, Workload, app_runner_layer, data_layer, export, imported
 from generator.cli import main
 
 
-def layers() -> tuple[Layer, ...]:
+def deployments() -> list[Deployment]:
     """A data layer that is called storage, and an App Runner layer that is called web."""
     settings = Settings()
     bucket = s3.Bucket("Attachments", DeletionPolicy="Retain", UpdateReplacePolicy="Retain")
@@ -41,8 +41,16 @@ def layers() -> tuple[Layer, ...]:
         Workload(environment={"BUCKET": imported("AttachmentsName"), "LOG_LEVEL": "WARNING"}, statements=(read,)),
         name="web",
     )
-    return data, web
+    return [
+        Deployment(
+            "apprunner",
+            (
+                data,
+                web,
+            ),
+        )
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main(layers))
+    sys.exit(main(deployments))

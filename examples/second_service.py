@@ -7,23 +7,28 @@ from __future__ import annotations
 
 import sys
 
-from generator import Layer, Settings, Verification, Workload, app_runner_layer, data_layer, repository, user
+from generator import Deployment, Settings, Verification, Workload, app_runner_layer, data_layer, repository, user
 from generator.cli import main
 
 ORDER_COMMANDS = ("hset", "hgetall", "del", "cluster|slots", "command", "readonly", "ping", "asking")
 
 
-def layers() -> tuple[Layer, ...]:
+def deployments() -> list[Deployment]:
     """One data layer with two users and two repositories, and a layer for each service."""
     settings = Settings()
     users = (user(), user("Orders", keys="order:*", commands=ORDER_COMMANDS))
     orders = Workload(prefix="Orders", context="orders", verification=Verification(paths={"/health": 200}))
-    return (
-        data_layer(settings, repository("Orders"), users=users),
-        app_runner_layer(settings),
-        app_runner_layer(settings, orders, name="orders"),
-    )
+    return [
+        Deployment(
+            "apprunner",
+            (
+                data_layer(settings, repository("Orders"), users=users),
+                app_runner_layer(settings),
+                app_runner_layer(settings, orders, name="orders"),
+            ),
+        )
+    ]
 
 
 if __name__ == "__main__":
-    sys.exit(main(layers))
+    sys.exit(main(deployments))

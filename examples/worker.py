@@ -10,13 +10,13 @@ import sys
 from awacs.aws import Action, Allow, Statement
 from troposphere import GetAtt, Sub, sqs
 
-from generator import HealthCheck, Layer, Settings, Workload, ecs_express_layer
+from generator import Deployment, HealthCheck, Settings, Workload, ecs_express_layer
 from generator.cli import main
 
 SECRET = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:worker/token-AbCdEf"
 
 
-def layers() -> tuple[Layer, ...]:
+def deployments() -> list[Deployment]:
     """One layer alone. It imports nothing, so it needs no data layer."""
     queue = sqs.Queue(
         "Jobs",
@@ -44,8 +44,8 @@ def layers() -> tuple[Layer, ...]:
         memory=512,
         max_size=2,
     )
-    return (ecs_express_layer(Settings(), worker, queue, name="worker"),)
+    return [Deployment("ecs-express", (ecs_express_layer(Settings(), worker, queue, name="worker"),))]
 
 
 if __name__ == "__main__":
-    sys.exit(main(layers))
+    sys.exit(main(deployments))

@@ -1,13 +1,21 @@
 """CloudFormation templates for a web service on AWS App Runner or ECS Express Mode with Amazon MemoryDB behind it.
 
-`Settings` → parts → `Template` → text. A part is a frozen dataclass whose fields are the elements of a template;
-a function makes it; `Layer` names the parts of one template. What is listed in `__all__` is the public interface.
+`Settings` go into functions that return *parts* (`parts/`: frozen dataclasses of Troposphere resources). Parts make a
+`Layer`, which is one template; `template/` assembles, renders, lints and draws it. A `Deployment` is the layers that
+belong together (`layers.py`).
+
+`operations/` previews, deploys, destroys, rotates and describes a deployment. It uses `stacks/` (CloudFormation),
+`images/` (containers), `compute/` (the running service) and `memorydb/` (passwords, snapshots), which all call AWS
+through `aws/`. `report/` turns the results into text, Markdown and JSON; `iam/` derives the policies that operations
+need; `rules/` are cfn-lint rules; `cli/` is the command. Imports point down only.
+
+What is listed in `__all__` is the public interface of the templates; `generator.operations` has that of the operations.
 """
 
 from __future__ import annotations
 
+from generator.compute import Compute, Running
 from generator.compute.apprunner import AppRunnerCompute
-from generator.compute.compute import Compute, Running
 from generator.compute.ecs_express import EcsExpressCompute
 from generator.errors import (
     DuplicateLogicalIdError,
@@ -19,13 +27,14 @@ from generator.errors import (
     UsageError,
 )
 from generator.layers import (
+    Deployment,
     Layer,
-    all_layers,
+    app_runner_deployment,
     app_runner_layer,
     data_layer,
-    default_layers,
+    default_deployments,
+    ecs_express_deployment,
     ecs_express_layer,
-    ecs_express_layers,
 )
 from generator.parts.apprunner.service import app_runner
 from generator.parts.data.memorydb import memorydb
@@ -62,6 +71,7 @@ __all__ = [
     "AppRunnerCompute",
     "Compute",
     "Condition",
+    "Deployment",
     "DuplicateLogicalIdError",
     "EcsExpressCompute",
     "Element",
@@ -88,16 +98,16 @@ __all__ = [
     "User",
     "Verification",
     "Workload",
-    "all_layers",
     "app_runner",
+    "app_runner_deployment",
     "app_runner_layer",
     "assemble",
     "contains",
     "data_layer",
-    "default_layers",
+    "default_deployments",
     "ecs_express",
+    "ecs_express_deployment",
     "ecs_express_layer",
-    "ecs_express_layers",
     "elements",
     "existing_network",
     "export",

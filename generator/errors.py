@@ -1,13 +1,13 @@
-"""Everything this project refuses, as exceptions whose text is one paragraph for a person.
+"""Every error of this project: exceptions whose text is one paragraph.
 
-Only the command line catches them; `exit_code` is what it exits with.
+Operations raise them; the command prints them and exits with `exit_code`.
 """
 
 from __future__ import annotations
 
 
 class GeneratorError(Exception):
-    """Base of every error that is a refusal and not a defect."""
+    """Base of every error that is not a defect of this project."""
 
     exit_code = 1
 
@@ -25,7 +25,7 @@ class SettingsError(GeneratorError):
 
 
 class UsageError(GeneratorError):
-    """The command line asks for something that does not exist."""
+    """An option, a setting or build.py asks for something that does not exist."""
 
     exit_code = 64
 
@@ -69,12 +69,31 @@ class OutputError(GeneratorError):
         super().__init__(f"Cannot {action} {path}: {reason}.")
 
 
-class DeployError(GeneratorError):
-    """CloudFormation, or the way to it, refuses."""
+class DeclinedError(GeneratorError):
+    """The answer to a question was no."""
 
-    def __init__(self, *, stack: str, what: str, why: str, then: str) -> None:
+
+class DataLossError(GeneratorError):
+    """A change set would delete or replace what holds data."""
+
+    exit_code = 3
+
+    def __init__(self, *, stack: str, logical_ids: tuple[str, ...]) -> None:
+        self.stack = stack
+        self.logical_ids = logical_ids
+        verb = "is" if len(logical_ids) == 1 else "are"
+        super().__init__(
+            f"{stack}: The change set was not executed: {', '.join(logical_ids)} {verb} refused. To deploy it anyway: "
+            f"{' '.join(f'--allow-replacement {logical_id}' for logical_id in logical_ids)}"
+        )
+
+
+class DeployError(GeneratorError):
+    """AWS refuses something, or cannot be reached. `then`: what to type next, if that is known."""
+
+    def __init__(self, *, stack: str, what: str, why: str, then: str = "") -> None:
         self.stack = stack
         self.what = what
         self.why = why.rstrip(".")
         self.then = then
-        super().__init__(f"{stack}: {what}: {self.why}. {then}")
+        super().__init__(f"{stack}: {what}: {self.why}. {then}".rstrip())

@@ -85,7 +85,8 @@ class Verification:
 USERS_API = Verification(paths={contract.READY_PATH: 200}, users_api=True)
 
 
-@dataclass(frozen=True, kw_only=True)
+# Compared by identity, so that a layer can be a key although variables are a dict.
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Workload:
     """What runs in a compute layer. Without arguments: the user API of this project, on the data layer's cluster.
 

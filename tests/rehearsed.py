@@ -16,11 +16,11 @@ import pytest
 
 from generator import contract
 from generator.cli import main
-from generator.cli.verbs import Layers
-from generator.compute.compute import Compute
+from generator.cli.arguments import Deployments
+from generator.compute import Compute
 from generator.iam.policies import documents
 from generator.images.context import Context
-from generator.layers import default_layers
+from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.stand_ins import NAME, StandIns
 from tests.command import Command, output
 from tests.load import CONNECTIONS
@@ -30,20 +30,20 @@ from tests.running import ROOT
 @contextmanager
 def deployed(directory: Path, *computes: Compute) -> Iterator[StandIns]:
     """What stands for AWS, with the data layer and App Runner; the image is pushed without a container tool."""
-    with StandIns(directory, Context(ROOT), computes, documents(default_layers(), NAME)) as made:
-        assert main(default_layers, ["deploy", "--yes", "--layer", "data"]) == 0
+    with StandIns(directory, Context(ROOT), computes, documents(app_runner_deployment().layers, NAME)) as made:
+        assert main(default_deployments, argv=["deploy", "--yes", "--layer", "data"]) == 0
         made.push(output("users-data", contract.REPOSITORY_URI))
-        assert main(default_layers, ["deploy", "--yes"]) == 0
+        assert main(default_deployments, argv=["deploy", "--yes"]) == 0
         yield made
 
 
 class World:
-    """What stands for AWS and the command in it, on what `layers` makes. `capsys` is the running test's."""
+    """What stands for AWS and the command in it, with these deployments. `capsys` is the running test's."""
 
-    def __init__(self, stand_ins: StandIns, capsys: pytest.CaptureFixture[str], layers: Layers) -> None:
+    def __init__(self, stand_ins: StandIns, capsys: pytest.CaptureFixture[str], deployments: Deployments) -> None:
         self.stand_ins = stand_ins
         self.said = ""
-        self._command = Command(layers, capsys)
+        self._command = Command(deployments, capsys)
 
     def __call__(self, *arguments: str) -> int:
         run = self._command(*arguments)

@@ -17,11 +17,11 @@ import pytest
 
 from generator import Settings, contract, data_layer, user
 from generator.cli import main
-from generator.cli.verbs import Layers
+from generator.cli.arguments import Deployments
 from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
 from generator.images.context import Context
-from generator.layers import Layer, default_layers
+from generator.layers import Deployment, app_runner_deployment, default_deployments
 from rehearsal.emulator import ACCOUNT, Call, Emulator, Fault
 from rehearsal.emulator import environment as interpreter
 from rehearsal.identities import identities
@@ -31,18 +31,18 @@ from rehearsal.stand_ins import NAME, REGISTRY, environment
 from tests.running import ROOT
 
 PAGE = (ROOT / "docs" / "permissions.md").read_text()
-DOCUMENTS = policies.documents(default_layers(), NAME)
+DOCUMENTS = policies.documents(app_runner_deployment().layers, NAME)
 USERS = ("preview", "deploy", "rotate")
 ACTIONS = [(user, action) for user in USERS for action in policies.actions(DOCUMENTS[f"{user}.json"])]
 # Its exports are nobody's, so that a change set which imports them fails.
 FAILS = ["--name", NAME, "--layer", "apprunner", "--data-stack", f"{NAME}-apprunner", "--image", f"{REGISTRY}/nobody:1"]
 
 
-def changed() -> tuple[Layer, ...]:
-    """The layers with another access string."""
-    _, *others = default_layers()
+def changed() -> tuple[Deployment, ...]:
+    """The deployment with another access string."""
+    _, *others = app_runner_deployment().layers
     users = (user(commands=(*contract.USER_COMMANDS, "hget")),)
-    return data_layer(Settings(), users=users), *others
+    return (Deployment("apprunner", (data_layer(Settings(), users=users), *others)),)
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Thorough(Rehearsal):
     """A rehearsal, and what the verbs ask when something goes wrong."""
 
     by_verb: dict[str, list[Call]] = field(default_factory=dict)
-    layers: Layers = default_layers
+    deployments: Deployments = default_deployments
 
     def verb(self, name: str, arguments: list[str]) -> bool:
         if name == "image, service, proof":
@@ -75,8 +75,8 @@ class Thorough(Rehearsal):
             self._record("a change set that fails", ["preview", *FAILS])
         return succeeded
 
-    def _record(self, name: str, arguments: list[str], layers: Layers = default_layers) -> bool:
-        self.layers = layers
+    def _record(self, name: str, arguments: list[str], deployments: Deployments = default_deployments) -> bool:
+        self.deployments = deployments
         succeeded = super().verb(name, arguments)
         self.by_verb.setdefault(arguments[0], []).extend(self.parts[-1].calls)
         return succeeded
@@ -86,7 +86,7 @@ class Thorough(Rehearsal):
 def played() -> Thorough:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
         options = Options(Context(ROOT), (AppRunnerCompute(),), DOCUMENTS, process=True)
-        rehearsal = Thorough(lambda arguments: main(rehearsal.layers, arguments), options, Path(directory))
+        rehearsal = Thorough(lambda arguments: main(rehearsal.deployments, argv=arguments), options, Path(directory))
         rehearsal.play(stack)
     # What a container tool would do in its place is the deploying user's.
     (pushed,) = (part for part in rehearsal.parts if part.name == "image, without a tool")

@@ -14,7 +14,7 @@ import pytest
 from generator import contract
 from generator.compute.apprunner import AppRunnerCompute
 from generator.compute.ecs_express import EcsExpressCompute
-from generator.layers import all_layers
+from generator.layers import default_deployments
 from rehearsal.stand_ins import StandIns
 from tests.command import output
 from tests.rehearsed import World, deployed
@@ -34,7 +34,7 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
 
 @pytest.fixture
 def world(stand_ins: StandIns, capsys: pytest.CaptureFixture[str]) -> World:
-    return World(stand_ins, capsys, all_layers)
+    return World(stand_ins, capsys, default_deployments)
 
 
 def typed(world: World, line: str) -> None:
@@ -77,7 +77,7 @@ def test_both_serve_the_same_users(world: World) -> None:
     assert read(world, "users-apprunner", BESIDE["email"]) == BESIDE
 
 
-def test_the_new_service_is_told_as_it_runs(world: World) -> None:
+def test_the_status_shows_the_new_service(world: World) -> None:
     typed(world, "python build.py status --compute ecs-express")
     assert "runs: ACTIVE, after deployment SUCCESSFUL" in world.said
     assert "GET /ready: 200, build content-" in world.said
@@ -96,7 +96,7 @@ def test_what_one_compute_is_made_of_does_not_take_away_what_the_other_needs(wor
     assert world("deploy", "--yes", "--layer", "data") == 1
     assert "cannot be deleted as it is in use by users-ecs-express" in world.said
     assert world("destroy", "--yes") == 1
-    assert "users-ecs-express would be left without their data" in world.said
+    assert "users-ecs-express would lose their data" in world.said
     assert read(world, ECS, BEFORE["email"]) == BEFORE
 
 

@@ -11,7 +11,7 @@ from troposphere import Ref
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.layers import default_layers
+from generator.layers import app_runner_deployment
 from generator.parts.apprunner.service import SIZES
 from generator.parts.data.cluster_inputs import MAX_REPLICAS, MAX_SHARDS
 from generator.parts.data.memorydb import memorydb
@@ -26,7 +26,7 @@ from generator.template.assemble import assemble
 from generator.template.render import render
 from tests.templates import imported, statements
 
-DATA, APP_RUNNER = (json.loads(layer.text()) for layer in default_layers())
+DATA, APP_RUNNER = (json.loads(layer.text()) for layer in app_runner_deployment().layers)
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0-da77-11e4-872e-1234567abcdb"
 
 
@@ -212,7 +212,7 @@ def test_the_connectors_group_is_replaced_when_its_subnets_change() -> None:
 
 
 def test_a_private_service_answers_at_its_private_domain() -> None:
-    template = json.loads(default_layers(Settings(private_ingress=True))[1].text())
+    template = json.loads(app_runner_deployment(Settings(private_ingress=True)).layers[1].text())
     service = template["Resources"]["Service"]["Properties"]
     assert service["NetworkConfiguration"]["IngressConfiguration"] == {"IsPubliclyAccessible": False}
     assert template["Outputs"]["ServiceUrl"]["Value"] == {
@@ -285,7 +285,7 @@ def test_place_exports_join_the_subnets() -> None:
 
 @pytest.mark.parametrize(("nat", "gateways"), [("one", ["A", "A", "A"]), ("per-zone", ["A", "B", "C"])])
 def test_each_zone_leaves_through_its_own_gateway_or_through_the_only_one(nat: Any, gateways: list[str]) -> None:
-    template = json.loads(default_layers(Settings(zones=3, nat=nat))[0].text())["Resources"]
+    template = json.loads(app_runner_deployment(Settings(zones=3, nat=nat)).layers[0].text())["Resources"]
     for letter, gateway in zip("ABC", gateways, strict=True):
         route = template[f"PrivateDefaultRoute{letter}"]["Properties"]
         assert route["NatGatewayId"] == {"Ref": f"NatGateway{gateway}"}
@@ -297,7 +297,7 @@ def test_each_zone_leaves_through_its_own_gateway_or_through_the_only_one(nat: A
 
 
 def test_a_private_service_is_reached_by_its_clients_group_over_https_alone() -> None:
-    template = json.loads(default_layers(Settings(private_ingress=True))[1].text())["Resources"]
+    template = json.loads(app_runner_deployment(Settings(private_ingress=True)).layers[1].text())["Resources"]
     endpoint = template["ServiceEndpoint"]["Properties"]
     assert endpoint["SecurityGroupIds"] == [{"Fn::GetAtt": ["EndpointSecurityGroup", "GroupId"]}]
     assert endpoint["PrivateDnsEnabled"] is False

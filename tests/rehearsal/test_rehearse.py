@@ -20,7 +20,7 @@ from generator.cli.rehearse import FAULTS as OFFERED
 from generator.compute import verification as proof
 from generator.iam.policies import documents
 from generator.images.context import Context
-from generator.layers import all_layers, default_layers
+from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.emulator import Call
 from rehearsal.rehearse import FAULTS, table
 from rehearsal.stand_ins import NAME, StandIns
@@ -57,7 +57,7 @@ class Rehearse:
 
     def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._directory = directory
-        self._command = Command(all_layers, capsys)
+        self._command = Command(default_deployments, capsys)
 
     def __call__(self, *arguments: str) -> Run:
         environment = dict(os.environ)
@@ -81,7 +81,7 @@ def test_all_of_it_from_preview_to_destroy(rehearse: Rehearse) -> None:
     assert run.out.splitlines()[-1] == "Left behind: nothing."
     # Proven three times: the second deployment changed nothing, and the third had the new password.
     assert run.err.count("  a user           written, read back, deleted") == 3
-    assert run.err.count("is kept for 30 days now") == 2
+    assert run.err.count("retention set to 30 days") == 2
     assert "has content-" in run.err
     assert "  GET /ready: 200, build content-" in run.out
     assert "apprunner: DescribeService " in run.out
@@ -106,9 +106,13 @@ def test_all_of_it_on_another_compute(rehearse: Rehearse) -> None:
 @pytest.mark.parametrize(
     ("fault", "sentence", "part"),
     [
-        ("rollback", "Not proven to run as deployed: the last operation is deployment ROLLBACK_SUCCESSFUL (", "update"),
+        (
+            "rollback",
+            "Could not verify that the new version is running: the last operation is deployment ROLLBACK_SUCCESSFUL (",
+            "update",
+        ),
         ("unhealthy", "'ECS Deployment Circuit Breaker was triggered'", "image, service, proof"),
-        ("image", "/ready says that the build is another, not content-", "image, service, proof"),
+        ("image", "/ready reports the build another, not content-", "image, service, proof"),
     ],
 )
 def test_a_fault_on_another_compute_is_found(
@@ -126,7 +130,10 @@ def test_an_update_that_is_rolled_back_behind_cloudformations_success_is_found(r
     run = rehearse("--fault", "rollback")
     assert run.code == 1
     assert "UPDATE_COMPLETE              rehearsal-apprunner" in run.err
-    assert "Not proven to run as deployed: the last operation is UPDATE_SERVICE ROLLBACK_SUCCEEDED" in run.err
+    assert (
+        "Could not verify that the new version is running: the last operation is UPDATE_SERVICE ROLLBACK_SUCCEEDED"
+        in run.err
+    )
     assert "[AppRunner] Health check failed on protocol" in run.err
     assert "  Missing from the environment: MEMORYDB_PASSWORD." in run.err
     assert f"The fault was: {FAULTS['rollback']}. It was found in: update." in run.out
@@ -180,17 +187,17 @@ def test_after_ctrl_c_in_a_terminal_what_was_left_standing_is_destroyed(tmp_path
 
 @pytest.mark.parametrize("fault", ["build", "push"])
 def test_a_fault_of_a_step_that_is_not_done_is_refused(fault: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(default_layers, ["rehearse", "--process", "--fault", fault]) == 64
+    assert main(default_deployments, argv=["rehearse", "--process", "--fault", fault]) == 64
     assert f"--fault {fault} needs podman or buildah" in capsys.readouterr().err
 
 
 def test_a_tool_that_needs_an_engine_cannot_rehearse(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(default_layers, ["rehearse", "--container-tool", "docker"]) == 64
+    assert main(default_deployments, argv=["rehearse", "--container-tool", "docker"]) == 64
     assert "--container-tool docker cannot rehearse; podman and buildah can." in capsys.readouterr().err
 
 
 def test_a_tool_that_is_named_and_not_there_is_not_done_without(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(default_layers, ["rehearse", "--container-tool", "/nonexistent/podman"]) == 64
+    assert main(default_deployments, argv=["rehearse", "--container-tool", "/nonexistent/podman"]) == 64
     assert "--container-tool /nonexistent/podman does not work: try" in capsys.readouterr().err
 
 
@@ -202,7 +209,7 @@ def test_a_tool_builds_in_the_world_as_it_is_and_pushes_to_the_rehearsals(
     tool.chmod(0o700)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
     monkeypatch.setenv("NO_PROXY", "inside.example")
-    policies = documents(default_layers(), NAME)
+    policies = documents(app_runner_deployment().layers, NAME)
     with StandIns(tmp_path / "world", Context(ROOT), (), policies, str(tool)) as made:
         assert made.tool
         build, push = (subprocess.check_output([made.tool, verb], text=True).split() for verb in ("build", "push"))
@@ -213,7 +220,7 @@ def test_without_redis_server_it_says_how_to_get_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert main(default_layers, ["rehearse"]) == 1
+    assert main(default_deployments, argv=["rehearse"]) == 1
     assert capsys.readouterr().err.startswith("redis-server is missing")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from cfn_flip import to_json
 
-from generator.layers import default_layers, ecs_express_layers
+from generator.layers import app_runner_deployment, ecs_express_deployment
 from generator.rules.__main__ import document, rules
 from generator.settings import Settings
 from generator.template.lint import OUR_RULES, lint
@@ -22,7 +22,10 @@ from tests.running import ROOT
 
 FIXTURES = ROOT / "tests" / "rules"
 RULES = {rule.id: rule for rule in rules()}
-TEMPLATES = {layer.name: json.loads(layer.text()) for layer in (*ecs_express_layers(), *default_layers())}
+TEMPLATES = {
+    layer.name: json.loads(layer.text())
+    for layer in (*ecs_express_deployment().layers, *app_runner_deployment().layers)
+}
 
 
 def caught(text: str, rule: str) -> set[str]:
@@ -164,7 +167,7 @@ def test_a_mutation_of_our_own_template_is_caught(rule: str, path: str, value: A
 
 
 def test_a_connector_in_a_public_subnet_beside_our_network_is_caught() -> None:
-    template = json.loads(default_layers(Settings(nat="one"))[0].text())
+    template = json.loads(app_runner_deployment(Settings(nat="one")).layers[0].text())
     connector = {"Type": "AWS::AppRunner::VpcConnector", "Properties": {"Subnets": [{"Ref": "PrivateSubnetA"}]}}
     template["Resources"]["Connector"] = connector
     assert caught(json.dumps(template), "W9637") == set()
@@ -173,7 +176,7 @@ def test_a_connector_in_a_public_subnet_beside_our_network_is_caught() -> None:
 
 
 def test_express_subnets_of_both_kinds_in_our_network_are_caught() -> None:
-    template = json.loads(ecs_express_layers()[0].text())
+    template = json.loads(ecs_express_deployment().layers[0].text())
     subnets = [{"Ref": "PublicSubnetA"}, {"Ref": "PublicSubnetB"}]
     service = {"Type": "AWS::ECS::ExpressGatewayService", "Properties": {"NetworkConfiguration": {"Subnets": subnets}}}
     template["Resources"]["Service"] = service

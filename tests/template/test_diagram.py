@@ -8,12 +8,12 @@ import re
 import hypothesis
 from hypothesis import given
 
-from generator.layers import all_layers
 from generator.settings import Settings
 from generator.template.diagram import LINKS, diagram
+from tests.layers import every_layer
 from tests.strategies import all_settings
 
-TEMPLATES = {layer.name: layer.text() for layer in all_layers()[:2]}
+TEMPLATES = {layer.name: layer.text() for layer in every_layer()[:2]}
 BOX = re.compile(r'^ +(\w+)\["([^"]+)"\]$', re.MULTILINE)
 ARROW = re.compile(r'^  (\w+) (?:-->|-\. "[\w<>]+" \.->) (\w+)$', re.MULTILINE)
 
@@ -79,7 +79,7 @@ def test_what_only_watches_is_in_the_picture_of_its_layer_and_not_in_that_of_all
 @given(all_settings)
 @hypothesis.settings(max_examples=25)
 def test_every_resource_of_every_template_is_drawn_and_every_name_is_one_mermaid_takes(chosen: Settings) -> None:
-    templates = [(layer.name, layer.text()) for layer in all_layers(chosen)]
+    templates = [(layer.name, layer.text()) for layer in every_layer(chosen)]
     for layer, text in templates:
         drawn = diagram({layer: text})
         boxes = dict(BOX.findall(drawn))

@@ -11,7 +11,7 @@ import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 from troposphere import dynamodb, sns
 
-from generator.layers import all_layers
+from generator.layers import default_deployments
 from generator.template.assemble import assemble
 from generator.template.elements import ForEach, why
 from generator.template.render import render
@@ -72,7 +72,11 @@ def test_metadata_decide_and_else_the_type(resource: dict[str, Any], expected: b
 
 
 def test_the_layers_hold_their_data_where_one_expects_it() -> None:
-    found = {layer.file_name: set(data_resources(json.loads(layer.text()))) for layer in all_layers()}
+    found = {
+        layer.file_name: set(data_resources(json.loads(layer.text())))
+        for deployment in default_deployments()
+        for layer in deployment.layers
+    }
     data = {"Cluster", "PasswordSecret", "Repository"}
     assert found == {
         "data-layer.json": data,

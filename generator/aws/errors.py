@@ -1,4 +1,4 @@
-"""What botocore raises, as a sentence that says what to type next."""
+"""What botocore raises, as one message that says what to type next."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from generator.errors import DeployError
 
 
 @contextmanager
-def explained(stack_name: str) -> Iterator[None]:
-    """Turns what botocore raises into a sentence, with the request's ID but no credentials."""
+def translate_errors(stack_name: str) -> Iterator[None]:
+    """Raises DeployError for what botocore raises inside the block. Its message has no credentials in it."""
     try:
         yield
     except botocore.exceptions.ClientError as error:
@@ -21,14 +21,14 @@ def explained(stack_name: str) -> Iterator[None]:
         raise DeployError(
             stack=stack_name,
             what="There are no AWS credentials",
-            # Of those that are missing altogether botocore says just that again.
+            # botocore's message for missing credentials only repeats that there are none.
             why=str(error)
             if isinstance(error, botocore.exceptions.PartialCredentialsError)
             else "none in the environment, in the configuration files, or from a role",
-            then="Run `aws configure`, `aws sso login`, or choose a profile with --profile.",
+            then="Run `aws configure` or `aws sso login`, or choose a profile with --profile.",
         ) from error
     except botocore.exceptions.BotoCoreError as error:
-        then = "Check the connection, the Region, and AWS_ENDPOINT_URL if it is set, as by a rehearsal; then try again."
+        then = "Check the connection, the Region, and AWS_ENDPOINT_URL if it is set (a rehearsal sets it)."
         raise DeployError(stack=stack_name, what="AWS cannot be reached", why=str(error), then=then) from error
 
 
@@ -37,15 +37,15 @@ def _client_error(stack_name: str, error: botocore.exceptions.ClientError) -> De
     code, message = details.get("Code", ""), details.get("Message", "")
     operation = error.operation_name
     if code in ("ExpiredToken", "ExpiredTokenException", "RequestExpired"):
-        what, then = "The AWS session has expired", "Log in again, with `aws sso login` for instance, and repeat."
+        what, then = "The AWS session has expired", "Log in again, for example with `aws sso login`."
     elif code in ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation"):
         what, then = f"AWS does not permit {operation}", "Ask for this permission, or use another profile."
     elif code in ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"):
-        what, then = f"AWS throttles {operation}", "It was tried several times. Wait a minute and repeat."
+        what, then = f"AWS throttles {operation}", "It was tried several times. Wait a minute, then run it again."
     elif code in ("InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch"):
-        what, then = "AWS does not accept the credentials", "Choose others with --profile, or log in again."
+        what, then = "AWS does not accept the credentials", "Log in again, or choose a profile with --profile."
     elif code == "InsufficientCapabilitiesException":
         what, then = "A capability is missing", "This is a defect: the command passes CAPABILITY_IAM."
     else:
-        what, then = f"{operation} failed", "Fix this and try again."
+        what, then = f"{operation} failed", ""
     return DeployError(stack=stack_name, what=what, why=f"{code}: {message}", then=then)
