@@ -40,6 +40,10 @@ class Layer:
     name: the stack is `<deployment's prefix>-<name>`. description: the template's, which the console shows.
     compute: what runs the service that the layer holds, if it holds one. template_name: the file is
     `<template_name>-layer.json`; by default the layer's own name. workload: what runs in the layer, if something does.
+
+    >>> from troposphere import sns
+    >>> Layer("alerts", "Where alerts go.", (sns.Topic("Topic"),)).file_name
+    'alerts-layer.json'
     """
 
     name: str
@@ -97,6 +101,9 @@ class Deployment:
     """What is deployed together: layers, in the order in which they are deployed. `--deployment` chooses one by name.
 
     Raises TemplateError for two layers of one name, which would be one stack.
+
+    >>> [layer.name for layer in Deployment("shop", (data_layer(name="storage"), app_runner_layer(name="web"))).layers]
+    ['storage', 'web']
     """
 
     name: str
@@ -127,12 +134,20 @@ class Deployment:
 
 
 def app_runner_deployment(settings: Settings = Settings()) -> Deployment:
-    """The data layer and the App Runner layer."""
+    """The data layer and the App Runner layer.
+
+    >>> [layer.name for layer in app_runner_deployment().layers]
+    ['data', 'apprunner']
+    """
     return Deployment(contract.APP_RUNNER_LAYER, (data_layer(settings), app_runner_layer(settings)))
 
 
 def ecs_express_deployment(settings: Settings = Settings()) -> Deployment:
-    """The data layer and the ECS Express layer. Where `settings` say "none", the tasks' endpoints are in one zone."""
+    """The data layer and the ECS Express layer. Where `settings` say "none", the tasks' endpoints are in one zone.
+
+    >>> [layer.file_name for layer in ecs_express_deployment().layers]
+    ['ecs-express-data-layer.json', 'ecs-express-layer.json']
+    """
     data = replace(data_layer(for_tasks(settings)), template_name="ecs-express-data")
     return Deployment(contract.ECS_EXPRESS_LAYER, (data, ecs_express_layer(settings)))
 
@@ -155,6 +170,12 @@ def data_layer(
     several services, none for a layer without a cluster.
 
     Raises TemplateError for endpoints in an existing VPC, which brings its own, and for users that MemoryDB refuses.
+
+    >>> from troposphere import s3
+    >>> bucket = s3.Bucket("Attachments", DeletionPolicy="Retain", UpdateReplacePolicy="Retain")
+    >>> layer = data_layer(Settings(), bucket, export("AttachmentsName", "The bucket.", bucket.ref()), name="storage")
+    >>> "AttachmentsName" in layer.exports
+    True
     """
     users = (user(),) if users is None else users
     new = network(settings) if place is None else None
@@ -203,6 +224,10 @@ def app_runner_layer(
     """A service on App Runner that runs `workload`, and `parts` of your own.
 
     Raises TemplateError for a workload that App Runner cannot run.
+
+    >>> web = Workload(environment={"BUCKET": imported("AttachmentsName")})
+    >>> "AttachmentsName" in app_runner_layer(Settings(), web).imports
+    True
     """
     connected = ", connected to the MemoryDB cluster of a data layer's stack" if workload.memorydb is True else ""
     push = " Push an image before you deploy this." if workload.image is None else ""
@@ -227,6 +252,9 @@ def ecs_express_layer(
     In the data layer's VPC it needs one that was made for ECS tasks: `data_layer(Settings(task_endpoints="one"))`.
 
     Raises TemplateError for a workload that ECS Express Mode cannot run.
+
+    >>> ecs_express_layer(Settings(), Workload(cpu=512, memory=1024)).parameters["Cpu"]["Default"]
+    '512'
     """
     connected = ", connected to the MemoryDB cluster of a data layer's stack" if workload.memorydb is True else ""
     push = " Push an image before you deploy this." if workload.image is None else ""

@@ -27,6 +27,9 @@ class Place:
     balancer are; public ones make it face the internet. None for the private subnets.
     task_endpoint_security_group_id: the group of the VPC endpoints that tasks use; None where they reach AWS without
     such a group, through NAT for instance. inputs: the parameters that the values refer to.
+
+    >>> Place(vpc_id="vpc-0a1b2c3d4e5f60718", private_subnet_ids=["subnet-0a1b2c3d4e5f60718"]).inputs
+    ()
     """
 
     vpc_id: Value
@@ -44,6 +47,10 @@ class MemoryDBAccess:
     None where `Workload.security_groups` has one that the cluster already admits. password_secret_arn: a secret whose
     whole string is the password; None where the user logs in with IAM only. cluster_name, cluster_arn and user_arn are
     needed for IAM; cluster_name also for the cluster's graphs on the dashboard.
+
+    >>> shared = MemoryDBAccess(endpoint="clustercfg.shared.example:6379", user_name="shop", cluster_name="shared")
+    >>> Workload(memorydb=shared).checks.users_api
+    True
     """
 
     endpoint: Value
@@ -61,6 +68,9 @@ class HealthCheck:
 
     interval and timeout are seconds, healthy and unhealthy numbers of checks in a row; 1 to 20 each. ECS Express takes
     the path only. An empty path checks that the port accepts connections, which only App Runner can.
+
+    >>> HealthCheck(path="/live", interval=10).timeout
+    2
     """
 
     path: str = contract.HEALTH_PATH
@@ -76,6 +86,9 @@ class Verification:
 
     paths: each path with the status that a GET is answered with. users_api: whether the service is this project's user
     API; if so a user is written, read and deleted as well.
+
+    >>> Verification(paths={"/": 200, "/missing": 404}).users_api
+    False
     """
 
     paths: Mapping[str, int] = field(default_factory=dict)
@@ -120,6 +133,11 @@ class Workload:
 
     verification: what is requested after a deployment. None for the user API's probe with MemoryDB, and for the path of
         the health check without.
+
+    >>> Workload(memorydb=False, health=HealthCheck(path="/live")).checks
+    Verification(paths={'/live': 200}, users_api=False)
+    >>> Workload(prefix="Orders").repository_output
+    'OrdersRepositoryUri'
     """
 
     image: Value | None = None

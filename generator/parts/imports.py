@@ -13,6 +13,9 @@ def imported(name: str) -> AWSHelperFn:
     """In a compute layer: the export `name` of its data layer, as made by `export(name, …)`.
 
     While a stack imports a value, CloudFormation refuses to change it and to delete the stack that exports it.
+
+    >>> imported("AttachmentsName").to_dict()
+    {'Fn::ImportValue': {'Fn::Sub': '${DataStackName}-AttachmentsName'}}
     """
     return ImportValue(Sub(f"${{{contract.DATA_STACK_NAME}}}-{name}"))
 

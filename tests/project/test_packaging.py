@@ -26,7 +26,7 @@ from troposphere.validators.cloudformation import AWSCustomObject
 
 from generator import (
     Condition, ForEach, Input, Layer, Place, Settings, TemplateMetadata, Transform, Workload, app_runner_layer,
-    assemble, data_layer, ecs_express_layer, export, imported, memorydb, render, user, why,
+    data_layer, ecs_express_layer, export, imported, why,
 )
 
 
@@ -60,9 +60,10 @@ read = Statement(Effect=Allow, Action=[Action("s3", "GetObject")], Resource=[imp
 workload = Workload(environment={"LOGS": imported("BucketName"), "LEVEL": "INFO"}, statements=(read,))
 on_app_runner = app_runner_layer(Settings(), workload, name="web")
 on_ecs = ecs_express_layer(Settings(), workload, bucket("More"))
-layer = Layer("mine", "Mine.", (bucket(), memorydb(Settings(), place, (user(),)), None))
-assert all(layer.text() for layer in (data, on_app_runner, on_ecs, layer))
-text: str = render(assemble("Mine.", bucket()))
+elsewhere = data_layer(Settings(), place=place)
+layer = Layer("mine", "Mine.", (bucket(), None))
+assert all(layer.text() for layer in (data, on_app_runner, on_ecs, elsewhere))
+text: str = layer.text()
 '''
 
 

@@ -27,6 +27,11 @@ def existing_network(
     Manager: NAT, or VPC endpoints that admit them.
 
     Raises TemplateError where only one of the first two is given.
+
+    >>> existing_network("vpc-0a1b2c3d4e5f60718", ["subnet-0a1b2c3d4e5f60718", "subnet-0b1c2d3e4f5061728"]).vpc_id
+    'vpc-0a1b2c3d4e5f60718'
+    >>> [parameter.name for parameter in existing_network().inputs]
+    ['VpcId', 'PrivateSubnetIds']
     """
     if (vpc_id is None) is not (private_subnet_ids is None):
         raise TemplateError("existing_network takes both a VPC and its private subnets, or neither for parameters.")
