@@ -29,6 +29,7 @@ FLOORS = (
     "generator.images",
     "generator.compute",
     "generator.aws",
+    "generator.workload",
     "generator.template",
     "generator.rules",
     "generator.settings",
@@ -53,7 +54,7 @@ SERVICE = (
 # Packages of others, and the only rooms and files that may import them.
 OTHERS = {
     "argparse": ("generator.cli", "rehearsal.serve"),
-    "awacs": ("generator.iam", "generator.parts"),
+    "awacs": ("generator.iam", "generator.parts", "generator.workload"),
     "boto3": ("generator.operations.session", "rehearsal"),
     "cfnlint": ("generator.iam.execution_role", "generator.rules", "generator.template.lint", "rehearsal.emulator"),
     "docker": ("generator.images.context",),
@@ -62,7 +63,7 @@ OTHERS = {
     "redis": ("rehearsal", "service"),
     "rich": ("generator.cli.terminal",),
     "shtab": ("generator.cli.completion",),
-    "troposphere": ("generator.layers", "generator.parts", "generator.template"),
+    "troposphere": ("generator.layers", "generator.parts", "generator.template", "generator.workload"),
     "waitress": ("service",),
 }
 # Imported inside the functions that need them, since other commands start without.
