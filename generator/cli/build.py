@@ -140,14 +140,14 @@ def _policies(name: str, deployment: Deployment, arguments: argparse.Namespace) 
 
 def _diagrams(name: str, deployment: Deployment, out: Path) -> list[_File]:
     """A diagram of each layer, and one of all layers together if there are several."""
-    from generator.template.diagram import picture
+    from generator.template.diagram import diagram as diagram_text
 
     drawn = {layer.file_name.removesuffix("-layer.json"): {layer.name: layer.text()} for layer in deployment.layers}
     if len(deployment.layers) > 1:
         drawn[f"{name}-together"] = {layer.name: layer.text() for layer in deployment.layers}
     files = []
     for diagram, templates in drawn.items():
-        path, text = out / DIAGRAMS / f"{diagram}.mmd", picture(templates)
+        path, text = out / DIAGRAMS / f"{diagram}.mmd", diagram_text(templates)
         files.append(_File(path, text, f"{path}: {text.count('[') - text.count('subgraph')} boxes"))
     return files
 

@@ -20,7 +20,7 @@ from troposphere.cloudformation import CustomResource
 from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
 from generator.iam.execution_role import SCHEMA_REGION, permissions
-from generator.iam.handlers import ALSO, NEVER, ONLY_FOR, WITHOUT_RESOURCE, needed
+from generator.iam.handlers import CONDITIONAL, EXCLUDED, EXTRA, WITHOUT_RESOURCE, needed
 from generator.layers import Layer, app_runner_deployment
 from generator.settings import Settings
 from generator.template.lint import lint
@@ -185,25 +185,25 @@ def test_a_part_of_a_users_own_brings_its_actions_and_no_statement_is_empty() ->
 # The tables.
 
 
-@pytest.mark.parametrize(("kind", "name"), ONLY_FOR)
+@pytest.mark.parametrize(("kind", "name"), CONDITIONAL)
 def test_an_action_for_one_property_is_in_the_schema_and_goes_without_it(kind: str, name: str) -> None:
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(SCHEMA_REGION, kind).schema
     assert name in schema["properties"]
-    listed, actions = permissions(kind), set(ONLY_FOR[kind, name])
+    listed, actions = permissions(kind), set(CONDITIONAL[kind, name])
     assert actions <= listed
     assert not needed(kind, listed, set()) & actions
-    assert needed(kind, listed, {each for one, each in ONLY_FOR if one == kind}) >= actions
+    assert needed(kind, listed, {each for one, each in CONDITIONAL if one == kind}) >= actions
 
 
-@pytest.mark.parametrize("kind", NEVER)
+@pytest.mark.parametrize("kind", EXCLUDED)
 def test_what_is_never_needed_is_in_the_schema(kind: str) -> None:
-    for start in NEVER[kind]:
+    for start in EXCLUDED[kind]:
         assert [action for action in permissions(kind) if action.startswith(start)]
-    assert not [action for action in needed(kind, permissions(kind), set()) if action.startswith(NEVER[kind])]
+    assert not [action for action in needed(kind, permissions(kind), set()) if action.startswith(EXCLUDED[kind])]
 
 
-@pytest.mark.parametrize(("kind", "name"), ALSO)
+@pytest.mark.parametrize(("kind", "name"), EXTRA)
 def test_what_is_needed_besides_is_not_in_the_schema(kind: str, name: str) -> None:
     assert name in PROVIDER_SCHEMA_MANAGER.get_resource_schema(SCHEMA_REGION, kind).schema["properties"]
-    assert not set(ALSO[kind, name]) & permissions(kind)
-    assert needed(kind, set(), {name}) == set(ALSO[kind, name])
+    assert not set(EXTRA[kind, name]) & permissions(kind)
+    assert needed(kind, set(), {name}) == set(EXTRA[kind, name])

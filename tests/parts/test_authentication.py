@@ -10,7 +10,7 @@ import pytest
 
 from generator import contract
 from generator.layers import Deployment, app_runner_deployment, ecs_express_deployment
-from generator.parts.data.memorydb import ENGINES
+from generator.parts.data.cluster_inputs import ENGINES
 from generator.settings import Settings
 from generator.template.lint import lint
 from service import settings

@@ -12,7 +12,7 @@ from hypothesis import given
 from generator.errors import TemplateError
 from generator.layers import Layer, app_runner_deployment, data_layer, ecs_express_deployment
 from generator.parts.ecs_express.endpoints import task_endpoints
-from generator.parts.network.network import network
+from generator.parts.network.vpc import network
 from generator.settings import Settings
 from tests.strategies import all_settings
 from tests.templates import imported, resources

@@ -12,14 +12,15 @@ from troposphere import Ref
 from generator import contract
 from generator.errors import TemplateError
 from generator.layers import app_runner_deployment
-from generator.parts.apprunner.service import SIZES, app_runner
-from generator.parts.data.memorydb import MAX_REPLICAS, MAX_SHARDS, memorydb
+from generator.parts.apprunner.service import SIZES
+from generator.parts.data.cluster_inputs import MAX_REPLICAS, MAX_SHARDS
+from generator.parts.data.memorydb import memorydb
 from generator.parts.data.repository import repository
 from generator.parts.data.user import access_string, user
-from generator.parts.imports import imported_data
-from generator.parts.names import stack_name_of
+from generator.parts.names import physical_name
 from generator.parts.network.addresses import private_blocks, public_blocks
-from generator.parts.network.network import existing_network, network, place_exports
+from generator.parts.network.place import existing_network, place_exports
+from generator.parts.network.vpc import network
 from generator.settings import Settings
 from generator.template.assemble import assemble
 from generator.template.render import render
@@ -69,13 +70,13 @@ def test_a_name_derives_from_the_stacks_id_and_is_legal(logical_id: str, name: s
 
 
 def test_the_longest_prefix_still_fits() -> None:
-    assert len(evaluate(stack_name_of("a" * 7).to_dict())) == 40
+    assert len(evaluate(physical_name("a" * 7).to_dict())) == 40
 
 
 @pytest.mark.parametrize("label", ["", "Orders", "eightlet", "1st", "a-b"])
 def test_a_label_that_makes_an_illegal_name_is_refused(label: str) -> None:
     with pytest.raises(TemplateError, match="cannot name a MemoryDB resource"):
-        stack_name_of(label)
+        physical_name(label)
 
 
 def test_a_prefix_that_is_too_long_is_refused() -> None:
@@ -120,9 +121,9 @@ def test_no_allowed_cluster_exceeds_500_nodes() -> None:
 
 
 def test_auto_minor_version_upgrade_is_the_settings() -> None:
-    place = network(Settings())
-    cluster = memorydb(Settings(auto_minor_version_upgrade=False), place, (user(),)).cluster
-    assert cluster.to_dict()["Properties"]["AutoMinorVersionUpgrade"] is False
+    place = network(Settings()).place
+    template = json.loads(render(assemble("", memorydb(Settings(auto_minor_version_upgrade=False), place, (user(),)))))
+    assert template["Resources"]["Cluster"]["Properties"]["AutoMinorVersionUpgrade"] is False
 
 
 def test_the_access_string_names_keys_and_commands_one_by_one() -> None:
@@ -257,27 +258,17 @@ def test_blocks_are_eighths_of_the_vpc() -> None:
 
 def test_an_existing_network_is_a_place_too() -> None:
     place = existing_network()
-    template = json.loads(render(assemble("", memorydb(Settings(), place, (user(),)), place, place_exports(place))))
+    template = json.loads(
+        render(assemble("", memorydb(Settings(), place, (user(),)), place.inputs, place_exports(place)))
+    )
     assert template["Resources"]["SubnetGroup"]["Properties"]["SubnetIds"] == {"Ref": "PrivateSubnetIds"}
     assert template["Outputs"]["PrivateSubnetIds"]["Value"] == {"Fn::Join": [",", {"Ref": "PrivateSubnetIds"}]}
 
 
-def test_two_services_may_stand_in_one_template() -> None:
-    orders = app_runner(imported_data("Orders"), prefix="Orders")
-    template = json.loads(render(assemble("", app_runner(imported_data()), orders)))
-    services = [
-        name for name, resource in template["Resources"].items() if resource["Type"] == "AWS::AppRunner::Service"
-    ]
-    assert sorted(services) == ["OrdersService", "Service"]
-    assert {"ImageUri", "OrdersImageUri", "DataStackName"} <= set(template["Parameters"])
-
-
 def test_two_users_and_repositories_may_stand_in_one_template() -> None:
-    place = network(Settings())
+    place = network(Settings()).place
     users = (user(), user("Orders", keys="order:*", commands=("hset",)))
-    template = json.loads(
-        render(assemble("", memorydb(Settings(), place, users), place, repository(), repository("Orders")))
-    )
+    template = json.loads(render(assemble("", memorydb(Settings(), place, users), repository(), repository("Orders"))))
     assert template["Resources"]["Acl"]["Properties"]["UserNames"] == [
         {"Ref": "MemoryDbUser"},
         {"Ref": "OrdersMemoryDbUser"},
@@ -286,7 +277,8 @@ def test_two_users_and_repositories_may_stand_in_one_template() -> None:
 
 
 def test_place_exports_join_the_subnets() -> None:
-    assert place_exports(network(Settings())).private_subnet_ids.to_dict()["Value"] == {
+    _, private_subnet_ids = place_exports(network(Settings()).place)
+    assert private_subnet_ids.to_dict()["Value"] == {
         "Fn::Join": [",", [Ref("PrivateSubnetA").to_dict(), Ref("PrivateSubnetB").to_dict()]]
     }
 
@@ -321,10 +313,10 @@ def test_a_private_service_is_reached_by_its_clients_group_over_https_alone() ->
 )
 def test_users_that_memorydb_would_refuse_are_refused(users: tuple[str, ...], message: str) -> None:
     with pytest.raises(TemplateError, match=message):
-        memorydb(Settings(), network(Settings()), tuple(user(prefix) for prefix in users))
+        memorydb(Settings(), network(Settings()).place, tuple(user(prefix) for prefix in users))
 
 
 @pytest.mark.parametrize(("keys", "command"), [("a b", "hset"), ("", "hset"), ("a:*", "@all"), ("a:*", "HSET x")])
 def test_keys_and_commands_that_are_none_are_refused(keys: str, command: str) -> None:
-    with pytest.raises(TemplateError, match="is no"):
+    with pytest.raises(TemplateError, match="is not a"):
         access_string(keys, (command,))

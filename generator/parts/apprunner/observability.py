@@ -1,4 +1,4 @@
-"""What an operator sees of a service on App Runner: alarms and a dashboard.
+"""Alarms and a dashboard of a service on App Runner.
 
 Metric names, units and dimensions: App Runner developer guide, "Viewing App Runner service metrics reported to
 CloudWatch".
@@ -6,25 +6,13 @@ CloudWatch".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from troposphere import AWSHelperFn, Equals, Not, cloudwatch
 
-from generator.parts.observability import Notifications, alarm_on, dimensions, service_dashboard, widget
-from generator.template.elements import Condition
+from generator.parts.data.observability import service_dashboard
+from generator.parts.observability import Notifications, alarm_on, dimensions, widget
+from generator.template.elements import Condition, Element, Value
 
 SERVICES = "AWS/AppRunner"
-
-
-@dataclass(frozen=True)
-class AppRunnerAlarms:
-    """Alarms on one service."""
-
-    server_errors: cloudwatch.Alarm
-    latency: cloudwatch.Alarm
-    memory: cloudwatch.Alarm
-    can_scale: Condition
-    instances: cloudwatch.Alarm
 
 
 def app_runner_alarms(
@@ -34,13 +22,12 @@ def app_runner_alarms(
     service_id: AWSHelperFn,
     min_size: AWSHelperFn,
     max_size: AWSHelperFn,
-    prefix: str = "",
-) -> AppRunnerAlarms:
+) -> tuple[Element, ...]:
     """Alarms for errors, slowness, memory, and for having no further instance to scale to."""
 
     def alarm(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
         return alarm_on(
-            prefix + logical_id,
+            logical_id,
             notify,
             meaning,
             advice,
@@ -51,9 +38,9 @@ def app_runner_alarms(
         )
 
     # A service of a fixed size is always at its maximum.
-    can_scale = Condition(f"{prefix}CanScale", Not(Equals(min_size, max_size)))
-    return AppRunnerAlarms(
-        server_errors=alarm(
+    can_scale = Condition("CanScale", Not(Equals(min_size, max_size)))
+    return (
+        alarm(
             "ServerErrorsAlarm",
             "5xxStatusResponses",
             "More than 5 responses with status 5xx within 5 minutes",
@@ -62,7 +49,7 @@ def app_runner_alarms(
             Threshold=5,
             EvaluationPeriods=1,
         ),
-        latency=alarm(
+        alarm(
             "LatencyAlarm",
             "RequestLatency",
             "5 % of the requests have taken more than a second for 15 minutes",
@@ -71,7 +58,7 @@ def app_runner_alarms(
             Threshold=1000,
             EvaluationPeriods=3,
         ),
-        memory=alarm(
+        alarm(
             "InstanceMemoryAlarm",
             "MemoryUtilization",
             "An instance has used more than 90 % of its memory for 15 minutes",
@@ -80,8 +67,8 @@ def app_runner_alarms(
             Threshold=90,
             EvaluationPeriods=3,
         ),
-        can_scale=can_scale,
-        instances=alarm(
+        can_scale,
+        alarm(
             "InstancesAtMaximumAlarm",
             "ActiveInstances",
             "Every instance that MaxSize allows has been busy for 15 minutes",
@@ -99,10 +86,9 @@ def app_runner_dashboard(
     *,
     service_name: AWSHelperFn,
     service_id: AWSHelperFn,
-    cluster_name: AWSHelperFn,
-    prefix: str = "",
+    cluster_name: Value | None,
 ) -> cloudwatch.Dashboard:
-    """One dashboard: the service's traffic, errors, latency and instances above its cluster's load."""
+    """One dashboard: the service's traffic, errors, latency and instances above its cluster's load, if it has one."""
     service = ["ServiceName", "${ServiceName}", "ServiceID", "${ServiceId}"]
     statuses = ("2xxStatusResponses", "4xxStatusResponses", "5xxStatusResponses")
     widgets = [
@@ -113,4 +99,4 @@ def app_runner_dashboard(
         ),
         widget(1, 1, "Instance load (%)", "Maximum", SERVICES, ("CPUUtilization", "MemoryUtilization"), service),
     ]
-    return service_dashboard(prefix, widgets, ServiceName=service_name, ServiceId=service_id, ClusterName=cluster_name)
+    return service_dashboard(widgets, cluster_name, ServiceName=service_name, ServiceId=service_id)

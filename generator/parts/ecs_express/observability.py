@@ -1,4 +1,4 @@
-"""What an operator sees of a service on ECS Express Mode: alarms and a dashboard, as App Runner's service has them.
+"""Alarms and a dashboard of a service on ECS Express Mode.
 
 Metric names, units and dimensions: Amazon ECS developer guide, "Amazon ECS CloudWatch metrics"; Elastic Load Balancing
 user guide, "CloudWatch metrics for your Application Load Balancer".
@@ -15,29 +15,20 @@ from dataclasses import dataclass
 
 from troposphere import AWSHelperFn, Select, Split, cloudwatch, ecs
 
-from generator.parts.observability import Notifications, alarm_on, dimensions, service_dashboard, widget
+from generator.parts.data.observability import service_dashboard
+from generator.parts.observability import Notifications, alarm_on, dimensions, widget
+from generator.template.elements import Value
 
 BALANCER, TASKS = "AWS/ApplicationELB", "AWS/ECS"
 
 
 @dataclass(frozen=True)
 class EcsMetrics:
-    """What the metrics of one service are told apart by."""
+    """The values of the dimensions that select the metrics of one service."""
 
     load_balancer: AWSHelperFn
     cluster_name: AWSHelperFn
     service_name: AWSHelperFn
-
-
-@dataclass(frozen=True)
-class EcsAlarms:
-    """Alarms on one service."""
-
-    server_errors: cloudwatch.Alarm
-    balancer_errors: cloudwatch.Alarm
-    latency: cloudwatch.Alarm
-    cpu: cloudwatch.Alarm
-    memory: cloudwatch.Alarm
 
 
 def ecs_metrics(service: ecs.ExpressGatewayService) -> EcsMetrics:
@@ -56,12 +47,12 @@ def load_balancer_arn(service: ecs.ExpressGatewayService) -> AWSHelperFn:
     return attribute
 
 
-def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") -> EcsAlarms:
+def ecs_alarms(notify: Notifications, metrics: EcsMetrics) -> tuple[cloudwatch.Alarm, ...]:
     """Alarms for errors, slowness, and tasks without CPU or memory to spare."""
 
     def balancer(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
         return alarm_on(
-            prefix + logical_id,
+            logical_id,
             notify,
             meaning,
             advice,
@@ -73,7 +64,7 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
 
     def tasks(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
         return alarm_on(
-            prefix + logical_id,
+            logical_id,
             notify,
             meaning,
             advice,
@@ -85,8 +76,8 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
             **properties,
         )
 
-    return EcsAlarms(
-        server_errors=balancer(
+    return (
+        balancer(
             "ServerErrorsAlarm",
             "HTTPCode_Target_5XX_Count",
             "More than 5 responses of the service with status 5xx within 5 minutes",
@@ -95,7 +86,7 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
             Threshold=5,
             EvaluationPeriods=1,
         ),
-        balancer_errors=balancer(
+        balancer(
             "LoadBalancerErrorsAlarm",
             "HTTPCode_ELB_5XX_Count",
             "More than 5 requests within 5 minutes found no task that responds",
@@ -104,7 +95,7 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
             Threshold=5,
             EvaluationPeriods=1,
         ),
-        latency=balancer(
+        balancer(
             "LatencyAlarm",
             "TargetResponseTime",
             "5 % of the requests have taken more than a second for 15 minutes",
@@ -114,14 +105,14 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
             Threshold=1,
             EvaluationPeriods=3,
         ),
-        cpu=tasks(
+        tasks(
             "TaskCpuAlarm",
             "CPUUtilization",
             "Tasks have used more than 90 % of their CPU for 15 minutes, although scaling aims for less",
             "Every task that MaxSize allows is busy: raise MaxSize or Cpu",
             Statistic="Average",
         ),
-        memory=tasks(
+        tasks(
             "TaskMemoryAlarm",
             "MemoryUtilization",
             "A task has used more than 90 % of its memory for 15 minutes",
@@ -131,7 +122,7 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
     )
 
 
-def ecs_dashboard(metrics: EcsMetrics, *, cluster_name: AWSHelperFn, prefix: str = "") -> cloudwatch.Dashboard:
+def ecs_dashboard(metrics: EcsMetrics, cluster_name: Value | None) -> cloudwatch.Dashboard:
     """One dashboard: the service's traffic, errors, latency and tasks above its MemoryDB cluster's load."""
     balancer = ["LoadBalancer", "${LoadBalancer}"]
     service = ["ClusterName", "${TaskCluster}", "ServiceName", "${ServiceName}"]
@@ -151,10 +142,9 @@ def ecs_dashboard(metrics: EcsMetrics, *, cluster_name: AWSHelperFn, prefix: str
         widget(1, 1, "Task load (%)", "Maximum", TASKS, ("CPUUtilization", "MemoryUtilization"), service),
     ]
     return service_dashboard(
-        prefix,
         widgets,
+        cluster_name,
         LoadBalancer=metrics.load_balancer,
         TaskCluster=metrics.cluster_name,
         ServiceName=metrics.service_name,
-        ClusterName=cluster_name,
     )
