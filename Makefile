@@ -100,8 +100,8 @@ $(VENV)/all.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp $(VENV)/rehearse.stamp $(VENV)/serve.stamp
 
 # The AWS emulator has an environment of its own because it pins another botocore.
-$(MINISTACK): rehearsal/requirements.txt | $(BIN)/python
-	@$(BIN)/python -m rehearsal.emulator
+$(MINISTACK): rehearsal/emulator/requirements.txt | $(BIN)/python
+	@$(BIN)/python -m rehearsal.emulator.environment
 	@touch $@
 
 # RUNLEVEL=1 stops Debian's package from starting a server; the tests start their own.

@@ -40,7 +40,7 @@ def run(layers: Layers, arguments: argparse.Namespace) -> int:
     if not users:
         raise UsageError("No layer has a MemoryDB user for the service to be.")
     try:
-        from rehearsal.serve import serve
+        from rehearsal.embedded import serve
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=error.name or "rehearsal", extra="serve", make="serve") from error
     return serve(users[0], data=arguments.data, port=arguments.port)

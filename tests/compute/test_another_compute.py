@@ -23,7 +23,7 @@ from generator.layers import Layer, all_layers
 from generator.parts.imports import imported_data
 from generator.parts.service import image_uri
 from generator.template.elements import Input
-from rehearsal.emulator import ACCOUNT, REGION, Emulator
+from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from tests.command import Command
 from tests.running import ROOT
 

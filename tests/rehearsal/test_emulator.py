@@ -17,8 +17,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from generator import Settings, default_layers
-from rehearsal import stand_ins
-from rehearsal.emulator import Emulator, Fault
+from rehearsal import local_aws
+from rehearsal.emulator.process import Emulator, Fault
 from tests.running import ROOT
 
 DATA, COMPUTE = "users-data", "users-apprunner"
@@ -69,7 +69,7 @@ class Cloud:
         return found
 
     def outputs(self, stack: str) -> dict[str, str]:
-        return stand_ins.outputs(self.stack(stack))
+        return local_aws.outputs(self.stack(stack))
 
     def parameter(self, stack: str, name: str) -> str:
         return {each["ParameterKey"]: str(each["ParameterValue"]) for each in self.stack(stack)["Parameters"]}[name]
@@ -535,9 +535,66 @@ def test_a_deletion_that_fails_once_succeeds_when_repeated(
         assert cloud.delete(stack) == "DELETE_COMPLETE"
 
 
+@pytest.mark.parametrize("logical_id", ["PasswordSecret", "Acl", "Cluster"])
+def test_a_stack_deleted_during_its_creation_leaves_nothing(
+    aws: Emulator, cloud: Cloud, throwaway: Callable[[str], str], logical_id: str
+) -> None:
+    stack = throwaway("brief")
+    before = created()
+    change_set = cloud.change_set(stack, template("data"), "CREATE")
+    with aws.faults(Fault(logical_id, seconds=0.5)):
+        cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+        while cloud.events(change_set["StackId"])[-1][:2] != (logical_id, "CREATE_IN_PROGRESS"):
+            assert cloud.stack(stack)["StackStatus"] == "CREATE_IN_PROGRESS"
+        for _ in range(2):
+            cloud.formation.delete_stack(StackName=stack)
+        assert cloud.settled(change_set["StackId"]) == "DELETE_COMPLETE"
+    assert created() == before
+
+
+def created() -> list[str]:
+    """What a user pays for, and what the deletion of a user changes."""
+    database = boto3.client("memorydb")
+    found = [
+        *database.describe_clusters()["Clusters"],
+        *database.describe_users()["Users"],
+        *database.describe_acls()["ACLs"],
+    ]
+    return [*(one["ARN"] for one in found), *(one["VpcId"] for one in boto3.client("ec2").describe_vpcs()["Vpcs"])]
+
+
+def test_a_stack_is_not_deleted_during_an_update(aws: Emulator, cloud: Cloud, throwaway: Callable[[str], str]) -> None:
+    def topic(name: str) -> Any:
+        return {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": name}}}}
+
+    stack = throwaway("updated")
+    cloud.deploy(stack, topic("a"), "CREATE")
+    change_set = cloud.change_set(stack, topic("b"))
+    with aws.faults(Fault("Topic", "update", seconds=0.5)):
+        cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+        with pytest.raises(ClientError, match=r"Stack \[arn:.*\] cannot be deleted while in status UPDATE_IN_PROGRESS"):
+            cloud.formation.delete_stack(StackName=stack)
+        assert cloud.settled(stack) == "UPDATE_COMPLETE"
+
+
+def test_a_stack_deleted_during_its_rollback_leaves_nothing(
+    aws: Emulator, cloud: Cloud, throwaway: Callable[[str], str]
+) -> None:
+    stack = throwaway("rolled-back")
+    before = created()
+    change_set = cloud.change_set(stack, template("data"), "CREATE")
+    with aws.faults(Fault("Cluster", reason="Injected."), Fault("Acl", "delete", seconds=0.5)):
+        cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+        while cloud.stack(stack)["StackStatus"] != "ROLLBACK_IN_PROGRESS":
+            pass
+        cloud.formation.delete_stack(StackName=stack)
+        assert cloud.settled(change_set["StackId"]) == "DELETE_COMPLETE"
+    assert created() == before
+
+
 def test_an_emulator_stops_with_whoever_started_it(tmp_path: Path) -> None:
     program = (
-        "import os, pathlib, sys; from rehearsal.emulator import emulator\n"
+        "import os, pathlib, sys; from rehearsal.emulator.process import emulator\n"
         "with emulator(pathlib.Path(sys.argv[1])) as started: print(started.pid, flush=True); os._exit(9)"
     )
     ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
@@ -559,7 +616,7 @@ def test_deleted_in_reverse_order_both_leave_only_the_snapshot_and_the_secret(la
     assert database.describe_clusters()["Clusters"] == []
     assert database.describe_users()["Users"] == []
     assert database.describe_acls()["ACLs"] == []
-    (snapshot,) = database.describe_snapshots()["Snapshots"]
+    (snapshot,) = database.describe_snapshots(ClusterName=outputs["ClusterName"])["Snapshots"]
     assert snapshot["Name"] == outputs["ClusterName"].replace("db-", "final-")
     secrets = {secret["ARN"] for secret in boto3.client("secretsmanager").list_secrets()["SecretList"]}
     assert outputs["PasswordSecretArn"] in secrets

@@ -22,7 +22,7 @@ from generator.compute.removal import final_snapshot
 from generator.images.context import Context
 from generator.layers import Layer, default_layers
 from generator.settings import Settings
-from rehearsal.emulator import ACCOUNT, REGION, Emulator, Fault
+from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault
 from tests.command import Command, output
 from tests.running import ROOT
 
