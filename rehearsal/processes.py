@@ -19,8 +19,6 @@ PORTS = range(20000, 32000)
 # Multiples of the golden ratio spread evenly, so processes that start one after the other begin far apart.
 FIRST = int(os.getpid() * 0.6180339887 % 1 * len(PORTS))
 untried = cycle([*PORTS[FIRST:], *PORTS[:FIRST]])
-# UDP sockets, bound until this process ends: other processes that use this module do not choose their ports.
-reserved: list[socket.socket] = []
 
 
 def free_ports(number: int) -> list[int]:
@@ -35,7 +33,8 @@ def free_ports(number: int) -> list[int]:
         except OSError:
             reservation.close()
             continue
-        reserved.append(reservation)
+        # A UDP port stays bound until this process ends, so that other processes with this module skip its number.
+        reservation.detach()
         found.append(port)
         if len(found) == number:
             return found

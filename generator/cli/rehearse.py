@@ -31,7 +31,7 @@ def add_to(verbs: Subparsers, prog: str) -> None:
     parser.set_defaults(layer=None)
     parser.add_argument("--fault", choices=FAULTS, help="the step to make fail")
     parser.add_argument("--stay", action="store_true", help="wait before destroying, for commands of your own")
-    parser.add_argument("--process", action="store_true", help="without containers")
+    parser.add_argument("--process", action="store_true", help="use no container tool")
     parser.add_argument("--context", metavar="DIR", type=Path, default=Path(), help="as for deploy")
     parser.add_argument("--build-arg", metavar="KEY=VALUE", action="append", default=[], help="as for deploy")
     parser.add_argument("--build-secret", metavar="id=ID,src=FILE", action="append", default=[], help="as for deploy")

@@ -1,8 +1,7 @@
-"""Who acts in a rehearsal: a user for each policy and CloudFormation's role, each with one emitted policy and no other
-right.
+"""An IAM user for each emitted policy, and CloudFormation's role; each has one policy and no other right.
 
-The users' policies are managed ones, since a user's inline policies may have 2,048 characters together (IAM user guide,
-"IAM and AWS STS quotas").
+The users' policies are managed policies, because a user's inline policies are limited to 2,048 characters (IAM user
+guide, "IAM and AWS STS quotas").
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from typing import Any
 
 import boto3
 
-# docs/permissions.md tells to create the role with the same.
+# docs/permissions.md creates the role with the same trust policy.
 TRUST = {
     "Statement": [
         {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}}
@@ -25,18 +24,18 @@ TRUST = {
 
 @dataclass(frozen=True)
 class Identities:
-    """The users' keys as a client's environment holds them, by the verb that the policy is for, and the role's ARN."""
+    """The users' access keys as environment variables, by the verb of their policy, and the role's ARN."""
 
     users: Mapping[str, Mapping[str, str]]
     role_arn: str
 
     def of(self, verb: str) -> Mapping[str, str]:
-        """The keys of whoever runs `verb`: deploy's policy is for status and destroy too."""
+        """The keys of the user that runs `verb`; deploy's policy is for `status` and `destroy` too."""
         return self.users.get(verb, self.users["deploy"])
 
 
 def identities(name: str, policies: Mapping[str, str]) -> Identities:
-    """Creates them with the credentials of the environment; `policies` are documents by their files."""
+    """Creates them with the credentials in the environment; `policies` are documents by file."""
     iam = boto3.Session().client("iam")
     role = f"{name}-cloudformation"
     made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))

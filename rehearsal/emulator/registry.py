@@ -1,4 +1,4 @@
-"""ECR's registry as a client sees it, over HTTP: what an image says of itself, and an image without a container tool.
+"""A client of ECR's registry: reads the variables of an image, and pushes an image without a container tool.
 
 Facts: OCI distribution specification, "Pulling manifests", "Pushing a blob in chunks", "Pushing manifests";
 image manifest version 2, schema 2.
@@ -29,11 +29,11 @@ ACCEPTED = f"{MANIFEST}, application/vnd.oci.image.manifest.v1+json"
 
 
 class RegistryError(GeneratorError):
-    """The registry refuses, or gives something else than was asked for."""
+    """The registry refused a request, or its answer does not have the requested digest."""
 
 
 class Missing(RegistryError):
-    """There is nothing of that name or digest."""
+    """The registry has nothing with that name or digest."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class Registry:
     credentials: str
 
     def variables(self, image: str) -> dict[str, str]:
-        """The environment that an image (`host/name@digest` or `host/name:tag`) gives its process.
+        """The environment variables in an image (`host/name@digest` or `host/name:tag`).
 
-        What is read by its digest is checked against it. Raises RegistryError."""
+        Checks every digest. Raises RegistryError."""
         name, reference = _split(image)
         manifest = json.loads(self._read(image, f"{name}/manifests/{reference}", reference))
         digest = manifest["config"]["digest"]
@@ -54,9 +54,8 @@ class Registry:
         return dict(pair.split("=", 1) for pair in config["config"].get("Env", ()))
 
     def push(self, image: str, files: Mapping[str, Path], variables: Mapping[str, str]) -> None:
-        """An image of `files` with a process that has `variables`: for AMD64, and with nothing else in it.
-
-        It asks what container tools ask: which layers and which image are there already, then a layer in its parts."""
+        """Pushes an AMD64 image of `files` and `variables`, with the requests of container tools: which layers and
+        which image exist, then each missing layer. Raises RegistryError."""
         name, tag = _split(image)
         unpacked = _layer(files)
         config = {
@@ -76,7 +75,7 @@ class Registry:
             self._ask(image, "PUT", f"{name}/manifests/{tag}", content, MANIFEST)
 
     def _digest_of(self, image: str, path: str) -> str | None:
-        """The digest of what the registry has there; None for nothing."""
+        """The digest of what is at a path, or None."""
         try:
             return str(self._ask(image, "HEAD", path)[0]["Docker-Content-Digest"])
         except Missing:
@@ -91,7 +90,7 @@ class Registry:
     def _read(self, image: str, path: str, reference: str) -> bytes:
         _, found = self._ask(image, "GET", path)
         if reference.startswith("sha256:") and _digest(found) != reference:
-            raise RegistryError(f"What the registry gives for {reference} is something else.")
+            raise RegistryError(f"The registry's answer for {reference} has another digest.")
         return found
 
     def _ask(

@@ -1,9 +1,9 @@
-"""ECR's registry asks who is there and what he may do, and can be made to refuse; ECR says when an image is not there.
+"""ECR: the registry authenticates and authorizes, and can refuse a push; DescribeImages fails for a missing image.
 
 Facts: ECR user guide, "Private registry authentication": HTTP basic authentication, user name AWS and the token of
-GetAuthorizationToken, which opens what its principal may do; "IAM permissions for pushing an image" and the API's
-sentences about its actions that container tools use: which request is which action; OCI distribution specification,
-"Error codes": 401 UNAUTHORIZED, 403 DENIED; API reference, DescribeImages: ImageNotFoundException.
+GetAuthorizationToken, which has the rights of its principal; "IAM permissions for pushing an image" and the API
+reference's actions for container tools: which request needs which action; OCI distribution specification, "Error
+codes": 401 UNAUTHORIZED, 403 DENIED; API reference, DescribeImages: ImageNotFoundException.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ministack.services import ecr
 from rehearsal.emulator.extensions import faults, iam, recorded_calls
 from rehearsal.emulator.extensions.registration import arn
 
-# What App Runner pulls with, by its access role; nobody else has it.
+# For pulls of App Runner and ECS, which need no user's rights.
 CREDENTIALS = base64.b64encode(f"AWS:{secrets.token_urlsafe(30)}".encode()).decode()
-# By the credentials that were given: the access key they were given to.
-given_to: dict[str, str] = {}
+# By credentials: the access key that requested them.
+requested_by: dict[str, str] = {}
 
-# By what a path is about and the method: the actions. An upload in one request is all three.
+# By the kind of path and the method: the actions. An upload in one request needs all three.
 ACTIONS = {
     ("blob", "HEAD"): ("BatchCheckLayerAvailability",),
     ("blob", "GET"): ("GetDownloadUrlForLayer",),
@@ -46,23 +46,23 @@ def install() -> None:
 
     async def asked(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
         credentials = headers.get("authorization", "").removeprefix("Basic ")
-        if credentials != CREDENTIALS and credentials not in given_to:
+        if credentials != CREDENTIALS and credentials not in requested_by:
             realm = f"https://{get_account_id()}.dkr.ecr.{get_region()}.amazonaws.com/"
             challenge = {"WWW-Authenticate": f'Basic realm="{realm}",service="ecr.amazonaws.com"'}
             return refusal(401, "UNAUTHORIZED", "authentication required", challenge)
         if method == "POST":
             for fault in faults.due("registry", "push"):
                 return refusal(403, "DENIED", fault["reason"], {})
-        if credentials in given_to:
-            for said in forbidden(given_to[credentials], method, path, query):
-                return refusal(403, "DENIED", said, {})
+        if credentials in requested_by:
+            for reason in denials(requested_by[credentials], method, path, query):
+                return refusal(403, "DENIED", reason, {})
         return await answer(method, path, headers, body, query)
 
     def authorized(data: Any) -> Any:
         status, headers, body = token(data)
         document = json.loads(body)
         credentials = base64.b64encode(f"AWS:{secrets.token_urlsafe(30)}".encode()).decode()
-        given_to[credentials] = iam.caller.get()
+        requested_by[credentials] = iam.caller.get()
         document["authorizationData"][0]["authorizationToken"] = credentials
         return status, headers, json.dumps(document).encode()
 
@@ -78,14 +78,14 @@ def install() -> None:
     ecr._describe_images = described
 
 
-def forbidden(key: str, method: str, path: str, query: Any) -> Iterator[str]:
-    """What IAM says against a request to the registry."""
+def denials(key: str, method: str, path: str, query: Any) -> Iterator[str]:
+    """The reasons why IAM denies a request to the registry."""
     kind, name, _ = ecr._parse_v2_path(path) or ("", "", "")
     actions = ACTIONS.get((kind, method), ())
     iam.checks.set(())
     for action in AT_ONCE if actions == AT_ONCE[:1] and "digest" in query else actions:
-        if said := iam.refused(key, f"ecr:{action}", arn("ecr", f"repository/{name}"), {}):
-            yield said
+        if reason := iam.denial(key, f"ecr:{action}", arn("ecr", f"repository/{name}"), {}):
+            yield reason
     recorded_calls.record("registry", f"{method} {kind}", key, iam.checks.get())
 
 

@@ -1,4 +1,4 @@
-"""Faults that a test or a rehearsal asks for (rehearsal.emulator.Fault), read from a file at each action."""
+"""Injected faults (rehearsal.emulator.process.Fault), read from a file at each action."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ happened: Counter[str] = Counter()
 
 
 def install() -> None:
-    # Every action in a thread of its own: otherwise a slow one would keep the emulator from answering.
+    # Every action in its own thread, so that the emulator answers during a slow one.
     stacks._runs_on_worker_thread = lambda resource_type: True
     provision, update, delete = stacks._provision_resource, stacks._update_resource, stacks._delete_resource
 
     def provisioned(resource_type: str, logical_id: str, *rest: Any) -> Any:
-        suffer(logical_id, "create")
+        inject(logical_id, "create")
         return provision(resource_type, logical_id, *rest)
 
     def updated(
         resource_type: str, physical_id: str, old: Any, new: Any, stack: str, logical_id: str, *rest: Any
     ) -> Any:
         if old != new:
-            suffer(logical_id, "update")
+            inject(logical_id, "update")
         return update(resource_type, physical_id, old, new, stack, logical_id, *rest)
 
     def deleted(resource_type: str, physical_id: str, props: Any, stack: str, logical_id: str) -> Any:
-        suffer(logical_id, "delete")
+        inject(logical_id, "delete")
         return delete(resource_type, physical_id, props, stack, logical_id)
 
     stacks._provision_resource, stacks._update_resource, stacks._delete_resource = provisioned, updated, deleted
 
 
-def suffer(logical_id: str, action: str) -> None:
+def inject(logical_id: str, action: str) -> None:
     for fault in due(logical_id, action):
         if not fault["unnoticed"]:
             happened[fault["id"]] += 1

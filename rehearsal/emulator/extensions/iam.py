@@ -1,6 +1,6 @@
-"""IAM for what ministack does not know: which resource a call is about, roles that are passed, requests to a registry.
+"""IAM for cases that ministack lacks: the resources of more calls, passed roles, requests to the registry.
 
-ministack decides, with its own evaluator; here it learns what is asked. Facts: Service Authorization Reference, App
+ministack's own evaluator decides. Facts: Service Authorization Reference, App
 Runner, ECS, MemoryDB, CloudWatch Logs, CloudFormation and ECR (resource types of each action); IAM user guide,
 "Granting a user permissions to pass a role to an AWS service", with iam:PassedToService; CloudFormation API reference,
 CreateChangeSet and DeleteStack, RoleARN.
@@ -25,7 +25,7 @@ from ministack.services.cloudformation.helpers import _error
 from rehearsal.emulator.extensions.registration import arn
 
 CLOUDFORMATION = "cloudformation.amazonaws.com"
-# MemoryDB: the resource type that an operation is about, and the member that names it.
+# MemoryDB: the resource type of an operation, and the member that names the resource.
 MEMORYDB = {
     "CreateSnapshot": ("cluster", "ClusterName"),
     "DeleteSnapshot": ("snapshot", "SnapshotName"),
@@ -37,7 +37,7 @@ MEMORYDB = {
     "UpdateUser": ("user", "UserName"),
 }
 
-# Who asks, by access key, and what IAM was asked for it and allowed: action, resource, condition context.
+# Of the current call: the access key, and what IAM allowed: action, resource, condition context.
 caller: contextvars.ContextVar[str] = contextvars.ContextVar("caller", default="")
 checks: contextvars.ContextVar[tuple[dict[str, Any], ...]] = contextvars.ContextVar("checks", default=())
 
@@ -85,13 +85,13 @@ def principal(key: str) -> Any:
     return iam_evaluator.resolve_principal(key, get_account_id())
 
 
-def refused(key: str, action: str, resource: str, context: Mapping[str, str]) -> str:
-    """What IAM says when it does not let a principal do something; empty when it does, which is then noted."""
+def denial(key: str, action: str, resource: str, context: Mapping[str, str]) -> str:
+    """Why IAM denies an action; empty if it allows it, which is then recorded in `checks`."""
     who = principal(key)
     if isinstance(who, iam_evaluator.AuthError):
         return str(who.message)
     if who.policies is not None:
-        asked = iam_evaluator.EvalContext(
+        request = iam_evaluator.EvalContext(
             principal_arn=who.arn,
             principal_type=who.type,
             principal_account=who.account,
@@ -101,7 +101,7 @@ def refused(key: str, action: str, resource: str, context: Mapping[str, str]) ->
             # The evaluator looks keys up in lower case.
             service_context={name.lower(): value for name, value in context.items()},
         )
-        result = iam_evaluator.evaluate(asked, who.policies, *who.limits)
+        result = iam_evaluator.evaluate(request, who.policies, *who.limits)
         if result.decision != "Allow":
             return str(iam_actions.identity_denial_message(action, who.arn, resource, result.decision == "Deny"))
     checks.set((*checks.get(), check(action, resource, context)))
@@ -109,12 +109,11 @@ def refused(key: str, action: str, resource: str, context: Mapping[str, str]) ->
 
 
 def role_refused(key: str, role: str, headers: Any) -> Any:
-    """A role may be passed by who is allowed to, and to a service that it trusts; the sentence about the latter is the
-    one that CloudFormation refuses it with."""
-    said = refused(key, "iam:PassRole", role, {"iam:PassedToService": CLOUDFORMATION})
-    if said:
+    """The error for a role that the caller may not pass, or that does not trust CloudFormation, in its own words."""
+    reason = denial(key, "iam:PassRole", role, {"iam:PassedToService": CLOUDFORMATION})
+    if reason:
         return iam_actions.access_denied_response(
-            "cloudformation", "iam:PassRole", "", str(uuid.uuid4()), headers=headers, message=said
+            "cloudformation", "iam:PassRole", "", str(uuid.uuid4()), headers=headers, message=reason
         )
     found = iam._roles.get(role.rpartition("/")[2]) or {}
     if CLOUDFORMATION not in json.dumps(found.get("AssumeRolePolicyDocument", "")):
@@ -122,7 +121,7 @@ def role_refused(key: str, role: str, headers: Any) -> Any:
     return None
 
 
-# Which resource a call is about; None where ministack knows.
+# The resource of a call; None if ministack's own answer is right.
 
 
 def of_app_runner(operation: str, body: bytes, params: Any) -> str:
@@ -144,13 +143,14 @@ def of_memorydb(operation: str, body: bytes, params: Any) -> str:
 
 
 def of_logs(operation: str, body: bytes, params: Any) -> str | None:
-    """Log events belong to a stream; ministack names the group."""
+    """Log events belong to a stream; ministack returns the group."""
     group, stream = (iam_actions._safe_json_field(body, name) for name in ("logGroupName", "logStreamName"))
     return arn("logs", f"log-group:{group}:log-stream:{stream}") if group and stream else None
 
 
 def of_cloudformation(operation: str, body: bytes, params: Any) -> str | None:
-    """A change set that is named by its ARN alone is one of a stack, except for DescribeEvents, which knows both."""
+    """A change set given by its ARN alone is authorized as its stack, except by DescribeEvents, which has both
+    types."""
     given = one(params, "ChangeSetName")
     if one(params, "StackName") or not given:
         return None

@@ -1,4 +1,4 @@
-"""Resource types of EC2 and WAF that our templates use and ministack lacks, and what EC2 refuses to delete."""
+"""Resource types of EC2 and WAF that ministack lacks, and errors of EC2 for subnets and security groups."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def rule_handlers(direction: str) -> dict[str, Any]:
 
 
 def described(made: Made) -> Made:
-    """User guide, AWS::EC2::Subnet, return values: more than the zone's name."""
+    """User guide, AWS::EC2::Subnet, return values: more attributes than ministack's."""
     subnet = ec2._subnets[made[0]]
     return made[0], {**made[1], **{name: subnet[name] for name in ("AvailabilityZoneId", "CidrBlock", "VpcId")}}
 

@@ -1,4 +1,4 @@
-"""AWS::SecretsManager::Secret: its Ref, and the password it generates.
+"""AWS::SecretsManager::Secret: its Ref, and the generated password.
 
 Facts: user guide, AWS::SecretsManager::Secret, return values: Ref is the ARN; GenerateSecretString takes what
 GetRandomPassword takes, ExcludePunctuation included, and SecretStringTemplate with GenerateStringKey.

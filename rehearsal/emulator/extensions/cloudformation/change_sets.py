@@ -1,4 +1,4 @@
-"""What a change set may be made of, and what becomes of it: states of stacks, outputs, missing exports, addresses."""
+"""Change sets: in which states a stack takes one, unknown parameters, outputs, missing exports, names and ARNs."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def install() -> None:
 
 
 def existing(resolved: Any, template: Any, parameters: Any, *rest: Any) -> Any:
-    """User guide, "Conditions section": a resource whose condition is false is not created; so a condition that turns
+    """User guide, "Conditions section": a resource whose condition is false is not created, so a condition that changes
     adds or removes it."""
     conditions = engine._evaluate_conditions(template, parameters) if template else {}
     return {
@@ -95,8 +95,8 @@ def by_name(action: Any) -> Any:
 
 
 def refused(stack: dict[str, Any] | None, kind: str) -> Any:
-    """The sentence is the one that updates of stacks in other states fail with, ROLLBACK_COMPLETE included, which can
-    only be deleted (user guide, "Understand stack status codes")."""
+    """The error for a stack in another state, in AWS's words. A stack in ROLLBACK_COMPLETE can only be deleted (user
+    guide, "Understand stack status codes")."""
     others = ("REVIEW_IN_PROGRESS",) if kind == "CREATE" else RESUMABLE
     if stack is None or (status := stack["StackStatus"]) in ("DELETE_COMPLETE", *UPDATABLE, *others):
         return None
@@ -104,11 +104,11 @@ def refused(stack: dict[str, Any] | None, kind: str) -> Any:
 
 
 def unknown_parameters(params: Any, stack: dict[str, Any] | None) -> Any:
-    """The sentence is the one that such a request is refused with."""
+    """The error for parameters that the template does not have, in AWS's words."""
     try:
         body = _p(params, "TemplateBody")
         template = engine._parse_template(body) if body else (stack or {}).get("_template", {})
-    except Exception:  # a template that is none is ministack's to refuse
+    except Exception:  # ministack refuses an invalid template
         return None
     given = [each["Key"] for each in _extract_members(params, "Parameters")]
     unknown = [name for name in given if name not in (template.get("Parameters") or {})]
@@ -118,7 +118,7 @@ def unknown_parameters(params: Any, stack: dict[str, Any] | None) -> Any:
 
 
 def keep_stack(before: dict[str, Any], change_set: dict[str, Any]) -> None:
-    """A second change set for a stack in review is one more of the same stack (user guide, "Create a change set")."""
+    """A second change set for a stack in review belongs to the same stack (user guide, "Create a change set")."""
     stack = _stacks[change_set["StackName"]]
     _stack_events.pop(stack["StackId"], None)
     stack.update(StackId=before["StackId"], CreationTime=before["CreationTime"])
@@ -126,7 +126,7 @@ def keep_stack(before: dict[str, Any], change_set: dict[str, Any]) -> None:
 
 
 def count_outputs(change_set: dict[str, Any], before: dict[str, Any]) -> None:
-    """Outputs that change are a change, although they are not listed: such a change set executes."""
+    """A change set that only changes outputs lists no change and can be executed."""
     old, new = before.get("_template", {}).get("Outputs", {}), change_set["_template"].get("Outputs", {})
     was, will_be = before.get("_resolved_params", {}), change_set["_resolved_params"]
     changed = {name for name, each in will_be.items() if was.get(name, {}).get("Value") != each["Value"]}
@@ -137,8 +137,8 @@ def count_outputs(change_set: dict[str, Any], before: dict[str, Any]) -> None:
 
 
 def fail_without_export(change_set: dict[str, Any]) -> None:
-    """Importing what nobody exports fails with this sentence (user guide, "Troubleshooting CloudFormation": "No export
-    named"). That it fails the change set, rather than CreateChangeSet or the execution, is an assumption."""
+    """An import without an export fails with this reason (user guide, "Troubleshooting CloudFormation": "No export
+    named"). That the change set fails, rather than CreateChangeSet or the execution, is an assumption."""
     stack = {**_stacks[change_set["StackName"]], "_template": change_set["_template"]}
     stack["_resolved_params"] = change_set["_resolved_params"]
     missing = handlers._imported_export_names(stack, change_set["StackName"]) - set(_exports)

@@ -3,7 +3,7 @@
 Facts: user guide, "Understand CloudFormation stack creation events" (a second CREATE_IN_PROGRESS with the reason
 "Resource creation Initiated") and "View CloudFormation stack events" (UPDATE_COMPLETE_CLEANUP_IN_PROGRESS, in which
 replaced and removed resources are deleted; a failure there leaves UPDATE_COMPLETE with a DELETE_FAILED event). A
-resource that an update does not touch has no events; one that it adds has CREATE events.
+resource that an update does not change has no events; one that it adds has CREATE events.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from rehearsal.emulator.extensions.registration import Failed
 
 STACK = "AWS::CloudFormation::Stack"
 
-# Resources, by stack ID and logical ID, of which an update has not yet shown whether it touches them ...
+# Resources, by stack ID and logical ID, of which it is not yet known whether the update changes them ...
 untouched: set[tuple[str, str]] = set()
-# ... that it adds ...
+# ... that the update adds ...
 added: set[tuple[str, str]] = set()
-# ... and, by stack ID, why the outputs failed, which becomes the reason of the rollback.
+# ... and, by stack ID, why the outputs failed: the reason of the rollback.
 why_outputs_failed: dict[str, str] = {}
 
 add_event = stacks._add_event
@@ -108,6 +108,6 @@ def event(
 
 
 def cleaned_up(stack_id: str) -> bool:
-    """Whether the update that is ending has entered its clean-up."""
+    """Whether the clean-up of the current update has begun."""
     statuses = [each["ResourceStatus"] for each in _stack_events[stack_id] if each["ResourceType"] == STACK]
     return bool(statuses) and statuses[-1] == "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"

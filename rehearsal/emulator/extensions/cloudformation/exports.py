@@ -1,11 +1,10 @@
-"""Exports that are imported: CloudFormation keeps them as they are.
+"""Imported exports, which CloudFormation neither changes nor deletes.
 
 Facts: user guide, "Get exported outputs from a deployed CloudFormation stack": "After another stack imports an output
 value, you can't delete the stack that is exporting the output value or modify the exported output value". An update
-learns it at its end and rolls back. The sentences are those of the knowledge centre, cloudformation-stack-export-name
--error; a newer one reads "Delete canceled. Cannot delete export X as it is in use by Y.". An import counts where
-Fn::If has chosen it, in a resource or output that is there (user guide, "Conditions": what is not chosen is ignored; of
-imports in particular nothing is said).
+fails at its end and rolls back. The messages are those of the knowledge centre, cloudformation-stack-export-name
+-error; a newer one reads "Delete canceled. Cannot delete export X as it is in use by Y.". An import counts if Fn::If
+chooses it, in a resource or output whose condition is true (user guide, "Conditions"; imports are not mentioned).
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def install() -> None:
 
 
 def chosen(stack: dict[str, Any]) -> dict[str, Any]:
-    """The stack's template without what its conditions leave out."""
+    """The stack's template without the parts that its conditions exclude."""
     template = stack.get("_template") or {}
     conditions = engine._evaluate_conditions(template, stack.get("_resolved_params", {})) if template else {}
 

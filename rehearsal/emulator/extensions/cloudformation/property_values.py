@@ -1,10 +1,10 @@
-"""Property values in change sets, before and after, and hidden parameters.
+"""Property values in change sets, before and after; parameters with NoEcho are hidden.
 
 Facts: API reference, DescribeChangeSet: IncludePropertyValues; ResourceChange: BeforeContext and AfterContext, "an
 encoded JSON string"; ResourceTargetDefinition: Path, BeforeValue, AfterValue, AttributeChangeType. The values' form is
 that of the change sets recorded in aws-cdk, packages/@aws-cdk/cloudformation-diff/test/util.ts: scalars as strings,
-a path down to what differs, {{changeSet:KNOWN_AFTER_APPLY}} for what is not yet known. Dynamic references stay as they
-are. API reference, Parameter: a parameter with NoEcho is shown as ****.
+a path down to what differs, {{changeSet:KNOWN_AFTER_APPLY}} for values not yet known. Dynamic references are not
+resolved. API reference, Parameter: a parameter with NoEcho is shown as ****.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Unknown(dict[str, str]):
 
 
 def add_values(change_set: dict[str, Any], before: dict[str, Any]) -> None:
-    """Adds _context to every change, and to every detail of a change what differs."""
+    """Adds _context to every change, and the values to every detail."""
     changes = {
         change["ResourceChange"]["LogicalResourceId"]: change["ResourceChange"] for change in change_set["Changes"]
     }
@@ -60,7 +60,7 @@ def add_values(change_set: dict[str, Any], before: dict[str, Any]) -> None:
 
 
 def context(stack: dict[str, Any], logical_id: str) -> dict[str, Any] | None:
-    """A resource as its template and parameters make it, as far as that is known; nothing secret in it."""
+    """A resource for its template and parameters, as far as values are known, without secrets."""
     template = stack.get("_template") or {}
     definition = template.get("Resources", {}).get(logical_id)
     if definition is None:
@@ -104,7 +104,7 @@ def text(value: Any) -> Any:
 
 
 def detailed(detail: dict[str, Any], before: Any, after: Any) -> Iterator[dict[str, Any]]:
-    """A detail for every place below its property, or below its attribute, that differs."""
+    """A detail for every difference below its property or attribute."""
     target = detail["Target"]
     steps = [target["Attribute"], *([target["Name"]] if "Name" in target else [])]
     old, new = before, after

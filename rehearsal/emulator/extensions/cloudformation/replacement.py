@@ -1,4 +1,4 @@
-"""Which changes replace a resource: what the resource schemas say, for every type.
+"""Which changes replace a resource, from the resource schemas of every type.
 
 Facts: CloudFormation CLI user guide, "Resource type schema": createOnlyProperties can only be set at creation, a change
 makes a new resource; conditionalCreateOnlyProperties may. User guide, "Resource tags": stack-level tags are set as the

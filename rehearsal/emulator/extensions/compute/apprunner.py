@@ -1,4 +1,4 @@
-"""App Runner: the resource types, and the operations that a deployment asks about them."""
+"""App Runner: the resource types, and the operations that the command calls."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def install() -> None:
         delete=delete_service,
         update_with_logical_id=True,
     )
-    # Without an update ministack would take a change of tags for none.
+    # Without an update handler ministack ignores a change of tags.
     add_resource_type("AWS::AppRunner::VpcConnector", create=create_connector, update=never, delete=delete_connector)
     add_resource_type(
         "AWS::AppRunner::AutoScalingConfiguration", create=create_scaling, update=never, delete=delete_scaling
@@ -70,7 +70,7 @@ def never(*arguments: Any) -> Made:
 
 
 def physical_name(logical_id: str) -> str:
-    """Seen in deployments: CloudFormation names these <LogicalId>-<twelve characters>, without the stack's name."""
+    """As seen in deployments: <LogicalId>-<twelve characters>, without the stack's name."""
     return f"{logical_id}-{''.join(secrets.choice(string.ascii_letters + string.digits) for _ in range(12))}"
 
 
@@ -95,7 +95,7 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
     try:
         deploy(begun(service_arn, "CREATE_SERVICE"), logical_id)
     except instances.Unhealthy:
-        # Roadmap 110, copilot-cli 2928: CloudFormation hears of no reason, and deletes what did not come to life.
+        # Roadmap 110, copilot-cli 2928: CloudFormation reports no reason, and deletes the service.
         delete_service(service_arn, props)
         raise Failed(service_arn, 'Resource handler returned message: "null"') from None
     except Exception:
@@ -106,8 +106,8 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
 
 def start(service_arn: str, logical_id: str) -> None:
     """Developer guide, "Viewing App Runner logs streamed to CloudWatch Logs": the groups /aws/apprunner/<name>/<id>/
-    service and /application, which App Runner makes, with streams events and instance/<id>. The sentences are those
-    that users quote from them (apprunner-roadmap issue 143)."""
+    service and /application, with streams events and instance/<id>. The lines are those that users quote
+    (apprunner-roadmap issue 143)."""
     if not local_services.available():
         return
     service = services[service_arn]
@@ -116,10 +116,10 @@ def start(service_arn: str, logical_id: str) -> None:
     path = service["HealthCheckConfiguration"].get("Path", "/")
     groups = f"/aws/apprunner/{'/'.join(service_arn.split('/')[1:])}"
 
-    def tell(sentence: str) -> None:
-        instances.log(f"{groups}/service", "events", f"[AppRunner] {sentence}")
+    def event(text: str) -> None:
+        instances.log(f"{groups}/service", "events", f"[AppRunner] {text}")
 
-    tell("Deployment started.")
+    event("Deployment started.")
     revision = instances.Revision(
         service_arn=service_arn,
         host=service["ServiceUrl"],
@@ -133,18 +133,18 @@ def start(service_arn: str, logical_id: str) -> None:
     try:
         instances.deploy(revision, logical_id)
     except instances.Unhealthy:
-        tell(
+        event(
             f"Health check failed on protocol `HTTP`[Path: '{path}'], [Port: '{image.get('Port', '8080')}']. "
             "Check your configured port number."
         )
-        tell("Deployment failed. Failure reason : Health check failed.")
+        event("Deployment failed. Failure reason : Health check failed.")
         raise
-    tell("Deployment completed successfully.")
+    event("Deployment completed successfully.")
 
 
 def configuration(props: Props) -> dict[str, Any]:
-    """What UpdateService changes. Its names are CloudFormation's with two exceptions: variables and secrets are a map,
-    and the scaling configuration is a summary, here of its ARN alone (API reference, UpdateService)."""
+    """The properties that UpdateService changes. Names are CloudFormation's with two exceptions: variables and secrets
+    are a map, and the scaling configuration is a summary, here of its ARN alone (API reference, UpdateService)."""
     source = {**props["SourceConfiguration"]}
     if repository := source.get("ImageRepository"):
         image = dict(repository.get("ImageConfiguration") or {})
@@ -216,7 +216,7 @@ def begun(service_arn: str, kind: str) -> dict[str, Any]:
 
 
 def deploy(operation: dict[str, Any], logical_id: str) -> None:
-    """Ends an operation by starting what its service consists of; raises what `start` raises."""
+    """Runs an operation's deployment; raises the exceptions of `start`."""
     status = "FAILED"
     try:
         start(operation["TargetArn"], logical_id)
@@ -265,7 +265,8 @@ def resume_service(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def start_deployment(asked: dict[str, Any]) -> dict[str, Any]:
-    """API reference, StartDeployment: of the image that the service has; asynchronous, ListOperations tells its end."""
+    """API reference, StartDeployment: of the image that the service has; asynchronous, ListOperations reports its
+    end."""
     service = in_status(asked["ServiceArn"], "RUNNING")
     operation = begun(service["ServiceArn"], "START_DEPLOYMENT")
 
@@ -296,8 +297,8 @@ def existing(service_arn: str) -> str:
 
 
 def create_connector(logical_id: str, props: Props, stack_name: str) -> Made:
-    """Not documented; the sentence is the one that deployments fail with: App Runner takes one connector for each set
-    of security groups, whatever it is called."""
+    """Not documented: App Runner accepts one connector for each set of security groups. The message is that of failed
+    deployments."""
     groups = sorted(props.get("SecurityGroups") or [])
     for connector in connectors.values():
         if sorted(connector["SecurityGroups"]) == groups:

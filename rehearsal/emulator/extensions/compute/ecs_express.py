@@ -1,4 +1,4 @@
-"""ECS Express Mode: the resource type, and the operations that a deployment asks about it."""
+"""ECS Express Mode: the resource type, and the operations that the command calls."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def security_groups() -> list[str]:
 
 
 def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
-    """API reference, CreateExpressGatewayService: the name is made up where none is given, the cluster is "default".
-    Which form a made-up name has is not documented. Names of services as they are seen: two letters of the service's,
-    a hyphen, 32 hexadecimal digits."""
+    """API reference, CreateExpressGatewayService: without a name ECS generates one; the cluster is "default". The form
+    of a generated name is not documented. Host names as seen: two letters of the service's name, a hyphen, 32
+    digits."""
     name = props.get("ServiceName") or f"{logical_id.lower()}-{secrets.token_hex(4)}"
     service_arn = arn("ecs", f"service/{CLUSTER}/{name}")
     host = f"{name[:2]}-{uuid.uuid4().hex}.ecs.{get_region()}.on.aws"
@@ -86,7 +86,7 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
     try:
         start(service_arn, made, logical_id)
     except instances.Unhealthy:
-        # What this handler says is not documented; it is the sentence of AWS::ECS::Service, as users quote it.
+        # This handler's message is not documented; this is that of AWS::ECS::Service, as users quote it.
         reason = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
         delete_service(service_arn, props)
         raise Failed(service_arn, f'Resource handler returned message: "{reason}"') from None
@@ -97,10 +97,11 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
 
 
 def configuration(service_arn: str, host: str, props: Props) -> dict[str, Any]:
-    """API reference, ExpressGatewayServiceConfiguration: CloudFormation's properties, written small, and a revision."""
-    network = small(props.get("NetworkConfiguration") or {})
+    """API reference, ExpressGatewayServiceConfiguration: CloudFormation's properties in lower camel case, and a
+    revision."""
+    network = lower_camel(props.get("NetworkConfiguration") or {})
     access = "PUBLIC" if face_the_internet(network.get("subnets", [])) else "PRIVATE"
-    container = small(props["PrimaryContainer"])
+    container = lower_camel(props["PrimaryContainer"])
     number = secrets.token_hex(10)
     return {
         "serviceRevisionArn": service_arn.replace(":service/", ":service-revision/") + f"/{number}",
@@ -116,18 +117,18 @@ def configuration(service_arn: str, host: str, props: Props) -> dict[str, Any]:
     }
 
 
-def small(node: Any) -> Any:
+def lower_camel(node: Any) -> Any:
     """Names of properties as the API has them, such as containerPort for ContainerPort."""
     if isinstance(node, dict):
-        return {name[0].lower() + name[1:]: small(value) for name, value in node.items()}
+        return {name[0].lower() + name[1:]: lower_camel(value) for name, value in node.items()}
     if isinstance(node, list):
-        return [small(each) for each in node]
+        return [lower_camel(each) for each in node]
     return node
 
 
 def face_the_internet(subnets: list[str]) -> bool:
     """Developer guide, "Resources created by Amazon ECS Express Mode services": public subnets, those with a route to
-    an internet gateway, make the load balancer face the internet; some of each kind is refused."""
+    an internet gateway, make the load balancer face the internet; both kinds together are refused."""
     public = {
         subnet: any(
             str(route.get("GatewayId", "")).startswith("igw-")
@@ -143,7 +144,7 @@ def face_the_internet(subnets: list[str]) -> bool:
 
 
 def attributes(service_arn: str) -> dict[str, Any]:
-    """What our templates ask for. The load balancer is called as deployed ones are seen to be."""
+    """The attributes that these templates use. The load balancer's name has the form seen in deployments."""
     service = services[service_arn]
     endpoint = service["activeConfigurations"][0]["ingressPaths"][0]["endpoint"]
     balancer = f"loadbalancer/app/ecs-express-gateway-alb-{service_arn[-8:]}/{endpoint[3:19]}"
@@ -155,8 +156,8 @@ def attributes(service_arn: str) -> dict[str, Any]:
 
 
 def start(service_arn: str, made: dict[str, Any], logical_id: str, deployment: dict[str, Any] | None = None) -> None:
-    """Runs a configuration and notes the deployment of it: API reference, ServiceDeployment. One whose task does not
-    start or does not become healthy is rolled back to the configuration before."""
+    """Deploys a configuration and records the deployment: API reference, ServiceDeployment. It is rolled back if the
+    task does not start or does not become healthy."""
     deployment = deployment if deployment is not None else begun(service_arn, made)
     container = made["primaryContainer"]
     log = container.get("awsLogsConfiguration", {"logGroup": f"/aws/ecs/{service_arn[-8:]}", "logStreamPrefix": "ecs"})
@@ -197,7 +198,7 @@ def begun(service_arn: str, made: dict[str, Any]) -> dict[str, Any]:
 
 
 def update_service(service_arn: str, old: Props, props: Props, stack_name: str, logical_id: str | None = None) -> Made:
-    """What CloudFormation says of an update that ECS rolls back is not documented. Assumed is the worst: success."""
+    """CloudFormation's status after an update that ECS rolls back is not documented; assumed is the worst, success."""
     host = services[service_arn]["activeConfigurations"][0]["ingressPaths"][0]["endpoint"]
     made = configuration(service_arn, host, props)
     if faults.reverts_unnoticed(logical_id):
@@ -227,8 +228,8 @@ def list_deployments(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def force_deployment(asked: dict[str, Any]) -> dict[str, Any]:
-    """API reference, UpdateService: forceNewDeployment starts a deployment with no changes; asynchronous; a service
-    that is no longer there is ServiceNotActiveException. That Express services take it is an assumption."""
+    """API reference, UpdateService: forceNewDeployment starts a deployment with no changes; asynchronous; for a
+    deleted service ServiceNotActiveException. That Express services accept it is an assumption."""
     service_arn = arn("ecs", f"service/{asked['cluster']}/{asked['service']}")
     service = existing(service_arn)
     if service["status"]["statusCode"] != "ACTIVE":

@@ -1,6 +1,6 @@
-"""What a compute does with instances: starts one from an image, watches its health, moves traffic, keeps its log.
+"""Deployments of both computes: start an instance, check its health, move the traffic, stop the old one; logs.
 
-Facts, the same of App Runner and ECS: a deployment whose instance does not become healthy fails, and what ran before
+Facts, the same of App Runner and ECS: a deployment whose instance does not become healthy fails, and the one before
 still runs (App Runner developer guide, "Configuring health checks"; ECS developer guide, "Updating an Amazon ECS
 Express Mode service"); secrets are read when a deployment starts (App Runner developer guide, "Referencing environment
 variables"; ECS developer guide, "Pass Secrets Manager secrets through environment variables").
@@ -28,7 +28,7 @@ DRAIN_SECONDS = 1
 
 @dataclass
 class Log:
-    """Where an instance's output goes, and how many lines of it are there."""
+    """Where an instance's output goes, and how many lines have been copied."""
 
     group: str
     stream: str
@@ -42,13 +42,13 @@ shipping = threading.Lock()
 
 
 class Unhealthy(Exception):
-    """The new instance does not answer; what ran before still runs."""
+    """The new instance does not become healthy; the one before still runs."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """What is to run: `secrets` are variables with the ARN of their value, `path` is asked for health. What it prints
-    goes to `log_group`, into a stream whose name begins with `log_stream`."""
+    """What to run: `secrets` are variables with the ARN of their value, `path` is the health check's. The output goes
+    to `log_group`, into a stream whose name begins with `log_stream`."""
 
     service_arn: str
     host: str
@@ -66,7 +66,7 @@ def install() -> None:
     handler = ministack.app.SERVICE_HANDLERS["logs"]
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
-        # In a thread: an instance that is being started asks the registry, which is in this process.
+        # In a thread, because an instance that is starting calls the registry in this process.
         await asyncio.to_thread(ship_all)
         return await handler(method, path, headers, body, query)
 
@@ -74,8 +74,7 @@ def install() -> None:
 
 
 def deploy(revision: Revision, logical_id: str) -> None:
-    """Puts an instance behind the service's URL; raises Unhealthy where it does not become healthy, ValueError where it
-    cannot be started."""
+    """Puts a new instance behind the service's host name. Raises Unhealthy, or ValueError if it does not start."""
     if not local_services.available():
         return
     spoiled = next((fault["spoils"] for fault in faults.due(logical_id, "start") if fault["spoils"]), "")
@@ -101,7 +100,7 @@ def deploy(revision: Revision, logical_id: str) -> None:
         raise
     before, running[revision.service_arn] = running.get(revision.service_arn), instance
     if before:
-        # Requests that are under way, or found the old instance a moment ago, are let finish.
+        # Current requests finish on the old instance.
         time.sleep(DRAIN_SECONDS)
         stop(before)
 
@@ -119,7 +118,7 @@ def stop(instance: str) -> None:
 
 
 def secret(wanted: str) -> str:
-    """The current value of a secret; ValueError where there is none."""
+    """The current value of a secret. Raises ValueError if there is none."""
     status, _, body = secretsmanager._get_secret_value({"SecretId": wanted})
     answer = json.loads(body)
     if status != 200:
@@ -133,7 +132,7 @@ def ship_all() -> None:
 
 
 def ship(instance: str) -> None:
-    """Moves what an instance has printed since the last time into its log group."""
+    """Copies an instance's new output to its log group."""
     with shipping:
         if told := logs.get(instance):
             lines = local_services.request("log", id=instance, since=told.shipped)["lines"]
@@ -143,7 +142,7 @@ def ship(instance: str) -> None:
 
 
 def log(group: str, stream: str, *lines: str) -> None:
-    """Writes to a log group, which is made where it is not there."""
+    """Writes to a log group, which is created if it does not exist."""
     cloudwatch_logs._create_log_group({"logGroupName": group})
     cloudwatch_logs._create_log_stream({"logGroupName": group, "logStreamName": stream})
     events = [{"timestamp": int(time.time() * 1000), "message": line} for line in lines]

@@ -1,4 +1,4 @@
-"""MemoryDB: who may use a cluster, and where it is: users, access control lists, subnet groups."""
+"""Users, access control lists and subnet groups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rehearsal.emulator.extensions import local_services
 from rehearsal.emulator.extensions.memorydb.store import acls, clusters, named, new, subnet_groups, users
 from rehearsal.emulator.extensions.registration import Made, Props, Refused, arn
 
-# By user: MemoryDB tells nobody, but its nodes must know them.
+# By user, for the nodes: MemoryDB's API does not return them.
 passwords: dict[str, list[str]] = {}
 
 # Users. Return values: user guide, AWS::MemoryDB::User.
@@ -30,8 +30,8 @@ def create_user(logical_id: str, props: Props, stack_name: str) -> Made:
 
 
 def changeable(props: Props) -> dict[str, Any]:
-    """What CreateUser takes (API reference): the access string, and the AuthenticationMode with its type. MemoryDB
-    guide, "Authenticating with IAM": it takes engine 7.0."""
+    """The properties of CreateUser (API reference): the access string, and the AuthenticationMode. MemoryDB developer
+    guide, "Authenticating with IAM": it needs engine 7.0."""
     kind = props["AuthenticationMode"].get("Type", "password")
     given = checked_passwords(kind, props["AuthenticationMode"].get("Passwords") or [])
     passwords[props["UserName"]] = given
@@ -46,7 +46,7 @@ def changeable(props: Props) -> dict[str, Any]:
 def checked_passwords(kind: str, given: list[str]) -> list[str]:
     """MemoryDB guide, "Authenticating users with Access Control Lists": one or two passwords of 16 to 128 printable
     characters, none of , " / @. API reference, AuthenticationMode: "the password(s) used for authentication", so none
-    with iam; CreateUser has InvalidParameterCombinationException, whose sentence is not documented."""
+    with iam; CreateUser has InvalidParameterCombinationException, whose message is not documented."""
     if kind not in ("password", "iam"):
         raise ValueError("The authentication type must be password or iam.")
     if bool(given) == (kind == "iam"):
@@ -61,7 +61,7 @@ def checked_passwords(kind: str, given: list[str]) -> list[str]:
 
 def update_user(name: str, old: Props, props: Props, stack_name: str) -> Made:
     users[name].update(changeable(props))
-    tell_nodes()
+    update_nodes()
     return name, {"Arn": users[name]["ARN"], "Status": "active"}
 
 
@@ -83,7 +83,7 @@ def delete_user(name: str, props: Props) -> None:
     passwords.pop(name, None)
     for acl in acls.values():
         acl["UserNames"] = [user for user in acl["UserNames"] if user != name]
-    tell_nodes()
+    update_nodes()
 
 
 # Access control lists. Return values: user guide, AWS::MemoryDB::ACL.
@@ -112,7 +112,7 @@ def existing_users(props: Props) -> list[str]:
 
 def update_acl(name: str, old: Props, props: Props, stack_name: str) -> Made:
     acls[name]["UserNames"] = existing_users(props)
-    tell_nodes()
+    update_nodes()
     return name, {"Arn": acls[name]["ARN"], "Status": "active"}
 
 
@@ -123,20 +123,20 @@ def delete_acl(name: str, props: Props) -> None:
     acls.pop(name, None)
 
 
-def let_in(acl: str) -> list[dict[str, Any]]:
-    """The users of a list, as nodes have to know them."""
+def node_users(acl: str) -> list[dict[str, Any]]:
+    """The users of a list, with passwords."""
     return [
         {"name": user, "access": users[user]["AccessString"], "passwords": passwords[user]}
         for user in acls[acl]["UserNames"]
     ]
 
 
-def tell_nodes() -> None:
-    """MemoryDB guide, "Authenticating users with Access Control Lists": a cluster has one list; a change of it or
-    of its users reaches every node."""
+def update_nodes() -> None:
+    """MemoryDB guide, "Authenticating users with Access Control Lists": a cluster has one list; every node gets changes
+    of it and of its users."""
     if local_services.available():
         for cluster in clusters.values():
-            local_services.request("set_users", cluster=cluster["Name"], users=let_in(cluster["ACLName"]))
+            local_services.request("set_users", cluster=cluster["Name"], users=node_users(cluster["ACLName"]))
 
 
 # Subnet groups. Return values: user guide, AWS::MemoryDB::SubnetGroup.

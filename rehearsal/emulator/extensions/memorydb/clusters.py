@@ -1,4 +1,4 @@
-"""MemoryDB: its resource types, and the operations that a deployment asks; clusters and snapshots."""
+"""Clusters and snapshots, and the registration of all of MemoryDB."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def create_cluster(logical_id: str, props: Props, stack_name: str) -> Made:
             endpoint="{Address}:{Port}".format_map(cluster["ClusterEndpoint"]),
             shards=cluster["NumberOfShards"],
             replicas=int(props.get("NumReplicasPerShard", 1)),
-            users=access.let_in(props["ACLName"]),
+            users=access.node_users(props["ACLName"]),
             snapshot=props.get("SnapshotName", ""),
         )
     clusters[name] = cluster
@@ -83,7 +83,7 @@ def create_cluster(logical_id: str, props: Props, stack_name: str) -> Made:
 
 
 def changeable(props: Props) -> dict[str, Any]:
-    """What UpdateCluster takes (API reference)."""
+    """The properties that UpdateCluster changes (API reference)."""
     shards = int(props.get("NumShards", 1))
     return {
         "Description": props.get("Description", ""),
@@ -118,12 +118,12 @@ def cluster_attributes(name: str) -> dict[str, Any]:
 def update_cluster(name: str, old: Props, props: Props, stack_name: str) -> Made:
     named(acls, props["ACLName"], "ACL")
     clusters[name].update(changeable(props))
-    access.tell_nodes()
+    access.update_nodes()
     return name, cluster_attributes(name)
 
 
 def delete_cluster(name: str, props: Props) -> None:
-    """API reference, DeleteCluster: with FinalSnapshotName a last snapshot is taken first; a name that is taken is
+    """API reference, DeleteCluster: with FinalSnapshotName a final snapshot comes first; a name in use is
     SnapshotAlreadyExistsFault, and the cluster stays."""
     if name not in clusters:
         return
@@ -134,7 +134,7 @@ def delete_cluster(name: str, props: Props) -> None:
         local_services.request("delete_cluster", name=name)
 
 
-# Snapshots: made by CreateSnapshot and DeleteCluster, kept until DeleteSnapshot; none is automatic.
+# Snapshots of CreateSnapshot and DeleteCluster; none is automatic.
 
 
 def describe_snapshots(asked: dict[str, Any]) -> dict[str, Any]:

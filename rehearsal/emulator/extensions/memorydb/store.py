@@ -1,4 +1,4 @@
-"""What MemoryDB holds, by name."""
+"""The state of MemoryDB, by name."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def named(store: Any, name: str | None, kind: str) -> list[Any]:
 def new(store: Any, name: str, kind: str) -> None:
     """Names are unique in an account and Region (API reference: CreateCluster, CreateUser, CreateACL,
     CreateSubnetGroup, each with a fault named AlreadyExists), so a named resource cannot be replaced under its name.
-    The sentence is CloudFormation's for the handler error AlreadyExists (CLI user guide, resource-type-test-contract
+    The message is CloudFormation's for the handler error AlreadyExists (CLI user guide, resource-type-test-contract
     -errors)."""
     if name in store:
         raise ValueError(f"Resource of type 'AWS::MemoryDB::{kind}' with identifier '{name}' already exists.")
