@@ -38,16 +38,16 @@ def identities(name: str, policies: Mapping[str, str]) -> Identities:
     """Creates them with the credentials in the environment; `policies` are documents by file."""
     iam = boto3.Session().client("iam")
     role = f"{name}-cloudformation"
-    made = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))
+    created = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))
     documents = {file.removesuffix(".json"): document for file, document in policies.items()}
     iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=documents.pop("execution-role"))
     users = {verb: _user(iam, f"{name}-{verb}", document) for verb, document in documents.items()}
-    return Identities(users, made["Role"]["Arn"])
+    return Identities(users, created["Role"]["Arn"])
 
 
 def _user(iam: Any, name: str, policy: str) -> dict[str, str]:
     iam.create_user(UserName=name)
-    made = iam.create_policy(PolicyName=name, PolicyDocument=policy)
-    iam.attach_user_policy(UserName=name, PolicyArn=made["Policy"]["Arn"])
+    created = iam.create_policy(PolicyName=name, PolicyDocument=policy)
+    iam.attach_user_policy(UserName=name, PolicyArn=created["Policy"]["Arn"])
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}

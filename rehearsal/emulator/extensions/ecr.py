@@ -44,7 +44,7 @@ AT_ONCE = ("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload")
 def install() -> None:
     answer, token, describe = ecr.handle_registry_request, ecr._get_authorization_token, ecr._describe_images
 
-    async def asked(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+    async def handled(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
         credentials = headers.get("authorization", "").removeprefix("Basic ")
         if credentials != CREDENTIALS and credentials not in requested_by:
             realm = f"https://{get_account_id()}.dkr.ecr.{get_region()}.amazonaws.com/"
@@ -73,7 +73,7 @@ def install() -> None:
             return error_response_json("ImageNotFoundException", message)
         return status, headers, body
 
-    ecr.handle_registry_request = asked
+    ecr.handle_registry_request = handled
     ecr._get_authorization_token = authorized
     ecr._describe_images = described
 

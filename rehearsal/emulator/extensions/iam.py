@@ -49,7 +49,7 @@ def install() -> None:
     def extracted(
         service: str, method: str, path: str, headers: Any, body: bytes, params: Any, region: str, account: str
     ) -> Any:
-        about = RESOURCES.get(service, lambda *asked: None)
+        about = RESOURCES.get(service, lambda *_: None)
         operation = headers.get("x-amz-target", "").rpartition(".")[2] or one(params, "Action")
         return about(operation, body, params) or extract(service, method, path, headers, body, params, region, account)
 
@@ -87,23 +87,23 @@ def principal(key: str) -> Any:
 
 def denial(key: str, action: str, resource: str, context: Mapping[str, str]) -> str:
     """Why IAM denies an action; empty if it allows it, which is then recorded in `checks`."""
-    who = principal(key)
-    if isinstance(who, iam_evaluator.AuthError):
-        return str(who.message)
-    if who.policies is not None:
+    identity = principal(key)
+    if isinstance(identity, iam_evaluator.AuthError):
+        return str(identity.message)
+    if identity.policies is not None:
         request = iam_evaluator.EvalContext(
-            principal_arn=who.arn,
-            principal_type=who.type,
-            principal_account=who.account,
+            principal_arn=identity.arn,
+            principal_type=identity.type,
+            principal_account=identity.account,
             action=action,
             resource_arn=resource,
             region=get_region(),
             # The evaluator looks keys up in lower case.
             service_context={name.lower(): value for name, value in context.items()},
         )
-        result = iam_evaluator.evaluate(request, who.policies, *who.limits)
+        result = iam_evaluator.evaluate(request, identity.policies, *identity.limits)
         if result.decision != "Allow":
-            return str(iam_actions.identity_denial_message(action, who.arn, resource, result.decision == "Deny"))
+            return str(iam_actions.identity_denial_message(action, identity.arn, resource, result.decision == "Deny"))
     checks.set((*checks.get(), check(action, resource, context)))
     return ""
 

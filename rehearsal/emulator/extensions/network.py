@@ -13,7 +13,7 @@ from ministack.services.cloudformation import provisioners
 
 from rehearsal.emulator.extensions.compute import apprunner, ecs_express
 from rehearsal.emulator.extensions.memorydb.store import clusters
-from rehearsal.emulator.extensions.registration import Made, Props, add_resource_type
+from rehearsal.emulator.extensions.registration import Created, Props, add_resource_type
 
 RULES = {
     "AWS::EC2::SecurityGroupIngress": "IpPermissions",
@@ -46,7 +46,7 @@ def install() -> None:
     subnet = provisioners._RESOURCE_HANDLERS["AWS::EC2::Subnet"]
     create, update = subnet["create"], subnet["update"]
 
-    def created(logical_id: str, props: Props, stack_name: str) -> Made:
+    def created(logical_id: str, props: Props, stack_name: str) -> Created:
         refuse_if_overlapping(props)
         return described(create(logical_id, props, stack_name))
 
@@ -67,8 +67,8 @@ def rule_handlers(direction: str) -> dict[str, Any]:
     is InvalidPermission.Duplicate."""
 
     def permission(props: Props) -> Any:
-        (made,) = provisioners._ec2_sg_permissions([props])
-        return made
+        (found,) = provisioners._ec2_sg_permissions([props])
+        return found
 
     def rules(props: Props) -> list[Any]:
         if props["GroupId"] not in ec2._security_groups:
@@ -79,14 +79,14 @@ def rule_handlers(direction: str) -> dict[str, Any]:
     def same(one: Any, other: Any) -> bool:
         return bool(ec2._strip_descriptions(one) == ec2._strip_descriptions(other))
 
-    def create(logical_id: str, props: Props, stack_name: str) -> Made:
+    def create(logical_id: str, props: Props, stack_name: str) -> Created:
         if any(same(rule, permission(props)) for rule in rules(props)):
             raise ValueError("the specified rule already exists (InvalidPermission.Duplicate)")
         rules(props).append(permission(props))
         rule_id = f"sgr-{secrets.token_hex(9)[:17]}"
         return rule_id, {"Id": rule_id}
 
-    def update(rule_id: str, old: Props, props: Props, stack_name: str) -> Made:
+    def update(rule_id: str, old: Props, props: Props, stack_name: str) -> Created:
         delete(rule_id, old)
         rules(props).append(permission(props))
         return rule_id, {"Id": rule_id}
@@ -98,19 +98,19 @@ def rule_handlers(direction: str) -> dict[str, Any]:
     return {"create": create, "update": update, "delete": delete}
 
 
-def described(made: Made) -> Made:
+def described(created: Created) -> Created:
     """User guide, AWS::EC2::Subnet, return values: more attributes than ministack's."""
-    subnet = ec2._subnets[made[0]]
-    return made[0], {**made[1], **{name: subnet[name] for name in ("AvailabilityZoneId", "CidrBlock", "VpcId")}}
+    subnet = ec2._subnets[created[0]]
+    return created[0], {**created[1], **{name: subnet[name] for name in ("AvailabilityZoneId", "CidrBlock", "VpcId")}}
 
 
 def refuse_if_overlapping(props: Props) -> None:
     """EC2 API reference, CreateSubnet and "Error codes": InvalidSubnet.Conflict, the CIDR block conflicts with that of
     another subnet in the VPC. So a subnet cannot be replaced under its range."""
-    wanted = ipaddress.ip_network(props["CidrBlock"])
+    network = ipaddress.ip_network(props["CidrBlock"])
     for subnet in ec2._subnets.values():
-        if subnet["VpcId"] == props["VpcId"] and wanted.overlaps(ipaddress.ip_network(subnet["CidrBlock"])):
-            raise ValueError(f"The CIDR '{wanted}' conflicts with another subnet (Service: Ec2, Status Code: 400)")
+        if subnet["VpcId"] == props["VpcId"] and network.overlaps(ipaddress.ip_network(subnet["CidrBlock"])):
+            raise ValueError(f"The CIDR '{network}' conflicts with another subnet (Service: Ec2, Status Code: 400)")
 
 
 def refuse_if_needed(group_id: str) -> None:
@@ -134,7 +134,7 @@ def refuse_if_needed(group_id: str) -> None:
         raise ValueError(f"resource {group_id} has a dependent object (Service: Ec2, Status Code: 400)")
 
 
-def create_flow_log(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_flow_log(logical_id: str, props: Props, stack_name: str) -> Created:
     """User guide, AWS::EC2::FlowLog: Ref and Id are the flow log's ID; all but tags is create-only (schema)."""
     flow_log = f"fl-{secrets.token_hex(9)[:17]}"
     ec2._flow_logs[flow_log] = {
@@ -152,12 +152,12 @@ def create_flow_log(logical_id: str, props: Props, stack_name: str) -> Made:
     return flow_log, {"Id": flow_log}
 
 
-def update_flow_log(flow_log: str, old: Props, props: Props, stack_name: str) -> Made:
+def update_flow_log(flow_log: str, old: Props, props: Props, stack_name: str) -> Created:
     provisioners._ec2_apply_tags(flow_log, props, old)
     return flow_log, {"Id": flow_log}
 
 
-def create_address(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_address(logical_id: str, props: Props, stack_name: str) -> Created:
     """User guide, AWS::EC2::EIP: Ref is the address, AllocationId an attribute."""
     before = set(ec2._addresses)
     ec2._allocate_address({"Domain": props.get("Domain", "vpc")})
@@ -167,7 +167,7 @@ def create_address(logical_id: str, props: Props, stack_name: str) -> Made:
     return address, {"AllocationId": allocation, "PublicIp": address}
 
 
-def update_address(address: str, old: Props, props: Props, stack_name: str) -> Made:
+def update_address(address: str, old: Props, props: Props, stack_name: str) -> Created:
     provisioners._ec2_apply_tags(allocation_of(address), props, old)
     return address, {"AllocationId": allocation_of(address), "PublicIp": address}
 
@@ -184,7 +184,7 @@ def allocation_of(address: str) -> str:
     return next(str(allocation) for allocation, each in ec2._addresses.items() if each["PublicIp"] == address)
 
 
-def create_nat_gateway(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_nat_gateway(logical_id: str, props: Props, stack_name: str) -> Created:
     """User guide, AWS::EC2::NatGateway: Ref and NatGatewayId are its ID."""
     before = set(ec2._nat_gateways)
     ec2._create_nat_gateway({"SubnetId": props["SubnetId"], "AllocationId": props.get("AllocationId", "")})
@@ -193,12 +193,12 @@ def create_nat_gateway(logical_id: str, props: Props, stack_name: str) -> Made:
     return str(gateway), {"NatGatewayId": gateway}
 
 
-def update_nat_gateway(gateway: str, old: Props, props: Props, stack_name: str) -> Made:
+def update_nat_gateway(gateway: str, old: Props, props: Props, stack_name: str) -> Created:
     provisioners._ec2_apply_tags(gateway, props, old)
     return gateway, {"NatGatewayId": gateway}
 
 
-def associate(logical_id: str, props: Props, stack_name: str) -> Made:
+def associate(logical_id: str, props: Props, stack_name: str) -> Created:
     """User guide, AWS::WAFv2::WebACLAssociation: both properties are create-only (schema), and make up its identifier.
     WAF API reference, AssociateWebACL: WAFNonexistentItemException."""
     if not any(acl["ARN"] == props["WebACLArn"] for acl in waf._web_acls.values()):

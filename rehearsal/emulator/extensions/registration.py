@@ -17,7 +17,7 @@ from ministack.services.cloudformation import provisioners
 
 Props = dict[str, Any]
 # Physical ID (the value of Ref) and attributes of a resource.
-Made = tuple[str, dict[str, Any]]
+Created = tuple[str, dict[str, Any]]
 Operation = Callable[[dict[str, Any]], dict[str, Any]]
 
 

@@ -46,18 +46,18 @@ def install() -> None:
 
 
 def secret_string(props: dict[str, Any]) -> str:
-    asked = props.get("GenerateSecretString")
-    if not asked:
+    request = props.get("GenerateSecretString")
+    if not request:
         return str(props.get("SecretString", ""))
     booleans = {
-        name: str(value).lower() == "true" for name, value in asked.items() if str(value).lower() in ("true", "false")
+        name: str(value).lower() == "true" for name, value in request.items() if str(value).lower() in ("true", "false")
     }
-    length = int(asked.get("PasswordLength", 32))
-    status, _, body = secretsmanager._get_random_password({**asked, **booleans, "PasswordLength": length})
+    length = int(request.get("PasswordLength", 32))
+    status, _, body = secretsmanager._get_random_password({**request, **booleans, "PasswordLength": length})
     answer = json.loads(body)
     if status != 200:
         raise ValueError(answer["message"])
     password = str(answer["RandomPassword"])
-    if template := asked.get("SecretStringTemplate"):
-        return json.dumps({**json.loads(template), asked["GenerateStringKey"]: password})
+    if template := request.get("SecretStringTemplate"):
+        return json.dumps({**json.loads(template), request["GenerateStringKey"]: password})
     return password

@@ -37,12 +37,12 @@ def install() -> None:
             add_event(stack_id, stack_name, logical_id, resource_type, "CREATE_IN_PROGRESS")
         about = (stack_id, stack_name, logical_id, resource_type, "CREATE_IN_PROGRESS", "Resource creation Initiated")
         try:
-            made = provision(resource_type, logical_id, props, stack_name)
+            created = provision(resource_type, logical_id, props, stack_name)
         except Failed as failure:
             add_event(*about, failure.physical_id)
             raise
-        add_event(*about, made[0])
-        return made
+        add_event(*about, created[0])
+        return created
 
     def updated(
         resource_type: str, physical_id: str, old: Any, new: Any, stack_name: str, logical_id: str, *rest: Any

@@ -14,8 +14,8 @@ from ministack.core.responses import AccountRegionScopedDict, get_region
 from rehearsal.emulator.extensions import faults, local_services
 from rehearsal.emulator.extensions.compute import instances
 from rehearsal.emulator.extensions.registration import (
+    Created,
     Failed,
-    Made,
     Props,
     Refused,
     add_resource_type,
@@ -64,7 +64,7 @@ def install() -> None:
     )
 
 
-def never(*arguments: Any) -> Made:
+def never(*arguments: Any) -> Created:
     """All properties are create-only (schema)."""
     raise AssertionError(arguments)
 
@@ -77,7 +77,7 @@ def physical_name(logical_id: str) -> str:
 # Services. Return values: user guide, AWS::AppRunner::Service; Ref is the ARN, the schema's primary identifier.
 
 
-def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_service(logical_id: str, props: Props, stack_name: str) -> Created:
     name = props.get("ServiceName") or physical_name(logical_id)
     if any(service["ServiceName"] == name for service in services.values()):
         raise ValueError(f"Service with the provided name already exists: {name}.")
@@ -177,7 +177,9 @@ def service_attributes(service_arn: str) -> dict[str, Any]:
     return {name: services[service_arn][name] for name in ("ServiceArn", "ServiceId", "ServiceUrl", "Status")}
 
 
-def update_service(service_arn: str, old: Props, props: Props, stack_name: str, logical_id: str | None = None) -> Made:
+def update_service(
+    service_arn: str, old: Props, props: Props, stack_name: str, logical_id: str | None = None
+) -> Created:
     """App Runner roadmap 209 and 272: when the new deployment fails App Runner rolls it back, ListOperations says
     ROLLBACK_SUCCEEDED, and CloudFormation reports success because the service is RUNNING."""
     service = in_status(service_arn, "RUNNING")
@@ -233,41 +235,41 @@ def ended(operation: dict[str, Any], status: str, then: str = "RUNNING") -> None
     services[operation["TargetArn"]]["Status"] = then
 
 
-def describe_service(asked: dict[str, Any]) -> dict[str, Any]:
-    return {"Service": services[existing(asked["ServiceArn"])]}
+def describe_service(request: dict[str, Any]) -> dict[str, Any]:
+    return {"Service": services[existing(request["ServiceArn"])]}
 
 
-def list_services(asked: dict[str, Any]) -> dict[str, Any]:
+def list_services(request: dict[str, Any]) -> dict[str, Any]:
     shown = ("ServiceName", "ServiceId", "ServiceArn", "ServiceUrl", "CreatedAt", "UpdatedAt", "Status")
     return {"ServiceSummaryList": [{name: service[name] for name in shown} for service in services.values()]}
 
 
-def list_operations(asked: dict[str, Any]) -> dict[str, Any]:
-    found = operations.get(existing(asked["ServiceArn"]), [])
-    return {"OperationSummaryList": found[: asked.get("MaxResults") or 20]}
+def list_operations(request: dict[str, Any]) -> dict[str, Any]:
+    found = operations.get(existing(request["ServiceArn"]), [])
+    return {"OperationSummaryList": found[: request.get("MaxResults") or 20]}
 
 
-def pause_service(asked: dict[str, Any]) -> dict[str, Any]:
+def pause_service(request: dict[str, Any]) -> dict[str, Any]:
     """API reference, PauseService: "reduces its compute capacity to zero"; only a running service can be paused."""
-    service = in_status(asked["ServiceArn"], "RUNNING")
+    service = in_status(request["ServiceArn"], "RUNNING")
     operation = begun(service["ServiceArn"], "PAUSE_SERVICE")
     instances.remove(service["ServiceArn"])
     ended(operation, "SUCCEEDED", "PAUSED")
     return {"Service": service, "OperationId": operation["Id"]}
 
 
-def resume_service(asked: dict[str, Any]) -> dict[str, Any]:
+def resume_service(request: dict[str, Any]) -> dict[str, Any]:
     """API reference, ResumeService: provisions compute capacity again."""
-    service = in_status(asked["ServiceArn"], "PAUSED")
+    service = in_status(request["ServiceArn"], "PAUSED")
     operation = begun(service["ServiceArn"], "RESUME_SERVICE")
     deploy(operation, "")
     return {"Service": service, "OperationId": operation["Id"]}
 
 
-def start_deployment(asked: dict[str, Any]) -> dict[str, Any]:
+def start_deployment(request: dict[str, Any]) -> dict[str, Any]:
     """API reference, StartDeployment: of the image that the service has; asynchronous, ListOperations reports its
     end."""
-    service = in_status(asked["ServiceArn"], "RUNNING")
+    service = in_status(request["ServiceArn"], "RUNNING")
     operation = begun(service["ServiceArn"], "START_DEPLOYMENT")
 
     def go_on() -> None:
@@ -296,7 +298,7 @@ def existing(service_arn: str) -> str:
 # VPC connectors. Return values: user guide, AWS::AppRunner::VpcConnector.
 
 
-def create_connector(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_connector(logical_id: str, props: Props, stack_name: str) -> Created:
     """Not documented: App Runner accepts one connector for each set of security groups. The message is that of failed
     deployments."""
     groups = sorted(props.get("SecurityGroups") or [])
@@ -327,7 +329,7 @@ def delete_connector(connector_arn: str, props: Props) -> None:
 # Scaling. Return values: user guide, AWS::AppRunner::AutoScalingConfiguration.
 
 
-def create_scaling(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_scaling(logical_id: str, props: Props, stack_name: str) -> Created:
     name = props.get("AutoScalingConfigurationName") or physical_name(logical_id)[:32]
     scaling_arn = arn("apprunner", f"autoscalingconfiguration/{name}/1/{uuid.uuid4().hex}")
     scalings[scaling_arn] = {name: props.get(name) for name in ("MinSize", "MaxSize", "MaxConcurrency")}
@@ -349,7 +351,7 @@ def delete_scaling(scaling_arn: str, props: Props) -> None:
 # Private ingress. Return values: user guide, AWS::AppRunner::VpcIngressConnection.
 
 
-def create_ingress(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_ingress(logical_id: str, props: Props, stack_name: str) -> Created:
     service = services[existing(props["ServiceArn"])]
     name = props.get("VpcIngressConnectionName") or physical_name(logical_id)
     ingress_arn = arn("apprunner", f"vpcingressconnection/{name}/{uuid.uuid4().hex}")
@@ -357,7 +359,7 @@ def create_ingress(logical_id: str, props: Props, stack_name: str) -> Made:
     return ingress_arn, ingress_attributes(ingress_arn)
 
 
-def update_ingress(ingress_arn: str, old: Props, props: Props, stack_name: str) -> Made:
+def update_ingress(ingress_arn: str, old: Props, props: Props, stack_name: str) -> Created:
     ingresses[ingress_arn].update(props)
     return ingress_arn, ingress_attributes(ingress_arn)
 

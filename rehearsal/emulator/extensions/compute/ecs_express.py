@@ -14,8 +14,8 @@ from ministack.services import ec2
 from rehearsal.emulator.extensions import faults
 from rehearsal.emulator.extensions.compute import instances
 from rehearsal.emulator.extensions.registration import (
+    Created,
     Failed,
-    Made,
     Props,
     Refused,
     add_resource_type,
@@ -65,7 +65,7 @@ def security_groups() -> list[str]:
 # identifier.
 
 
-def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_service(logical_id: str, props: Props, stack_name: str) -> Created:
     """API reference, CreateExpressGatewayService: without a name ECS generates one; the cluster is "default". The form
     of a generated name is not documented. Host names as seen: two letters of the service's name, a hyphen, 32
     digits."""
@@ -82,9 +82,9 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Made:
         "createdAt": time.time(),
         "updatedAt": time.time(),
     }
-    made = configuration(service_arn, host, props)
+    new = configuration(service_arn, host, props)
     try:
-        start(service_arn, made, logical_id)
+        start(service_arn, new, logical_id)
     except instances.Unhealthy:
         # This handler's message is not documented; this is that of AWS::ECS::Service, as users quote it.
         reason = "Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'."
@@ -155,19 +155,19 @@ def attributes(service_arn: str) -> dict[str, Any]:
     }
 
 
-def start(service_arn: str, made: dict[str, Any], logical_id: str, deployment: dict[str, Any] | None = None) -> None:
+def start(service_arn: str, new: dict[str, Any], logical_id: str, deployment: dict[str, Any] | None = None) -> None:
     """Deploys a configuration and records the deployment: API reference, ServiceDeployment. It is rolled back if the
     task does not start or does not become healthy."""
-    deployment = deployment if deployment is not None else begun(service_arn, made)
-    container = made["primaryContainer"]
+    deployment = deployment if deployment is not None else begun(service_arn, new)
+    container = new["primaryContainer"]
     log = container.get("awsLogsConfiguration", {"logGroup": f"/aws/ecs/{service_arn[-8:]}", "logStreamPrefix": "ecs"})
     revision = instances.Revision(
         service_arn=service_arn,
-        host=made["ingressPaths"][0]["endpoint"],
+        host=new["ingressPaths"][0]["endpoint"],
         image=container["image"],
         environment={pair["name"]: str(pair["value"]) for pair in container.get("environment", ())},
         secrets={pair["name"]: pair["valueFrom"] for pair in container.get("secrets", ())},
-        path=made["healthCheckPath"],
+        path=new["healthCheckPath"],
         log_group=log["logGroup"],
         # The container of an Express service is called Main (API reference, taskDefinitionArn).
         log_stream=f"{log['logStreamPrefix']}/Main",
@@ -180,16 +180,16 @@ def start(service_arn: str, made: dict[str, Any], logical_id: str, deployment: d
             statusReason="Service deployment rolled back because the circuit breaker threshold was exceeded.",
         )
         raise
-    services[service_arn].update(activeConfigurations=[made], updatedAt=time.time())
+    services[service_arn].update(activeConfigurations=[new], updatedAt=time.time())
     deployment["status"] = "SUCCESSFUL"
 
 
-def begun(service_arn: str, made: dict[str, Any]) -> dict[str, Any]:
+def begun(service_arn: str, new: dict[str, Any]) -> dict[str, Any]:
     deployment = {
         "serviceDeploymentArn": service_arn.replace(":service/", ":service-deployment/") + f"/{secrets.token_hex(10)}",
         "serviceArn": service_arn,
         "clusterArn": arn("ecs", f"cluster/{CLUSTER}"),
-        "targetServiceRevisionArn": made["serviceRevisionArn"],
+        "targetServiceRevisionArn": new["serviceRevisionArn"],
         "createdAt": time.time(),
         "status": "IN_PROGRESS",
     }
@@ -197,15 +197,17 @@ def begun(service_arn: str, made: dict[str, Any]) -> dict[str, Any]:
     return deployment
 
 
-def update_service(service_arn: str, old: Props, props: Props, stack_name: str, logical_id: str | None = None) -> Made:
+def update_service(
+    service_arn: str, old: Props, props: Props, stack_name: str, logical_id: str | None = None
+) -> Created:
     """CloudFormation's status after an update that ECS rolls back is not documented; assumed is the worst, success."""
     host = services[service_arn]["activeConfigurations"][0]["ingressPaths"][0]["endpoint"]
-    made = configuration(service_arn, host, props)
+    new = configuration(service_arn, host, props)
     if faults.reverts_unnoticed(logical_id):
-        begun(service_arn, made).update(status="ROLLBACK_SUCCESSFUL", statusReason="An alarm went off.")
+        begun(service_arn, new).update(status="ROLLBACK_SUCCESSFUL", statusReason="An alarm went off.")
         return service_arn, attributes(service_arn)
     with suppress(instances.Unhealthy):
-        start(service_arn, made, logical_id or "")
+        start(service_arn, new, logical_id or "")
     return service_arn, attributes(service_arn)
 
 
@@ -219,31 +221,31 @@ def delete_service(service_arn: str, props: Props) -> None:
 # The API.
 
 
-def describe_service(asked: dict[str, Any]) -> dict[str, Any]:
-    return {"service": existing(asked["serviceArn"])}
+def describe_service(request: dict[str, Any]) -> dict[str, Any]:
+    return {"service": existing(request["serviceArn"])}
 
 
-def list_deployments(asked: dict[str, Any]) -> dict[str, Any]:
-    return {"serviceDeployments": deployments.get(existing(asked["service"])["serviceArn"], [])}
+def list_deployments(request: dict[str, Any]) -> dict[str, Any]:
+    return {"serviceDeployments": deployments.get(existing(request["service"])["serviceArn"], [])}
 
 
-def force_deployment(asked: dict[str, Any]) -> dict[str, Any]:
+def force_deployment(request: dict[str, Any]) -> dict[str, Any]:
     """API reference, UpdateService: forceNewDeployment starts a deployment with no changes; asynchronous; for a
     deleted service ServiceNotActiveException. That Express services accept it is an assumption."""
-    service_arn = arn("ecs", f"service/{asked['cluster']}/{asked['service']}")
+    service_arn = arn("ecs", f"service/{request['cluster']}/{request['service']}")
     service = existing(service_arn)
     if service["status"]["statusCode"] != "ACTIVE":
         raise Refused("ServiceNotActiveException", "Service was not ACTIVE.")
-    if not asked.get("forceNewDeployment"):
+    if not request.get("forceNewDeployment"):
         raise Refused("InvalidParameterException", "The emulator changes no Express service by UpdateService.")
     (now,) = service["activeConfigurations"]
     revision = now["serviceRevisionArn"].rpartition("/")[0] + f"/{secrets.token_hex(10)}"
-    made = {**now, "serviceRevisionArn": revision, "createdAt": time.time()}
-    deployment = begun(service_arn, made)
+    new = {**now, "serviceRevisionArn": revision, "createdAt": time.time()}
+    deployment = begun(service_arn, new)
 
     def go_on() -> None:
         with suppress(instances.Unhealthy):
-            start(service_arn, made, "", deployment)
+            start(service_arn, new, "", deployment)
 
     in_background(go_on)
     return {"service": {"serviceArn": service_arn}}

@@ -78,7 +78,7 @@ def deploy(revision: Revision, logical_id: str) -> None:
     if not local_services.available():
         return
     spoiled = next((fault["spoils"] for fault in faults.due(logical_id, "start") if fault["spoils"]), "")
-    secrets = {name: secret(wanted) for name, wanted in revision.secrets.items()}
+    secrets = {name: secret(arn) for name, arn in revision.secrets.items()}
     instance = uuid.uuid4().hex
     logs[instance] = Log(revision.log_group, f"{revision.log_stream}/{instance}")
     try:
@@ -117,9 +117,9 @@ def stop(instance: str) -> None:
     logs.pop(instance, None)
 
 
-def secret(wanted: str) -> str:
+def secret(name: str) -> str:
     """The current value of a secret. Raises ValueError if there is none."""
-    status, _, body = secretsmanager._get_secret_value({"SecretId": wanted})
+    status, _, body = secretsmanager._get_secret_value({"SecretId": name})
     answer = json.loads(body)
     if status != 200:
         raise ValueError(answer["message"])
@@ -134,11 +134,11 @@ def ship_all() -> None:
 def ship(instance: str) -> None:
     """Copies an instance's new output to its log group."""
     with shipping:
-        if told := logs.get(instance):
-            lines = local_services.request("log", id=instance, since=told.shipped)["lines"]
-            told.shipped += len(lines)
+        if target := logs.get(instance):
+            lines = local_services.request("log", id=instance, since=target.shipped)["lines"]
+            target.shipped += len(lines)
             if lines:
-                log(told.group, told.stream, *lines)
+                log(target.group, target.stream, *lines)
 
 
 def log(group: str, stream: str, *lines: str) -> None:

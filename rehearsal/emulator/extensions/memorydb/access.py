@@ -8,7 +8,7 @@ from ministack.services import ec2
 
 from rehearsal.emulator.extensions import local_services
 from rehearsal.emulator.extensions.memorydb.store import acls, clusters, named, new, subnet_groups, users
-from rehearsal.emulator.extensions.registration import Made, Props, Refused, arn
+from rehearsal.emulator.extensions.registration import Created, Props, Refused, arn
 
 # By user, for the nodes: MemoryDB's API does not return them.
 passwords: dict[str, list[str]] = {}
@@ -16,7 +16,7 @@ passwords: dict[str, list[str]] = {}
 # Users. Return values: user guide, AWS::MemoryDB::User.
 
 
-def create_user(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_user(logical_id: str, props: Props, stack_name: str) -> Created:
     name = props["UserName"]
     new(users, name, "User")
     users[name] = {
@@ -59,19 +59,19 @@ def checked_passwords(kind: str, given: list[str]) -> list[str]:
     return given
 
 
-def update_user(name: str, old: Props, props: Props, stack_name: str) -> Made:
+def update_user(name: str, old: Props, props: Props, stack_name: str) -> Created:
     users[name].update(changeable(props))
     update_nodes()
     return name, {"Arn": users[name]["ARN"], "Status": "active"}
 
 
-def change_user(asked: dict[str, Any]) -> dict[str, Any]:
+def change_user(request: dict[str, Any]) -> dict[str, Any]:
     """API reference, UpdateUser: AuthenticationMode, where it is given, replaces the passwords."""
-    (user,) = named(users, asked["UserName"], "User")
+    (user,) = named(users, request["UserName"], "User")
     name = user["Name"]
     mode = {"Type": user["Authentication"]["Type"], "Passwords": passwords[name]}
     try:
-        update_user(name, {}, {"AccessString": user["AccessString"], "AuthenticationMode": mode, **asked}, "")
+        update_user(name, {}, {"AccessString": user["AccessString"], "AuthenticationMode": mode, **request}, "")
     except ValueError as error:
         raise Refused("InvalidParameterValueException", str(error)) from None
     return {"User": user}
@@ -89,7 +89,7 @@ def delete_user(name: str, props: Props) -> None:
 # Access control lists. Return values: user guide, AWS::MemoryDB::ACL.
 
 
-def create_acl(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_acl(logical_id: str, props: Props, stack_name: str) -> Created:
     name = props["ACLName"]
     new(acls, name, "ACL")
     acls[name] = {
@@ -110,7 +110,7 @@ def existing_users(props: Props) -> list[str]:
     return list(props.get("UserNames") or [])
 
 
-def update_acl(name: str, old: Props, props: Props, stack_name: str) -> Made:
+def update_acl(name: str, old: Props, props: Props, stack_name: str) -> Created:
     acls[name]["UserNames"] = existing_users(props)
     update_nodes()
     return name, {"Arn": acls[name]["ARN"], "Status": "active"}
@@ -142,7 +142,7 @@ def update_nodes() -> None:
 # Subnet groups. Return values: user guide, AWS::MemoryDB::SubnetGroup.
 
 
-def create_subnet_group(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_subnet_group(logical_id: str, props: Props, stack_name: str) -> Created:
     name = props["SubnetGroupName"]
     new(subnet_groups, name, "SubnetGroup")
     subnet_groups[name] = {"Name": name, "ARN": arn("memorydb", f"subnetgroup/{name}"), **subnets(props)}
@@ -161,7 +161,7 @@ def subnets(props: Props) -> dict[str, Any]:
     }
 
 
-def update_subnet_group(name: str, old: Props, props: Props, stack_name: str) -> Made:
+def update_subnet_group(name: str, old: Props, props: Props, stack_name: str) -> Created:
     """API reference, UpdateSubnetGroup: SubnetInUse for one that a node is in."""
     gone = {subnet["Identifier"] for subnet in subnet_groups[name]["Subnets"]} - set(props["SubnetIds"])
     if gone and any(cluster["SubnetGroupName"] == name for cluster in clusters.values()):

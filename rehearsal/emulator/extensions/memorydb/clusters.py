@@ -11,7 +11,7 @@ from ministack.core.responses import get_account_id, get_region
 from rehearsal.emulator.extensions import local_services
 from rehearsal.emulator.extensions.memorydb import access
 from rehearsal.emulator.extensions.memorydb.store import acls, clusters, named, new, snapshots, subnet_groups, users
-from rehearsal.emulator.extensions.registration import Made, Props, Refused, add_resource_type, add_service, arn
+from rehearsal.emulator.extensions.registration import Created, Props, Refused, add_resource_type, add_service, arn
 
 
 def install() -> None:
@@ -27,12 +27,12 @@ def install() -> None:
         "AmazonMemoryDB",
         {
             "UpdateUser": access.change_user,
-            "DescribeUsers": lambda asked: {"Users": named(users, asked.get("UserName"), "User")},
-            "DescribeACLs": lambda asked: {"ACLs": named(acls, asked.get("ACLName"), "ACL")},
-            "DescribeSubnetGroups": lambda asked: {
-                "SubnetGroups": named(subnet_groups, asked.get("SubnetGroupName"), "SubnetGroup")
+            "DescribeUsers": lambda request: {"Users": named(users, request.get("UserName"), "User")},
+            "DescribeACLs": lambda request: {"ACLs": named(acls, request.get("ACLName"), "ACL")},
+            "DescribeSubnetGroups": lambda request: {
+                "SubnetGroups": named(subnet_groups, request.get("SubnetGroupName"), "SubnetGroup")
             },
-            "DescribeClusters": lambda asked: {"Clusters": named(clusters, asked.get("ClusterName"), "Cluster")},
+            "DescribeClusters": lambda request: {"Clusters": named(clusters, request.get("ClusterName"), "Cluster")},
             "DescribeSnapshots": describe_snapshots,
             "CreateSnapshot": create_snapshot,
             "DeleteSnapshot": delete_snapshot,
@@ -43,7 +43,7 @@ def install() -> None:
 # Clusters. Return values: user guide, AWS::MemoryDB::Cluster.
 
 
-def create_cluster(logical_id: str, props: Props, stack_name: str) -> Made:
+def create_cluster(logical_id: str, props: Props, stack_name: str) -> Created:
     """API reference, CreateCluster: ACLNotFoundFault, SubnetGroupNotFoundFault; SnapshotName is "the name of a snapshot
     from which to restore data", which must exist."""
     name = props["ClusterName"]
@@ -115,7 +115,7 @@ def cluster_attributes(name: str) -> dict[str, Any]:
     }
 
 
-def update_cluster(name: str, old: Props, props: Props, stack_name: str) -> Made:
+def update_cluster(name: str, old: Props, props: Props, stack_name: str) -> Created:
     named(acls, props["ACLName"], "ACL")
     clusters[name].update(changeable(props))
     access.update_nodes()
@@ -137,19 +137,19 @@ def delete_cluster(name: str, props: Props) -> None:
 # Snapshots of CreateSnapshot and DeleteCluster; none is automatic.
 
 
-def describe_snapshots(asked: dict[str, Any]) -> dict[str, Any]:
-    found = named(snapshots, asked.get("SnapshotName"), "Snapshot")
-    if asked.get("ClusterName"):
-        found = [each for each in found if each["ClusterConfiguration"]["Name"] == asked["ClusterName"]]
+def describe_snapshots(request: dict[str, Any]) -> dict[str, Any]:
+    found = named(snapshots, request.get("SnapshotName"), "Snapshot")
+    if request.get("ClusterName"):
+        found = [each for each in found if each["ClusterConfiguration"]["Name"] == request["ClusterName"]]
     # API reference, DescribeSnapshots: Source is "system" for automatic snapshots and "user" for manual ones.
-    if source := {"system": "automated", "user": "manual"}.get(asked.get("Source", "")):
+    if source := {"system": "automated", "user": "manual"}.get(request.get("Source", "")):
         found = [each for each in found if each["Source"] == source]
     return {"Snapshots": found}
 
 
-def create_snapshot(asked: dict[str, Any]) -> dict[str, Any]:
-    (cluster,) = named(clusters, asked["ClusterName"], "Cluster")
-    name = asked["SnapshotName"]
+def create_snapshot(request: dict[str, Any]) -> dict[str, Any]:
+    (cluster,) = named(clusters, request["ClusterName"], "Cluster")
+    name = request["SnapshotName"]
     if name in snapshots:
         raise Refused("SnapshotAlreadyExistsFault", f"Snapshot with specified name already exists: {name}")
     if local_services.available():
@@ -172,8 +172,8 @@ def create_snapshot(asked: dict[str, Any]) -> dict[str, Any]:
     return {"Snapshot": snapshots[name]}
 
 
-def delete_snapshot(asked: dict[str, Any]) -> dict[str, Any]:
-    (snapshot,) = named(snapshots, asked["SnapshotName"], "Snapshot")
+def delete_snapshot(request: dict[str, Any]) -> dict[str, Any]:
+    (snapshot,) = named(snapshots, request["SnapshotName"], "Snapshot")
     snapshots.pop(snapshot["Name"])
     if local_services.available():
         local_services.request("delete_snapshot", name=snapshot["Name"])
