@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
-"""The file to edit: which settings, which layers. `python build.py --help` says what it can do with them."""
+"""The file to edit: the settings, and what is deployed together. `python build.py --help` lists the commands."""
 
 from __future__ import annotations
 
 import sys
 
 try:
-    from generator import Layer, Settings, all_layers
+    from generator import Deployment, Settings, app_runner_deployment, ecs_express_deployment
     from generator.cli import main
 except ModuleNotFoundError as missing:
-    sys.exit(f"The package {missing.name} is not installed. Run `make build`, which brings all that is needed.")
+    sys.exit(f"The package {missing.name} is not installed. Run `make build`, which installs all that is needed.")
 
 
-def layers() -> tuple[Layer, ...]:
-    """What `build` writes. The other commands take one pair of these: App Runner's, unless --compute names another."""
-    return all_layers(Settings())
+def deployments() -> tuple[Deployment, ...]:
+    """What `build` writes. The other commands take the first of these, or the one that --deployment names."""
+    settings = Settings()
+    return app_runner_deployment(settings), ecs_express_deployment(settings)
 
 
 if __name__ == "__main__":
-    sys.exit(main(layers))
+    sys.exit(main(deployments))

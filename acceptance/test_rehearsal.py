@@ -18,8 +18,8 @@ from acceptance.conftest import note
 from acceptance.engine import CERTIFICATES, PODMAN, output
 from generator.images.build import Tool, publish
 from generator.images.context import Context
-from generator.images.repository import Repository
-from generator.layers import default_layers
+from generator.images.repository import ImageRepository
+from generator.layers import default_deployments
 from rehearsal.emulator.process import emulator
 from rehearsal.local_aws import REGISTRY
 from rehearsal.run import FAULTS
@@ -34,7 +34,7 @@ CAUSES = {
     "data": "Cluster (AWS::MemoryDB::Cluster): Insufficient capacity",
     "unhealthy": "its log ends with: Missing from the environment: MEMORYDB_PASSWORD.",
     "rollback": "the last operation is UPDATE_SERVICE ROLLBACK_SUCCEEDED",
-    "image": "/ready says that the build is another, not content-",
+    "image": "/ready reports the build another, not content-",
     "redis": "is answered 503: Redis does not answer in time.",
 }
 
@@ -62,7 +62,7 @@ def source(base: str, builder: None) -> list[str]:
 
 def rehearsed(capfd: pytest.CaptureFixture[str], *arguments: str) -> Run:
     before = containers()
-    run = Command(default_layers, capfd)("rehearse", *arguments)
+    run = Command(default_deployments, capfd)("rehearse", *arguments)
     assert containers() == before
     assert images() == []
     return run
@@ -108,7 +108,7 @@ def test_a_fault_ends_with_its_cause_and_leaves_nothing(
 
 
 @pytest.fixture
-def repository(tmp_path: Path, builder: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Repository]:
+def repository(tmp_path: Path, builder: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[ImageRepository]:
     names = certificates(tmp_path, REGISTRY)
     with emulator(tmp_path / "emulator") as running:
         port = int(running.url.rpartition(":")[2])
@@ -118,7 +118,7 @@ def repository(tmp_path: Path, builder: None, monkeypatch: pytest.MonkeyPatch) -
                 monkeypatch.setenv(name, value)
             ecr = boto3.client("ecr")
             ecr.create_repository(repositoryName="users", imageTagMutability="IMMUTABLE")
-            yield Repository(f"{REGISTRY}/users", ecr)
+            yield ImageRepository(f"{REGISTRY}/users", ecr)
     for image in dict.fromkeys(images()):
         PODMAN("rmi", "--force", image)
 
@@ -131,7 +131,7 @@ def context(directory: Path, text: str) -> Context:
 
 
 @pytest.mark.parametrize("kind", ["podman", "buildah"])
-def test_an_image_is_pulled_again_by_its_digest(kind: str, repository: Repository, tmp_path: Path) -> None:
+def test_an_image_is_pulled_again_by_its_digest(kind: str, repository: ImageRepository, tmp_path: Path) -> None:
     image = publish(kind, context(tmp_path / "source", "one"), repository, "content-1", print)
     token = repository.credentials()[1]
     auth = tmp_path / "auth.json"
@@ -145,7 +145,7 @@ def test_an_image_is_pulled_again_by_its_digest(kind: str, repository: Repositor
 
 
 @pytest.mark.parametrize("kind", ["podman", "buildah"])
-def test_a_tag_is_not_overwritten(kind: str, repository: Repository, tmp_path: Path) -> None:
+def test_a_tag_is_not_overwritten(kind: str, repository: ImageRepository, tmp_path: Path) -> None:
     first = publish(kind, context(tmp_path / "one", "one"), repository, "content-1", print)
     said: list[str] = []
     # As when two machines find the tag missing at the same time.
@@ -155,7 +155,7 @@ def test_a_tag_is_not_overwritten(kind: str, repository: Repository, tmp_path: P
     assert second == first
 
 
-class _Late(Repository):
+class _Late(ImageRepository):
     """A repository that does not have the tag when it is first asked."""
 
     def digest(self, tag: str) -> str | None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from generator.cli import main
-from generator.layers import default_layers
+from generator.layers import default_deployments
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, emulator
 
 ROUNDS = 5
@@ -24,7 +24,7 @@ def measured(running: Emulator, *arguments: str) -> tuple[float, int]:
     before = len(running.calls())
     started = time.monotonic()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-        code = main(default_layers, list(arguments))
+        code = main(default_deployments, argv=list(arguments))
     if code:
         raise RuntimeError(output.getvalue())
     return time.monotonic() - started, len(running.calls()) - before

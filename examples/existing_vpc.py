@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 
 from generator import (
+    Deployment,
     Layer,
     Settings,
     app_runner_layer,
@@ -21,7 +22,7 @@ from generator import (
 from generator.cli import main
 
 
-def layers() -> tuple[Layer, ...]:
+def deployments() -> list[Deployment]:
     """A data layer without its own VPC, and the usual App Runner layer."""
     settings = Settings()
     place = existing_network()
@@ -36,8 +37,8 @@ def layers() -> tuple[Layer, ...]:
             supported_region(),
         ),
     )
-    return data_layer, app_runner_layer(settings)
+    return [Deployment("default", (data_layer, app_runner_layer(settings)))]
 
 
 if __name__ == "__main__":
-    sys.exit(main(layers))
+    sys.exit(main(deployments))

@@ -9,6 +9,7 @@ import sys
 
 from generator import (
     AppRunnerCompute,
+    Deployment,
     Layer,
     Settings,
     app_runner,
@@ -26,7 +27,7 @@ from generator.cli import main
 ORDER_COMMANDS = ("hset", "hgetall", "del", "cluster|slots", "command", "readonly", "ping", "asking")
 
 
-def layers() -> tuple[Layer, ...]:
+def deployments() -> list[Deployment]:
     """One data layer with two users, and a layer for each service. The prefix "Orders" separates their logical IDs."""
     settings = Settings()
     place = network(settings)
@@ -49,8 +50,8 @@ def layers() -> tuple[Layer, ...]:
         (app_runner(imported_data("Orders"), settings), supported_region()),
         AppRunnerCompute(repository="OrdersRepositoryUri", context="orders", users_api=False),
     )
-    return data_layer, app_runner_layer(settings), orders_layer
+    return [Deployment("default", (data_layer, app_runner_layer(settings), orders_layer))]
 
 
 if __name__ == "__main__":
-    sys.exit(main(layers))
+    sys.exit(main(deployments))

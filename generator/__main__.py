@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from generator import all_layers
 from generator.cli import main
+from generator.layers import default_deployments
 
 if __name__ == "__main__":
-    sys.exit(main(all_layers))
+    sys.exit(main(default_deployments))

@@ -1,13 +1,15 @@
-"""Everything this project refuses, as exceptions whose text is one paragraph for a person.
+"""Every error of this project: exceptions whose text is one paragraph, or a line for each finding.
 
-Only the command line catches them; `exit_code` is what it exits with.
+Operations raise them; the command prints them and exits with `exit_code`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class GeneratorError(Exception):
-    """Base of every error that is a refusal and not a defect."""
+    """Base of every error that is not a defect of this project."""
 
     exit_code = 1
 
@@ -25,7 +27,7 @@ class SettingsError(GeneratorError):
 
 
 class UsageError(GeneratorError):
-    """The command line asks for something that does not exist."""
+    """An option, a setting or build.py asks for something that does not exist."""
 
     exit_code = 64
 
@@ -45,6 +47,14 @@ class DuplicateLogicalIdError(TemplateError):
             f"Logical ID {logical_id} is used twice, by {first} and by {second}. "
             "Give one of the two parts a prefix, or pass the same object to both."
         )
+
+
+class FindingsError(GeneratorError):
+    """cfn-lint found something in a template. The text has a line for each finding."""
+
+    def __init__(self, findings: Sequence[str]) -> None:
+        self.findings = tuple(findings)
+        super().__init__("\n".join([*findings, "Nothing was written."]))
 
 
 class MissingPackageError(GeneratorError):
@@ -69,12 +79,31 @@ class OutputError(GeneratorError):
         super().__init__(f"Cannot {action} {path}: {reason}.")
 
 
-class DeployError(GeneratorError):
-    """CloudFormation, or the way to it, refuses."""
+class DeclinedError(GeneratorError):
+    """The answer to a question was no."""
 
-    def __init__(self, *, stack: str, what: str, why: str, then: str) -> None:
+
+class DataLossError(GeneratorError):
+    """A change set would delete or replace what holds data."""
+
+    exit_code = 3
+
+    def __init__(self, *, stack: str, logical_ids: tuple[str, ...]) -> None:
+        self.stack = stack
+        self.logical_ids = logical_ids
+        verb = "is" if len(logical_ids) == 1 else "are"
+        super().__init__(
+            f"{stack}: The change set was not executed: {', '.join(logical_ids)} {verb} refused. To deploy it anyway: "
+            f"{' '.join(f'--allow-replacement {logical_id}' for logical_id in logical_ids)}"
+        )
+
+
+class DeployError(GeneratorError):
+    """AWS refuses something, or cannot be reached. `then`: what to type next, if that is known."""
+
+    def __init__(self, *, stack: str, what: str, why: str, then: str = "") -> None:
         self.stack = stack
         self.what = what
         self.why = why.rstrip(".")
         self.then = then
-        super().__init__(f"{stack}: {what}: {self.why}. {then}")
+        super().__init__(f"{stack}: {what}: {self.why}. {then}".rstrip())

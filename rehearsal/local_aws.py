@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from generator.compute.compute import Compute
+from generator.compute import Compute
 from generator.contract import SERVICE_ARN
 from generator.images.context import Context
 from rehearsal.containers import wrapped

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import boto3
 
-from generator.compute.compute import Compute
+from generator.compute import Compute
 from generator.errors import UsageError
 from generator.images.context import DOCKERFILE, Context
 from rehearsal.containers import container_tool, remove_images

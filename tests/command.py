@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from generator.cli import main
-from generator.cli.verbs import Layers
+from generator.cli.arguments import Deployments
 from rehearsal import local_aws
 
 
@@ -23,20 +23,20 @@ class Run(NamedTuple):
 
 
 class Command:
-    """build.py for `layers`. `captured` is the running test's capsys or capfd."""
+    """build.py with these deployments. `captured` is the running test's capsys or capfd."""
 
-    def __init__(self, layers: Layers, captured: pytest.CaptureFixture[str]) -> None:
-        self._layers = layers
+    def __init__(self, deployments: Deployments, captured: pytest.CaptureFixture[str]) -> None:
+        self._deployments = deployments
         self._captured = captured
 
-    def __call__(self, *arguments: str, layers: Layers | None = None) -> Run:
+    def __call__(self, *arguments: str, deployments: Deployments | None = None) -> Run:
         self._captured.readouterr()
-        code = main(layers or self._layers, list(arguments))
+        code = main(deployments or self._deployments, argv=list(arguments))
         return Run(code, *self._captured.readouterr())
 
-    def must(self, *arguments: str, layers: Layers | None = None) -> str:
+    def must(self, *arguments: str, deployments: Deployments | None = None) -> str:
         """The output of a command that must succeed."""
-        run = self(*arguments, layers=layers)
+        run = self(*arguments, deployments=deployments)
         assert run.code == 0, run.said
         return run.said
 

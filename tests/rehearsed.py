@@ -16,11 +16,11 @@ import pytest
 
 from generator import contract
 from generator.cli import main
-from generator.cli.verbs import Layers
-from generator.compute.compute import Compute
+from generator.cli.arguments import Deployments
+from generator.compute import Compute
 from generator.iam.policies import documents
 from generator.images.context import Context
-from generator.layers import default_layers
+from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.local_aws import NAME, LocalAws
 from tests.command import Command, output
 from tests.load import CONNECTIONS
@@ -30,20 +30,20 @@ from tests.running import ROOT
 @contextmanager
 def deployed(directory: Path, *computes: Compute) -> Iterator[LocalAws]:
     """Local AWS with the data layer and App Runner deployed; the image is pushed without a container tool."""
-    with LocalAws(directory, Context(ROOT), computes, documents(default_layers(), NAME)) as made:
-        assert main(default_layers, ["deploy", "--yes", "--layer", "data"]) == 0
+    with LocalAws(directory, Context(ROOT), computes, documents(app_runner_deployment().layers, NAME)) as made:
+        assert main(default_deployments, argv=["deploy", "--yes", "--layer", "data"]) == 0
         made.push(output("users-data", contract.REPOSITORY_URI))
-        assert main(default_layers, ["deploy", "--yes"]) == 0
+        assert main(default_deployments, argv=["deploy", "--yes"]) == 0
         yield made
 
 
 class LocalDeployment:
-    """The command for `layers`, and the deployed service. `capsys` is the running test's."""
+    """The command with these deployments, and the deployed service. `capsys` is the running test's."""
 
-    def __init__(self, aws: LocalAws, capsys: pytest.CaptureFixture[str], layers: Layers) -> None:
+    def __init__(self, aws: LocalAws, capsys: pytest.CaptureFixture[str], deployments: Deployments) -> None:
         self.aws = aws
         self.said = ""
-        self._command = Command(layers, capsys)
+        self._command = Command(deployments, capsys)
 
     def __call__(self, *arguments: str) -> int:
         run = self._command(*arguments)

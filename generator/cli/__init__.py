@@ -1,4 +1,8 @@
-"""The command: arguments, files, printing, exit codes, and nothing else. Each verb is a module here."""
+"""The command: arguments become the options of an operation, which is called once; then printing and the exit code.
+
+Each command is a module here, imported only when it is used; what they share is in `arguments.py` (options) and
+`terminal.py` (the UI). `reference.py` makes docs/reference.md. argparse is used in this room only.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +15,24 @@ from pathlib import Path
 from typing import NoReturn
 
 import generator
-from generator.cli.verbs import FAILED, INTERRUPTED, Layers
+from generator.cli.arguments import FAILED, INTERRUPTED, Deployments, Program, checked_deployments
 from generator.errors import GeneratorError, UsageError
 
-# A module here for each.
+# Each is a module of this package.
 VERBS = ("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "completion")
 
 
-def main(layers: Layers, argv: Sequence[str] | None = None) -> int:
-    """Runs the command line `argv` (by default the process's own) on what `layers` makes; returns the exit code.
+def main(deployments: Deployments, *, name: str = "users", argv: Sequence[str] | None = None) -> int:
+    """Runs the command line `argv`, by default the process's own, and returns the exit code.
 
-    `layers` is called, not passed as a value, so that a bad setting ends in a sentence and `--help` needs no template.
+    deployments: returns what there is to deploy; called by the commands that need it, so that a bad setting is reported
+    like any other error. name: the default prefix of the stacks' names.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         words = _with_verb(given)
-        arguments = parser(verb=words[0]).parse_args(words)
-        code: int = arguments.run(layers, arguments)
+        arguments = parser(verb=words[0], name=name).parse_args(words)
+        code: int = arguments.run(lambda: checked_deployments(deployments), arguments)
         sys.stdout.flush()
         return code
     except GeneratorError as error:
@@ -40,26 +45,26 @@ def main(layers: Layers, argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has gone; Python would complain once more while closing it.
+        # The reader of the output has gone; Python would raise this again when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` lists what there is.")
+        raise UsageError(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
 
 
-def parser(prog: str = "", verb: str = "") -> argparse.ArgumentParser:
-    """The parser of the command line. `prog` is how the command is called, by default as it was. With a `verb` it knows
-    that one alone, so that no other is imported; with any other word all."""
-    name = Path(sys.argv[0]).name
-    prog = prog or ("python -m generator" if name == "__main__.py" else f"python {name}")
+def parser(prog: str = "", verb: str = "", name: str = "users") -> argparse.ArgumentParser:
+    """The parser of the command line. prog: how the command is called, by default as it was. With one of VERBS as
+    `verb`, it has that command alone, so that no other is imported. name: the default prefix of the stacks' names."""
+    script = Path(sys.argv[0]).name
+    prog = prog or ("python -m generator" if script == "__main__.py" else f"python {script}")
     made = _Parser(prog=prog, description="Without a command, runs build.", allow_abbrev=False)
     made.add_argument("--version", action="version", version=generator.__version__)
     verbs = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in (verb,) if verb in VERBS else VERBS:
-        import_module(f"generator.cli.{name}").add_to(verbs, prog)
+    for module in (verb,) if verb in VERBS else VERBS:
+        import_module(f"generator.cli.{module}").add_to(verbs, Program(prog, name))
     return made
 
 

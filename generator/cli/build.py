@@ -1,152 +1,155 @@
-"""`build`: templates and IAM policies as files, the templates linted, all or none of them."""
+"""`build`: templates, IAM policies and diagrams as files; the templates are linted; all files are written or none."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from generator.cli.terminal import say
-from generator.cli.verbs import (
+from generator.cli.arguments import (
     DONE,
     FAILED,
-    Layers,
+    Deployments,
+    Program,
     Subparsers,
+    add_command,
     add_layer_option,
-    chosen,
-    deployment_name,
-    together,
-    verb,
+    add_name_option,
 )
 from generator.contract import TEMPLATE_BODY_LIMIT
-from generator.errors import OutputError
-from generator.layers import Layer
+from generator.errors import FindingsError, OutputError, TemplateError, UsageError
+from generator.layers import Deployment, Layer
 
-if TYPE_CHECKING:
-    from generator.template.lint import Finding
+POLICIES, DIAGRAMS = "iam", "pictures"
+# The first deployment: its policies are in no folder of their own.
+DEFAULT = "default"
 
-POLICIES, PICTURES = "iam", "pictures"
 
-
-def add_to(verbs: Subparsers, prog: str) -> None:
-    """Adds the verb to the command."""
-    parser = verb(
+def add_to(verbs: Subparsers, program: Program) -> None:
+    """Adds the command."""
+    parser = add_command(
         verbs,
         "build",
         run,
         help="write the templates and the IAM policies, linted",
         description="Lints the templates with cfn-lint for every Region they support, and writes them; with a finding, "
-        "writes nothing. Also draws them, in pictures/, and writes the IAM policies of those who preview and deploy "
-        "them and of the role that CloudFormation assumes, in iam/. With --layer there are no policies, nor with "
-        "--no-lint, because cfn-lint knows what CloudFormation needs.",
-        example=f"{prog} build --check",
+        "writes nothing. Also draws them, in pictures/, and writes the IAM policies for preview, deploy and rotate and "
+        "for the role that CloudFormation assumes, in iam/. With --layer it writes no policies, nor with --no-lint, "
+        "because cfn-lint knows what CloudFormation needs.",
+        example=f"{program.prog} build --check",
     )
     add_layer_option(parser)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail with a diff if a file is not up to date"
     )
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, default=Path("templates"), help="where the files go (default: templates)"
+        "--out", metavar="DIR", type=Path, default=Path("templates"), help="the folder to write to (default: templates)"
     )
     parser.add_argument("--no-lint", dest="lint", action="store_false", help="do not lint, and write no policies")
-    parser.add_argument(
-        "--name",
-        type=deployment_name,
-        default="users",
-        help="the policies are for stacks named NAME-LAYER (default: users)",
-    )
+    add_name_option(parser, program, "the policies are for stacks named NAME-LAYER")
 
 
 @dataclass(frozen=True)
 class _File:
-    """A file that was made: where it belongs, what is in it, and what to say of it."""
+    """A file to write, and the line that is printed about it."""
 
     path: Path
     text: str
     line: str
 
 
-def run(layers: Layers, arguments: argparse.Namespace) -> int:
-    """Emits what is wanted, or compares it with what is there; returns the exit code."""
-    wanted = chosen(layers(), arguments.layer)
-    texts = {layer.file_name: layer.text() for layer in wanted}
-    findings = {name: _lint(text) for name, text in texts.items()} if arguments.lint else None
-    objections = [
-        f"{arguments.out / name}: {finding.logical_id or 'template'}: {finding.rule}: {finding.sentence}"
-        for name, found in (findings or {}).items()
-        for finding in found
-    ]
-    if objections:
-        say("\n".join([*objections, "Nothing was written."]))
-        return FAILED
-    made = [_template(arguments.out / name, text, linted=arguments.lint) for name, text in texts.items()]
-    # A part of a deployment has no policies of its own, and is in no picture of the whole.
-    if not arguments.layer:
-        for group, layers_of_it in deployments(wanted).items():
-            made += _pictures(group, layers_of_it, texts, arguments.out)
-            made += _policies(group, layers_of_it, arguments) if arguments.lint else []
+def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
+    """Writes the files, or compares them with those that exist; returns the exit code."""
+    found = deployments()
+    layers = _layers(found, arguments.layer)
+    if arguments.lint:
+        _lint({arguments.out / name: layer.text() for name, layer in layers.items()})
+    files = [_template(arguments.out / name, layer, linted=arguments.lint) for name, layer in layers.items()]
+    # Policies and diagrams are of whole deployments.
+    for number, deployment in enumerate(found if not arguments.layer else ()):
+        name = deployment.name if number else DEFAULT
+        files += _diagrams(name, deployment, arguments.out)
+        files += _policies(name, deployment, arguments) if arguments.lint else []
+    files = list({file.path: file for file in files}.values())
     if arguments.check:
-        difference = "".join(_difference(file.path, file.text) for file in made)
+        difference = "".join(_difference(file.path, file.text) for file in files)
         if difference:
             print(difference, end="")
-            say("Not current: run `make build` and commit what it writes.")
+            print("Not current: run `make build` and commit what it writes.", file=sys.stderr)
             return FAILED
     else:
-        _write({file.path: file.text for file in made})
-    print(*(file.line for file in made), sep="\n")
+        _write({file.path: file.text for file in files})
+    print(*(file.line for file in files), sep="\n")
     return DONE
 
 
-def deployments(layers: Sequence[Layer]) -> dict[str, list[Layer]]:
-    """The layers that are deployed together, by the compute that they are made for; the first is called ""."""
-    computes = list(dict.fromkeys(layer.made_for for layer in layers if layer.made_for)) or [""]
-    return {"" if compute == computes[0] else compute: together(layers, compute) for compute in computes}
+def _layers(deployments: Sequence[Deployment], name: str) -> dict[str, Layer]:
+    """The layers of that name, or all, by their files. Raises UsageError for an unknown name, TemplateError for a file
+    of two layers."""
+    every = [layer for deployment in deployments for layer in deployment.layers]
+    found: dict[str, Layer] = {}
+    for layer in every:
+        if name in ("", layer.name) and found.setdefault(layer.file_name, layer).text() != layer.text():
+            raise TemplateError(
+                f"Two layers would be written to {layer.file_name}: give one of them a template_name of its own."
+            )
+    if not found:
+        raise UsageError(f"There is no layer {name!r}; there are {', '.join(dict.fromkeys(x.name for x in every))}.")
+    return found
 
 
-def _lint(text: str) -> Sequence[Finding]:
-    from generator.template.lint import lint
+def _lint(texts: Mapping[Path, str]) -> None:
+    """Raises FindingsError if cfn-lint finds something in a template."""
+    from generator.template.lint import lint_all
 
-    return lint(text)
+    found = lint_all({str(path): text for path, text in texts.items()})
+    lines = [
+        f"{path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.sentence}"
+        for path, findings in found.items()
+        for finding in findings
+    ]
+    if lines:
+        raise FindingsError(lines)
 
 
-def _template(path: Path, text: str, *, linted: bool) -> _File:
-    """A template that was not linted, or in which nothing was found."""
-    template = json.loads(text)
+def _template(path: Path, layer: Layer, *, linted: bool) -> _File:
+    """A template without findings, or one that was not linted."""
+    text = layer.text()
     line = (
-        f"{path}: {len(template['Resources'])} resources, {len(template.get('Parameters', {}))} parameters, "
+        f"{path}: {len(layer.template['Resources'])} resources, {len(layer.parameters)} parameters, "
         f"{len(text.encode()):,} of {TEMPLATE_BODY_LIMIT:,} bytes, {'0 findings' if linted else 'not linted'}"
     )
     return _File(path, text, line)
 
 
-def _policies(group: str, layers: Sequence[Layer], arguments: argparse.Namespace) -> list[_File]:
+def _policies(name: str, deployment: Deployment, arguments: argparse.Namespace) -> list[_File]:
     from generator.iam.policies import INLINE_LIMIT, actions, documents, size
 
-    made = []
-    for name, text in sorted(documents(layers, arguments.name).items()):
-        path = arguments.out / POLICIES / group / name
+    files = []
+    folder = arguments.out / POLICIES / ("" if name == DEFAULT else name)
+    for document, text in sorted(documents(deployment.layers, arguments.name).items()):
+        path = folder / document
         line = f"{path}: {len(actions(text))} actions, {size(text):,} of {INLINE_LIMIT:,} characters"
-        made.append(_File(path, text, line))
-    return made
+        files.append(_File(path, text, line))
+    return files
 
 
-def _pictures(group: str, layers: Sequence[Layer], texts: Mapping[str, str], out: Path) -> list[_File]:
-    """A picture of each layer, and one of all of them together where there are several."""
-    from generator.template.diagram import picture
+def _diagrams(name: str, deployment: Deployment, out: Path) -> list[_File]:
+    """A diagram of each layer, and one of all layers together if there are several."""
+    from generator.template.diagram import diagram as diagram_text
 
-    drawn = {layer.file_name.removesuffix("-layer.json"): {layer.name: texts[layer.file_name]} for layer in layers}
-    if len(layers) > 1:
-        drawn[f"{group or 'default'}-together"] = {layer.name: texts[layer.file_name] for layer in layers}
-    made = []
-    for name, templates in drawn.items():
-        path, text = out / PICTURES / f"{name}.mmd", picture(templates)
-        made.append(_File(path, text, f"{path}: {text.count('[') - text.count('subgraph')} boxes"))
-    return made
+    drawn = {layer.file_name.removesuffix("-layer.json"): {layer.name: layer.text()} for layer in deployment.layers}
+    if len(deployment.layers) > 1:
+        drawn[f"{name}-together"] = {layer.name: layer.text() for layer in deployment.layers}
+    files = []
+    for diagram, templates in drawn.items():
+        path, text = out / DIAGRAMS / f"{diagram}.mmd", diagram_text(templates)
+        files.append(_File(path, text, f"{path}: {text.count('[') - text.count('subgraph')} boxes"))
+    return files
 
 
 def _difference(path: Path, text: str) -> str:
@@ -169,7 +172,7 @@ def _difference(path: Path, text: str) -> str:
 
 
 def _write(texts: Mapping[Path, str]) -> None:
-    """Puts every file in place, or none when one cannot be written."""
+    """Writes every file, or none if one cannot be written."""
     temporary = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in texts}
     path = Path()
     try:

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import argparse
 
-from generator.cli.plans import plan, show, unseen
-from generator.cli.requests import requests
-from generator.cli.service import service
-from generator.cli.source import check_source
-from generator.cli.stacks import conversation
-from generator.cli.terminal import say
-from generator.cli.verbs import (
+from generator.cli.arguments import (
     CHANGES,
     DATA_WOULD_BE_LOST,
     DONE,
-    Layers,
+    Deployments,
+    Program,
     Subparsers,
-    add_stack_options,
-    chosen,
-    of_compute,
-    verb,
+    add_change_options,
+    add_command,
+    change_options,
+    chosen_deployment,
+    session,
 )
 
 
-def add_to(verbs: Subparsers, prog: str) -> None:
-    """Adds the verb to the command."""
-    parser = verb(
+def add_to(verbs: Subparsers, program: Program) -> None:
+    """Adds the command."""
+    parser = add_command(
         verbs,
         "preview",
         run,
@@ -33,34 +29,31 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         description="Creates a change set for each layer's stack, shows what it would do with values before and after, "
         "and deletes it. Exit codes: 0 shown; 1 failed; 2 there are changes, with --detailed-exitcode; 3 data would be "
         "lost; 64 wrong usage.",
-        example=f"{prog} preview --name users --format markdown > comment.md",
+        example=f"{program.prog} preview --name {program.name} --format markdown > comment.md",
     )
-    add_stack_options(parser)
+    add_change_options(parser, program)
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
     parser.add_argument("--keep", action="store_true", help="keep the change sets and print their ARNs")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there are changes")
 
 
-def run(layers: Layers, arguments: argparse.Namespace) -> int:
-    """Shows the plans and returns the exit code."""
-    every = of_compute(layers(), arguments)
-    check_source(chosen(every, arguments.layer), arguments)
-    wanted = list(requests(every, chosen(every, arguments.layer), arguments))
-    talk = conversation(arguments)
-    plans = []
-    for layer, request in wanted:
-        told = unseen(talk, layer, request)
-        if told is None:
-            held = service(talk, layer, arguments)
-            if held:
-                request = held.previewed(request)
-            say(f"Creating a change set for {request.stack_name} ...")
-            with talk.prepared(request) as prepared:
-                if arguments.keep:
-                    prepared.keep()
-                told = plan(talk, layer.name, prepared, arguments.allow_replacement)
-        plans.append(told)
-    show(plans, arguments.format)
-    if any(told.refusals for told in plans):
+def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
+    """Prints the plans; returns the exit code."""
+    from generator.cli.terminal import print_lines
+    from generator.operations import PreviewOptions, preview
+    from generator.report.as_json import preview_document
+    from generator.report.markdown import markdown
+    from generator.report.text import plan_lines
+
+    deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
+    options = PreviewOptions(**change_options(arguments), keep=arguments.keep)
+    plans = preview(deployment, session(arguments), options)
+    if arguments.format == "json":
+        print(preview_document(plans), end="")
+    elif arguments.format == "markdown":
+        print(markdown(plans), end="")
+    else:
+        print_lines(plan_lines(plans))
+    if any(plan.refusals for plan in plans):
         return DATA_WOULD_BE_LOST
-    return CHANGES if arguments.detailed_exitcode and any(told.changes for told in plans) else DONE
+    return CHANGES if arguments.detailed_exitcode and any(plan.changes for plan in plans) else DONE

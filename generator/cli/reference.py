@@ -1,17 +1,16 @@
-"""`python -m generator.cli.reference > docs/reference.md`: the page of names, made from the code that has them."""
+"""`python -m generator.cli.reference > docs/reference.md`: names and values, generated from the code."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
-import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields
 
 from generator import cli
-from generator.layers import Layer, all_layers
+from generator.layers import Layer, default_deployments
 from generator.settings import Settings
 
 HEAD = """\
@@ -29,7 +28,7 @@ EXIT_CODES = """\
 | code | means |
 |---|---|
 | 0 | done, or nothing to change |
-| 1 | failed, declined, not proven; not current under `--check`; lint findings |
+| 1 | failed, declined, not verified; not current under `--check`; lint findings |
 | 2 | there are changes (`preview --detailed-exitcode`) |
 | 3 | data would be lost (`preview`, `deploy`) |
 | 64 | wrong usage, a missing `--yes` without a terminal included |
@@ -43,9 +42,11 @@ PREVIEW = """\
 """
 
 
-def document(layers: Sequence[Layer]) -> str:
-    """docs/reference.md, for these layers."""
-    return "\n".join([HEAD, *_command(), EXIT_CODES, *_settings(), *_layers(layers), PREVIEW])
+def document() -> str:
+    """docs/reference.md."""
+    layers = [layer for deployment in default_deployments() for layer in deployment.layers]
+    sections = [line for layer in layers for line in _layer(layer)]
+    return "\n".join([HEAD, *_command(), EXIT_CODES, *_settings(), *sections, PREVIEW])
 
 
 def _command() -> Iterator[str]:
@@ -79,20 +80,18 @@ def _settings() -> Iterator[str]:
     yield ""
 
 
-def _layers(layers: Sequence[Layer]) -> Iterator[str]:
-    for layer in layers:
-        template = json.loads(layer.text())
-        yield f"## {layer.file_name}\n\n{layer.description}\n"
-        yield "| parameter | default | |\n|---|---|---|"
-        for name, parameter in template.get("Parameters", {}).items():
-            default = f"`{parameter['Default']}`" if parameter.get("Default", "") != "" else _absent(parameter)
-            allowed = ", ".join(map(str, parameter.get("AllowedValues", ())))
-            values = f" One of {allowed}." if allowed else ""
-            yield f"| `{name}` | {default} | {_cell(parameter['Description'])}{values} |"
-        yield "\n| output | exported | |\n|---|---|---|"
-        for name, output in template.get("Outputs", {}).items():
-            yield f"| `{name}` | {'yes' if 'Export' in output else ''} | {_cell(output['Description'])} |"
-        yield ""
+def _layer(layer: Layer) -> Iterator[str]:
+    yield f"## {layer.file_name}\n\n{layer.description}\n"
+    yield "| parameter | default | |\n|---|---|---|"
+    for name, parameter in layer.parameters.items():
+        default = f"`{parameter['Default']}`" if parameter.get("Default", "") != "" else _absent(parameter)
+        allowed = ", ".join(map(str, parameter.get("AllowedValues", ())))
+        values = f" One of {allowed}." if allowed else ""
+        yield f"| `{name}` | {default} | {_cell(parameter['Description'])}{values} |"
+    yield "\n| output | exported | |\n|---|---|---|"
+    for name, output in layer.template.get("Outputs", {}).items():
+        yield f"| `{name}` | {'yes' if 'Export' in output else ''} | {_cell(output['Description'])} |"
+    yield ""
 
 
 def _absent(parameter: dict[str, object]) -> str:
@@ -104,4 +103,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(document(all_layers()))
+    sys.stdout.write(document())

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from generator import contract
-from generator.cli.verbs import Layers, Subparsers, verb
+from generator.cli.arguments import Deployments, Program, Subparsers, add_command
 from generator.errors import MissingPackageError, UsageError
 
 
-def add_to(verbs: Subparsers, prog: str) -> None:
-    """Adds the verb to the command."""
-    parser = verb(
+def add_to(verbs: Subparsers, program: Program) -> None:
+    """Adds the command."""
+    parser = add_command(
         verbs,
         "serve",
         run,
@@ -21,24 +20,28 @@ def add_to(verbs: Subparsers, prog: str) -> None:
         description="Runs the service on an embedded Valkey in cluster mode, with the access string of the data "
         "layer's user and the variables that a compute layer sets. Listens on the loopback interface only. Ctrl-C ends "
         "both.",
-        example=f"{prog} serve --data users.d",
+        example=f"{program.prog} serve --data users.d",
     )
-    parser.add_argument("--data", metavar="DIR", type=Path, help="keep the users here (default: forget them)")
+    parser.add_argument("--data", metavar="DIR", type=Path, help="keep the users here (default: in memory only)")
     parser.add_argument(
-        "--port", type=int, default=contract.SERVICE_PORT, help=f"where to listen (default: {contract.SERVICE_PORT})"
+        "--port",
+        type=int,
+        default=contract.SERVICE_PORT,
+        help=f"the port to listen on (default: {contract.SERVICE_PORT})",
     )
 
 
-def run(layers: Layers, arguments: argparse.Namespace) -> int:
+def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Serves until Ctrl-C; returns the exit code."""
     users = [
         resource["Properties"]["AccessString"]
-        for layer in layers()
-        for resource in json.loads(layer.text())["Resources"].values()
+        for deployment in deployments()
+        for layer in deployment.layers
+        for resource in layer.template["Resources"].values()
         if resource["Type"] == "AWS::MemoryDB::User"
     ]
     if not users:
-        raise UsageError("No layer has a MemoryDB user for the service to be.")
+        raise UsageError("No layer has a MemoryDB user, which the service needs.")
     try:
         from rehearsal.embedded import serve
     except ModuleNotFoundError as error:

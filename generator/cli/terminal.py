@@ -1,38 +1,62 @@
-"""What is said and asked on the terminal: progress and questions on standard error, answers from standard input."""
+"""The UI of the command: results on standard output, progress and questions on standard error."""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from typing import Any
+from collections.abc import Iterable
 
 from generator.errors import UsageError
+from generator.report.results import Result
+from generator.report.text import Line, lines
+from generator.stacks.change_set import Effect
+
+STYLES = {
+    Effect.LOSES_DATA: "bold red",
+    Effect.REPLACES: "red",
+    Effect.REMOVES: "red",
+    Effect.UNKNOWN: "magenta",
+    Effect.MODIFIES: "yellow",
+    Effect.ADDS: "green",
+    Effect.IMPORTS: "cyan",
+}
 
 
-def add_yes_option(parser: Any) -> None:
-    """The option of every verb that asks before it changes anything."""
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+class Terminal:
+    """Asks on the terminal, or answers every question with yes.
+
+    Raises UsageError where a command `asks`, `yes` was not given, and standard input is not a terminal.
+    """
+
+    def __init__(self, *, yes: bool = False, asks: bool = False) -> None:
+        if asks and not yes and not sys.stdin.isatty():
+            raise UsageError("Cannot ask for confirmation: no terminal. Pass --yes.")
+        self._yes = yes
+
+    def progress(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    def show(self, result: Result) -> None:
+        print_lines(lines(result))
+
+    def confirm(self, question: str) -> bool:
+        return self._yes or _answer(f"{question} [y/N] ").lower() in ("y", "yes")
+
+    def confirm_name(self, name: str, question: str) -> bool:
+        return self._yes or _answer(f"{question} ") == name
 
 
-def check_can_ask(arguments: argparse.Namespace, verb: str) -> None:
-    """Raises UsageError where there is nobody to ask and no --yes."""
-    if not arguments.yes and not sys.stdin.isatty():
-        raise UsageError(f"There is no terminal to ask on: pass --yes to {verb} without being asked.")
+def print_lines(lines: Iterable[Line]) -> None:
+    """Prints lines, in color on a terminal that takes it."""
+    if not sys.stdout.isatty():
+        for line in lines:
+            print(line.text)
+        return
+    from rich.console import Console
+    from rich.text import Text
 
-
-def agrees(question: str) -> bool:
-    """Whether the answer to `question` is yes; anything else is no."""
-    return _answer(f"{question} [y/N] ").lower() in ("y", "yes")
-
-
-def types(name: str, question: str) -> bool:
-    """Whether the answer to `question` is `name`, letter for letter."""
-    return _answer(f"{question} ") == name
-
-
-def say(line: str) -> None:
-    """Progress: a line that is not the verb's product."""
-    print(line, file=sys.stderr, flush=True)
+    console = Console(highlight=False, soft_wrap=True)
+    for line in lines:
+        console.print(Text(line.text, style=STYLES[line.effect] if line.effect is not None else ""))
 
 
 def _answer(question: str) -> str:

@@ -1,0 +1,88 @@
+"""What runs a service, as its own API describes it: a client and a service's ARN in, plain values out.
+
+A compute layer has one `Compute`; `apprunner.py` and `ecs_express.py` are the two that there are, and everything else
+treats them alike. `verification.py` checks a deployment, from the API, over HTTP and by use; `logs.py` reads logs.
+Nothing here creates a client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+
+class Outcome(Enum):
+    """How a service's last operation ended, or that it runs."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    IN_PROGRESS = "in progress"
+
+
+@dataclass(frozen=True)
+class Running:
+    """What runs, as the service's API describes it.
+
+    operation: the last one, in the API's words; operation_id: what distinguishes it. ready: whether the service serves
+    and can be updated; advice: what to type if not.
+    """
+
+    status: str
+    ready: bool
+    operation: str
+    outcome: Outcome
+    image: str
+    url: str
+    public: bool
+    advice: str = ""
+    operation_id: str = ""
+
+
+class Compute(Protocol):
+    """A kind of compute. `client_name` is boto3's; `resource_type` is the service's type in the layer's template.
+
+    `repository` is the data layer's output that holds the URI of the image's repository, `context` the folder of the
+    Dockerfile, `users_api` whether the service has the user API, which verification then uses. `usual_minutes` is how
+    long its slow resources take, by type. `actions` are the IAM actions of `running`, `redeploy_actions` those of
+    `redeploy`, on the ARNs that `resources` returns for a stack and a logical ID.
+    """
+
+    @property
+    def client_name(self) -> str: ...
+    @property
+    def resource_type(self) -> str: ...
+    @property
+    def repository(self) -> str: ...
+    @property
+    def context(self) -> str: ...
+    @property
+    def users_api(self) -> bool: ...
+    @property
+    def actions(self) -> tuple[str, ...]: ...
+    @property
+    def redeploy_actions(self) -> tuple[str, ...]: ...
+    @property
+    def usual_minutes(self) -> Mapping[str, int]: ...
+
+    def running(self, client: Any, service_arn: str) -> Running:
+        """The service as it is."""
+
+    def redeploy(self, client: Any, service_arn: str) -> None:
+        """Starts a deployment of what is deployed, which reads secrets again. Does not wait for its end."""
+
+    def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
+        """The names of its log groups, the one about deployments first; empty if there is no service."""
+
+    def leaves(self, service_arn: str) -> tuple[str, ...]:
+        """What remains when the service is deleted, a phrase each."""
+
+    def domain(self, region: str) -> str:
+        """The domain of the services' host names, for a rehearsal."""
+
+    def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
+        """ARN patterns of the service, as far as they are known before it exists."""
+
+    def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
+        """Name patterns of its log groups."""

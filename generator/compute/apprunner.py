@@ -1,4 +1,4 @@
-"""App Runner, as its own API tells it. Facts: its API reference, DescribeService, ListOperations, StartDeployment."""
+"""App Runner. Facts: its API reference, DescribeService, ListOperations, StartDeployment."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator import contract
-from generator.compute.compute import Running
+from generator.compute import Outcome, Running
 
-# Of an operation, and of a service that has one.
-UNDER_WAY = ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "OPERATION_IN_PROGRESS")
+# Statuses of an operation, and of a service that has one.
+IN_PROGRESS = ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "OPERATION_IN_PROGRESS")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class AppRunnerCompute:
         return {"AWS::AppRunner::Service": 4, "AWS::AppRunner::VpcConnector": 2}
 
     def running(self, client: Any, service_arn: str) -> Running:
-        """What DescribeService and ListOperations tell."""
+        """What DescribeService and ListOperations return."""
         # The newest comes first. Asked before the service, so that the status is not older than the operation's end.
         operations = client.list_operations(ServiceArn=service_arn, MaxResults=1)["OperationSummaryList"]
         service = client.describe_service(ServiceArn=service_arn)["Service"]
@@ -43,22 +43,22 @@ class AppRunnerCompute:
             status=status,
             ready=status == "RUNNING",
             operation=f"{kind} {state}".strip() or "none",
-            ended=None if state in UNDER_WAY or status in UNDER_WAY else state in ("SUCCEEDED", ""),
+            outcome=_outcome(state, status),
             image=repository.get("ImageIdentifier", ""),
             url=f"https://{service['ServiceUrl']}" if service.get("ServiceUrl") else "",
             public=ingress.get("IsPubliclyAccessible", True),
-            then=f"Resume it: aws apprunner resume-service --service-arn {service_arn}, then repeat."
+            advice=f"Resume it: aws apprunner resume-service --service-arn {service_arn}. Then deploy again."
             if status == "PAUSED"
-            else "Look at its log, and repeat.",
+            else "Look at its log.",
             operation_id=last.get("Id", ""),
         )
 
     def redeploy(self, client: Any, service_arn: str) -> None:
-        """Starts a deployment of the same image; secrets are read when one starts (API reference, StartDeployment)."""
+        """Starts a deployment of the same image. A deployment reads secrets when it starts (StartDeployment)."""
         client.start_deployment(ServiceArn=service_arn)
 
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
-        """App Runner makes them; developer guide, "Viewing App Runner logs streamed to CloudWatch Logs"."""
+        """App Runner creates them (developer guide, "Viewing App Runner logs streamed to CloudWatch Logs")."""
         return tuple(f"{_logs_of(service_arn)}/{kind}" for kind in ("service", "application"))
 
     def leaves(self, service_arn: str) -> tuple[str, ...]:
@@ -68,12 +68,18 @@ class AppRunnerCompute:
         return f"{region}.awsapprunner.com"
 
     def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
-        """An unnamed service is called <logical ID>-<random characters>, without the stack's name."""
+        """An unnamed service is named <logical ID>-<random characters>, without the stack's name."""
         return (f"arn:aws:apprunner:*:*:service/{logical_id}-*/*",)
 
     def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
         """They begin with the service's name."""
         return (f"/aws/apprunner/{logical_id}-*",)
+
+
+def _outcome(state: str, status: str) -> Outcome:
+    if state in IN_PROGRESS or status in IN_PROGRESS:
+        return Outcome.IN_PROGRESS
+    return Outcome.SUCCEEDED if state in ("SUCCEEDED", "") else Outcome.FAILED
 
 
 def _logs_of(service_arn: str) -> str:

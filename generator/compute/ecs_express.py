@@ -1,4 +1,4 @@
-"""Amazon ECS Express Mode, as its own API tells it.
+"""Amazon ECS Express Mode.
 
 Facts: ECS API reference, DescribeExpressGatewayService, ListServiceDeployments, UpdateService. Not tried on an account.
 """
@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator import contract
-from generator.compute.compute import Running
+from generator.aws.calls import pages
+from generator.compute import Outcome, Running
 
 # The states of a service deployment that are not its last (API reference, ServiceDeployment).
-UNDER_WAY = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
+IN_PROGRESS = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 SUCCESSFUL = "SUCCESSFUL"
 
 
 @dataclass(frozen=True)
 class EcsExpressCompute:
-    """A service of ECS Express Mode, which is an ECS service with more of an API."""
+    """A service of ECS Express Mode, which is an ECS service with an API of its own."""
 
     repository: str = contract.REPOSITORY_URI
     context: str = "."
@@ -36,8 +37,8 @@ class EcsExpressCompute:
         return {self.resource_type: 8}
 
     def running(self, client: Any, service_arn: str) -> Running:
-        """What DescribeExpressGatewayService and ListServiceDeployments tell."""
-        # Asked before the service, whose configurations are then not older than the deployment's end.
+        """What DescribeExpressGatewayService and ListServiceDeployments return."""
+        # Read before the service, so that the configurations are not older than the deployment's end.
         last = _last_deployment(client, service_arn)
         service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
         state = last.get("status", "")
@@ -49,26 +50,25 @@ class EcsExpressCompute:
             status=status,
             ready=status == "ACTIVE",
             operation=f"deployment {state}{reason}" if state else "none",
-            ended=None if state in UNDER_WAY else state in (SUCCESSFUL, ""),
+            outcome=_outcome(state),
             image=configuration.get("primaryContainer", {}).get("image", ""),
             url=endpoint,
             public=public,
-            then="Look at it in the console, and repeat.",
+            advice="Look at it in the console.",
             operation_id=last.get("serviceDeploymentArn", ""),
         )
 
     def redeploy(self, client: Any, service_arn: str) -> None:
         """UpdateService with forceNewDeployment, "to start a new deployment with no service definition changes".
 
-        That Express services take it is documented nowhere, and neither is that UpdateExpressGatewayService deploys
-        where nothing changes: whoever calls makes sure that a deployment has begun.
+        That Express services accept it is not documented, and neither is that UpdateExpressGatewayService deploys when
+        nothing changes. The caller checks that a deployment has started.
         """
         cluster, name = service_arn.split("/")[1:3]
         client.update_service(cluster=cluster, service=name, forceNewDeployment=True)
 
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
-        """The group that the service was told to write to, by default of the layer's own stack. What ECS says of
-        deployments is in none."""
+        """The group that the service is configured to write to. ECS's messages about deployments are in none."""
         service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
         found = [
             configuration.get("primaryContainer", {}).get("awsLogsConfiguration", {}).get("logGroup")
@@ -77,45 +77,45 @@ class EcsExpressCompute:
         return tuple(dict.fromkeys(group for group in found if group))
 
     def leaves(self, service_arn: str) -> tuple[str, ...]:
-        """Nothing: the log group goes with the stack."""
+        """Nothing: the log group is deleted with the stack."""
         return ()
 
     def domain(self, region: str) -> str:
-        """Names as they are seen of deployed services: <two letters>-<32 hexadecimal digits>.ecs.<Region>.on.aws."""
+        """Seen of deployed services: <two letters>-<32 hexadecimal digits>.ecs.<Region>.on.aws."""
         return f"ecs.{region}.on.aws"
 
     def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
-        """Any service of the default cluster: how one without a name is called is not documented."""
+        """Any service of the default cluster: the name of an unnamed service is not documented."""
         return ("arn:aws:ecs:*:*:service/default/*",)
 
     def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
-        """The log group is the stack's own, and called after it."""
+        """The log group belongs to the stack and has its name."""
         return (f"{stack_name}-*",)
 
 
 def _last_deployment(client: Any, service_arn: str) -> Mapping[str, Any]:
-    """The newest deployment of the service. In which order they are listed is not documented."""
-    asked = {"service": service_arn, "cluster": service_arn.split("/")[1]}
-    found: list[Mapping[str, Any]] = []
-    token: dict[str, str] = {}
-    # botocore has no paginator for this one.
-    while True:
-        page = client.list_service_deployments(**asked, **token)
-        found += page["serviceDeployments"]
-        if not page.get("nextToken"):
-            return max(found, key=lambda deployment: deployment["createdAt"], default={})
-        token = {"nextToken": page["nextToken"]}
+    """The newest deployment of the service. The order of the list is not documented."""
+    cluster = service_arn.split("/")[1]
+    listed = pages(client.list_service_deployments, service=service_arn, cluster=cluster)
+    found = [deployment for page in listed for deployment in page["serviceDeployments"]]
+    return max(found, key=lambda deployment: deployment["createdAt"], default={})
+
+
+def _outcome(state: str) -> Outcome:
+    if state in IN_PROGRESS:
+        return Outcome.IN_PROGRESS
+    return Outcome.SUCCEEDED if state in (SUCCESSFUL, "") else Outcome.FAILED
 
 
 def _in_use(service: Mapping[str, Any], revision: str) -> Mapping[str, Any]:
-    """The configuration that the last deployment has made, or, where that was taken back, the newest that is left."""
+    """The configuration of the last deployment, or, if that was rolled back, the newest that is active."""
     active = service.get("activeConfigurations", ())
-    made = [configuration for configuration in active if configuration.get("serviceRevisionArn") == revision]
-    return max(made or active, key=lambda configuration: configuration["createdAt"], default={})
+    last = [configuration for configuration in active if configuration.get("serviceRevisionArn") == revision]
+    return max(last or active, key=lambda configuration: configuration["createdAt"], default={})
 
 
 def _ingress(configuration: Mapping[str, Any]) -> tuple[str, bool]:
-    """The URL, and whether it can be reached from everywhere."""
+    """The URL, and whether it is public."""
     paths = sorted(configuration.get("ingressPaths", ()), key=lambda path: path["accessType"] != "PUBLIC")
     if not paths:
         return "", True

@@ -1,4 +1,4 @@
-"""What a service has logged, and for how long that is kept. The client of CloudWatch Logs is given."""
+"""The last lines of a service's logs, and how long they are kept. The client of CloudWatch Logs is passed in."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-# As many are shown of those that say something, and read to find them.
+from generator.aws.calls import pages
+
+# Lines that are shown, and lines that are read to find them.
 LINES_SHOWN = 10
 LINES_READ = 100
 RETENTION_DAYS = 30
 
 
 def last_lines(logs: Any, group: str, number: int = LINES_READ) -> list[str]:
-    """The last lines of a log group, from its newest streams; none where there is no such group."""
+    """The last lines of a log group, from its newest streams; empty if it cannot be read."""
     try:
+        # Three streams hold the last lines of the newest instances; all pages would be all instances that ever ran.
         streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True, limit=3)
         events: list[Mapping[str, Any]] = []
         for stream in streams["logStreams"]:
@@ -26,14 +29,13 @@ def last_lines(logs: Any, group: str, number: int = LINES_READ) -> list[str]:
             )
             events += found["events"]
     except (BotoCoreError, ClientError):
-        # A log that cannot be read must not hide what it was wanted for.
+        # The caller reports another error, which this one must not hide.
         return []
     return [str(event["message"]).rstrip() for event in sorted(events, key=lambda event: event["timestamp"])][-number:]
 
 
-def telling(lines: list[str]) -> list[str]:
-    """Those lines of a log that are more than routine: all that are no JSON object of level DEBUG or INFO; all of them
-    where none is."""
+def important_lines(lines: list[str]) -> list[str]:
+    """The lines that are not JSON objects of level DEBUG or INFO; all lines if there is none."""
 
     def level(line: str) -> str:
         with suppress(ValueError):
@@ -44,13 +46,13 @@ def telling(lines: list[str]) -> list[str]:
     return [line for line in lines if level(line) not in ("DEBUG", "INFO")] or lines
 
 
-def keep_for(logs: Any, groups: tuple[str, ...], days: int = RETENTION_DAYS) -> list[str]:
-    """Gives those of the log groups a retention that have none and so would be kept for ever; their names."""
+def set_retention(logs: Any, groups: tuple[str, ...], days: int = RETENTION_DAYS) -> list[str]:
+    """Sets a retention for those of the log groups that never expire; returns their names."""
     changed = []
     for group in groups:
-        found = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-        for one in found:
-            if one["logGroupName"] == group and "retentionInDays" not in one:
-                logs.put_retention_policy(logGroupName=group, retentionInDays=days)
-                changed.append(group)
+        for page in pages(logs.describe_log_groups, logGroupNamePrefix=group):
+            for found in page["logGroups"]:
+                if found["logGroupName"] == group and "retentionInDays" not in found:
+                    logs.put_retention_policy(logGroupName=group, retentionInDays=days)
+                    changed.append(group)
     return changed

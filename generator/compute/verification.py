@@ -1,14 +1,13 @@
-"""The proof that what runs is what was asked for. CloudFormation's success does not say so.
+"""Whether what was deployed is what runs. A stack that succeeded does not prove it.
 
-A rolled-back deployment of App Runner looks green (roadmap issues 209 and 272): what its API says of the service, what
-the service says of itself, and a user written through its public URL are what counts. HTTP, clock and sleep are given.
+A rolled-back deployment of App Runner looks successful (roadmap issues 209 and 272). So three things are checked: the
+service's API, the service's own answers, and a user written through its public URL. `send` and the clock are passed in.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,11 +16,12 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from generator import contract
-from generator.compute.compute import Running
+from generator.aws.calls import Clock
+from generator.compute import Outcome, Running
 from generator.errors import DeployError
 
 OPERATION_MINUTES = 30
-# How late a deployment may be told of that was asked for.
+# How long an API may take to list a deployment that was started.
 BEGIN_SECONDS = 60
 # A new service's name has to reach the resolvers, and a new revision every instance of the load balancer.
 ANSWER_SECONDS = 120
@@ -33,13 +33,13 @@ PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer over HTTP; status 0 when there was none, and `body` says why."""
+    """An answer over HTTP. status 0: there was none, and `body` is the reason."""
 
     status: int
     body: bytes
 
     def field(self, name: str) -> str:
-        """A field of the JSON object that the body is; empty where it is none."""
+        """A field of the body's JSON object; empty if there is none."""
         with suppress(ValueError):
             document = json.loads(self.body)
             if isinstance(document, dict):
@@ -57,9 +57,8 @@ Send = Callable[[str, str, bytes | None], Answer]
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What should run: the image as the template names it, and the builds that it may say it is; any, where there are
-    none."""
+class Expected:
+    """What should run: the image as the stack's parameter has it, and the builds that it may report; any, if empty."""
 
     image: str
     builds: tuple[str, ...] = ()
@@ -67,21 +66,21 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that was looked at, and what was seen."""
+    """Something that was checked, and what was found."""
 
     about: str
-    seen: str
+    found: str
 
 
-class NotProvenError(DeployError):
-    """What runs is not what was asked for."""
+class VerificationError(DeployError):
+    """What runs is not what was deployed."""
 
 
 def send(method: str, url: str, body: bytes | None) -> Answer:
-    """A request over HTTP(S), with the proxy and the certificate authorities that the environment names."""
+    """A request over HTTP(S), with the proxy and the certificate authorities of the environment."""
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"} if body else {}, method=method)
     try:
-        # urlopen() would remember the proxies of its first use.
+        # urlopen() would keep the proxies of its first use.
         with urllib.request.build_opener().open(request, timeout=REQUEST_SECONDS) as answer:
             return Answer(answer.status, answer.read())
     except urllib.error.HTTPError as error:
@@ -93,77 +92,77 @@ def send(method: str, url: str, body: bytes | None) -> Answer:
         return Answer(0, str(error).encode())
 
 
-class Proof:
-    """Looks at one stack's service. Each method yields what it saw, and raises NotProvenError at the first thing that
-    is not as it should be."""
+class Verification:
+    """Checks of one stack's service. Each yields what it finds, and raises VerificationError at the first fault."""
 
-    def __init__(
-        self,
-        stack_name: str,
-        *,
-        send: Send = send,
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, stack_name: str, *, send: Send = send, clock: Clock = Clock()) -> None:
         self._stack_name = stack_name
         self._send = send
-        self._sleep = sleep
-        self._now = now
+        self._clock = clock
 
-    def as_begun(self, observe: Callable[[], Running], before: Running) -> None:
-        """Waits until another operation than that of `before` is the last: an API may tell of a new one late."""
-        end = self._now() + BEGIN_SECONDS
-        while observe().operation_id == before.operation_id:
-            if self._now() >= end:
-                raise self._differs(
-                    f"no deployment has begun, the last operation is still {before.operation}",
-                    "The previous version still runs: run the same command again.",
-                )
-            self._sleep(PAUSE_SECONDS)
+    def check_started(self, observe: Callable[[], Running], before: Running) -> None:
+        """Waits until the last operation is another than that of `before`."""
+        running = self._clock.poll(
+            observe,
+            lambda running: running.operation_id != before.operation_id,
+            seconds=BEGIN_SECONDS,
+            pause=PAUSE_SECONDS,
+        )
+        if running.operation_id == before.operation_id:
+            raise self._fault(
+                f"no deployment has started, the last operation is still {before.operation}",
+                "The previous version still runs. Run the command again.",
+            )
 
-    def as_told(self, observe: Callable[[], Running], wanted: Wanted) -> Iterator[Fact]:
-        """By what AWS says: the last operation, the status, the image. Waits for an operation that is under way."""
-        end = self._now() + 60 * OPERATION_MINUTES
-        pause = PAUSE_SECONDS
-        while (running := observe()).ended is None and self._now() < end:
-            self._sleep(pause)
-            pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
-        if not running.ended:
-            raise self._differs(
+    def check_reported(self, observe: Callable[[], Running], expected: Expected) -> Iterator[Fact]:
+        """By the API: last operation, status, image. Waits for an operation that is in progress."""
+        running = self._clock.poll(
+            observe,
+            lambda running: running.outcome is not Outcome.IN_PROGRESS,
+            seconds=60 * OPERATION_MINUTES,
+            pause=PAUSE_SECONDS,
+            longest=LONGEST_PAUSE_SECONDS,
+        )
+        if running.outcome is not Outcome.SUCCEEDED:
+            raise self._fault(
                 f"the last operation is {running.operation}, so the deployment did not take effect",
                 "The previous version still runs. Fix the image or its settings, and deploy again.",
             )
         yield Fact("last operation", running.operation)
         if not running.ready:
-            raise self._differs(f"the service is {running.status}", running.then)
+            raise self._fault(f"the service is {running.status}", running.advice)
         yield Fact("status", running.status)
-        if running.image != wanted.image:
-            raise self._differs(
-                f"the image is {running.image or 'none'}, not {wanted.image}",
-                "Somebody changed the service by hand, or its deployment was taken back: deploy another image.",
+        if running.image != expected.image:
+            raise self._fault(
+                f"the image is {running.image or 'none'}, not {expected.image}",
+                "The service was changed outside of CloudFormation, or rolled back. Deploy another image.",
             )
         yield Fact("image", running.image)
 
-    def as_answered(self, url: str, wanted: Wanted) -> Iterator[Fact]:
-        """By what the service answers: alive, ready, of the wanted build."""
+    def check_answers(self, url: str, expected: Expected) -> Iterator[Fact]:
+        """By the service: alive, ready, of the expected build."""
         answer = self._until_ok("GET", f"{url}{contract.HEALTH_PATH}", ANSWER_SECONDS)
         yield Fact(f"GET {contract.HEALTH_PATH}", str(answer))
-        # An instance of the build before may answer for a moment.
-        end = self._now() + READY_SECONDS
-        while True:
-            answer = self._until_ok("GET", f"{url}{contract.READY_PATH}", READY_SECONDS)
-            build = answer.field("build") or "unknown"
-            if not wanted.builds or build in wanted.builds:
-                break
-            if self._now() >= end:
-                raise self._differs(
-                    f"{contract.READY_PATH} says that the build is {build}, not {' or '.join(wanted.builds)}",
-                    "Another image runs than the one that was pushed: deploy again, and look at the service's log.",
-                )
-            self._sleep(PAUSE_SECONDS)
+
+        def look() -> Answer:
+            return self._until_ok("GET", f"{url}{contract.READY_PATH}", READY_SECONDS)
+
+        # An instance of the previous build may answer for a moment.
+        answer = self._clock.poll(
+            look,
+            lambda answer: not expected.builds or answer.field("build") in expected.builds,
+            seconds=READY_SECONDS,
+            pause=PAUSE_SECONDS,
+        )
+        build = answer.field("build") or "unknown"
+        if expected.builds and build not in expected.builds:
+            raise self._fault(
+                f"{contract.READY_PATH} reports the build {build}, not {' or '.join(expected.builds)}",
+                "Another image runs than the one that was pushed. Deploy again, and look at the service's log.",
+            )
         yield Fact(f"GET {contract.READY_PATH}", f"{answer}, build {build}")
 
-    def as_used(self, url: str) -> Iterator[Fact]:
+    def check_use(self, url: str) -> Iterator[Fact]:
         """By use: a user is written, read back and deleted. It is deleted whatever happens in between."""
         email = f"probe-{secrets.token_hex(8)}@example.invalid"
         user = {"email": email, "name": "deployment probe"}
@@ -172,36 +171,44 @@ class Proof:
             self._until_ok("POST", f"{url}/", READY_SECONDS, json.dumps(user).encode())
             read = self._until_ok("GET", path, READY_SECONDS)
             if {name: read.field(name) for name in user} != user:
-                raise self._differs("a user that was written is read as another", "Look at the service's log.")
+                raise self._fault("a user that was written is read back as another", "Look at the service's log.")
             self._until_ok("DELETE", path, READY_SECONDS)
-        except NotProvenError as error:
+        except VerificationError as error:
             if self._send("DELETE", path, None).status in (204, 404):
                 raise
-            raise self._differs(error.why, f"{error.then} The user {email} may be left: delete it.") from error
+            raise self._fault(error.why, f"{error.then} The user {email} may be left: delete it.") from error
         except BaseException:
             self._send("DELETE", path, None)
             raise
         gone = self._send("GET", path, None)
         if gone.status != 404:
-            raise self._differs(
-                f"the user {email} was deleted and is answered {gone}",
+            raise self._fault(
+                f"the user {email} was deleted, and a request for it is answered {gone}",
                 "Look at the service's log, and delete the user.",
             )
         yield Fact("a user", "written, read back, deleted")
 
     def _until_ok(self, method: str, url: str, seconds: float, body: bytes | None = None) -> Answer:
-        end = self._now() + seconds
-        while (answer := self._send(method, url, body)).status not in (200, 201, 204):
-            # What the client got wrong stays wrong; a name that is not yet known, or a failover, passes.
-            if (400 <= answer.status < 500 and answer.status not in (404, 429)) or self._now() >= end:
-                raise self._differs(
-                    f"{method} {url} is answered {answer}"
-                    if answer.status
-                    else f"{method} {url} is not answered: {answer}",
-                    "Look at the service's log.",
-                )
-            self._sleep(PAUSE_SECONDS)
+        answer = self._clock.poll(
+            lambda: self._send(method, url, body),
+            # A request that the client got wrong stays wrong; a name that is not yet known, or a failover, passes.
+            lambda answer: _is_ok(answer) or (400 <= answer.status < 500 and answer.status not in (404, 429)),
+            seconds=seconds,
+            pause=PAUSE_SECONDS,
+        )
+        if not _is_ok(answer):
+            raise self._fault(
+                f"{method} {url} is answered {answer}"
+                if answer.status
+                else f"{method} {url} is not answered: {answer}",
+                "Look at the service's log.",
+            )
         return answer
 
-    def _differs(self, why: str, then: str) -> NotProvenError:
-        return NotProvenError(stack=self._stack_name, what="Not proven to run as deployed", why=why, then=then)
+    def _fault(self, why: str, then: str) -> VerificationError:
+        what = "Could not verify that the new version is running"
+        return VerificationError(stack=self._stack_name, what=what, why=why, then=then)
+
+
+def _is_ok(answer: Answer) -> bool:
+    return answer.status in (200, 201, 204)

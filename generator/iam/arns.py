@@ -1,7 +1,8 @@
-"""The ARNs of what templates hold, by service, as far as its names are known before it is there.
+"""ARN patterns of the templates' resources, by service, from the names that CloudFormation will generate.
 
-Names: CloudFormation user guide, "Name type", for what is called after the stack; App Runner's resources, secrets and
-dashboards are called after their logical ID alone (seen in deployments; cloudformation-cli-java-plugin issue 239).
+Most generated names begin with the stack's name (CloudFormation user guide, "Name type"). Those of App Runner's
+resources, secrets and dashboards begin with the logical ID (seen in deployments; cloudformation-cli-java-plugin issue
+239).
 """
 
 from __future__ import annotations
@@ -10,25 +11,28 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from generator.iam.handlers import TARGETS, Held
+from generator.iam.handlers import TARGETS, TemplateResource
 
 ELB = "elasticloadbalancing:"
 
 
-def anything(resources: Sequence[Held]) -> list[str]:
+def anything(resources: Sequence[TemplateResource]) -> list[str]:
     return ["*"]
 
 
-def keys(resources: Sequence[Held]) -> list[str]:
+def keys(resources: Sequence[TemplateResource]) -> list[str]:
     return ["arn:aws:kms:*:*:key/*"]
 
 
-def _after_stack(kind: str, start: str) -> Callable[[Sequence[Held]], list[str]]:
-    """ARNs of what CloudFormation names after the stack. Enumerating the stacks leaves out the roles <name>-deploy and
-    <name>-cloudformation, which must not change themselves."""
+def _after_stack(kind: str, start: str) -> Callable[[Sequence[TemplateResource]], list[str]]:
+    """ARNs of resources named after their stack. Listing the stacks excludes the roles <name>-deploy and
+    <name>-cloudformation, which must not be able to change themselves."""
 
-    def arns(resources: Sequence[Held]) -> list[str]:
-        return [f"{start}{stack}-*" for stack in sorted({one.stack for one in resources if one.resource_type == kind})]
+    def arns(resources: Sequence[TemplateResource]) -> list[str]:
+        return [
+            f"{start}{stack}-*"
+            for stack in sorted({resource.stack for resource in resources if resource.resource_type == kind})
+        ]
 
     return arns
 
@@ -36,16 +40,16 @@ def _after_stack(kind: str, start: str) -> Callable[[Sequence[Held]], list[str]]
 roles = _after_stack("AWS::IAM::Role", "arn:aws:iam::*:role/")
 
 
-def users(resources: Sequence[Held]) -> list[str]:
-    """ARNs of MemoryDB users, by the names that the templates give."""
+def users(resources: Sequence[TemplateResource]) -> list[str]:
+    """ARNs of MemoryDB users, by the names in the templates."""
     return [f"arn:aws:memorydb:*:*:{name}" for name in sorted(_memorydb_names(resources)) if name.startswith("user/")]
 
 
-def _after_both(kind: str, start: str) -> Callable[[Sequence[Held]], list[str]]:
-    """ARNs of what is named after its logical ID, or after the stack: sources differ."""
+def _after_both(kind: str, start: str) -> Callable[[Sequence[TemplateResource]], list[str]]:
+    """ARNs of resources named after their logical ID or their stack: sources disagree."""
 
-    def arns(resources: Sequence[Held]) -> list[str]:
-        logical_ids = {f"{start}{one.logical_id}-*" for one in resources if one.resource_type == kind}
+    def arns(resources: Sequence[TemplateResource]) -> list[str]:
+        logical_ids = {f"{start}{resource.logical_id}-*" for resource in resources if resource.resource_type == kind}
         return sorted({*logical_ids, *_after_stack(kind, start)(resources)})
 
     return arns
@@ -54,66 +58,66 @@ def _after_both(kind: str, start: str) -> Callable[[Sequence[Held]], list[str]]:
 secrets = _after_both("AWS::SecretsManager::Secret", "arn:aws:secretsmanager:*:*:secret:")
 
 
-def _repositories(resources: Sequence[Held]) -> list[str]:
+def _repositories(resources: Sequence[TemplateResource]) -> list[str]:
     return [arn.lower() for arn in _after_stack("AWS::ECR::Repository", "arn:aws:ecr:*:*:repository/")(resources)]
 
 
-def _app_runner(resources: Sequence[Held]) -> list[str]:
+def _app_runner(resources: Sequence[TemplateResource]) -> list[str]:
     found = {
-        f"arn:aws:apprunner:*:*:{one.resource_type.split('::')[2].lower()}/{one.logical_id}-*/*"
-        for one in resources
-        if one.resource_type.startswith("AWS::AppRunner::")
+        f"arn:aws:apprunner:*:*:{resource.resource_type.split('::')[2].lower()}/{resource.logical_id}-*/*"
+        for resource in resources
+        if resource.resource_type.startswith("AWS::AppRunner::")
     }
     return sorted(found | set(_web_acls(resources)))
 
 
-def _express(resources: Sequence[Held]) -> list[str]:
-    """How a service without a name is called is not documented, and its task definition is called after it."""
+def _express(resources: Sequence[TemplateResource]) -> list[str]:
+    """The name of an unnamed service is not documented, and its task definition has the same name."""
     kinds = ("service", "service-deployment", "service-revision")
     return ["arn:aws:ecs:*:*:cluster/default", "arn:aws:ecs:*:*:task-definition/*:*"] + [
         f"arn:aws:ecs:*:*:{kind}/default/*" for kind in kinds
     ]
 
 
-def _balancers(resources: Sequence[Held]) -> list[str]:
-    """Those of Express services: ECS calls them ecs-express-gateway-alb-... ."""
+def _balancers(resources: Sequence[TemplateResource]) -> list[str]:
+    """Load balancers of Express services: ECS names them ecs-express-gateway-alb-... ."""
     return ["arn:aws:elasticloadbalancing:*:*:loadbalancer/app/ecs-express-gateway-*"]
 
 
-def _web_acls(resources: Sequence[Held]) -> list[str]:
-    associated = any(one.resource_type == "AWS::WAFv2::WebACLAssociation" for one in resources)
+def _web_acls(resources: Sequence[TemplateResource]) -> list[str]:
+    associated = any(resource.resource_type == "AWS::WAFv2::WebACLAssociation" for resource in resources)
     return ["arn:aws:wafv2:*:*:regional/webacl/*/*"] if associated else []
 
 
-def _firewall(resources: Sequence[Held]) -> list[str]:
+def _firewall(resources: Sequence[TemplateResource]) -> list[str]:
     services = [arn for arn in _app_runner(resources) if ":service/" in arn]
-    services += _balancers(resources) if any(one.resource_type == TARGETS[ELB] for one in resources) else []
+    services += _balancers(resources) if any(resource.resource_type == TARGETS[ELB] for resource in resources) else []
     return [*_web_acls(resources), "arn:aws:wafv2:*:*:*/rulegroup/*/*", *services]
 
 
-def _cloudwatch(resources: Sequence[Held]) -> list[str]:
+def _cloudwatch(resources: Sequence[TemplateResource]) -> list[str]:
     alarms = _after_stack("AWS::CloudWatch::Alarm", "arn:aws:cloudwatch:*:*:alarm:")
     dashboards = _after_both("AWS::CloudWatch::Dashboard", "arn:aws:cloudwatch::*:dashboard/")
     return [*alarms(resources), *dashboards(resources)]
 
 
-def _memorydb(resources: Sequence[Held]) -> list[str]:
-    """By the names that the templates give, and any snapshot, since a new cluster may be restored from any."""
+def _memorydb(resources: Sequence[TemplateResource]) -> list[str]:
+    """The names in the templates, and every snapshot, because a new cluster can be restored from any."""
     found = {"snapshot/*", "parametergroup/default.*", *_memorydb_names(resources)}
     return [f"arn:aws:memorydb:*:*:{name}" for name in sorted(found)]
 
 
-def _memorydb_names(resources: Sequence[Held]) -> set[str]:
+def _memorydb_names(resources: Sequence[TemplateResource]) -> set[str]:
     found = set()
-    for one in resources:
-        kind = one.resource_type.removeprefix("AWS::MemoryDB::")
-        if kind != one.resource_type and f"{kind}Name" in one.properties:
-            found.add(f"{kind.lower()}/{_pattern(one.properties[f'{kind}Name'])}")
+    for resource in resources:
+        kind = resource.resource_type.removeprefix("AWS::MemoryDB::")
+        if kind != resource.resource_type and f"{kind}Name" in resource.properties:
+            found.add(f"{kind.lower()}/{_pattern(resource.properties[f'{kind}Name'])}")
     return found
 
 
 def _pattern(value: Any) -> str:
-    """What is known of a name: the text of an Fn::Sub around its variables."""
+    """A pattern for a name: the text of an Fn::Sub with * in place of each variable."""
     match value:
         case str():
             return value
@@ -122,7 +126,7 @@ def _pattern(value: Any) -> str:
     return "*"
 
 
-LIMITS: dict[str, Callable[[Sequence[Held]], list[str]]] = {
+LIMITS: dict[str, Callable[[Sequence[TemplateResource]], list[str]]] = {
     "apprunner": _app_runner,
     "cloudwatch": _cloudwatch,
     "ecr": _repositories,

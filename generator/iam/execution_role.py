@@ -1,4 +1,4 @@
-"""What the role needs that CloudFormation acts with: permissions of the templates' types, on a deployment's names."""
+"""The policy of CloudFormation's role: the permissions of the templates' resource types, on a deployment's names."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from generator.iam.handlers import (
     READS_A_SECRET,
     TARGETS,
     WITHOUT_RESOURCE,
-    Held,
+    TemplateResource,
     allow,
-    held,
     needed,
+    resources_of,
 )
 from generator.layers import Layer
 from generator.parts.permissions import POLICY_VERSION
@@ -25,41 +25,43 @@ from generator.parts.permissions import POLICY_VERSION
 # Any Region that has all the types of the templates.
 SCHEMA_REGION = "us-east-1"
 LINKED, PASSED = "iam:CreateServiceLinkedRole", "iam:PassRole"
-# Of keys only their description is read by handlers themselves; all else is done by services on their behalf.
+# Handlers themselves only describe keys; services use them.
 READS_A_KEY = "kms:DescribeKey"
 READS_ALARMS = "cloudwatch:DescribeAlarms"
-# What names a key in the types that take one.
+# The properties that take a key.
 KEY_PROPERTIES = {"EncryptionConfiguration", "KmsKeyId"}
 
 
 def execution_role(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     """For the role that CloudFormation acts with, which --role-arn names.
 
-    Types without a schema (custom resources) and roles that the templates do not hold are not in it.
+    It covers neither types without a schema (custom resources) nor roles outside the templates.
     Raises MissingPackageError without cfn-lint.
     """
-    resources = [one for layer in layers for one in held(layer, f"{name}-{layer.name}")]
-    wanted = _actions(resources)
+    resources = [resource for layer in layers for resource in resources_of(layer, f"{name}-{layer.name}")]
+    needed_actions = _actions(resources)
     if any(DYNAMIC_REFERENCE in layer.text() for layer in layers):
-        wanted.add(READS_A_SECRET)
+        needed_actions.add(READS_A_SECRET)
     special = {LINKED: _linked_roles, PASSED: _passed_roles, READS_A_KEY: _key, READS_ALARMS: _alarms}
-    made = (make(resources) for action, make in special.items() if action in wanted)
-    statements = [statement for statement in made if statement.Resource]
-    wanted -= set(special)
+    candidates = (statement(resources) for action, statement in special.items() if action in needed_actions)
+    statements = [statement for statement in candidates if statement.Resource]
+    needed_actions -= set(special)
     by_service: dict[str, set[str]] = {}
-    for action in wanted:
+    for action in needed_actions:
         by_service.setdefault("" if action in WITHOUT_RESOURCE else action.partition(":")[0], set()).add(action)
     for service, actions in sorted(by_service.items()):
         sid = "".join(word.title() for word in service.split("-")) or "WithoutResource"
-        # A type may need a service of which the templates hold nothing that has a name.
+        # A type may need actions of a service of which the templates have no named resource.
         limits = LIMITS.get(service, anything)(resources) or anything(resources)
         condition = aws.StringLike({"kms:ViaService": _users_of_keys(resources)}) if service == "kms" else None
         statements.append(allow(sid, map(_action, actions), limits, condition))
-    return aws.PolicyDocument(Version=POLICY_VERSION, Statement=sorted(statements, key=lambda one: str(one.Sid)))
+    return aws.PolicyDocument(
+        Version=POLICY_VERSION, Statement=sorted(statements, key=lambda statement: str(statement.Sid))
+    )
 
 
 def permissions(resource_type: str) -> set[str]:
-    """What the type's schema lists for its handlers, the one that lists resources left out."""
+    """The permissions that the type's schema lists for its handlers, except the list handler."""
     try:
         from cfnlint.schema import ResourceNotFoundError
         from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as manager
@@ -73,10 +75,10 @@ def permissions(resource_type: str) -> set[str]:
     return {str(action) for action in listed}
 
 
-def _actions(resources: Sequence[Held]) -> set[str]:
+def _actions(resources: Sequence[TemplateResource]) -> set[str]:
     properties: dict[str, set[str]] = {}
-    for one in resources:
-        properties.setdefault(one.resource_type, set()).update(one.properties)
+    for resource in resources:
+        properties.setdefault(resource.resource_type, set()).update(resource.properties)
     found = {action for kind, names in properties.items() for action in needed(kind, permissions(kind), names)}
     absent = tuple(service for service, kind in TARGETS.items() if kind not in properties)
     return {action for action in found if not action.startswith(absent)}
@@ -86,20 +88,20 @@ def _action(name: str) -> aws.Action:
     return aws.Action(*name.split(":", 1))
 
 
-def _linked_roles(resources: Sequence[Held]) -> aws.Statement:
-    types = {one.resource_type for one in resources}
+def _linked_roles(resources: Sequence[TemplateResource]) -> aws.Statement:
+    types = {resource.resource_type for resource in resources}
     services = {service for start, service in LINKED_ROLES.items() if any(kind.startswith(start) for kind in types)}
     roles = [f"arn:aws:iam::*:role/aws-service-role/{service}/*" for service in services]
     condition = aws.StringEquals({"iam:AWSServiceName": sorted(services)})
     return allow("ServiceLinkedRoles", [_action(LINKED)], roles, condition)
 
 
-def _passed_roles(resources: Sequence[Held]) -> aws.Statement:
-    """To those services that the roles trust, and to App Runner as its managed policy AWSAppRunnerFullAccess names it,
-    where the roles trust its parts, such as tasks.apprunner.amazonaws.com."""
+def _passed_roles(resources: Sequence[TemplateResource]) -> aws.Statement:
+    """To the services that the roles trust. For tasks.apprunner.amazonaws.com and the like also to
+    apprunner.amazonaws.com, as in the managed policy AWSAppRunnerFullAccess."""
     trusted: set[str] = set()
-    for one in resources:
-        for statement in one.properties.get("AssumeRolePolicyDocument", {}).get("Statement", ()):
+    for resource in resources:
+        for statement in resource.properties.get("AssumeRolePolicyDocument", {}).get("Statement", ()):
             match statement:
                 case {"Principal": {"Service": [*names]}}:
                     trusted.update(names)
@@ -110,15 +112,19 @@ def _passed_roles(resources: Sequence[Held]) -> aws.Statement:
     return allow("PassRoles", [_action(PASSED)], roles(resources), condition)
 
 
-def _key(resources: Sequence[Held]) -> aws.Statement:
+def _key(resources: Sequence[TemplateResource]) -> aws.Statement:
     return allow("KeyDescription", [_action(READS_A_KEY)], keys(resources))
 
 
-def _alarms(resources: Sequence[Held]) -> aws.Statement:
-    """One that is asked for by its name is looked for among all."""
+def _alarms(resources: Sequence[TemplateResource]) -> aws.Statement:
+    """DescribeAlarms takes no narrower resource when it looks for one alarm by name."""
     return allow("Alarms", [_action(READS_ALARMS)], ["arn:aws:cloudwatch:*:*:alarm:*"])
 
 
-def _users_of_keys(resources: Sequence[Held]) -> list[str]:
-    services = {one.resource_type.split("::")[1].lower() for one in resources if KEY_PROPERTIES & set(one.properties)}
+def _users_of_keys(resources: Sequence[TemplateResource]) -> list[str]:
+    services = {
+        resource.resource_type.split("::")[1].lower()
+        for resource in resources
+        if KEY_PROPERTIES & set(resource.properties)
+    }
     return [f"{service}.*.amazonaws.com" for service in sorted(services)]

@@ -1,7 +1,7 @@
-"""What CloudFormation's resource handlers need, as far as their schemas do not say it, or say too much.
+"""Corrections to the permissions that resource schemas list for CloudFormation's handlers.
 
-Each schema lists permissions for create, read, update and delete. They are a base and not the truth: some are no
-actions, some are needed for properties that a template does not set or for targets that it does not have.
+A schema lists permissions for create, read, update and delete. Some of them are not IAM actions, some are needed only
+for properties or targets that a template does not have, and some that are needed are missing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CLUSTER = "AWS::MemoryDB::Cluster"
 # Needed only where a template sets the property of the type. Sources: the API operation that sets it, each by its name;
 # CloudWatch Logs user guide, "IAM permissions required to create or work with a data protection policy"; VPC user
 # guide, "Publish flow logs to Amazon S3".
-ONLY_FOR: dict[tuple[str, str], tuple[str, ...]] = {
+CONDITIONAL: dict[tuple[str, str], tuple[str, ...]] = {
     ("AWS::EC2::EIP", "TransferAddress"): ("ec2:AcceptAddressTransfer",),
     ("AWS::EC2::FlowLog", "LogDestination"): (
         "iam:CreateServiceLinkedRole",
@@ -64,11 +64,11 @@ ONLY_FOR: dict[tuple[str, str], tuple[str, ...]] = {
     ),
 }
 
-# Never needed; an action, or a whole service before the colon.
-NEVER: dict[str, tuple[str, ...]] = {
+# Never needed: an action, or every action of the service before the colon.
+EXCLUDED: dict[str, tuple[str, ...]] = {
     # App Runner does this itself, with AWSServiceRoleForAppRunner (developer guide, "Using service-linked roles").
     "AWS::AppRunner::Service": ("events:", "logs:"),
-    # No actions (Service Authorization Reference, MemoryDB and Amazon S3).
+    # Not IAM actions (Service Authorization Reference, MemoryDB and Amazon S3).
     "AWS::Logs::LogGroup": ("s3:REST.PUT.OBJECT",),
     "AWS::MemoryDB::ACL": ("memorydb:ModifyReplicationGroup",),
     # For other targets of an association than the one in these templates (Service Authorization Reference, AWS WAF V2,
@@ -83,20 +83,20 @@ NEVER: dict[str, tuple[str, ...]] = {
     ),
 }
 
-# What an association of a web ACL needs of the service that its target is of, by the type that has the target.
+# The actions that associating a web ACL needs, by the beginning of their names, and the type of the target.
 TARGETS = {
     "apprunner:": "AWS::AppRunner::Service",
     "elasticloadbalancing:": "AWS::ECS::ExpressGatewayService",
 }
 
-# Needed though no schema says so; with a property, only where that is set.
-ALSO: dict[tuple[str, str], tuple[str, ...]] = {
+# Needed where the property is set, though no schema lists them.
+EXTRA: dict[tuple[str, str], tuple[str, ...]] = {
     # MemoryDB API reference, DeleteCluster: "CreateSnapshot permission is required to create a final snapshot".
     (CLUSTER, "FinalSnapshotName"): ("memorydb:CreateSnapshot",),
     # Secrets Manager API reference, CreateSecret, for another key than aws/secretsmanager.
     ("AWS::SecretsManager::Secret", "KmsKeyId"): ("kms:Decrypt", "kms:GenerateDataKey"),
     # Its copy of the image and its logs are encrypted with the key (API reference, CreateService). That it takes a
-    # grant, as other services do, is an assumption: no page names the permissions.
+    # grant, as other services do, is an assumption: no page lists the permissions.
     ("AWS::AppRunner::Service", "EncryptionConfiguration"): ("kms:CreateGrant", "kms:DescribeKey"),
     # Service Authorization Reference, Amazon EC2, dependent actions of CreateVpcEndpoint.
     ("AWS::EC2::VPCEndpoint", "PrivateDnsEnabled"): ("route53:AssociateVPCWithHostedZone",),
@@ -107,7 +107,7 @@ ALSO: dict[tuple[str, str], tuple[str, ...]] = {
 DYNAMIC_REFERENCE = "{{resolve:secretsmanager:"
 READS_A_SECRET = "secretsmanager:GetSecretValue"
 
-# The service-linked roles that a first use makes, by the beginning of a type (each service's guide, "Using
+# The service-linked roles that the first use creates, by the beginning of a resource type (each service's guide, "Using
 # service-linked roles").
 LINKED_ROLES = {
     "AWS::AppRunner::Service": "apprunner.amazonaws.com",
@@ -116,7 +116,7 @@ LINKED_ROLES = {
     "AWS::MemoryDB::": "memorydb.amazonaws.com",
 }
 
-# Actions of services that know resources, which themselves take none (Service Authorization Reference).
+# Actions that take no resource, of services whose other actions do (Service Authorization Reference).
 WITHOUT_RESOURCE = {
     "ecs:DescribeTaskDefinition",
     "logs:CreateLogDelivery",
@@ -131,14 +131,14 @@ WITHOUT_RESOURCE = {
     "memorydb:CreateSubnetGroup",
     "memorydb:CreateUser",
     "secretsmanager:GetRandomPassword",
-    # Newer lists give it the topic.
+    # Newer versions of the reference list the topic.
     "sns:Unsubscribe",
 }
 
 
 @dataclass(frozen=True)
-class Held:
-    """A resource of a layer's template, and the stack that will hold it."""
+class TemplateResource:
+    """A resource of a layer's template, with the name of the layer's stack."""
 
     stack: str
     logical_id: str
@@ -146,24 +146,24 @@ class Held:
     properties: dict[str, Any]
 
 
-def held(layer: Layer, stack: str) -> Iterator[Held]:
-    """What a layer's template holds."""
+def resources_of(layer: Layer, stack: str) -> Iterator[TemplateResource]:
+    """The resources of a layer's template."""
     for logical_id, resource in json.loads(layer.text()).get("Resources", {}).items():
-        yield Held(stack, logical_id, resource["Type"], resource.get("Properties", {}))
+        yield TemplateResource(stack, logical_id, resource["Type"], resource.get("Properties", {}))
 
 
 def needed(resource_type: str, permissions: Iterable[str], properties: set[str]) -> set[str]:
-    """Of a type's `permissions` those that its handlers need for `properties`, and what else they need."""
+    """The permissions that the type's handlers need to set `properties`: a selection of `permissions`, and `EXTRA`."""
     unused = {
         action
-        for (one, name), actions in ONLY_FOR.items()
-        if one == resource_type and name not in properties
+        for (kind, name), actions in CONDITIONAL.items()
+        if kind == resource_type and name not in properties
         for action in actions
     }
-    never = NEVER.get(resource_type, ())
-    found = {action for action in permissions if action not in unused and not action.startswith(never)}
-    for (one, name), actions in ALSO.items():
-        if one == resource_type and name in properties:
+    excluded = EXCLUDED.get(resource_type, ())
+    found = {action for action in permissions if action not in unused and not action.startswith(excluded)}
+    for (kind, name), actions in EXTRA.items():
+        if kind == resource_type and name in properties:
             found.update(actions)
     return found
 
@@ -171,7 +171,7 @@ def needed(resource_type: str, permissions: Iterable[str], properties: set[str])
 def allow(
     sid: str, actions: Iterable[aws.Action], resources: Iterable[str], condition: aws.ConditionElement | None = None
 ) -> aws.Statement:
-    """A statement, in an order that does not depend on how it came about."""
+    """A statement with its actions and resources sorted."""
     conditions = {"Condition": aws.Condition(condition)} if condition else {}
-    wanted = sorted(actions, key=lambda action: action.JSONrepr())
-    return aws.Statement(Sid=sid, Effect=aws.Allow, Action=wanted, Resource=sorted(resources), **conditions)
+    listed = sorted(actions, key=lambda action: action.JSONrepr())
+    return aws.Statement(Sid=sid, Effect=aws.Allow, Action=listed, Resource=sorted(resources), **conditions)

@@ -1,8 +1,8 @@
-"""The least IAM for a deployment: who previews it, deploys it, rotates its password, and what CloudFormation does.
+"""The policies for preview, deploy and rotate, and for CloudFormation's role.
 
-Layers and a name in, policy documents out; no I/O. Which resources an action can be limited to is a fact of the Service
-Authorization Reference. Regions and accounts are left open, since the file is the same for all: an identity's policy
-reaches only its own account. docs/permissions.md explains each statement.
+Which resources an action can be limited to: Service Authorization Reference. Regions and accounts are left open, so
+that the files are the same everywhere; an identity policy applies to its own account only. docs/permissions.md
+explains each statement.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from awacs import aws, cloudformation, ecr, iam, logs, memorydb, secretsmanager
 from generator.contract import DATA_LAYER, FINAL_SNAPSHOT_LABEL
 from generator.iam.arns import secrets, users
 from generator.iam.execution_role import execution_role
-from generator.iam.handlers import CLUSTER, Held, allow, held
+from generator.iam.handlers import CLUSTER, TemplateResource, allow, resources_of
 from generator.layers import Layer
 from generator.parts.permissions import POLICY_VERSION
 
@@ -31,10 +31,10 @@ def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
 
     Raises MissingPackageError without cfn-lint, whose resource schemas say what CloudFormation's handlers need.
     """
-    made = {"preview": preview, "deploy": deploy, "execution-role": execution_role}
-    if secrets(_held(layers, name)):
-        made["rotate"] = rotate
-    return {f"{file}.json": text(policy(layers, name)) for file, policy in made.items()}
+    policies = {"preview": preview, "deploy": deploy, "execution-role": execution_role}
+    if secrets(_resources(layers, name)):
+        policies["rotate"] = rotate
+    return {f"{file}.json": text(policy(layers, name)) for file, policy in policies.items()}
 
 
 def text(policy: aws.PolicyDocument) -> str:
@@ -49,13 +49,13 @@ def size(document: str) -> int:
 
 def actions(document: str) -> tuple[str, ...]:
     """The actions that a document allows, sorted."""
-    return tuple(sorted({action for one in json.loads(document)["Statement"] for action in one["Action"]}))
+    return tuple(sorted({action for statement in json.loads(document)["Statement"] for action in statement["Action"]}))
 
 
 def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
-    """For `preview`, in CI for instance: change sets are made and deleted, never executed.
+    """For `preview`, for instance in CI: change sets are created and deleted, never executed.
 
-    A first preview leaves an empty stack, which DeleteStack removes; IAM cannot tell it from one that holds something.
+    A first preview leaves an empty stack, which DeleteStack removes; IAM has no condition for empty stacks.
     """
     stacks = _stacks(layers, name)
     look = [cloudformation.DescribeChangeSet, cloudformation.DescribeStacks, cloudformation.ListChangeSets]
@@ -74,6 +74,7 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     Drift detection is left out: it reads every resource with the caller's rights.
     """
     stacks = _stacks(layers, name)
+    memorydb_users = users(_resources(layers, name))
     return _document(
         allow(
             "Stacks",
@@ -101,15 +102,15 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
             aws.StringEquals({"iam:PassedToService": "cloudformation.amazonaws.com"}),
         ),
         *_snapshots(layers),
-        # Whether a rotation is under way, before the user is changed.
-        *([allow("Users", [memorydb.DescribeUsers], users(_held(layers, name)))] if users(_held(layers, name)) else []),
+        # To see whether a rotation is in progress before the user is changed.
+        *([allow("Users", [memorydb.DescribeUsers], memorydb_users)] if memorydb_users else []),
         *(_services(layers, name) if _computes(layers) else []),
     )
 
 
 def rotate(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     """For `rotate`, which deploys no stack. A customer-managed key under the secret is not in it."""
-    resources = _held(layers, name)
+    resources = _resources(layers, name)
     versions = [
         secretsmanager.DescribeSecret,
         secretsmanager.GetSecretValue,
@@ -131,8 +132,8 @@ def _document(*statements: aws.Statement) -> aws.PolicyDocument:
     return aws.PolicyDocument(Version=POLICY_VERSION, Statement=list(statements))
 
 
-def _held(layers: Sequence[Layer], name: str) -> list[Held]:
-    return [one for layer in layers for one in held(layer, f"{name}-{layer.name}")]
+def _resources(layers: Sequence[Layer], name: str) -> list[TemplateResource]:
+    return [resource for layer in layers for resource in resources_of(layer, f"{name}-{layer.name}")]
 
 
 def _stacks(layers: Sequence[Layer], name: str) -> list[str]:
@@ -144,7 +145,7 @@ def _exports() -> aws.Statement:
 
 
 def _findings(stacks: list[str]) -> aws.Statement:
-    # The reference lists both types, and not which one counts when only the change set is named.
+    # The reference lists both types, but not which one applies when only the change set is named.
     change_sets = "arn:aws:cloudformation:*:*:changeSet/preview-*/*"
     return allow("Findings", [cloudformation.DescribeEvents], [change_sets, *stacks])
 
@@ -159,13 +160,13 @@ def _computes(layers: Sequence[Layer]) -> bool:
 
 
 def _snapshots(layers: Sequence[Layer]) -> Iterator[aws.Statement]:
-    if any(one.resource_type == CLUSTER for one in _held(layers, "")):
+    if any(resource.resource_type == CLUSTER for resource in _resources(layers, "")):
         final = f"arn:aws:memorydb:*:*:snapshot/{FINAL_SNAPSHOT_LABEL}-*"
         yield allow("FinalSnapshot", [memorydb.DescribeSnapshots], [final])
 
 
 def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
-    """The image on its way to the service, what runs, and what it logs."""
+    """To push the image, to describe the service, and to read its log."""
     # ECR user guide, "IAM permissions for pushing an image".
     push = [
         ecr.BatchCheckLayerAvailability,
@@ -182,19 +183,19 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
 
 
 def _running(layers: Sequence[Layer], name: str, *, redeploy: bool = False) -> Iterator[aws.Statement]:
-    """What runs and what it logs; with `redeploy`, starting it again."""
+    """To describe the service and read its log; with `redeploy`, also to start a deployment."""
     running: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     groups: set[str] = set()
     for layer in layers:
         stack, compute = f"{name}-{layer.name}", layer.compute
-        for one in held(layer, stack) if compute else ():
-            if compute and one.resource_type == compute.resource_type:
+        for resource in resources_of(layer, stack) if compute else ():
+            if compute and resource.resource_type == compute.resource_type:
                 key = compute.client_name, compute.actions + (compute.redeploy_actions if redeploy else ())
-                running.setdefault(key, set()).update(compute.resources(stack, one.logical_id))
-                groups.update(compute.log_group_names(stack, one.logical_id))
-    for (client, wanted), resources in running.items():
+                running.setdefault(key, set()).update(compute.resources(stack, resource.logical_id))
+                groups.update(compute.log_group_names(stack, resource.logical_id))
+    for (client, names), resources in running.items():
         sid = f"Service{client.title().replace('-', '')}"
-        yield allow(sid, [aws.Action(*action.split(":")) for action in wanted], resources)
+        yield allow(sid, [aws.Action(*action.split(":")) for action in names], resources)
     if groups:
         read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
         yield allow("ServiceLogs", read, [f"arn:aws:logs:*:*:log-group:{group}" for group in groups])

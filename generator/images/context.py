@@ -1,7 +1,7 @@
 """The build context of an image, and the tag that names what is in it: same content, same tag, on every machine.
 
-What counts is what reaches the builder: the files that .dockerignore lets through, by path, content and executable bit,
-the build arguments and the platform. What does not: times, owners, empty directories, the order of the file system.
+The tag covers what the builder gets: the files that .dockerignore does not exclude (path, content, executable bit),
+the build arguments and the platform. It does not cover times, owners, empty directories and the file system's order.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ DIGITS = 32
 
 @dataclass(frozen=True)
 class Context:
-    """A folder with a Dockerfile, and what is given to its build. `secrets` are options of the builder, such as
-    `id=ca,src=FILE`: what they hold reaches no layer and no tag."""
+    """A folder with a Dockerfile, and its build arguments. secrets: the builder's options, such as `id=ca,src=FILE`;
+    their content is in no image layer and in no tag."""
 
     directory: Path
     arguments: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Context:
             raise UsageError(f"There is no {DOCKERFILE} in {self.directory}: pass --context DIR, or --image URI.")
         found = hashlib.sha256()
         for part in self._parts():
-            # Lengths keep two parts from being taken for one.
+            # With its length before it, a part cannot be confused with the next one.
             found.update(len(part).to_bytes(8, "big"))
             found.update(part)
         return TAG_LABEL + found.hexdigest()[:DIGITS]

@@ -1,52 +1,13 @@
-"""What a compute layer knows of its data: plain values, whether imported from another stack or made in this one."""
+"""The values that a compute layer imports from the data layer's stack."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from troposphere import AWSHelperFn, ImportValue, Parameter, Split, Sub
 
 from generator import contract
 from generator.template.elements import Input
-
-
-class Data(Protocol):
-    """The values that a compute layer is made from, and the parameters that these values need."""
-
-    @property
-    def inputs(self) -> tuple[Input, ...]: ...
-    @property
-    def vpc_id(self) -> AWSHelperFn: ...
-    @property
-    def private_subnet_ids(self) -> AWSHelperFn: ...
-    @property
-    def joined_private_subnet_ids(self) -> AWSHelperFn: ...
-    @property
-    def memorydb_security_group_id(self) -> AWSHelperFn: ...
-    @property
-    def cluster_endpoint(self) -> AWSHelperFn: ...
-    @property
-    def cluster_name(self) -> AWSHelperFn: ...
-    @property
-    def cluster_arn(self) -> AWSHelperFn: ...
-    @property
-    def user_name(self) -> AWSHelperFn: ...
-    @property
-    def user_arn(self) -> AWSHelperFn: ...
-    @property
-    def password_secret_arn(self) -> AWSHelperFn: ...
-    @property
-    def repository_arn(self) -> AWSHelperFn: ...
-
-
-class TaskData(Data, Protocol):
-    """What a layer of ECS tasks is made from besides: where its tasks stand, and the group of their endpoints."""
-
-    @property
-    def task_subnet_ids(self) -> AWSHelperFn: ...
-    @property
-    def task_endpoint_security_group_id(self) -> AWSHelperFn: ...
 
 
 @dataclass(frozen=True)
@@ -58,10 +19,6 @@ class ImportedData:
 
     stack_name: Input
     prefix: str
-
-    @property
-    def inputs(self) -> tuple[Input, ...]:
-        return (self.stack_name,)
 
     @property
     def vpc_id(self) -> AWSHelperFn:

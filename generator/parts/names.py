@@ -17,8 +17,8 @@ def named(name: str) -> Tags:
     return Tags(Name=Sub(name))
 
 
-def stack_name_of(label: str) -> AWSHelperFn:
-    """A MemoryDB name, `label` and the stack's own ID, so that two copies of a stack never collide.
+def physical_name(label: str) -> AWSHelperFn:
+    """A name for MemoryDB: `label` and the stack's own ID, so that two copies of a stack never collide.
 
     Raises TemplateError when the name could be illegal: letters and digits, starting with a letter, 40 at most.
     """

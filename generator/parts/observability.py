@@ -1,7 +1,4 @@
-"""What an operator sees: logs, alarms, the topic they are sent to; of the cluster, and what services add to it.
-
-Metric names, units and dimensions: MemoryDB developer guide, "Metrics for MemoryDB".
-"""
+"""What logs, alarms and dashboards are made of, whatever they are about: retention, the alarms' topic, graphs."""
 
 from __future__ import annotations
 
@@ -10,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from troposphere import AWSHelperFn, Parameter, Sub, cloudwatch, logs, sns
+from awacs import aws
+from awacs import sns as sns_actions
+from troposphere import AccountId, AWSHelperFn, Parameter, Sub, cloudwatch, logs, sns
 
-from generator.parts.permissions import alarm_topic_policy
+from generator.parts.permissions import POLICY_VERSION
 from generator.template.elements import Condition, Input, why
 
 GROUP = "Logs and alarms"
@@ -44,14 +43,6 @@ LOG_RETENTION_DAYS = (
 
 
 @dataclass(frozen=True)
-class LogGroup:
-    """A log group whose entries expire after LogRetentionDays."""
-
-    retention: Input
-    log_group: logs.LogGroup
-
-
-@dataclass(frozen=True)
 class Notifications:
     """An SNS topic with one e-mail subscriber, if the parameter AlarmEmail names one."""
 
@@ -66,18 +57,8 @@ class Notifications:
         return [self.given.choose(self.topic.ref())]
 
 
-@dataclass(frozen=True)
-class MemoryDbAlarms:
-    """Alarms on one cluster."""
-
-    memory: cloudwatch.Alarm
-    engine_cpu: cloudwatch.Alarm
-    authentication_failures: cloudwatch.Alarm
-    authorization_failures: cloudwatch.Alarm
-
-
-def log_group(logical_id: str) -> LogGroup:
-    """A log group with retention, deleted with its stack."""
+def log_group(logical_id: str) -> tuple[Input, logs.LogGroup]:
+    """The parameter LogRetentionDays, and a log group with that retention, deleted with its stack."""
     retention = Input(
         Parameter(
             "LogRetentionDays",
@@ -89,14 +70,11 @@ def log_group(logical_id: str) -> LogGroup:
         group=GROUP,
         label="Log retention (days)",
     )
-    return LogGroup(
-        retention,
-        logs.LogGroup(
-            logical_id,
-            RetentionInDays=retention.ref(),
-            DeletionPolicy="Delete",
-            UpdateReplacePolicy="Delete",
-        ),
+    return retention, logs.LogGroup(
+        logical_id,
+        RetentionInDays=retention.ref(),
+        DeletionPolicy="Delete",
+        UpdateReplacePolicy="Delete",
     )
 
 
@@ -136,73 +114,17 @@ def notifications(prefix: str = "") -> Notifications:
             f"{prefix}AlarmTopicPolicy",
             Condition=given.name,
             Topics=[topic.ref()],
-            PolicyDocument=alarm_topic_policy(topic.ref()),
+            PolicyDocument=_topic_policy(topic.ref()),
         ),
     )
 
 
-def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> MemoryDbAlarms:
-    """Alarms for memory and CPU near their limit, and for anybody refused by the ACL."""
-
-    def alarm(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
-        return alarm_on(
-            logical_id,
-            notify,
-            meaning,
-            advice,
-            Namespace="AWS/MemoryDB",
-            MetricName=metric,
-            Dimensions=dimensions(ClusterName=cluster_name),
-            **properties,
-        )
-
-    return MemoryDbAlarms(
-        memory=alarm(
-            "MemoryUsageAlarm",
-            "DatabaseMemoryUsagePercentage",
-            "A node has used more than 80 % of its memory for 15 minutes",
-            "Writes fail when memory is full: add shards or use a larger node type",
-            Statistic="Maximum",
-            Threshold=80,
-            EvaluationPeriods=3,
-        ),
-        engine_cpu=alarm(
-            "EngineCpuAlarm",
-            "EngineCPUUtilization",
-            "The engine of a node has been more than 80 % busy for 15 minutes",
-            "Add shards, or replicas if reads go to them",
-            Statistic="Maximum",
-            Threshold=80,
-            EvaluationPeriods=3,
-        ),
-        authentication_failures=alarm(
-            "AuthenticationFailuresAlarm",
-            "AuthenticationFailures",
-            "A client that can reach the cluster has failed to log in",
-            "Check the service's log, and the VPC's flow log if there is one",
-            Statistic="Sum",
-            Threshold=0,
-            EvaluationPeriods=1,
-        ),
-        authorization_failures=alarm(
-            "CommandAuthorizationFailuresAlarm",
-            "CommandAuthorizationFailures",
-            "A client ran a command that its access string does not allow",
-            "Check the service's log, then the user's access string",
-            Statistic="Sum",
-            Threshold=0,
-            EvaluationPeriods=1,
-        ),
-    )
-
-
-def service_dashboard(prefix: str, widgets: list[dict[str, object]], **values: Any) -> cloudwatch.Dashboard:
-    """One dashboard: two rows of a service's `widgets` above its cluster's load. `values` fill their placeholders, and
-    ${ClusterName}."""
-    body = json.dumps({"widgets": [*widgets, *_cluster_widgets(2)]}, sort_keys=True)
+def dashboard(logical_id: str, reason: str, widgets: list[dict[str, object]], **values: Any) -> cloudwatch.Dashboard:
+    """A dashboard of `widgets`, whose placeholders, such as ${ClusterName}, `values` fill."""
+    body = json.dumps({"widgets": widgets}, sort_keys=True)
     return cloudwatch.Dashboard(
-        f"{prefix}Dashboard",
-        Metadata=why("Service and cluster on one page"),
+        logical_id,
+        Metadata=why(reason),
         DashboardBody=Sub(body, **values),
     )
 
@@ -227,17 +149,6 @@ def widget(
     }
 
 
-def _cluster_widgets(row: int) -> list[dict[str, object]]:
-    """What a dashboard shows of the cluster ${ClusterName}, in one row."""
-    namespace, cluster = "AWS/MemoryDB", ["ClusterName", "${ClusterName}"]
-    load = ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
-    refused = ("AuthenticationFailures", "CommandAuthorizationFailures")
-    return [
-        widget(row, 0, "Cluster load (%)", "Maximum", namespace, load, cluster),
-        widget(row, 1, "Refused by the cluster", "Sum", namespace, refused, cluster),
-    ]
-
-
 def dimensions(**values: AWSHelperFn) -> list[cloudwatch.MetricDimension]:
     """A metric's dimensions, by name."""
     return [cloudwatch.MetricDimension(Name=name, Value=value) for name, value in values.items()]
@@ -255,3 +166,29 @@ def alarm_on(logical_id: str, notify: Notifications, meaning: str, advice: str, 
         "OKActions": notify.actions,
     }
     return cloudwatch.Alarm(logical_id, **{**defaults, **properties})
+
+
+def _topic_policy(topic_arn: AWSHelperFn) -> aws.PolicyDocument:
+    """Lets CloudWatch alarms of this account publish, and denies every request without TLS.
+
+    Source: CloudWatch user guide, "Notifying users on alarm changes", SNS permissions.
+    """
+    return aws.PolicyDocument(
+        Version=POLICY_VERSION,
+        Statement=[
+            aws.Statement(
+                Effect=aws.Allow,
+                Principal=aws.Principal("Service", ["cloudwatch.amazonaws.com"]),
+                Action=[sns_actions.Publish],
+                Resource=[topic_arn],
+                Condition=aws.Condition(aws.StringEquals({"aws:SourceAccount": AccountId})),
+            ),
+            aws.Statement(
+                Effect=aws.Deny,
+                Principal=aws.Principal("*"),
+                Action=[sns_actions.Publish],
+                Resource=[topic_arn],
+                Condition=aws.Condition(aws.Bool({"aws:SecureTransport": "false"})),
+            ),
+        ],
+    )

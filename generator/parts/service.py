@@ -1,4 +1,4 @@
-"""What a service has wherever it runs: its image, its size, its web ACL, and where it and its dashboard are."""
+"""What both computes give a service: image, size, scaling, web ACL, and the outputs that say where it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from troposphere import AWSHelperFn, Equals, Output, Parameter, Sub, cloudwatch, wafv2
 
 from generator import contract
-from generator.template.elements import Condition, Input, Rule, contains, whole_number, why
+from generator.template.elements import Element, Input, Rule, contains, whole_number, why
 
 SIZE_GROUP = "Size"
 
@@ -20,15 +20,6 @@ class Size:
     cpu: Input
     memory: Input
     fits: tuple[Rule, ...]
-
-
-@dataclass(frozen=True)
-class WebAcl:
-    """A WAF web ACL, if the parameter WebAclArn names one."""
-
-    arn: Input
-    given: Condition
-    association: wafv2.WebACLAssociation
 
 
 def image_uri(prefix: str) -> Input:
@@ -79,8 +70,8 @@ def size(prefix: str, cpu: str, memory: str, sizes: Mapping[str, tuple[str, ...]
     return Size(cpu_input, memory_input, tuple(fits))
 
 
-def counts(prefix: str, what: str, most: int, least_description: str) -> tuple[Input, Input]:
-    """The parameters MinSize and MaxSize: how many `what`, such as instances, there are, at most `most`."""
+def scaling_inputs(prefix: str, what: str, most: int, least_description: str) -> tuple[Input, Input]:
+    """The parameters MinSize and MaxSize: the number of `what`, such as instances, at most `most`."""
     return (
         whole_number(
             f"{prefix}MinSize",
@@ -105,7 +96,7 @@ def counts(prefix: str, what: str, most: int, least_description: str) -> tuple[I
 
 def web_acl(
     prefix: str, resource_arn: AWSHelperFn, description: str = "A WAF web ACL to put in front of the service."
-) -> WebAcl:
+) -> tuple[Element, ...]:
     """The optional web ACL in front of `resource_arn`, which protects an API that has no authentication."""
     arn = Input(
         Parameter(
@@ -127,7 +118,7 @@ def web_acl(
         ResourceArn=resource_arn,
         WebACLArn=arn.ref(),
     )
-    return WebAcl(arn, given, association)
+    return arn, given, association
 
 
 def dashboard_url(logical_id: str, board: cloudwatch.Dashboard) -> Output:
@@ -143,7 +134,7 @@ def dashboard_url(logical_id: str, board: cloudwatch.Dashboard) -> Output:
 
 
 def https_url(logical_id: str, host: AWSHelperFn) -> Output:
-    "The URL of the service."
+    """The URL of the service."""
     return Output(logical_id, Description="The URL of the service.", Value=Sub("https://${Host}", Host=host))
 
 

@@ -1,0 +1,6 @@
+"""CloudFormation as the operations use it: a client and templates in, plain values out.
+
+`cloudformation.py` makes, executes and deletes change sets and follows stacks; `change_set.py` reads a change set and
+holds the guard that refuses to lose data; `events.py` reads events and statuses; `drift.py` finds manual changes;
+`inventory.py` lists what a stack holds and which stacks import from it. Nothing here asks or prints.
+"""

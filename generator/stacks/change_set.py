@@ -1,4 +1,4 @@
-"""What a change set says, as values, and the guard that refuses what would lose data. No I/O.
+"""A change set as plain values, and the guard that refuses changes that would lose data. No I/O.
 
 Field names and their values: CloudFormation API reference, DescribeChangeSet, ResourceChange, ResourceChangeDetail.
 """
@@ -14,7 +14,7 @@ from typing import Any
 NOTHING_TO_CHANGE = ("The submitted information didn't contain changes.", "No updates are to be performed.")
 HIDDEN = "(hidden)"
 
-# Values that may be, or hold, a secret. A dynamic reference is shown by CloudFormation unresolved, but who knows.
+# Properties whose values may be or hold a secret. CloudFormation shows dynamic references unresolved; hidden anyway.
 SECRET = re.compile(
     r"password|passphrase|secretstring|authenticationmode|authtoken|credential|private_?key", re.IGNORECASE
 )
@@ -24,14 +24,14 @@ DATA = {
     "AWS::SecretsManager::Secret": "the password",
     "AWS::ECR::Repository": "the images",
 }
-"""Types that hold what nobody can make again, and what that is."""
+"""Types that hold what cannot be created again, and what that is."""
 
 PROTECTED = {**DATA, "AWS::EC2::VPC": "the network under the database"}
 
-# For these a changed tag is a replacement, and a connector's replacement fails while its groups stay the same.
+# A changed tag replaces these, and a connector's replacement fails while its security groups stay the same.
 REPLACED_BY_TAGS = ("AWS::AppRunner::", "AWS::ECS::ExpressGatewayService")
 
-ENGINE_BACK = ("Engine", "valkey", "redis")
+ENGINE_DOWNGRADE = ("Engine", "valkey", "redis")
 
 KNOWN_FIELDS = {
     "Action",
@@ -50,7 +50,7 @@ KNOWN_FIELDS = {
 
 
 class Effect(IntEnum):
-    """What happens to a resource, in the order in which somebody should read it."""
+    """What happens to a resource. The worst has the lowest number and is listed first."""
 
     LOSES_DATA = 0
     REPLACES = 1
@@ -63,10 +63,10 @@ class Effect(IntEnum):
 
 @dataclass(frozen=True)
 class PropertyChange:
-    """One property: what it was, what it will be (None: absent or not told), whether that recreates the resource.
+    """A property, its value before and after (None: absent or unknown), and whether the change recreates the resource.
 
-    recreation: Never, Conditionally, Always, or what CloudFormation may say some day. cause: why it changes, if not
-    because the template does.
+    recreation: Never, Conditionally, Always, or a value that CloudFormation adds later. cause: what changes it, if that
+    is not the template.
     """
 
     path: str
@@ -82,7 +82,7 @@ class PropertyChange:
 
 @dataclass(frozen=True)
 class Change:
-    """One resource and what happens to it, in CloudFormation's words. `unknown` is what it says beyond those."""
+    """A resource and what happens to it, in CloudFormation's terms. unknown: fields that this module does not know."""
 
     action: str
     logical_id: str
@@ -120,13 +120,13 @@ class Change:
 
     @property
     def _destroys(self) -> bool:
-        """Whether data goes: nobody says that it stays."""
+        """Whether data is deleted: neither policy retains it."""
         return self.resource_type in DATA and "Retain" not in self.policy_action
 
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """A change set: what it is, whether it can be executed, what it does. Changes are in the order of their effect."""
+    """A change set: its state, and its changes in the order of their effect."""
 
     arn: str
     stack_name: str
@@ -139,13 +139,13 @@ class ChangeSet:
 
     @property
     def empty(self) -> bool:
-        """There is nothing to do. A change set without changes is not: outputs alone may change."""
+        """Whether it has nothing to do. One without changes may still change outputs."""
         return self.status == "FAILED" and self.reason.startswith(NOTHING_TO_CHANGE)
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A change that the guard does not let through: what it is, why it happens, what to do instead."""
+    """A change that the guard refuses, what causes it, and what to do instead."""
 
     logical_id: str
     what: str
@@ -154,7 +154,7 @@ class Refusal:
 
 
 def change_set(pages: Sequence[Mapping[str, Any]]) -> ChangeSet:
-    """The change set that all pages of DescribeChangeSet tell of; what stands beside the changes is on the first."""
+    """The change set in the pages of DescribeChangeSet; every field but the changes is read from the first."""
     first = pages[0]
     changes = [_change(change) for page in pages for change in page.get("Changes", ())]
     return ChangeSet(
@@ -164,14 +164,14 @@ def change_set(pages: Sequence[Mapping[str, Any]]) -> ChangeSet:
         status=first.get("Status", ""),
         reason=first.get("StatusReason", ""),
         execution_status=first.get("ExecutionStatus", ""),
-        # Told for change sets that create a stack only (CreateChangeSet, OnStackFailure).
+        # Only a change set that creates a stack has it (CreateChangeSet, OnStackFailure).
         creates="OnStackFailure" in first,
         changes=tuple(sorted(changes, key=lambda change: (change.effect, change.resource_type, change.logical_id))),
     )
 
 
 def additions(template: Mapping[str, Any]) -> tuple[Change, ...]:
-    """What a template would add to an account that has none of it, its conditions not evaluated."""
+    """What a template would add as a new stack. Conditions are not evaluated."""
     return tuple(
         Change(action="Add", logical_id=logical_id, resource_type=str(resource["Type"]))
         for logical_id, resource in sorted(template["Resources"].items(), key=lambda item: (item[1]["Type"], item[0]))
@@ -179,9 +179,9 @@ def additions(template: Mapping[str, Any]) -> tuple[Change, ...]:
 
 
 def refusals(changes: Sequence[Change], allowed: Collection[str] = ()) -> tuple[Refusal, ...]:
-    """The changes that must not happen by the way: those to data, and to what a stack's tags would replace.
+    """The changes that are refused: those that lose data, and replacements because of a stack's tags.
 
-    A logical ID in `allowed` is let through.
+    Changes to a logical ID in `allowed` are not refused.
     """
     return tuple(refusal for change in changes if change.logical_id not in allowed for refusal in _refused(change))
 
@@ -208,7 +208,7 @@ def _refused(change: Change) -> Iterator[Refusal]:
             f"Deploy a second data stack with the new value{restored}; move DataStackName of the compute stacks to it"
             f"{pushed}; destroy the old one.",
         )
-    elif any((changed.path, changed.before, changed.after) == ENGINE_BACK for changed in change.properties):
+    elif any((changed.path, changed.before, changed.after) == ENGINE_DOWNGRADE for changed in change.properties):
         yield Refusal(
             change.logical_id,
             "takes the engine from valkey back to redis",
@@ -244,14 +244,14 @@ def _change(change: Mapping[str, Any]) -> Change:
 
 
 def _properties(details: Sequence[Mapping[str, Any]]) -> Iterator[PropertyChange]:
-    """One change for each property: CloudFormation tells a property once for every cause it has."""
+    """One change for each property: CloudFormation lists a property once for every cause."""
     merged: dict[str, PropertyChange] = {}
     for detail in details:
         target = detail.get("Target", {})
         path = str(target.get("Path", "")).removeprefix("/Properties/").replace("/", ".").removeprefix("/")
         path = path or target.get("Name") or target.get("Attribute", "")
         secret = SECRET.search(path)
-        told = PropertyChange(
+        listed = PropertyChange(
             path=path,
             before=HIDDEN if secret and "BeforeValue" in target else target.get("BeforeValue"),
             after=HIDDEN if secret and "AfterValue" in target else target.get("AfterValue"),
@@ -259,19 +259,22 @@ def _properties(details: Sequence[Mapping[str, Any]]) -> Iterator[PropertyChange
             cause=_cause(detail),
         )
         known = merged.get(path)
-        merged[path] = told if known is None else _merge(known, told)
+        merged[path] = listed if known is None else _merge(known, listed)
     yield from merged.values()
 
 
-def _merge(one: PropertyChange, other: PropertyChange) -> PropertyChange:
+def _merge(first: PropertyChange, second: PropertyChange) -> PropertyChange:
     order = ("", "Never", "Conditionally", "Always")
-    worst = max(one.recreation, other.recreation, key=lambda told: order.index(told) if told in order else len(order))
+    worst = max(
+        (first.recreation, second.recreation),
+        key=lambda recreation: order.index(recreation) if recreation in order else len(order),
+    )
     return PropertyChange(
-        one.path,
-        one.before if one.before is not None else other.before,
-        one.after if one.after is not None else other.after,
+        first.path,
+        first.before if first.before is not None else second.before,
+        first.after if first.after is not None else second.after,
         worst,
-        ", ".join(dict.fromkeys(cause for cause in (one.cause, other.cause) if cause)),
+        ", ".join(dict.fromkeys(cause for cause in (first.cause, second.cause) if cause)),
     )
 
 

@@ -8,39 +8,41 @@ from dataclasses import fields, is_dataclass
 from troposphere import Output, Parameter, Template
 
 from generator.errors import DuplicateLogicalIdError, TemplateError
-from generator.template.elements import Condition, Element, Input, Part, Rule, Table
+from generator.template.elements import Condition, Element, Input, Mapping, Part, Rule
+
+VALUES = (Input, Condition, Mapping, Rule)
 
 
 def elements(part: object, path: str = "") -> Iterator[tuple[str, Element]]:
-    """Every element of a part, depth first in field order, with the place it stands in (`MemoryDB.cluster`).
+    """Every element of a part, depth first in field order, each with its place, such as `MemoryDB.cluster`.
 
-    Raises TemplateError for anything that is neither an element, a part, a tuple or list of these, nor None.
+    Raises TemplateError for anything that is not an element, a part, a tuple or list of these, or None.
     """
-    path = path or type(part).__name__
     if part is None:
         return
     if isinstance(part, Element):
-        yield path, part
+        yield path or _name(part), part
     elif isinstance(part, (tuple, list)):
         for index, item in enumerate(part):
-            yield from elements(item, f"{path}[{index}]")
+            yield from elements(item, f"{path}[{index}]" if path else "")
     elif is_dataclass(part) and not isinstance(part, type):
+        path = path or type(part).__name__
         for field in fields(part):
             yield from elements(getattr(part, field.name), f"{path}.{field.name}")
     else:
         raise TemplateError(
-            f"{path} is {_a(part)}, which is no element of a template. A part's fields hold troposphere resources "
-            "and outputs, Input, Condition, Table, Rule, other parts, tuples of these, or None."
+            f"{path or 'A part'} is {_a(part)}, which is not an element of a template. Parts are troposphere resources "
+            "and outputs, Input, Condition, Mapping, Rule, dataclasses and tuples of these, or None."
         )
 
 
 def assemble(description: str, *parts: Part) -> Template:
     """A new Template that holds every element of `parts`, each once.
 
-    The same object twice counts once, as do equal inputs, conditions, tables and rules.
+    The same object twice counts once, as do equal inputs, conditions, mappings and rules.
 
-    Raises DuplicateLogicalIdError when two different elements claim one logical ID, and TemplateError for a field
-    that is no element or a section beyond CloudFormation's limit.
+    Raises DuplicateLogicalIdError when two different elements have one logical ID, and TemplateError for a part that
+    is not one, or a section beyond CloudFormation's limit.
     """
     template = Template(Description=description)
     template.set_version()
@@ -48,12 +50,12 @@ def assemble(description: str, *parts: Part) -> Template:
     for number, part in enumerate(parts, start=1):
         for place, element in elements(part):
             path = f"{place} of part {number}"
-            claim = _claim(element)
-            if claim not in taken:
-                taken[claim] = (path, element)
-                _file(template, path, element)
-            elif not _same(taken[claim][1], element):
-                raise DuplicateLogicalIdError(logical_id=claim[1], first=taken[claim][0], second=path)
+            key = _key(element)
+            if key not in taken:
+                taken[key] = (path, element)
+                _add(template, path, element)
+            elif not _same(taken[key][1], element):
+                raise DuplicateLogicalIdError(logical_id=key[1], first=taken[key][0], second=path)
     return template
 
 
@@ -61,9 +63,13 @@ def _a(value: object) -> str:
     return f"{value!r} ({type(value).__name__})"
 
 
-def _claim(element: Element) -> tuple[str, str]:
-    """The namespace and the name an element claims; parameters and resources share one, since Ref reads both."""
-    if isinstance(element, (Condition, Table, Rule)):
+def _name(element: Element) -> str:
+    return f"the {getattr(type(element), 'resource_type', type(element).__name__)}"
+
+
+def _key(element: Element) -> tuple[str, str]:
+    """The namespace and the name of an element; parameters and resources share a namespace, because Ref reads both."""
+    if isinstance(element, (Condition, Mapping, Rule)):
         return type(element).__name__, element.name
     if isinstance(element, Output):
         return "Output", str(element.title)
@@ -73,12 +79,10 @@ def _claim(element: Element) -> tuple[str, str]:
 
 
 def _same(first: Element, second: Element) -> bool:
-    if isinstance(first, (Input, Condition, Table, Rule)):
-        return first == second
-    return first is second
+    return first == second if isinstance(first, VALUES) else first is second
 
 
-def _file(template: Template, path: str, element: Element) -> None:
+def _add(template: Template, path: str, element: Element) -> None:
     try:
         if isinstance(element, Input):
             template.add_parameter(element.parameter)
@@ -90,7 +94,7 @@ def _file(template: Template, path: str, element: Element) -> None:
             template.add_output(element)
         elif isinstance(element, Condition):
             template.add_condition(element.name, element.expression)
-        elif isinstance(element, Table):
+        elif isinstance(element, Mapping):
             template.add_mapping(element.name, {row: dict(columns) for row, columns in element.rows.items()})
         elif isinstance(element, Rule):
             template.add_rule(element.name, _rule(element))
@@ -101,7 +105,7 @@ def _file(template: Template, path: str, element: Element) -> None:
 
 
 def _rule(rule: Rule) -> dict[str, object]:
-    body: dict[str, object] = {"Assertions": [{"Assert": rule.assertion, "AssertDescription": rule.sentence}]}
+    body: dict[str, object] = {"Assertions": [{"Assert": rule.assertion, "AssertDescription": rule.message}]}
     if rule.when is not None:
         body["RuleCondition"] = rule.when
     return body

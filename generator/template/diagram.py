@@ -1,7 +1,6 @@
-"""A picture of templates, as Mermaid draws flowcharts: what refers to what, by network, data, access and compute.
+"""Templates to a Mermaid flowchart: resources by network, data, access and compute, and the references between them.
 
-Drawn from the templates themselves. Resources that stand once in each zone are one box, and so are alarms. Syntax:
-Mermaid documentation, "Flowcharts".
+Resources that exist once in each zone are one box, and so are alarms. Syntax: Mermaid documentation, "Flowcharts".
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ GROUPS = {
     "watch": ("AWS::CloudWatch::", "AWS::SNS::", "AWS::Logs::"),
 }
 ZONE = re.compile(r"(?<=[a-z])[A-C]$")
-# What is attached to something else rather than being something: drawn as the line that it makes.
+# Types that only connect two resources: drawn as an arrow between them.
 LINKS = re.compile(r"(Association|Attachment|Route)$")
 PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9]+)(?:\.[A-Za-z0-9.]+)?\}")
 IMPORT = re.compile(r"\$\{\w+\}-(\w+)$")
 
 
 class Box(NamedTuple):
-    """One box: the layer it stands in, its name there, its group."""
+    """A box of the diagram: its layer, its name in that layer, its group."""
 
     layer: str
     name: str
@@ -37,10 +36,10 @@ class Box(NamedTuple):
         return f"{self.layer}_{self.name}".replace("-", "_")
 
 
-def picture(templates: Mapping[str, str]) -> str:
+def diagram(templates: Mapping[str, str]) -> str:
     """The flowchart of one template or several, by the name of the layer.
 
-    Several: with what one imports from another, and without what only watches."""
+    One of several layers has the imports between them, and leaves out the group "watch"."""
     layers = {layer: json.loads(text) for layer, text in templates.items()}
     hidden = ("watch",) if len(layers) > 1 else ()
     boxes = {
@@ -49,7 +48,7 @@ def picture(templates: Mapping[str, str]) -> str:
     }
     lines = ["flowchart TB"]
     for layer in layers:
-        lines += _drawn(layer, boxes[layer])
+        lines += _subgraph(layer, boxes[layer])
     arrows = {arrow for layer, template in layers.items() for arrow in _arrows(boxes[layer], template)}
     lines += sorted(f"  {source.id} --> {target.id}" for source, target in arrows)
     imports: dict[tuple[str, str], set[str]] = {}
@@ -62,7 +61,7 @@ def picture(templates: Mapping[str, str]) -> str:
 
 
 def _boxes(layer: str, template: Mapping[str, Any]) -> Iterator[tuple[str, Box]]:
-    """By logical ID, the box that a resource is in."""
+    """The box of each resource, by logical ID."""
     for logical_id, resource in template["Resources"].items():
         kind = resource["Type"]
         group = next((group for group, prefixes in GROUPS.items() if kind.startswith(prefixes)), "compute")
@@ -73,14 +72,14 @@ def _boxes(layer: str, template: Mapping[str, Any]) -> Iterator[tuple[str, Box]]
             yield logical_id, Box(layer, name, group)
 
 
-def _drawn(layer: str, boxes: Mapping[str, Box]) -> Iterator[str]:
+def _subgraph(layer: str, boxes: Mapping[str, Box]) -> Iterator[str]:
     yield f'  subgraph {layer.replace("-", "_")}["{layer} layer"]'
     for group in GROUPS:
-        held = [box for box in boxes.values() if box.group == group]
-        if held:
+        members = [box for box in boxes.values() if box.group == group]
+        if members:
             yield f'    subgraph {layer.replace("-", "_")}_{group}["{group}"]'
-            for box in sorted(set(held)):
-                number = held.count(box)
+            for box in sorted(set(members)):
+                number = members.count(box)
                 yield f'      {box.id}["{box.name}{f" x {number}" if number > 1 else ""}"]'
             yield "    end"
     yield "  end"
@@ -88,14 +87,14 @@ def _drawn(layer: str, boxes: Mapping[str, Box]) -> Iterator[str]:
 
 def _arrows(boxes: Mapping[str, Box], template: Mapping[str, Any]) -> Iterator[tuple[Box, Box]]:
     for logical_id, resource in template["Resources"].items():
-        named = [boxes[name] for name in _references(resource.get("Properties", {})) if name in boxes]
+        targets = [boxes[name] for name in _references(resource.get("Properties", {})) if name in boxes]
         if logical_id in boxes:
             sources = [boxes[logical_id]]
         else:
-            # A link: from the first that it names to the others.
-            sources, named = named[:1], named[1:]
+            # A link, from the first resource that it refers to to the others.
+            sources, targets = targets[:1], targets[1:]
         for source in sources:
-            yield from ((source, target) for target in named if target != source)
+            yield from ((source, target) for target in targets if target != source)
 
 
 def _imports(
@@ -116,7 +115,7 @@ def _imports(
 
 
 def _references(node: Any) -> Iterator[str]:
-    """Every name that `node` refers to, in its order."""
+    """Every name that `node` refers to, in order."""
     match node:
         case {"Ref": str() as name}:
             yield name

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -57,11 +58,11 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Table:
+class Mapping:
     """A mapping: rows of strings by two keys."""
 
     name: str
-    rows: Mapping[str, Mapping[str, str]]
+    rows: abc.Mapping[str, abc.Mapping[str, str]]
 
     def find(self, row: object, column: str) -> AWSHelperFn:
         """The value at `row` and `column`; CloudFormation fails where there is none."""
@@ -70,11 +71,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Rule:
-    """An assertion about parameter values, checked before anything is created, with the sentence it fails with."""
+    """An assertion about parameter values, checked before anything is created, with the message of its failure."""
 
     name: str
     assertion: AWSHelperFn
-    sentence: str
+    message: str
     when: AWSHelperFn | None = None
 
 
@@ -95,13 +96,17 @@ def whole_number(name: str, *, default: int, least: int, most: int, description:
     )
 
 
-Element: TypeAlias = AWSObject | Output | Parameter | Input | Condition | Table | Rule
+Element: TypeAlias = AWSObject | Output | Parameter | Input | Condition | Mapping | Rule
 
 
-class Part(Protocol):
-    """Any frozen dataclass whose fields are elements, parts, tuples of these, or None."""
+class DataclassPart(Protocol):
+    """A frozen dataclass whose fields are elements, parts, tuples of these, or None."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Part: TypeAlias = Element | DataclassPart | Sequence["Part"] | None
+"""What a layer consists of: an element alone, a sequence of parts, or a dataclass of them."""
 
 
 def export(name: str, description: str, value: AWSHelperFn, *, when: Condition | None = None) -> Output:
@@ -112,7 +117,7 @@ def export(name: str, description: str, value: AWSHelperFn, *, when: Condition |
 
 
 def why(reason: str) -> dict[str, object]:
-    """The Metadata of a resource that says, to whoever reads the template, why it is there and as it is.
+    """The Metadata that tells a reader of the template why a resource is there, and why it is as it is.
 
     The shape is CloudFormation's Context (template reference, Metadata attribute), which cfn-lint checks.
     """

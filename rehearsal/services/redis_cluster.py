@@ -194,7 +194,7 @@ class Cluster:
         if node.announced != node.port:
             yield f"cluster-announce-{'tls-' if self.tls else ''}port {node.announced}"
         yield "cluster-preferred-endpoint-type hostname"
-        # One second until a node counts as failed; MemoryDB's own value is not documented.
+        # One second until a node counts as failed.
         yield "cluster-node-timeout 1000"
         yield "repl-diskless-sync-delay 0"
         # A replica is not listed before it has received something; without writes that is only this ping.

@@ -1,4 +1,4 @@
-"""`build`: templates, policies and pictures as files, linted, all or none of them."""
+"""`build`: templates, policies and diagrams as files, linted, all or none of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from troposphere import Ref, sns
 
 from generator.cli import main
-from generator.layers import Layer, all_layers, default_layers
+from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments
 from tests.running import ROOT
 
 
@@ -27,12 +27,20 @@ class Topic:
 POLICIES = ["deploy.json", "execution-role.json", "iam", "preview.json", "rotate.json"]
 
 
-def one_topic(**properties: Any) -> tuple[Layer, ...]:
-    return (Layer("topic", "A topic.", (Topic(sns.Topic("Topic", **properties)),)),)
+def one_topic(**properties: Any) -> tuple[Deployment, ...]:
+    return (Deployment("topic", (topic(**properties),)),)
+
+
+def app_runner() -> list[Deployment]:
+    return [app_runner_deployment()]
+
+
+def topic(name: str = "topic", **properties: Any) -> Layer:
+    return Layer(name, "A topic.", (Topic(sns.Topic("Topic", **properties)),))
 
 
 def files(directory: Path) -> list[str]:
-    """The names of templates and policies; pictures have a test of their own."""
+    """The names of templates and policies; diagrams have a test of their own."""
     return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "pictures")
 
 
@@ -42,8 +50,10 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_build_writes_a_file_for_each_layer_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(default_layers, ["build", "--out", str(tmp_path / "new" / "folder")]) == 0
+def test_build_writes_a_file_for_each_layer_and_prints_a_line_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(app_runner, argv=["build", "--out", str(tmp_path / "new" / "folder")]) == 0
     written = tmp_path / "new" / "folder"
     assert files(written) == ["apprunner-layer.json", "data-layer.json", *POLICIES]
     out, err = capsys.readouterr()
@@ -55,13 +65,13 @@ def test_build_writes_a_file_for_each_layer_and_says_so(tmp_path: Path, capsys: 
 
 
 def test_the_policies_are_for_the_deployment_of_a_name(tmp_path: Path) -> None:
-    assert main(one_topic, ["--out", str(tmp_path), "--name", "orders"]) == 0
+    assert main(one_topic, argv=["--out", str(tmp_path), "--name", "orders"]) == 0
     policy = json.loads((tmp_path / "iam" / "preview.json").read_text())
     assert policy["Statement"][0]["Resource"] == ["arn:aws:cloudformation:*:*:stack/orders-topic/*"]
 
 
-def test_build_makes_the_layers_of_every_compute(tmp_path: Path) -> None:
-    assert main(all_layers, ["build", "--no-lint", "--out", str(tmp_path)]) == 0
+def test_build_writes_the_layers_of_every_deployment(tmp_path: Path) -> None:
+    assert main(default_deployments, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
     assert files(tmp_path) == [
         "apprunner-layer.json",
         "data-layer.json",
@@ -70,53 +80,53 @@ def test_build_makes_the_layers_of_every_compute(tmp_path: Path) -> None:
     ]
 
 
-def test_a_layer_that_two_computes_have_is_built_for_both(tmp_path: Path) -> None:
-    assert main(all_layers, ["--no-lint", "--out", str(tmp_path), "--layer", "data"]) == 0
+def test_a_layer_name_of_two_deployments_builds_both(tmp_path: Path) -> None:
+    assert main(default_deployments, argv=["--no-lint", "--out", str(tmp_path), "--layer", "data"]) == 0
     assert files(tmp_path) == ["data-layer.json", "ecs-express-data-layer.json"]
 
 
 def test_without_a_verb_it_builds(tmp_path: Path) -> None:
-    assert main(one_topic, ["--out", str(tmp_path), "--no-lint"]) == 0
+    assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     assert files(tmp_path) == ["topic-layer.json"]
 
 
 def test_a_layer_by_itself(tmp_path: Path) -> None:
-    assert main(default_layers, ["--out", str(tmp_path), "--layer", "data"]) == 0
+    assert main(app_runner, argv=["--out", str(tmp_path), "--layer", "data"]) == 0
     assert files(tmp_path) == ["data-layer.json"]
 
 
-def test_no_lint_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(one_topic, ["--out", str(tmp_path), "--no-lint"])
+def test_no_lint_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(one_topic, argv=["--out", str(tmp_path), "--no-lint"])
     assert capsys.readouterr().out.splitlines()[0].endswith("bytes, not linted")
 
 
-def test_a_picture_of_each_layer_and_one_of_all_that_go_together_are_drawn(tmp_path: Path) -> None:
-    assert main(all_layers, ["--out", str(tmp_path), "--no-lint"]) == 0
+def test_a_diagram_of_each_layer_and_one_of_each_deployment_are_drawn(tmp_path: Path) -> None:
+    assert main(default_deployments, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     assert sorted(path.stem for path in (tmp_path / "pictures").iterdir()) == [
         *("apprunner", "data", "default-together", "ecs-express", "ecs-express-data", "ecs-express-together")
     ]
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/architecture.md"])
-def test_a_page_shows_pictures_that_are_current(page: str, tmp_path: Path) -> None:
-    assert main(all_layers, ["--out", str(tmp_path), "--no-lint"]) == 0
+def test_a_page_shows_current_diagrams(page: str, tmp_path: Path) -> None:
+    assert main(default_deployments, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     shown = re.findall(r"```mermaid\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert shown
     assert set(shown) <= {path.read_text() for path in (tmp_path / "pictures").iterdir()}
 
 
-def test_a_picture_that_is_not_current_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(one_topic, ["--out", str(tmp_path), "--no-lint"]) == 0
+def test_a_diagram_that_is_not_current_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     (tmp_path / "pictures" / "topic.mmd").write_text("flowchart LR\n")
-    assert main(one_topic, ["--out", str(tmp_path), "--no-lint", "--check"]) == 1
+    assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint", "--check"]) == 1
     assert "pictures/topic.mmd (as it is)" in capsys.readouterr().out
 
 
 def test_with_a_finding_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def layers() -> tuple[Layer, ...]:
-        return *one_topic(), Layer("bad", "Bad.", (Topic(sns.Topic("Topic", DisplayName=Ref("Nowhere"))),))
+    def deployments() -> list[Deployment]:
+        return [Deployment("both", (topic(), topic("bad", DisplayName=Ref("Nowhere"))))]
 
-    assert main(layers, ["--out", str(tmp_path)]) == 1
+    assert main(deployments, argv=["--out", str(tmp_path)]) == 1
     assert files(tmp_path) == []
     out, err = capsys.readouterr()
     assert out == ""
@@ -125,9 +135,9 @@ def test_with_a_finding_nothing_is_written(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_check_is_silent_about_what_is_current(tmp_path: Path) -> None:
-    main(one_topic, ["--out", str(tmp_path)])
+    main(one_topic, argv=["--out", str(tmp_path)])
     before = (tmp_path / "topic-layer.json").stat()
-    assert main(one_topic, ["--check", "--out", str(tmp_path)]) == 0
+    assert main(one_topic, argv=["--check", "--out", str(tmp_path)]) == 0
     after = (tmp_path / "topic-layer.json").stat()
     # Reading it may move its time of access.
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -135,10 +145,10 @@ def test_check_is_silent_about_what_is_current(tmp_path: Path) -> None:
 
 def test_check_shows_the_difference_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "topic-layer.json"
-    main(one_topic, ["--out", str(tmp_path)])
+    main(one_topic, argv=["--out", str(tmp_path)])
     path.write_text(path.read_text().replace("A topic.", "Another."))
     capsys.readouterr()
-    assert main(one_topic, ["--check", "--out", str(tmp_path)]) == 1
+    assert main(one_topic, argv=["--check", "--out", str(tmp_path)]) == 1
     out, err = capsys.readouterr()
     assert '-  "Description": "Another.",\n+  "Description": "A topic.",\n' in out
     assert err == "Not current: run `make build` and commit what it writes.\n"
@@ -146,20 +156,20 @@ def test_check_shows_the_difference_and_writes_nothing(tmp_path: Path, capsys: p
 
 
 def test_check_shows_a_policy_that_is_not_current(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(one_topic, ["--out", str(tmp_path)])
-    assert main(one_topic, ["--check", "--out", str(tmp_path), "--name", "orders"]) == 1
+    main(one_topic, argv=["--out", str(tmp_path)])
+    assert main(one_topic, argv=["--check", "--out", str(tmp_path), "--name", "orders"]) == 1
     assert f"--- {tmp_path}/iam/preview.json (as it is)\n" in capsys.readouterr().out
 
 
 def test_check_takes_a_missing_file_for_an_empty_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(one_topic, ["--check", "--out", str(tmp_path / "none")]) == 1
+    assert main(one_topic, argv=["--check", "--out", str(tmp_path / "none")]) == 1
     assert capsys.readouterr().out.startswith(f"--- {tmp_path}/none/topic-layer.json (as it is)\n")
     assert files(tmp_path) == []
 
 
 def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parts = (Topic(sns.Topic("Topic")), Topic(sns.Topic("Topic")))
-    assert main(lambda: (Layer("twice", "Twice.", parts),), ["--out", str(tmp_path)]) == 1
+    assert main(lambda: [Deployment("d", (Layer("twice", "Twice.", parts),))], argv=["--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(
         "Logical ID Topic is used twice, by Topic.topic of part 1 and by Topic.topic of part 2."
     )
@@ -167,8 +177,15 @@ def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: 
 
 
 def test_two_layers_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(lambda: one_topic() + one_topic(), ["--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith("Two layers are named 'topic'")
+    assert main(lambda: [Deployment("two", (topic(), topic()))], argv=["--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == "Two layers of the deployment two are named 'topic'.\n"
+    assert files(tmp_path) == []
+
+
+def test_two_layers_of_one_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = Deployment("other", (topic(DisplayName="another"),))
+    assert main(lambda: [*one_topic(), other], argv=["--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("Two layers would be written to topic-layer.json: give one of them")
     assert files(tmp_path) == []
 
 
@@ -176,7 +193,7 @@ def test_a_folder_that_cannot_be_made_is_one_paragraph_and_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("mine")
-    assert main(one_topic, ["--out", str(tmp_path / "file")]) == 1
+    assert main(one_topic, argv=["--out", str(tmp_path / "file")]) == 1
     assert capsys.readouterr().err == f"Cannot write {tmp_path}/file/topic-layer.json: File exists.\n"
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -184,7 +201,7 @@ def test_a_folder_that_cannot_be_made_is_one_paragraph_and_1(
 def test_when_one_file_cannot_be_written_none_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "apprunner-layer.json").mkdir()
     (tmp_path / "data-layer.json").write_text("mine")
-    assert main(default_layers, ["--out", str(tmp_path), "--no-lint"]) == 1
+    assert main(app_runner, argv=["--out", str(tmp_path), "--no-lint"]) == 1
     assert capsys.readouterr().err == f"Cannot write {tmp_path}/apprunner-layer.json: it is a directory.\n"
     assert files(tmp_path) == ["apprunner-layer.json", "data-layer.json"]
     assert (tmp_path / "data-layer.json").read_text() == "mine"
@@ -194,15 +211,18 @@ def test_check_of_what_cannot_be_read_is_one_paragraph_and_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "topic-layer.json").mkdir()
-    assert main(one_topic, ["--check", "--out", str(tmp_path)]) == 1
+    assert main(one_topic, argv=["--check", "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"Cannot read {tmp_path}/topic-layer.json: Is a directory.\n"
 
 
-def test_a_template_beyond_the_limit_is_written_and_its_size_said(
+def test_a_template_beyond_the_limit_is_written_with_its_size_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     topics = tuple(Topic(sns.Topic(f"Topic{number}", DisplayName="x" * 90)) for number in range(500))
-    assert main(lambda: (Layer("big", "Big.", topics),), ["--out", str(tmp_path), "--no-lint"]) == 0
+    assert (
+        main(lambda: [Deployment("d", (Layer("big", "Big.", topics),))], argv=["--out", str(tmp_path), "--no-lint"])
+        == 0
+    )
     size = (tmp_path / "big-layer.json").stat().st_size
     assert size > 51_200
     assert f"500 resources, 0 parameters, {size:,} of 51,200 bytes" in capsys.readouterr().out

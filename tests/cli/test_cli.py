@@ -14,8 +14,8 @@ import pytest
 from troposphere import sns
 
 from generator.cli import main
-from generator.cli.verbs import add_account_options, of_compute
-from generator.layers import Layer, all_layers, default_layers
+from generator.cli.arguments import Program, add_account_options, chosen_deployment
+from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments
 from generator.settings import Settings
 from tests.running import ROOT
 
@@ -25,8 +25,12 @@ class Topic:
     topic: sns.Topic
 
 
-def one_topic(**properties: Any) -> tuple[Layer, ...]:
-    return (Layer("topic", "A topic.", (Topic(sns.Topic("Topic", **properties)),)),)
+def one_topic(**properties: Any) -> tuple[Deployment, ...]:
+    return (Deployment("topic", (topic(**properties),)),)
+
+
+def topic(name: str = "topic", **properties: Any) -> Layer:
+    return Layer(name, "A topic.", (Topic(sns.Topic("Topic", **properties)),))
 
 
 def files(directory: Path) -> list[str]:
@@ -35,10 +39,13 @@ def files(directory: Path) -> list[str]:
 
 
 def of(*arguments: str) -> list[str]:
-    """The files of the layers that a verb takes."""
+    """The files of the deployment that a command takes."""
     parser = argparse.ArgumentParser()
-    add_account_options(parser)
-    return [layer.file_name for layer in of_compute(all_layers(), parser.parse_args(arguments))]
+    add_account_options(parser, Program("build.py"))
+    chosen = parser.parse_args(arguments)
+    return [
+        layer.file_name for layer in chosen_deployment(default_deployments(), chosen.deployment, chosen.layer).layers
+    ]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -47,25 +54,49 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_another_verb_takes_the_layers_of_one_compute_by_default_the_first() -> None:
-    assert of() == of("--compute", "apprunner") == ["data-layer.json", "apprunner-layer.json"]
-    assert of("--compute", "ecs-express") == ["ecs-express-data-layer.json", "ecs-express-layer.json"]
+def test_a_command_takes_one_deployment_by_default_the_first() -> None:
+    assert of() == of("--deployment", "apprunner") == ["data-layer.json", "apprunner-layer.json"]
+    assert of("--deployment", "ecs-express") == ["ecs-express-data-layer.json", "ecs-express-layer.json"]
 
 
-def test_a_layer_names_its_compute() -> None:
-    assert of("--layer", "ecs-express") == of("--compute", "ecs-express")
+def test_compute_is_another_name_of_the_option() -> None:
+    assert of("--compute", "ecs-express") == of("--deployment", "ecs-express")
+
+
+def test_a_layer_chooses_its_deployment() -> None:
+    assert of("--layer", "ecs-express") == of("--deployment", "ecs-express")
     assert of("--layer", "apprunner") == of("--layer", "data") == of()
 
 
-def test_a_compute_that_is_none_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(all_layers, ["preview", "--compute", "lambda"]) == 64
-    assert capsys.readouterr().err == "There is no compute layer 'lambda'; there are apprunner, ecs-express.\n"
-    assert main(all_layers, ["preview", "--compute", "apprunner", "--layer", "ecs-express"]) == 64
+def test_an_unknown_deployment_is_named_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(default_deployments, argv=["preview", "--deployment", "lambda"]) == 64
+    assert capsys.readouterr().err == "There is no deployment 'lambda'; there are apprunner, ecs-express.\n"
+    assert main(default_deployments, argv=["preview", "--deployment", "apprunner", "--layer", "ecs-express"]) == 64
     assert capsys.readouterr().err == "There is no layer 'ecs-express'; there are data, apprunner.\n"
 
 
-def test_layers_made_for_no_compute_go_together(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(one_topic, ["preview", "--layer", "data"]) == 64
+@pytest.mark.parametrize("command", ["build", "preview", "rotate"])
+def test_a_build_py_that_returns_layers_gets_the_line_to_change(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # What build.py returned before there were deployments.
+    assert main(lambda: [topic()], argv=[command]) == 64  # type: ignore[list-item]
+    assert "Return what is deployed together: `return [Deployment(" in capsys.readouterr().err
+
+
+def test_a_build_py_without_a_deployment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(lambda: [], argv=["build"]) == 64
+    assert capsys.readouterr().err == "build.py returns no deployment.\n"
+
+
+def test_the_prefix_of_the_stacks_is_that_of_build_py(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(default_deployments, name="shop", argv=["deploy", "--help"])
+    assert "(default: shop)" in capsys.readouterr().out
+
+
+def test_an_unknown_layer_is_named_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(one_topic, argv=["preview", "--layer", "data"]) == 64
     assert capsys.readouterr().err == "There is no layer 'data'; there are topic.\n"
 
 
@@ -82,7 +113,7 @@ def test_layers_made_for_no_compute_go_together(capsys: pytest.CaptureFixture[st
 def test_wrong_usage_is_one_paragraph_and_64(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(one_topic, arguments) == 64
+    assert main(one_topic, argv=arguments) == 64
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(message)
@@ -90,23 +121,23 @@ def test_wrong_usage_is_one_paragraph_and_64(
 
 
 def test_a_bad_setting_is_one_paragraph_and_64(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(lambda: default_layers(Settings(zones=7)), ["--out", str(tmp_path)]) == 64
+    assert main(lambda: [app_runner_deployment(Settings(zones=7))], argv=["--out", str(tmp_path)]) == 64
     assert capsys.readouterr() == ("", "Settings.zones is 7, but it must be 2 or 3.\n")
     assert files(tmp_path) == []
 
 
 def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(lambda: default_layers(Settings(zones=7)), ["--debug"]) == 64
+    assert main(lambda: [app_runner_deployment(Settings(zones=7))], argv=["--debug"]) == 64
     err = capsys.readouterr().err
     assert err.startswith("Traceback")
     assert err.endswith("Settings.zones is 7, but it must be 2 or 3.\n")
 
 
 def test_ctrl_c_is_130() -> None:
-    def interrupted() -> tuple[Layer, ...]:
+    def interrupted() -> tuple[Deployment, ...]:
         raise KeyboardInterrupt
 
-    assert main(interrupted, []) == 130
+    assert main(interrupted, argv=[]) == 130
 
 
 def test_help_names_how_it_was_called() -> None:
@@ -114,11 +145,11 @@ def test_help_names_how_it_was_called() -> None:
     assert run("-m", "generator", "--help").stdout.startswith("usage: python -m generator ")
 
 
-def test_without_its_packages_build_py_says_what_to_type() -> None:
+def test_without_its_packages_build_py_names_the_command_that_installs_them() -> None:
     bare = run("-S", "build.py", PYTHONPATH="")
     assert (bare.returncode, bare.stdout) == (1, "")
     assert bare.stderr == (
-        "The package troposphere is not installed. Run `make build`, which brings all that is needed.\n"
+        "The package troposphere is not installed. Run `make build`, which installs all that is needed.\n"
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from generator.cli import main
 from generator.cli.completion import SHELLS
-from generator.layers import default_layers
+from generator.layers import default_deployments
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 def test_bash_completes_verbs_and_options(
     typed: str, offered: set[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert main(default_layers, ["completion", "bash"]) == 0
+    assert main(default_deployments, argv=["completion", "bash"]) == 0
     script = tmp_path / "completion"
     # As bash does it when somebody presses Tab: it looks the command up by its last part.
     ask = "COMP_WORDS=({typed}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); "
@@ -34,7 +34,7 @@ def test_bash_completes_verbs_and_options(
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_shell_gets_one(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(default_layers, ["completion", shell]) == 0
+    assert main(default_deployments, argv=["completion", shell]) == 0
     assert "build.py" in capsys.readouterr().out
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from generator import cli
 from generator.cli.reference import document
-from generator.layers import all_layers
-from generator.report.report import Plan, as_json
+from generator.layers import default_deployments
+from generator.report.as_json import preview_document
+from generator.report.results import Plan
 from generator.stacks.change_set import Change, PropertyChange, Refusal
 
 ROOT = Path(__file__).parents[2]
@@ -26,12 +27,10 @@ def build_py(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_page_is_current() -> None:
-    assert (ROOT / "docs" / "reference.md").read_text() == document(all_layers())
+    assert (ROOT / "docs" / "reference.md").read_text() == document()
 
 
-@pytest.mark.parametrize(
-    "line", [line.strip("`") for line in document(all_layers()).splitlines() if line.startswith("`python")]
-)
+@pytest.mark.parametrize("line", [line.strip("`") for line in document().splitlines() if line.startswith("`python")])
 def test_every_example_is_a_command(line: str) -> None:
     words = shlex.split(line.partition(" > ")[0])[2:]
     assert cli.parser().parse_args(words).run
@@ -85,7 +84,7 @@ def test_every_make_target_of_a_page_has_a_recipe() -> None:
 def test_every_verb_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     for name in cli.VERBS:
         with pytest.raises(SystemExit, match="0"):
-            cli.main(all_layers, [name, "--help"])
+            cli.main(default_deployments, argv=[name, "--help"])
         said = capsys.readouterr().out
         assert f"build.py {name}" in said.partition("Example:")[2]
 
@@ -121,11 +120,11 @@ PLANS = [
 @pytest.mark.parametrize("plans", PLANS, ids=["nothing", "not seen", "refused"])
 def test_a_preview_is_as_its_schema_says(plans: list[Plan]) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(json.loads(as_json(plans)), SCHEMA)
+    jsonschema.validate(json.loads(preview_document(plans)), SCHEMA)
 
 
 def test_the_schema_would_notice_another_field() -> None:
-    told = json.loads(as_json(PLANS[1]))
+    told = json.loads(preview_document(PLANS[1]))
     told["layers"][0]["more"] = 1
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(told, SCHEMA)

@@ -98,7 +98,7 @@ def test_data_survives_a_restart(tmp_path: Path) -> None:
     assert answer.json == {"email": "kept@foo.com", "name": "kept"}
 
 
-def test_a_port_in_use_is_a_sentence_and_1() -> None:
+def test_a_port_in_use_is_one_message_and_1() -> None:
     with socket.create_server((ADDRESS, 0)) as taken:
         port = taken.getsockname()[1]
         began = time.monotonic()
@@ -110,7 +110,7 @@ def test_a_port_in_use_is_a_sentence_and_1() -> None:
     assert time.monotonic() - began < 20
 
 
-def test_a_data_directory_that_is_a_file_is_a_sentence_and_1(tmp_path: Path) -> None:
+def test_a_data_directory_that_is_a_file_is_one_message_and_1(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
     made = subprocess.run(

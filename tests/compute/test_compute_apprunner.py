@@ -1,4 +1,4 @@
-"""App Runner as its API tells it. The answers have the form of the API's model."""
+"""App Runner as its API describes it. The answers have the form of the API's model."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from generator.compute import Outcome, Running
 from generator.compute.apprunner import AppRunnerCompute
-from generator.compute.compute import Running
 
 ID = 32 * "0"
 ID_OF_OPERATION = 36 * "0"
@@ -50,29 +50,29 @@ def observed(described: dict[str, Any], *operations: dict[str, Any]) -> Running:
         return AppRunnerCompute().running(apprunner, ARN)
 
 
-ENDED = {
-    "SUCCEEDED": True,
-    "FAILED": False,
-    "ROLLBACK_SUCCEEDED": False,
-    "ROLLBACK_FAILED": False,
-    "PENDING": None,
-    "IN_PROGRESS": None,
-    "ROLLBACK_IN_PROGRESS": None,
+OUTCOMES = {
+    "SUCCEEDED": Outcome.SUCCEEDED,
+    "FAILED": Outcome.FAILED,
+    "ROLLBACK_SUCCEEDED": Outcome.FAILED,
+    "ROLLBACK_FAILED": Outcome.FAILED,
+    "PENDING": Outcome.IN_PROGRESS,
+    "IN_PROGRESS": Outcome.IN_PROGRESS,
+    "ROLLBACK_IN_PROGRESS": Outcome.IN_PROGRESS,
 }
 
 
-@pytest.mark.parametrize(("state", "ended"), ENDED.items())
-def test_only_an_operation_that_succeeded_counts(state: str, ended: bool | None) -> None:
-    assert observed(service(), {"Type": "UPDATE_SERVICE", "Status": state}).ended is ended
+@pytest.mark.parametrize(("state", "outcome"), OUTCOMES.items())
+def test_only_an_operation_that_succeeded_counts(state: str, outcome: Outcome) -> None:
+    assert observed(service(), {"Type": "UPDATE_SERVICE", "Status": state}).outcome is outcome
 
 
-def test_an_operation_has_not_ended_while_the_service_says_that_it_has_one() -> None:
-    told = observed(service("OPERATION_IN_PROGRESS"), {"Type": "START_DEPLOYMENT", "Status": "SUCCEEDED"})
-    assert told.ended is None
+def test_an_operation_is_in_progress_while_the_service_reports_one() -> None:
+    reported = observed(service("OPERATION_IN_PROGRESS"), {"Type": "START_DEPLOYMENT", "Status": "SUCCEEDED"})
+    assert reported.outcome is Outcome.IN_PROGRESS
 
 
 def test_every_state_of_the_api_is_known() -> None:
-    assert ENDED.keys() == set(client().meta.service_model.shape_for("OperationStatus").enum)
+    assert OUTCOMES.keys() == set(client().meta.service_model.shape_for("OperationStatus").enum)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_only_a_running_service_is_ready(status: str) -> None:
 
 
 def test_a_paused_service_comes_with_the_command_that_resumes_it() -> None:
-    assert f"aws apprunner resume-service --service-arn {ARN}" in observed(service("PAUSED")).then
+    assert f"aws apprunner resume-service --service-arn {ARN}" in observed(service("PAUSED")).advice
 
 
 def test_what_runs_has_its_image_url_and_log_groups() -> None:

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from generator.compute.compute import Running
+from generator.compute import Outcome, Running
 from generator.compute.ecs_express import EcsExpressCompute
 
 ARN = "arn:aws:ecs:eu-west-1:123456789012:service/default/users-9dbd"
@@ -63,31 +63,31 @@ def observed(revisions: list[dict[str, Any]], *deployments: dict[str, Any], stat
         return COMPUTE.running(ecs, ARN)
 
 
-ENDED = {
-    "SUCCESSFUL": True,
-    "STOPPED": False,
-    "ROLLBACK_SUCCESSFUL": False,
-    "ROLLBACK_FAILED": False,
-    "PENDING": None,
-    "IN_PROGRESS": None,
-    "STOP_REQUESTED": None,
-    "ROLLBACK_REQUESTED": None,
-    "ROLLBACK_IN_PROGRESS": None,
+OUTCOMES = {
+    "SUCCESSFUL": Outcome.SUCCEEDED,
+    "STOPPED": Outcome.FAILED,
+    "ROLLBACK_SUCCESSFUL": Outcome.FAILED,
+    "ROLLBACK_FAILED": Outcome.FAILED,
+    "PENDING": Outcome.IN_PROGRESS,
+    "IN_PROGRESS": Outcome.IN_PROGRESS,
+    "STOP_REQUESTED": Outcome.IN_PROGRESS,
+    "ROLLBACK_REQUESTED": Outcome.IN_PROGRESS,
+    "ROLLBACK_IN_PROGRESS": Outcome.IN_PROGRESS,
 }
 
 
-@pytest.mark.parametrize(("state", "ended"), ENDED.items())
-def test_only_a_deployment_that_was_successful_counts(state: str, ended: bool | None) -> None:
-    assert observed([revision(1)], deployment(1, state)).ended is ended
+@pytest.mark.parametrize(("state", "outcome"), OUTCOMES.items())
+def test_only_a_deployment_that_was_successful_counts(state: str, outcome: Outcome) -> None:
+    assert observed([revision(1)], deployment(1, state)).outcome is outcome
 
 
 def test_every_state_of_the_api_is_known() -> None:
     with client() as (ecs, _):
         shape = ecs.meta.service_model.shape_for("ServiceDeploymentStatus")
-    assert ENDED.keys() == set(shape.enum)
+    assert OUTCOMES.keys() == set(shape.enum)
 
 
-def test_a_deployment_that_was_taken_back_is_told_with_its_reason() -> None:
+def test_a_rolled_back_deployment_has_its_reason() -> None:
     seen = observed([revision(1)], deployment(1), deployment(2, "ROLLBACK_SUCCESSFUL", "An alarm went off."))
     assert seen.operation == "deployment ROLLBACK_SUCCESSFUL (An alarm went off)"
 
@@ -126,11 +126,11 @@ def test_a_service_that_is_not_yet_anything_has_no_image_and_no_url() -> None:
 
 
 @pytest.mark.parametrize("endpoint", [HOST, f"https://{HOST}", f"https://{HOST}/"])
-def test_the_url_is_https_however_the_endpoint_is_told(endpoint: str) -> None:
+def test_the_url_is_https_whatever_form_the_endpoint_has(endpoint: str) -> None:
     assert observed([revision(1, endpoint=endpoint)], deployment(1)).url == f"https://{HOST}"
 
 
-def test_a_private_service_is_told_from_a_public_one() -> None:
+def test_a_private_service_is_not_public() -> None:
     assert observed([revision(1)], deployment(1)).public
     assert not observed([revision(1, access="PRIVATE")], deployment(1)).public
 

@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from generator.compute.logs import keep_for, last_lines, telling
+from generator.compute.logs import important_lines, last_lines, set_retention
 
 
 def logs() -> tuple[Any, Stubber]:
@@ -30,7 +30,7 @@ def test_the_end_of_a_log_is_put_together_from_its_newest_streams() -> None:
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
-def test_a_log_that_cannot_be_read_says_nothing(code: str) -> None:
+def test_a_log_that_cannot_be_read_is_empty(code: str) -> None:
     client, stubber = logs()
     stubber.add_client_error("describe_log_streams", code)
     with stubber:
@@ -39,12 +39,12 @@ def test_a_log_that_cannot_be_read_says_nothing(code: str) -> None:
 
 def test_routine_is_left_out_of_a_log_unless_there_is_nothing_else() -> None:
     routine = '{"level": "INFO", "message": "request"}'
-    assert telling([routine, "Traceback", '{"level": "ERROR"}', "3", routine]) == [
+    assert important_lines([routine, "Traceback", '{"level": "ERROR"}', "3", routine]) == [
         "Traceback",
         '{"level": "ERROR"}',
         "3",
     ]
-    assert telling([routine]) == [routine]
+    assert important_lines([routine]) == [routine]
 
 
 def test_only_a_log_group_without_a_retention_gets_one() -> None:
@@ -56,5 +56,5 @@ def test_only_a_log_group_without_a_retention_gets_one() -> None:
             stubber.add_response("put_retention_policy", {}, {"logGroupName": "a", "retentionInDays": ANY})
     stubber.add_response("describe_log_groups", {"logGroups": []}, {"logGroupNamePrefix": "c"})
     with stubber:
-        assert keep_for(client, ("a", "b", "c")) == ["a"]
+        assert set_retention(client, ("a", "b", "c")) == ["a"]
         stubber.assert_no_pending_responses()

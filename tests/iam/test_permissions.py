@@ -15,13 +15,13 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from generator import MemoryDB, Network, Settings, contract, memorydb, user
+from generator import Network, Settings, contract, memorydb, user
 from generator.cli import main
-from generator.cli.verbs import Layers
+from generator.cli.arguments import Deployments
 from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
 from generator.images.context import Context
-from generator.layers import Layer, default_layers
+from generator.layers import Deployment, app_runner_deployment, default_deployments
 from rehearsal.emulator.environment import interpreter
 from rehearsal.emulator.identities import identities
 from rehearsal.emulator.process import ACCOUNT, Call, Emulator, Fault
@@ -31,20 +31,20 @@ from rehearsal.run import Options, Rehearsal
 from tests.running import ROOT
 
 PAGE = (ROOT / "docs" / "permissions.md").read_text()
-DOCUMENTS = policies.documents(default_layers(), NAME)
+DOCUMENTS = policies.documents(app_runner_deployment().layers, NAME)
 USERS = ("preview", "deploy", "rotate")
 ACTIONS = [(user, action) for user in USERS for action in policies.actions(DOCUMENTS[f"{user}.json"])]
 # Its exports are nobody's, so that a change set which imports them fails.
 FAILS = ["--name", NAME, "--layer", "apprunner", "--data-stack", f"{NAME}-apprunner", "--image", f"{REGISTRY}/nobody:1"]
 
 
-def changed() -> tuple[Layer, ...]:
-    """The layers with another access string."""
-    data, *others = default_layers()
+def changed() -> tuple[Deployment, ...]:
+    """The deployment with another access string."""
+    data, *others = app_runner_deployment().layers
     (place,) = (part for part in data.parts if isinstance(part, Network))
     users = (user(commands=(*contract.USER_COMMANDS, "hget")),)
-    parts = (memorydb(Settings(), place, users), *(part for part in data.parts if not isinstance(part, MemoryDB)))
-    return replace(data, parts=parts), *others
+    _, *parts = data.parts
+    return (Deployment("apprunner", (replace(data, parts=(memorydb(Settings(), place, users), *parts)), *others)),)
 
 
 @dataclass
@@ -52,7 +52,7 @@ class Thorough(Rehearsal):
     """A rehearsal, and what the verbs ask when something goes wrong."""
 
     by_verb: dict[str, list[Call]] = field(default_factory=dict)
-    layers: Layers = default_layers
+    deployments: Deployments = default_deployments
 
     def verb(self, name: str, arguments: list[str]) -> bool:
         if name == "image and service":
@@ -77,8 +77,8 @@ class Thorough(Rehearsal):
             self._record("a change set that fails", ["preview", *FAILS])
         return succeeded
 
-    def _record(self, name: str, arguments: list[str], layers: Layers = default_layers) -> bool:
-        self.layers = layers
+    def _record(self, name: str, arguments: list[str], deployments: Deployments = default_deployments) -> bool:
+        self.deployments = deployments
         succeeded = super().verb(name, arguments)
         self.by_verb.setdefault(arguments[0], []).extend(self.steps[-1].calls)
         return succeeded
@@ -88,7 +88,7 @@ class Thorough(Rehearsal):
 def played() -> Thorough:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
         options = Options(Context(ROOT), (AppRunnerCompute(),), DOCUMENTS, process=True)
-        rehearsal = Thorough(lambda arguments: main(rehearsal.layers, arguments), options, Path(directory))
+        rehearsal = Thorough(lambda arguments: main(rehearsal.deployments, argv=arguments), options, Path(directory))
         rehearsal.play(stack)
     # What a container tool would do in its place is the deploying user's.
     (pushed,) = (step for step in rehearsal.steps if step.name == "image, without a tool")

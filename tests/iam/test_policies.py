@@ -20,12 +20,12 @@ from troposphere.cloudformation import CustomResource
 from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
 from generator.iam.execution_role import SCHEMA_REGION, permissions
-from generator.iam.handlers import ALSO, NEVER, ONLY_FOR, WITHOUT_RESOURCE, needed
-from generator.layers import Layer, default_layers
+from generator.iam.handlers import CONDITIONAL, EXCLUDED, EXTRA, WITHOUT_RESOURCE, needed
+from generator.layers import Layer, app_runner_deployment
 from generator.settings import Settings
 from generator.template.lint import lint
 
-DOCUMENTS = policies.documents(default_layers(), "users")
+DOCUMENTS = policies.documents(app_runner_deployment().layers, "users")
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 # Each with the reason in docs/permissions.md.
 WITHOUT_LIMIT = {"Autoscaling", "Ec2", "Exports", "LogGroups", "NewPassword", "RegistryToken", "WithoutResource"}
@@ -37,7 +37,9 @@ def statements(documents: dict[str, str] = DOCUMENTS) -> Iterator[tuple[str, dic
             yield file, statement
 
 
-def statement(sid: str, layers: Sequence[Layer] = default_layers(), name: str = "users") -> dict[str, Any]:
+def statement(
+    sid: str, layers: Sequence[Layer] = app_runner_deployment().layers, name: str = "users"
+) -> dict[str, Any]:
     (found,) = (one for _, one in statements(policies.documents(layers, name)) if one["Sid"] == sid)
     return found
 
@@ -131,14 +133,14 @@ def test_a_repository_is_named_after_its_stack_in_lower_case() -> None:
     assert statement("Ecr", name="Users")["Resource"] == ["arn:aws:ecr:*:*:repository/users-data-*"]
     images = [
         one["Resource"]
-        for _, one in statements(policies.documents(default_layers(), "Users"))
+        for _, one in statements(policies.documents(app_runner_deployment().layers, "Users"))
         if one["Sid"] == "Images"
     ]
     assert images == 3 * [["arn:aws:ecr:*:*:repository/users-data-*"]]
 
 
 def test_a_layer_without_a_service_needs_no_image() -> None:
-    data = default_layers()[:1]
+    data = app_runner_deployment().layers[:1]
     sids = {one["Sid"] for _, one in statements(policies.documents(data, "users"))}
     assert not sids & {"Images", "RegistryToken", "ServiceApprunner", "ServiceLogs", "LogGroups", "Apprunner"}
 
@@ -152,14 +154,14 @@ SHAPES = [
 
 @pytest.mark.parametrize("settings", [Settings(), *SHAPES], ids=repr)
 def test_every_shape_fits_what_iam_takes(settings: Settings) -> None:
-    documents = policies.documents(default_layers(settings), "a-name-of-24-characters-")
+    documents = policies.documents(app_runner_deployment(settings).layers, "a-name-of-24-characters-")
     assert policies.size(documents["execution-role.json"]) < policies.INLINE_LIMIT
     assert policies.size(documents["deploy.json"]) < policies.MANAGED_LIMIT
     assert policies.size(documents["preview.json"]) < policies.MANAGED_LIMIT
 
 
 def test_a_nat_gateway_brings_its_actions() -> None:
-    layers = default_layers(Settings(nat="one"))
+    layers = app_runner_deployment(Settings(nat="one")).layers
     assert "ec2:CreateNatGateway" in statement("Ec2", layers)["Action"]
     assert "ec2:CreateNatGateway" not in statement("Ec2")["Action"]
 
@@ -183,25 +185,25 @@ def test_a_part_of_a_users_own_brings_its_actions_and_no_statement_is_empty() ->
 # The tables.
 
 
-@pytest.mark.parametrize(("kind", "name"), ONLY_FOR)
+@pytest.mark.parametrize(("kind", "name"), CONDITIONAL)
 def test_an_action_for_one_property_is_in_the_schema_and_goes_without_it(kind: str, name: str) -> None:
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(SCHEMA_REGION, kind).schema
     assert name in schema["properties"]
-    listed, actions = permissions(kind), set(ONLY_FOR[kind, name])
+    listed, actions = permissions(kind), set(CONDITIONAL[kind, name])
     assert actions <= listed
     assert not needed(kind, listed, set()) & actions
-    assert needed(kind, listed, {each for one, each in ONLY_FOR if one == kind}) >= actions
+    assert needed(kind, listed, {each for one, each in CONDITIONAL if one == kind}) >= actions
 
 
-@pytest.mark.parametrize("kind", NEVER)
+@pytest.mark.parametrize("kind", EXCLUDED)
 def test_what_is_never_needed_is_in_the_schema(kind: str) -> None:
-    for start in NEVER[kind]:
+    for start in EXCLUDED[kind]:
         assert [action for action in permissions(kind) if action.startswith(start)]
-    assert not [action for action in needed(kind, permissions(kind), set()) if action.startswith(NEVER[kind])]
+    assert not [action for action in needed(kind, permissions(kind), set()) if action.startswith(EXCLUDED[kind])]
 
 
-@pytest.mark.parametrize(("kind", "name"), ALSO)
+@pytest.mark.parametrize(("kind", "name"), EXTRA)
 def test_what_is_needed_besides_is_not_in_the_schema(kind: str, name: str) -> None:
     assert name in PROVIDER_SCHEMA_MANAGER.get_resource_schema(SCHEMA_REGION, kind).schema["properties"]
-    assert not set(ALSO[kind, name]) & permissions(kind)
-    assert needed(kind, set(), {name}) == set(ALSO[kind, name])
+    assert not set(EXTRA[kind, name]) & permissions(kind)
+    assert needed(kind, set(), {name}) == set(EXTRA[kind, name])

@@ -19,9 +19,9 @@ import pytest
 from botocore.stub import Stubber
 
 from generator.errors import DeployError
-from generator.images.build import Tool, publish, tool
+from generator.images.build import Tool, container_tool, publish
 from generator.images.context import TOOLS, Context
-from generator.images.repository import Repository
+from generator.images.repository import ImageRepository
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 URI = f"{REGISTRY}/users"
@@ -92,7 +92,7 @@ class Ecr:
     def __init__(self) -> None:
         client = boto3.client("ecr", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
         self.stubber = Stubber(client)
-        self.repository = Repository(URI, client)
+        self.repository = ImageRepository(URI, client)
         self._asked = {"repositoryName": "users", "imageIds": [{"imageTag": TAG}]}
 
     def absent(self) -> None:
@@ -179,20 +179,18 @@ def test_the_builders_own_ignore_file_is_the_one_the_tag_was_made_with(
     assert build[build.index("--format") + 1] == "docker"
 
 
-def test_a_build_that_fails_is_told_by_its_last_words_and_nothing_is_pushed(
+def test_a_failed_build_has_the_last_line_as_its_reason_and_nothing_is_pushed(
     tools: Tools, ecr: Ecr, context: Context
 ) -> None:
     tools.add("docker")
     tools.answer(build=["step 1\nERROR: failed to solve: no such package\n\n", 1])
     ecr.absent()
-    with pytest.raises(
-        DeployError, match=r"could not be built: failed to solve: no such package\. Its output is above"
-    ):
+    with pytest.raises(DeployError, match=r"could not be built: failed to solve: no such package\. Nothing was pushed"):
         published(ecr, context)
     assert [arguments[0] for _, arguments, _ in tools.calls] == ["build"]
 
 
-def test_a_machine_that_cannot_run_amd64_is_told_what_helps(tools: Tools, ecr: Ecr, context: Context) -> None:
+def test_a_machine_that_cannot_run_amd64_gets_advice(tools: Tools, ecr: Ecr, context: Context) -> None:
     tools.add("podman")
     tools.answer(build=["exec /bin/sh: exec format error\nError: exit status 1", 1])
     ecr.absent()
@@ -216,12 +214,12 @@ def test_a_login_that_is_refused_does_not_show_the_token(tools: Tools, ecr: Ecr,
     tools.answer(login=[f"Error: bad password {TOKEN}", 1])
     ecr.absent()
     ecr.token()
-    with pytest.raises(DeployError, match=r"does not let this machine in: bad password \*\*\*\*\.") as error:
+    with pytest.raises(DeployError, match=r"refuses the login: bad password \*\*\*\*\.") as error:
         published(ecr, context)
     assert TOKEN not in str(error.value)
 
 
-def test_a_push_that_is_refused_is_told_and_the_tool_logs_out(tools: Tools, ecr: Ecr, context: Context) -> None:
+def test_a_refused_push_is_an_error_and_the_tool_logs_out(tools: Tools, ecr: Ecr, context: Context) -> None:
     tools.add("docker")
     tools.answer(push=["denied: not authorized", 1])
     ecr.absent()
@@ -238,15 +236,17 @@ def test_a_push_that_is_refused_is_told_and_the_tool_logs_out(tools: Tools, ecr:
         "ERROR: failed to solve: python:3.13: failed to resolve source metadata for docker.io/library/python: no host",
     ],
 )
-def test_a_base_image_that_cannot_be_pulled_is_told_apart(line: str, tools: Tools, ecr: Ecr, context: Context) -> None:
+def test_a_base_image_that_cannot_be_pulled_has_a_message_of_its_own(
+    line: str, tools: Tools, ecr: Ecr, context: Context
+) -> None:
     tools.add("podman")
     tools.answer(build=[line, 125])
     ecr.absent()
-    with pytest.raises(DeployError, match=r"its base image cannot be pulled: .* --build-arg BASE=IMAGE, and repeat\."):
+    with pytest.raises(DeployError, match=r"its base image cannot be pulled: .* --build-arg BASE=IMAGE\."):
         published(ecr, context)
 
 
-def test_a_tag_that_somebody_else_pushed_meanwhile_is_taken(tools: Tools, ecr: Ecr, context: Context) -> None:
+def test_a_tag_that_was_pushed_from_elsewhere_in_the_meantime_is_used(tools: Tools, ecr: Ecr, context: Context) -> None:
     tools.add("docker")
     tools.answer(push=["tag invalid: The image tag 'content-1' already exists and cannot be overwritten", 1])
     ecr.absent()
@@ -268,37 +268,37 @@ def test_a_push_that_left_nothing_is_not_believed(tools: Tools, ecr: Ecr, contex
 def test_the_first_tool_that_answers_is_taken(tools: Tools) -> None:
     for name in ("podman", "buildah"):
         tools.add(name)
-    assert tool(None) == Tool("podman", "podman")
+    assert container_tool(None) == Tool("podman", "podman")
 
 
 def test_a_client_without_its_engine_is_passed_over(tools: Tools) -> None:
     tools.add("podman")
     (tools.directory / "docker").write_text("#!/bin/sh\necho Cannot connect to the Docker daemon. >&2\nexit 1\n")
     (tools.directory / "docker").chmod(0o755)
-    assert tool(None).kind == "podman"
+    assert container_tool(None).kind == "podman"
     (tools.directory / "podman").unlink()
     with pytest.raises(DeployError, match=r"docker: Cannot connect to the Docker daemon\. Install or start one"):
-        tool(None)
+        container_tool(None)
 
 
-def test_no_tool_at_all_is_told_with_what_to_do_instead(tools: Tools) -> None:
+def test_without_any_tool_the_message_says_what_to_do_instead(tools: Tools) -> None:
     with pytest.raises(DeployError, match=r"none of docker, finch, podman, buildah is installed\. .*--image URI"):
-        tool(None)
+        container_tool(None)
 
 
 def test_a_tool_by_its_path_is_used_as_what_its_name_says(tools: Tools) -> None:
     program = tools.add("buildah").program
-    assert tool(program) == Tool(program, "buildah")
+    assert container_tool(program) == Tool(program, "buildah")
 
 
 def test_a_tool_that_cannot_be_used_is_named(tools: Tools) -> None:
     with pytest.raises(
         DeployError, match="/nonexistent/podman: The container tool cannot be used: it is not installed"
     ):
-        tool("/nonexistent/podman")
+        container_tool("/nonexistent/podman")
 
 
-def test_a_repository_that_must_not_be_asked_is_told(ecr: Ecr, context: Context) -> None:
+def test_a_repository_without_permission_is_an_error(ecr: Ecr, context: Context) -> None:
     ecr.stubber.add_client_error("describe_images", "AccessDeniedException", "no")
     with pytest.raises(DeployError, match="AWS does not permit DescribeImages"):
         published(ecr, context)
@@ -313,7 +313,7 @@ def test_ctrl_c_ends_the_tool(tools: Tools, context: Context, tmp_path: Path) ->
     code = (
         "import sys; from pathlib import Path; "
         "from generator.images.context import Context; from generator.images import build as image\n"
-        f"image._built(image.Tool({str(slow)!r}, 'docker'), Context(Path({str(context.directory)!r})), 'i', 't', print)"
+        f"image._build(image.Tool({str(slow)!r}, 'docker'), Context(Path({str(context.directory)!r})), 'i', 't', print)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, start_new_session=True

@@ -14,7 +14,7 @@ import pytest
 from generator import contract
 from generator.compute.apprunner import AppRunnerCompute
 from generator.compute.ecs_express import EcsExpressCompute
-from generator.layers import all_layers
+from generator.layers import default_deployments
 from rehearsal.local_aws import LocalAws
 from tests.command import output
 from tests.rehearsed import LocalDeployment, deployed
@@ -34,7 +34,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 @pytest.fixture
 def deployment(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> LocalDeployment:
-    return LocalDeployment(local_aws, capsys, all_layers)
+    return LocalDeployment(local_aws, capsys, default_deployments)
 
 
 def typed(deployment: LocalDeployment, line: str) -> None:
@@ -77,7 +77,7 @@ def test_both_serve_the_same_users(deployment: LocalDeployment) -> None:
     assert read(deployment, "users-apprunner", BESIDE["email"]) == BESIDE
 
 
-def test_the_new_service_is_told_as_it_runs(deployment: LocalDeployment) -> None:
+def test_the_status_shows_the_new_service(deployment: LocalDeployment) -> None:
     typed(deployment, "python build.py status --compute ecs-express")
     assert "runs: ACTIVE, after deployment SUCCESSFUL" in deployment.said
     assert "GET /ready: 200, build content-" in deployment.said
@@ -96,7 +96,7 @@ def test_what_one_compute_is_made_of_does_not_take_away_what_the_other_needs(dep
     assert deployment("deploy", "--yes", "--layer", "data") == 1
     assert "cannot be deleted as it is in use by users-ecs-express" in deployment.said
     assert deployment("destroy", "--yes") == 1
-    assert "users-ecs-express would be left without their data" in deployment.said
+    assert "users-ecs-express would lose their data" in deployment.said
     assert read(deployment, ECS, BEFORE["email"]) == BEFORE
 
 

@@ -16,8 +16,8 @@ import redis
 from generator import contract
 from generator.compute.apprunner import AppRunnerCompute
 from generator.images.context import Context
-from generator.images.repository import Repository
-from generator.layers import default_layers
+from generator.images.repository import ImageRepository
+from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.local_aws import REGISTRY, LocalAws
 from rehearsal.services.redis_cluster import ClusterError
 from tests.command import output
@@ -35,7 +35,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 @pytest.fixture
 def deployment(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> LocalDeployment:
-    return LocalDeployment(local_aws, capsys, default_layers)
+    return LocalDeployment(local_aws, capsys, default_deployments)
 
 
 # The password.
@@ -154,7 +154,7 @@ def test_a_paused_service_comes_back_with_its_data(deployment: LocalDeployment) 
     assert deployment.ask("GET", "/user1@foo.com") == 200
 
 
-def test_scaling_goes_on_under_load(deployment: LocalDeployment) -> None:
+def test_scaling_loses_no_request_under_load(deployment: LocalDeployment) -> None:
     with deployment.load() as wrong:
         deployment.must(
             "deploy", "--yes", "--parameter", "Cpu=2048", "--parameter", "Memory=4096", "--parameter", "MaxSize=9"
@@ -165,9 +165,7 @@ def test_scaling_goes_on_under_load(deployment: LocalDeployment) -> None:
 # While something is under way.
 
 
-def test_logs_are_read_while_a_deployment_is_under_way(
-    deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_logs_are_read_while_a_deployment_runs(deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     def start(*arguments: Any, **named: Any) -> Any:
         begun.set()
         time.sleep(0.5)
@@ -233,7 +231,7 @@ def test_an_older_image_is_deployed_again_without_being_built(deployment: LocalD
     deployment.aws.push(uri, other)
     deployment.must("deploy", "--yes", "--build-arg", "RELEASE=other")
     assert deployment.build() == other.tag() != today
-    digest = Repository(uri, boto3.client("ecr")).digest(today)
+    digest = ImageRepository(uri, boto3.client("ecr")).digest(today)
     deployment.must("deploy", "--yes", "--image", f"{uri}@{digest}")
     assert deployment.build() == today
     assert f"GET /ready       200, build {today}" in deployment.said
@@ -286,7 +284,7 @@ def test_destroyed_and_restored_from_the_final_snapshot_the_data_are_there_again
 @pytest.mark.parametrize("line", re.findall(r"^python build\.py .*$", PAGE.read_text(), re.MULTILINE))
 def test_every_command_of_the_page_is_one(line: str, deployment: LocalDeployment) -> None:
     """As far as anything is looked at before AWS is asked: verbs and options; and the names of parameters."""
-    declared = {name for layer in default_layers() for name in json.loads(layer.text())["Parameters"]}
+    declared = {name for layer in app_runner_deployment().layers for name in json.loads(layer.text())["Parameters"]}
     assert {pair.partition("=")[0] for pair in re.findall(r"--parameter (\S+)", line)} <= declared
     values = {"REPOSITORY_URI@sha256:DIGEST": f"{REGISTRY}/a@sha256:{64 * 'a'}"}
     words = [values.get(word, word) for word in line.split()[2:]]

@@ -1,4 +1,4 @@
-"""The verb: its options, files and exit codes, up to where AWS begins."""
+"""The command: its options, files and exit codes, up to the first call of AWS."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from generator.cli import main
-from generator.layers import default_layers
+from generator.layers import default_deployments
 
 
 @pytest.fixture(autouse=True)
@@ -29,9 +29,9 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--parameter", "Cpu"], "--parameter Cpu is not KEY=VALUE."),
-        (["--parameter", "=1"], "--parameter =1 is not KEY=VALUE."),
-        (["--tag", "a"], "--tag a is not KEY=VALUE."),
+        (["--parameter", "Cpu"], "Argument --parameter: Cpu is not KEY=VALUE."),
+        (["--parameter", "=1"], "Argument --parameter: =1 is not KEY=VALUE."),
+        (["--tag", "a"], "Argument --tag/--tags: a is not KEY=VALUE."),
         (["--parameter", "NodeTyp=x"], "No layer has a parameter 'NodeTyp'. Did you mean NodeType?"),
         (["--layer", "dat"], "There is no layer 'dat'; there are data, apprunner."),
         (["--format", "yaml"], "Argument --format: invalid choice: 'yaml'"),
@@ -42,33 +42,33 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_wrong_usage_is_one_paragraph_and_64(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(default_layers, ["preview", *arguments]) == 64
+    assert main(default_deployments, argv=["preview", *arguments]) == 64
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith(message)
     assert err.count("\n") == 1
 
 
-def test_without_a_region_it_says_how_to_name_one(
+def test_without_a_region_the_message_says_how_to_set_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
-    assert main(default_layers, ["preview"]) == 64
+    assert main(default_deployments, argv=["preview"]) == 64
     assert capsys.readouterr().err == "There is no AWS Region: pass --region, or set AWS_REGION.\n"
 
 
 @pytest.mark.parametrize("attempts", ["many", "0", "-1", ""])
-def test_a_number_of_attempts_that_is_none_is_named(
+def test_an_invalid_number_of_attempts_is_named(
     attempts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", attempts)
-    assert main(default_layers, ["preview"]) == 64
+    assert main(default_deployments, argv=["preview"]) == 64
     assert capsys.readouterr().err.startswith(f"AWS_MAX_ATTEMPTS is {attempts!r}, but must be a whole number")
 
 
 def test_an_aws_that_cannot_be_reached_is_one_paragraph_and_1(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(default_layers, ["preview", "--layer", "data"]) == 1
+    assert main(default_deployments, argv=["preview", "--layer", "data"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert "\nusers-data: AWS cannot be reached: " in err

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 
 from generator import contract
-from generator.layers import Layer, all_layers, default_layers, ecs_express_layers
-from generator.parts.data.memorydb import ENGINES
+from generator.layers import Deployment, app_runner_deployment, ecs_express_deployment
+from generator.parts.data.cluster_inputs import ENGINES
 from generator.settings import Settings
 from generator.template.lint import lint
 from service import settings
+from tests.layers import every_layer
 from tests.strategies import SHAPES
 from tests.templates import chosen, imported, references, statements, unresolved
 
-DATA, APP_RUNNER, ECS_DATA, ECS = (json.loads(layer.text()) for layer in all_layers())
+DATA, APP_RUNNER, ECS_DATA, ECS = (json.loads(layer.text()) for layer in every_layer())
 EITHER = (contract.PASSWORD, contract.IAM)
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
@@ -51,13 +52,14 @@ def test_a_password_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("authentication", EITHER)
-@pytest.mark.parametrize("layers", [default_layers, ecs_express_layers])
+@pytest.mark.parametrize("deployment", [app_runner_deployment, ecs_express_deployment])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_one_layer_imports_the_other_exports(
-    shape: Settings, layers: Callable[[Settings], tuple[Layer, ...]], authentication: str
+    shape: Settings, deployment: Callable[[Settings], Deployment], authentication: str
 ) -> None:
     below, above = (
-        chosen(json.loads(layer.text()), Authentication=authentication, KmsKeyArn=KEY) for layer in layers(shape)
+        chosen(json.loads(layer.text()), Authentication=authentication, KmsKeyArn=KEY)
+        for layer in deployment(shape).layers
     )
     exports = {f"${{DataStackName}}-{name}" for name, output in below["Outputs"].items() if "Export" in output}
     assert unresolved(below, set()) == []

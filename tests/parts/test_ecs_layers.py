@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 
 from generator.errors import TemplateError
-from generator.layers import Layer, data_layer, default_layers, ecs_express_layers
+from generator.layers import Layer, app_runner_deployment, data_layer, ecs_express_deployment
 from generator.parts.ecs_express.endpoints import task_endpoints
-from generator.parts.network.network import network
+from generator.parts.network.vpc import network
 from generator.settings import Settings
 from tests.strategies import all_settings
 from tests.templates import imported, resources
@@ -22,7 +22,7 @@ few = hypothesis.settings(max_examples=25)
 
 
 def made(settings: Settings) -> tuple[Any, Any]:
-    data, ecs = ecs_express_layers(settings)
+    data, ecs = ecs_express_deployment(settings).layers
     return json.loads(data.text()), json.loads(ecs.text())
 
 
@@ -126,13 +126,15 @@ def test_the_ecs_stack_opens_memorydb_and_the_endpoints_to_its_own_group_alone(s
 @few
 @given(all_settings)
 def test_the_ecs_layer_is_the_same_whatever_the_network_but_for_the_regions(settings: Settings) -> None:
-    _, ecs = ecs_express_layers(settings)
-    _, default = ecs_express_layers(Settings(zones=settings.zones))
+    _, ecs = ecs_express_deployment(settings).layers
+    _, default = ecs_express_deployment(Settings(zones=settings.zones)).layers
     assert ecs.text() == default.text()
 
 
 def test_a_data_layer_for_ecs_is_the_usual_one_with_more() -> None:
-    usual, for_tasks = (json.loads(layer.text()) for layer in (data_layer(Settings()), ecs_express_layers()[0]))
+    usual, for_tasks = (
+        json.loads(layer.text()) for layer in (data_layer(Settings()), ecs_express_deployment().layers[0])
+    )
     zoned = {"PrivateSubnetA", "PrivateSubnetB"}
     for logical_id, resource in usual["Resources"].items():
         if logical_id not in zoned:
@@ -141,7 +143,7 @@ def test_a_data_layer_for_ecs_is_the_usual_one_with_more() -> None:
 
 
 def test_endpoints_in_one_zone_are_the_default_of_the_ecs_layers() -> None:
-    assert ecs_express_layers()[0].text() == data_layer(Settings(task_endpoints="one")).text()
+    assert ecs_express_deployment().layers[0].text() == data_layer(Settings(task_endpoints="one")).text()
 
 
 def test_a_network_without_public_subnets_is_refused_for_tasks_that_face_the_internet() -> None:
@@ -150,6 +152,6 @@ def test_a_network_without_public_subnets_is_refused_for_tasks_that_face_the_int
 
 
 def test_a_stack_has_its_layers_name_whatever_the_compute() -> None:
-    assert [layer.name for layer in default_layers()] == ["data", "apprunner"]
-    assert [layer.name for layer in ecs_express_layers()] == ["data", "ecs-express"]
+    assert [layer.name for layer in app_runner_deployment().layers] == ["data", "apprunner"]
+    assert [layer.name for layer in ecs_express_deployment().layers] == ["data", "ecs-express"]
     assert Layer("orders", "Orders.", ()).file_name == "orders-layer.json"

@@ -11,21 +11,23 @@ from troposphere import Ref
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.layers import default_layers
+from generator.layers import app_runner_deployment
 from generator.parts.apprunner.service import SIZES, app_runner
-from generator.parts.data.memorydb import MAX_REPLICAS, MAX_SHARDS, memorydb
+from generator.parts.data.cluster_inputs import MAX_REPLICAS, MAX_SHARDS
+from generator.parts.data.memorydb import memorydb
 from generator.parts.data.repository import repository
 from generator.parts.data.user import access_string, user
 from generator.parts.imports import imported_data
-from generator.parts.names import stack_name_of
+from generator.parts.names import physical_name
 from generator.parts.network.addresses import private_blocks, public_blocks
-from generator.parts.network.network import existing_network, network, place_exports
+from generator.parts.network.place import existing_network, place_exports
+from generator.parts.network.vpc import network
 from generator.settings import Settings
 from generator.template.assemble import assemble
 from generator.template.render import render
 from tests.templates import imported, statements
 
-DATA, APP_RUNNER = (json.loads(layer.text()) for layer in default_layers())
+DATA, APP_RUNNER = (json.loads(layer.text()) for layer in app_runner_deployment().layers)
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0-da77-11e4-872e-1234567abcdb"
 
 
@@ -69,13 +71,13 @@ def test_a_name_derives_from_the_stacks_id_and_is_legal(logical_id: str, name: s
 
 
 def test_the_longest_prefix_still_fits() -> None:
-    assert len(evaluate(stack_name_of("a" * 7).to_dict())) == 40
+    assert len(evaluate(physical_name("a" * 7).to_dict())) == 40
 
 
 @pytest.mark.parametrize("label", ["", "Orders", "eightlet", "1st", "a-b"])
 def test_a_label_that_makes_an_illegal_name_is_refused(label: str) -> None:
     with pytest.raises(TemplateError, match="cannot name a MemoryDB resource"):
-        stack_name_of(label)
+        physical_name(label)
 
 
 def test_a_prefix_that_is_too_long_is_refused() -> None:
@@ -121,8 +123,8 @@ def test_no_allowed_cluster_exceeds_500_nodes() -> None:
 
 def test_auto_minor_version_upgrade_is_the_settings() -> None:
     place = network(Settings())
-    cluster = memorydb(Settings(auto_minor_version_upgrade=False), place, (user(),)).cluster
-    assert cluster.to_dict()["Properties"]["AutoMinorVersionUpgrade"] is False
+    template = json.loads(render(assemble("", memorydb(Settings(auto_minor_version_upgrade=False), place, (user(),)))))
+    assert template["Resources"]["Cluster"]["Properties"]["AutoMinorVersionUpgrade"] is False
 
 
 def test_the_access_string_names_keys_and_commands_one_by_one() -> None:
@@ -211,7 +213,7 @@ def test_the_connectors_group_is_replaced_when_its_subnets_change() -> None:
 
 
 def test_a_private_service_answers_at_its_private_domain() -> None:
-    template = json.loads(default_layers(Settings(private_ingress=True))[1].text())
+    template = json.loads(app_runner_deployment(Settings(private_ingress=True)).layers[1].text())
     service = template["Resources"]["Service"]["Properties"]
     assert service["NetworkConfiguration"]["IngressConfiguration"] == {"IsPubliclyAccessible": False}
     assert template["Outputs"]["ServiceUrl"]["Value"] == {
@@ -286,14 +288,15 @@ def test_two_users_and_repositories_may_stand_in_one_template() -> None:
 
 
 def test_place_exports_join_the_subnets() -> None:
-    assert place_exports(network(Settings())).private_subnet_ids.to_dict()["Value"] == {
+    _, private_subnet_ids = place_exports(network(Settings()))
+    assert private_subnet_ids.to_dict()["Value"] == {
         "Fn::Join": [",", [Ref("PrivateSubnetA").to_dict(), Ref("PrivateSubnetB").to_dict()]]
     }
 
 
 @pytest.mark.parametrize(("nat", "gateways"), [("one", ["A", "A", "A"]), ("per-zone", ["A", "B", "C"])])
 def test_each_zone_leaves_through_its_own_gateway_or_through_the_only_one(nat: Any, gateways: list[str]) -> None:
-    template = json.loads(default_layers(Settings(zones=3, nat=nat))[0].text())["Resources"]
+    template = json.loads(app_runner_deployment(Settings(zones=3, nat=nat)).layers[0].text())["Resources"]
     for letter, gateway in zip("ABC", gateways, strict=True):
         route = template[f"PrivateDefaultRoute{letter}"]["Properties"]
         assert route["NatGatewayId"] == {"Ref": f"NatGateway{gateway}"}
@@ -305,7 +308,7 @@ def test_each_zone_leaves_through_its_own_gateway_or_through_the_only_one(nat: A
 
 
 def test_a_private_service_is_reached_by_its_clients_group_over_https_alone() -> None:
-    template = json.loads(default_layers(Settings(private_ingress=True))[1].text())["Resources"]
+    template = json.loads(app_runner_deployment(Settings(private_ingress=True)).layers[1].text())["Resources"]
     endpoint = template["ServiceEndpoint"]["Properties"]
     assert endpoint["SecurityGroupIds"] == [{"Fn::GetAtt": ["EndpointSecurityGroup", "GroupId"]}]
     assert endpoint["PrivateDnsEnabled"] is False
@@ -326,5 +329,5 @@ def test_users_that_memorydb_would_refuse_are_refused(users: tuple[str, ...], me
 
 @pytest.mark.parametrize(("keys", "command"), [("a b", "hset"), ("", "hset"), ("a:*", "@all"), ("a:*", "HSET x")])
 def test_keys_and_commands_that_are_none_are_refused(keys: str, command: str) -> None:
-    with pytest.raises(TemplateError, match="is no"):
+    with pytest.raises(TemplateError, match="is not a"):
         access_string(keys, (command,))

@@ -31,15 +31,18 @@ FLOORS = (
     "generator.__init__",
     "generator.layers",
     "generator.parts",
+    "generator.stacks",
+    "generator.memorydb",
     "generator.images",
     "generator.compute",
-    "generator.stacks",
+    "generator.aws",
     "generator.template",
     "generator.rules",
     "generator.settings",
     "generator.contract",
     "generator.regions",
     "generator.errors",
+    "generator.redaction",
 )
 SERVICE = (
     "service.__main__",
@@ -58,7 +61,7 @@ SERVICE = (
 OTHERS = {
     "argparse": ("generator.cli",),
     "awacs": ("generator.iam", "generator.parts"),
-    "boto3": ("generator.cli", "generator.operations", "rehearsal"),
+    "boto3": ("generator.operations.session", "rehearsal"),
     "cfnlint": (
         "generator.iam.execution_role",
         "generator.rules",
@@ -69,7 +72,7 @@ OTHERS = {
     "falcon": ("service",),
     "ministack": ("rehearsal.emulator.extensions",),
     "redis": ("rehearsal", "service"),
-    "rich": ("generator.cli",),
+    "rich": ("generator.cli.terminal",),
     "shtab": ("generator.cli.completion",),
     "troposphere": ("generator.layers", "generator.parts", "generator.template"),
     "waitress": ("service",),
@@ -77,7 +80,20 @@ OTHERS = {
 # Imported inside the functions that need them, since other commands start without.
 LAZY = {"boto3", "botocore", "cfnlint", "docker", "rich", "shtab"}
 # Rooms that a verb imports only when it runs, and so may import slow packages themselves.
-LATE = ("generator.compute", "generator.images", "generator.rules", "generator.stacks", "rehearsal", "service")
+LATE = (
+    "generator.aws.errors",
+    "generator.aws.faults",
+    "generator.cli.terminal",
+    "generator.compute",
+    "generator.images",
+    "generator.memorydb",
+    "generator.operations",
+    "generator.report",
+    "generator.rules",
+    "generator.stacks",
+    "rehearsal",
+    "service",
+)
 
 PACKAGES = ("generator", "rehearsal", "service")
 FILES = sorted(str(path.relative_to(ROOT)) for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
@@ -107,6 +123,9 @@ def imported(file: str, *, top_level: bool = False) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
+            # cfn-lint loads the folder of rules as a package of another name.
+            if node.level == 1 and file.startswith("generator/rules/"):
+                continue
             assert node.level == 0, f"{file}: relative import"
             modules = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= {m if (ROOT / f"{m.replace('.', '/')}.py").exists() else str(node.module) for m in modules}
@@ -149,13 +168,14 @@ def test_what_is_slow_is_imported_where_it_is_needed(file: str) -> None:
     names = imported(file, top_level=True)
     assert not [name for name in names if name.partition(".")[0] in LAZY]
     if file.startswith("generator/cli/"):
-        assert not [name for name in names if within(name, ("generator.template.lint", "generator.iam", "rehearsal"))]
+        late = ("generator.iam", "generator.operations", "generator.report", "generator.template.lint", "rehearsal")
+        assert not [name for name in names if within(name, late) and not within(module(file), LATE)]
 
 
 def test_a_verb_imports_no_other() -> None:
     code = "import sys; from generator.cli import parser; parser(verb='build'); print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert {"generator.cli.build", "generator.cli.verbs"} <= set(found.split())
+    assert {"generator.cli.build", "generator.cli.arguments"} <= set(found.split())
     assert not {f"generator.cli.{verb}" for verb in VERBS if verb != "build"} & set(found.split())
 
 

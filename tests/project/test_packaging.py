@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from troposphere import AWSHelperFn, Output, Parameter, s3
 
 from generator import (
-    Condition, Data, Input, Layer, Place, Settings, TaskData, app_runner, assemble, ecs_express, export, imported_data,
+    Condition, ImportedData, Input, Layer, Place, Settings, app_runner, assemble, ecs_express, export, imported_data,
     memorydb, network, render, user, why,
 )
 
@@ -53,9 +53,8 @@ class FixedPlace:
 
 
 place: Place = FixedPlace()
-data: Data = imported_data()
-tasks: TaskData = imported_data()
-on_ecs = Layer("ecs", "Mine, on ECS.", (bucket(), ecs_express(tasks)))
+data: ImportedData = imported_data()
+on_ecs = Layer("ecs", "Mine, on ECS.", (bucket(), ecs_express(data)))
 layer = Layer("mine", "Mine.", (bucket(), memorydb(Settings(), network(Settings()), (user(),)), app_runner(data)))
 text: str = render(assemble("Mine.", bucket()))
 '''

@@ -16,7 +16,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from generator import Settings, default_layers
+from generator import Settings, app_runner_deployment
 from rehearsal import local_aws
 from rehearsal.emulator.process import Emulator, Fault
 from tests.running import ROOT
@@ -154,7 +154,7 @@ def test_both_layers_are_created(layers: Cloud) -> None:
 def test_other_settings_are_created_and_deleted(
     cloud: Cloud, throwaway: Callable[[str], str], settings: Settings
 ) -> None:
-    data, compute = (json.loads(layer.text()) for layer in default_layers(settings))
+    data, compute = (json.loads(layer.text()) for layer in app_runner_deployment(settings).layers)
     below, above = throwaway("data"), throwaway("app")
     assert cloud.deploy(below, data, "CREATE") == "CREATE_COMPLETE", cloud.events(below)
     made = cloud.deploy(above, compute, "CREATE", DataStackName=below, ImageUri=IMAGE)

@@ -17,10 +17,10 @@ import pytest
 
 from generator.cli import main
 from generator.cli.rehearse import FAULTS as OFFERED
-from generator.compute import verification as proof
+from generator.compute import verification
 from generator.iam.policies import documents
 from generator.images.context import Context
-from generator.layers import all_layers, default_layers
+from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.emulator.process import Call
 from rehearsal.local_aws import NAME, LocalAws
 from rehearsal.run import FAULTS, table
@@ -48,7 +48,7 @@ class Rehearse:
 
     def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self._directory = directory
-        self._command = Command(all_layers, capsys)
+        self._command = Command(default_deployments, capsys)
 
     def __call__(self, *arguments: str) -> Run:
         environment = dict(os.environ)
@@ -72,7 +72,7 @@ def test_every_verb_from_preview_to_destroy(rehearse: Rehearse) -> None:
     assert run.out.splitlines()[-1] == "Left behind: nothing."
     # Verified three times: the second deployment changed nothing, and the third had the new password.
     assert run.err.count("  a user           written, read back, deleted") == 3
-    assert run.err.count("is kept for 30 days now") == 2
+    assert run.err.count("retention set to 30 days") == 2
     assert "has content-" in run.err
     assert "  GET /ready: 200, build content-" in run.out
     assert "apprunner: DescribeService " in run.out
@@ -97,15 +97,19 @@ def test_every_verb_on_ecs_express(rehearse: Rehearse) -> None:
 @pytest.mark.parametrize(
     ("fault", "message", "step"),
     [
-        ("rollback", "Not proven to run as deployed: the last operation is deployment ROLLBACK_SUCCESSFUL (", "update"),
+        (
+            "rollback",
+            "Could not verify that the new version is running: the last operation is deployment ROLLBACK_SUCCESSFUL (",
+            "update",
+        ),
         ("unhealthy", "'ECS Deployment Circuit Breaker was triggered'", "image and service"),
-        ("image", "/ready says that the build is another, not content-", "image and service"),
+        ("image", "/ready reports the build another, not content-", "image and service"),
     ],
 )
 def test_a_fault_on_ecs_express_is_found(
     fault: str, message: str, step: str, rehearse: Rehearse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proof, "READY_SECONDS", 2)
+    monkeypatch.setattr(verification, "READY_SECONDS", 2)
     run = rehearse("--compute", "ecs-express", "--fault", fault)
     assert run.code == 1
     assert message in run.err
@@ -117,7 +121,10 @@ def test_an_update_that_app_runner_rolls_back_is_found(rehearse: Rehearse) -> No
     run = rehearse("--fault", "rollback")
     assert run.code == 1
     assert "UPDATE_COMPLETE              rehearsal-apprunner" in run.err
-    assert "Not proven to run as deployed: the last operation is UPDATE_SERVICE ROLLBACK_SUCCEEDED" in run.err
+    assert (
+        "Could not verify that the new version is running: the last operation is UPDATE_SERVICE ROLLBACK_SUCCEEDED"
+        in run.err
+    )
     assert "[AppRunner] Health check failed on protocol" in run.err
     assert "  Missing from the environment: MEMORYDB_PASSWORD." in run.err
     assert f"The fault was: {FAULTS['rollback']}. It was found in: update." in run.out
@@ -125,7 +132,7 @@ def test_an_update_that_app_runner_rolls_back_is_found(rehearse: Rehearse) -> No
 
 
 def test_a_cluster_that_stops_answering_is_found(rehearse: Rehearse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proof, "READY_SECONDS", 2)
+    monkeypatch.setattr(verification, "READY_SECONDS", 2)
     run = rehearse("--fault", "redis")
     assert run.code == 1
     assert "is answered 503: Redis does not answer in time. Look at the service's log. The user probe-" in run.err
@@ -171,17 +178,17 @@ def test_ctrl_c_ends_stay_and_everything_is_destroyed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["build", "push"])
 def test_a_fault_of_a_skipped_step_is_refused(fault: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(default_layers, ["rehearse", "--process", "--fault", fault]) == 64
+    assert main(default_deployments, argv=["rehearse", "--process", "--fault", fault]) == 64
     assert f"--fault {fault} needs podman or buildah" in capsys.readouterr().err
 
 
 def test_docker_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(default_layers, ["rehearse", "--container-tool", "docker"]) == 64
+    assert main(default_deployments, argv=["rehearse", "--container-tool", "docker"]) == 64
     assert "--container-tool docker: use podman or buildah. Docker and Finch cannot" in capsys.readouterr().err
 
 
 def test_a_named_tool_that_does_not_work_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(default_layers, ["rehearse", "--container-tool", "/nonexistent/podman"]) == 64
+    assert main(default_deployments, argv=["rehearse", "--container-tool", "/nonexistent/podman"]) == 64
     assert "--container-tool /nonexistent/podman does not work: try" in capsys.readouterr().err
 
 
@@ -193,7 +200,7 @@ def test_the_tool_builds_without_the_proxy_and_pushes_through_it(
     tool.chmod(0o700)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
     monkeypatch.setenv("NO_PROXY", "inside.example")
-    policies = documents(default_layers(), NAME)
+    policies = documents(app_runner_deployment().layers, NAME)
     with LocalAws(tmp_path / "aws", Context(ROOT), (), policies, str(tool)) as aws:
         assert aws.tool
         build, push = (subprocess.check_output([aws.tool, verb], text=True).split() for verb in ("build", "push"))
@@ -204,7 +211,7 @@ def test_without_redis_server_the_message_says_how_to_install_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert main(default_layers, ["rehearse"]) == 1
+    assert main(default_deployments, argv=["rehearse"]) == 1
     assert capsys.readouterr().err.startswith("redis-server is missing")
 
 

@@ -5,7 +5,10 @@ from typing import Any
 
 import pytest
 
-from generator.report.report import COMMENT_LIMIT, Plan, as_json, happens, markdown, summary, text
+from generator.report.as_json import preview_document
+from generator.report.markdown import COMMENT_LIMIT, markdown
+from generator.report.results import Plan, happens, summary
+from generator.report.text import plan_lines
 from generator.stacks.change_set import Change, PropertyChange, Refusal
 
 CLUSTER = Change(
@@ -83,10 +86,10 @@ users-apprunner:
 
 
 def lines(*plans: Plan) -> str:
-    return "\n".join(line.text for line in text(plans))
+    return "\n".join(line.text for line in plan_lines(plans))
 
 
-def test_text_tells_what_happens_to_each_resource_and_why() -> None:
+def test_text_has_each_resource_what_happens_to_it_and_why() -> None:
     assert lines(DATA, COMPUTE) == TEXT
 
 
@@ -95,7 +98,7 @@ def test_a_comment_has_one_table_and_folded_properties() -> None:
 
 
 def test_json_has_a_version_and_all_that_is_known() -> None:
-    document = json.loads(as_json([DATA, COMPUTE]))
+    document = json.loads(preview_document([DATA, COMPUTE]))
     assert document["version"] == 1
     assert document["summary"] == "3 changes: 1 loses data, 1 modified, 1 added."
     cluster = document["layers"][0]["changes"][0]
@@ -110,19 +113,19 @@ def test_json_has_a_version_and_all_that_is_known() -> None:
     assert document["layers"][0]["refusals"][0]["logicalId"] == "Cluster"
 
 
-def test_nothing_to_change_is_a_sentence() -> None:
+def test_nothing_to_change_is_one_line() -> None:
     nothing = Plan("data", "users-data", ())
     assert lines(nothing) == "users-data: nothing to change.\n"
     assert markdown([nothing]) == "### Nothing to change.\n\nusers-data: nothing to change.\n"
     assert summary([nothing]) == "Nothing to change."
 
 
-def test_what_nobody_knows_is_shown() -> None:
+def test_an_unknown_action_is_shown() -> None:
     shown = lines(Plan("data", "s", (STRANGE,)))
     assert "? What  T\n      Transmogrify\n      NewThing: surprise" in shown
     assert "not understood" in shown
     assert "NewThing: surprise" in markdown([Plan("data", "s", (STRANGE,))])
-    assert "NewThing: surprise" in as_json([Plan("data", "s", (STRANGE,))])
+    assert "NewThing: surprise" in preview_document([Plan("data", "s", (STRANGE,))])
 
 
 @pytest.mark.parametrize(
@@ -136,17 +139,17 @@ def test_what_nobody_knows_is_shown() -> None:
         ({"action": "Remove", "policy_action": "Retain"}, "leaves the stack and stays"),
         ({"action": "Remove", "policy_action": "Delete"}, "is deleted"),
         ({"action": "Remove", "policy_action": "Evaporate"}, "Evaporate"),
-        ({"action": "SyncWithActual"}, "is brought back to the template"),
+        ({"action": "SyncWithActual"}, "is changed back to the template"),
         ({"action": "Add"}, ""),
     ],
 )
-def test_what_happens_is_said_in_words(fields: dict[str, Any], words: str) -> None:
+def test_what_happens_in_words(fields: dict[str, Any], words: str) -> None:
     assert happens(Change(logical_id="A", resource_type="T", **fields)) == words
 
 
-def test_a_layer_that_was_not_asked_about_says_so() -> None:
+def test_a_plan_from_the_template_has_its_note() -> None:
     unseen = Plan("apprunner", "users-apprunner", (ADDED,), new=True, seen=False, note="cannot be previewed yet.")
-    assert lines(unseen).startswith("users-apprunner: cannot be previewed yet. Its template holds:\n  + Topic")
+    assert lines(unseen).startswith("users-apprunner: cannot be previewed yet. Its template has:\n  + Topic")
     assert summary([unseen]) == "Up to 1 added in users-apprunner."
     assert summary([DATA, unseen]) == f"{summary([DATA])} Up to 1 added in users-apprunner."
 
@@ -157,7 +160,7 @@ def test_a_kept_change_set_is_named_with_its_link() -> None:
     )
 
 
-def test_a_long_value_is_cut_and_its_length_said() -> None:
+def test_a_long_value_is_cut_and_its_length_shown() -> None:
     long = PropertyChange("Body", None, "x" * 1000, "Never", "")
     shown = lines(Plan("data", "s", (Change("Modify", "A", "T", properties=(long,)),)))
     assert f"{'x' * 160}… (1000 characters)" in shown
@@ -170,7 +173,7 @@ def test_of_two_long_values_what_differs_is_shown() -> None:
     assert f"Policies  …{'a' * 20}old{'b' * 137}… (1003 characters) → …{'a' * 20}new (503 characters)" in shown
 
 
-def test_a_value_that_is_not_known_yet_says_so() -> None:
+def test_a_value_that_is_not_known_yet_is_marked() -> None:
     unknown = PropertyChange("Dimensions.0.Value", "db-1", "{{changeSet:KNOWN_AFTER_APPLY}}", "Never", "")
     plan = Plan("data", "s", (Change("Modify", "A", "T", properties=(unknown,)),))
     assert "Dimensions.0.Value  db-1 → (known after deployment)" in lines(plan)

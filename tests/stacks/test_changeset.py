@@ -62,7 +62,7 @@ def detail(path: str, recreation: str = "Never", **fields: Any) -> dict[str, Any
         ),
     ],
 )
-def test_what_cloudformation_says_has_one_effect(fields: dict[str, Any], effect: Effect) -> None:
+def test_every_change_has_one_effect(fields: dict[str, Any], effect: Effect) -> None:
     assert parsed(**fields).effect is effect
 
 
@@ -79,7 +79,7 @@ def test_changes_are_in_the_order_of_their_effect() -> None:
     assert [change.logical_id for change in change_set([{"Changes": changes}]).changes] == list("LRDUMAI")
 
 
-def test_every_page_is_read_and_what_stands_beside_the_changes_once() -> None:
+def test_every_page_is_read_and_the_other_fields_from_the_first() -> None:
     pages = [
         {"ChangeSetId": "arn", "StackName": "s", "Status": "CREATE_COMPLETE", "Changes": [told(LogicalResourceId="A")]},
         {"ChangeSetId": "other", "Changes": [told(LogicalResourceId="B")]},
@@ -113,7 +113,7 @@ def test_a_property_has_a_path_two_values_and_a_cause() -> None:
     assert parsed(Details=details).properties == (PropertyChange("NodeType", "a", "b", "Never", "parameter P"),)
 
 
-def test_a_property_told_twice_is_one_with_both_causes_and_the_worse_recreation() -> None:
+def test_a_property_listed_twice_is_one_with_both_causes_and_the_worse_recreation() -> None:
     details = [
         detail("SecurityGroups", "Conditionally", ChangeSource="ResourceAttribute", CausingEntity="Group.GroupId"),
         detail("SecurityGroups", "Always", BeforeValue="a", AfterValue="b"),
@@ -149,13 +149,13 @@ def test_a_secret_value_is_never_kept(path: str) -> None:
     ),
     st.text(max_size=10),
 )
-def test_whatever_cloudformation_says_some_day_is_shown(extra: dict[str, str], action: str) -> None:
+def test_fields_that_are_not_known_are_shown(extra: dict[str, str], action: str) -> None:
     change = parsed(**{**extra, "Action": action})
     assert change.unknown == tuple(f"{name}: {value}" for name, value in extra.items())
     assert change.action == action
 
 
-def test_a_template_alone_tells_what_it_would_add() -> None:
+def test_a_template_has_additions_without_a_change_set() -> None:
     template = {"Resources": {"B": {"Type": "T::B"}, "A": {"Type": "T::B"}, "C": {"Type": "T::A"}}}
     assert [(change.logical_id, change.effect) for change in additions(template)] == [
         ("C", Effect.ADDS),

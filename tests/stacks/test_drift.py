@@ -10,9 +10,11 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from generator.aws.calls import Clock
 from generator.errors import DeployError
 from generator.stacks.change_set import HIDDEN
-from generator.stacks.drift import drift
+from generator.stacks.cloudformation import CloudFormation
+from generator.stacks.drift import PropertyDrift, ResourceDrift, drift
 
 DETECTION = "b78ac9b0-dec1-11e7-a451-503a3example"
 FILTERS = ["MODIFIED", "DELETED"]
@@ -57,9 +59,10 @@ class Detection:
             "describe_stack_resource_drifts", answer, expected | ({"NextToken": token} if token else {})
         )
 
-    def found(self, seconds: Iterator[float] | None = None) -> list[dict[str, Any]]:
-        clock = seconds or count()
-        return drift(self.client, "users-data", sleep=self.slept.append, now=lambda: next(clock))
+    def found(self, seconds: Iterator[float] | None = None) -> tuple[ResourceDrift, ...]:
+        times = seconds or count()
+        clock = Clock(now=lambda: next(times), sleep=self.slept.append)
+        return drift(CloudFormation(self.client, clock), "users-data")
 
 
 @pytest.fixture
@@ -74,7 +77,7 @@ def test_it_waits_for_the_detection(detection: Detection) -> None:
     detection.status("DETECTION_IN_PROGRESS")
     detection.status("DETECTION_COMPLETE")
     detection.page()
-    assert detection.found() == []
+    assert detection.found() == ()
     assert detection.slept == [2.0]
 
 
@@ -82,16 +85,16 @@ def test_all_pages_are_read(detection: Detection) -> None:
     detection.status("DETECTION_COMPLETE")
     detection.page(drifted("A"), following="more")
     detection.page(drifted("B", StackResourceDriftStatus="DELETED"), token="more")
-    assert [(one["logicalId"], one["status"]) for one in detection.found()] == [("A", "MODIFIED"), ("B", "DELETED")]
+    assert [(found.logical_id, found.status) for found in detection.found()] == [("A", "MODIFIED"), ("B", "DELETED")]
 
 
 def test_a_value_that_may_be_a_secret_is_hidden(detection: Detection) -> None:
     detection.status("DETECTION_COMPLETE")
     paths = ["/AccessString", "/AuthenticationMode/Passwords/0"]
     detection.page(drifted("User", PropertyDifferences=[difference(path) for path in paths]))
-    shown, hidden = detection.found()[0]["properties"]
-    assert shown == {"path": "/AccessString", "expected": "one", "actual": "two"}
-    assert hidden == {"path": paths[1], "expected": HIDDEN, "actual": HIDDEN}
+    shown, hidden = detection.found()[0].properties
+    assert shown == PropertyDrift("/AccessString", "one", "two")
+    assert hidden == PropertyDrift(paths[1], HIDDEN, HIDDEN)
 
 
 def test_a_detection_that_does_not_end_is_given_up(detection: Detection) -> None:

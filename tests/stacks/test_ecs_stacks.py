@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import boto3
 import pytest
 
 from generator import contract
-from generator.layers import ecs_express_layers
+from generator.layers import Deployment, ecs_express_deployment
 from generator.settings import Settings
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from tests.command import Command, output
@@ -19,7 +18,7 @@ IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
 
 @pytest.fixture
 def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Command:
-    return Command(ecs_express_layers, capsys)
+    return Command(lambda: [ecs_express_deployment()], capsys)
 
 
 def described(stack: str) -> Any:
@@ -60,22 +59,26 @@ def test_with_iam_a_task_has_no_secret_and_its_role_may_connect(command: Command
 
 @pytest.mark.parametrize("zones", [2, 3])
 def test_a_service_faces_the_internet_from_public_subnets(command: Command, zones: int) -> None:
-    layers = functools.partial(ecs_express_layers, Settings(zones=zones))
-    command.must("deploy", "--yes", "--image", IMAGE, "--no-verify", layers=layers)
+    def zoned() -> list[Deployment]:
+        return [ecs_express_deployment(Settings(zones=zones))]
+
+    command.must("deploy", "--yes", "--image", IMAGE, "--no-verify", deployments=zoned)
     configuration = described("users-ecs-express")
     assert [path["accessType"] for path in configuration["ingressPaths"]] == ["PUBLIC"]
     assert len(configuration["networkConfiguration"]["subnets"]) == zones
-    command.must("destroy", "--yes", layers=layers)
+    command.must("destroy", "--yes", deployments=zoned)
 
 
-def test_a_private_service_is_said_to_be_not_proven_from_outside(command: Command) -> None:
-    private = functools.partial(ecs_express_layers, Settings(private_ingress=True))
-    said = command.must("deploy", "--yes", "--name", "private", "--image", IMAGE, layers=private)
+def test_a_private_service_is_reported_as_not_verified_from_outside(command: Command) -> None:
+    def private() -> list[Deployment]:
+        return [ecs_express_deployment(Settings(private_ingress=True))]
+
+    said = command.must("deploy", "--yes", "--name", "private", "--image", IMAGE, deployments=private)
     assert "status           ACTIVE" in said
     assert f"image            {IMAGE}" in said
-    assert "not proven from outside: the service answers inside its VPC only" in said
+    assert "not verified from outside: the service can be reached inside its VPC only" in said
     assert [path["accessType"] for path in described("private-ecs-express")["ingressPaths"]] == ["PRIVATE"]
-    command.must("destroy", "--yes", "--name", "private", layers=private)
+    command.must("destroy", "--yes", "--name", "private", deployments=private)
 
 
 def test_a_service_that_was_deleted_is_not_deployed_again(command: Command) -> None:

@@ -33,7 +33,7 @@ def test_a_failure_without_any_reason_is_better_than_none() -> None:
     assert first_failure([an_event("A", "CREATE_COMPLETE")]) is None
 
 
-def test_where_no_resource_failed_the_stack_says_why_it_rolls_back() -> None:
+def test_where_no_resource_failed_the_stack_has_the_reason() -> None:
     stack = an_event("users-data", "UPDATE_ROLLBACK_IN_PROGRESS", "Export X cannot be updated", STACK)
     failure = first_failure([stack])
     assert failure
@@ -48,7 +48,7 @@ def test_deletions_that_failed_are_found_behind_success() -> None:
     assert [event.logical_id for event in left_behind(events)] == ["Group"]
 
 
-def test_what_still_runs_is_what_began_and_did_not_end() -> None:
+def test_what_still_runs_has_started_and_not_ended() -> None:
     events = [
         an_event("A", "CREATE_IN_PROGRESS"),
         an_event("B", "CREATE_IN_PROGRESS"),
@@ -68,7 +68,7 @@ def test_what_still_runs_is_what_began_and_did_not_end() -> None:
         ("UPDATE_ROLLBACK_FAILED", False),
     ],
 )
-def test_a_stack_that_waits_for_its_first_change_set_is_not_at_work(status: str, works: bool) -> None:
+def test_a_stack_that_waits_for_its_first_change_set_is_not_in_progress(status: str, works: bool) -> None:
     assert in_progress(status) is works
 
 
@@ -78,7 +78,7 @@ def test_a_stack_that_waits_for_its_first_change_set_is_not_at_work(status: str,
         ("ROLLBACK_COMPLETE", "--recreate"),
         ("CREATE_FAILED", "--recreate"),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback --stack-name users-data"),
-        ("DELETE_FAILED", "what stopped its deletion"),
+        ("DELETE_FAILED", "why its deletion failed"),
         ("CREATE_COMPLETE", ""),
         ("UPDATE_ROLLBACK_COMPLETE", ""),
         ("REVIEW_IN_PROGRESS", ""),

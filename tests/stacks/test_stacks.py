@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -17,14 +17,15 @@ import boto3
 import pytest
 
 from generator import contract
-from generator.cli import destroy
-from generator.compute.removal import final_snapshot
 from generator.images.context import Context
-from generator.layers import Layer, default_layers
+from generator.layers import Deployment, app_runner_deployment, default_deployments
+from generator.operations import Clock, Destroyed, DestroyOptions, Session, destroy
 from generator.settings import Settings
+from generator.stacks.inventory import final_snapshot
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault
 from tests.command import Command, output
 from tests.running import ROOT
+from tests.ui import ListUI
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -32,7 +33,7 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 @pytest.fixture
 def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
-    yield Command(default_layers, capsys)
+    yield Command(default_deployments, capsys)
     assert change_sets() == []
     assert "REVIEW_IN_PROGRESS" not in stacks().values()
 
@@ -67,7 +68,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     assert first.code == 2
     assert "users-data: a new stack." in first.out
     assert "+ Cluster  AWS::MemoryDB::Cluster" in first.out
-    assert "users-apprunner: cannot be previewed before the stack users-data exists. Its template holds:" in first.out
+    assert "users-apprunner: cannot be previewed before the stack users-data exists. Its template has:" in first.out
     assert stacks() == {}
 
     deployed = command("deploy", "--yes", "--image", IMAGE, "--no-verify")
@@ -85,7 +86,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     told = json.loads(status.out)["stacks"]
     assert [stack["status"] for stack in told] == ["CREATE_COMPLETE", "CREATE_COMPLETE"]
     assert [stack["terminationProtection"] for stack in told] == [True, False]
-    # Nothing runs for the emulator here, and nobody is asked over HTTPS.
+    # Nothing runs in the emulator here, so the request over HTTPS fails.
     runs = told[1]["service"]
     assert (runs["status"], runs["operation"], runs["image"]) == ("RUNNING", "CREATE_SERVICE SUCCEEDED", IMAGE)
     assert "Connection refused" in runs["ready"]
@@ -131,7 +132,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
 
     in_use = command("destroy", "--yes", "--layer", "data")
     assert in_use.code == 1
-    assert "users-apprunner would be left without their data" in in_use.err
+    assert "users-apprunner would lose their data" in in_use.err
 
     destroyed = command("destroy", "--yes")
     assert (destroyed.code, stacks()) == (0, {})
@@ -195,7 +196,7 @@ def test_a_service_logs_in_as_its_data_layer_says(command: Command) -> None:
     command.must("destroy", "--yes", "--name", "follows")
 
 
-def test_a_stack_that_never_lived_is_deleted_only_when_asked(command: Command, aws: Emulator) -> None:
+def test_a_stack_that_was_never_created_is_deleted_only_with_recreate(command: Command, aws: Emulator) -> None:
     with aws.faults(Fault("Cluster", reason="Quota exceeded")):
         failed = command("deploy", "--yes", "--name", "second", "--layer", "data")
     assert failed.code == 1
@@ -239,22 +240,22 @@ def test_images_are_deleted_only_when_asked(command: Command) -> None:
     assert stacks() == {}
 
 
-def test_what_is_under_way_is_followed_first(command: Command, aws: Emulator) -> None:
+def test_an_operation_that_runs_is_waited_for_first(command: Command, aws: Emulator) -> None:
     slow = Fault("Cluster", seconds=6)
     with aws.faults(slow):
         for _ in range(2):
             started = command("deploy", "--yes", "--name", "ninth", "--image", IMAGE, "--no-wait")
             assert started.code == 0
-            assert "CloudFormation is at work on ninth-data" in started.err
+            assert "CloudFormation is still deploying ninth-data" in started.err
             assert stacks() == {"ninth-data": "CREATE_IN_PROGRESS"}
         followed = command("deploy", "--yes", "--name", "ninth", "--layer", "data")
     assert followed.code == 0
-    assert "ninth-data is CREATE_IN_PROGRESS: following that first." in followed.err
+    assert "ninth-data is CREATE_IN_PROGRESS: waiting for that first." in followed.err
     assert "nothing to change." in followed.out
     command.must("destroy", "--yes", "--name", "ninth")
 
 
-def test_what_somebody_changed_by_hand_is_shown(command: Command) -> None:
+def test_manual_changes_are_shown(command: Command) -> None:
     command.must("deploy", "--yes", "--name", "tenth", "--layer", "data")
     clean = command("status", "--name", "tenth", "--layer", "data", "--drift")
     assert (clean.code, clean.out.splitlines()[-1]) == (0, "  no drift")
@@ -275,7 +276,7 @@ def test_an_image_is_previewed_by_its_content_and_never_built(command: Command) 
     tag = Context(ROOT).tag()
     assert seen.code == 0
     assert f"{tag} is not in eleventh-data-repository-" in seen.err
-    assert "a deployment would build and push it." in seen.err
+    assert "A deployment builds and pushes it." in seen.err
     assert "eleventh-apprunner: a new stack." in seen.out
     repository = output("eleventh-data", contract.REPOSITORY_URI).partition("/")[2]
     assert boto3.client("ecr").list_images(repositoryName=repository)["imageIds"] == []
@@ -303,13 +304,13 @@ def test_without_a_dockerfile_the_image_stays_and_a_first_one_is_asked_for(
     ("arguments", "code", "message"),
     [
         (["--context", "/nonexistent"], 64, "There is no Dockerfile in /nonexistent"),
-        (["--build-arg", "x"], 64, "--build-arg x is not KEY=VALUE."),
+        (["--build-arg", "x"], 64, "Argument --build-arg: x is not KEY=VALUE."),
         (["--container-tool", "kaniko"], 64, "--container-tool kaniko is none of docker, finch, podman, buildah."),
         (["--container-tool", "/nonexistent/podman"], 1, "The container tool cannot be used: it is not installed."),
         (["--name", "a b"], 64, "'a b' must be letters, digits and hyphens, with a letter first"),
     ],
 )
-def test_an_image_that_cannot_be_made_is_told_before_anything_is_deployed(
+def test_an_image_that_cannot_be_built_is_reported_before_anything_is_deployed(
     command: Command, arguments: list[str], code: int, message: str
 ) -> None:
     refused = command("deploy", "--yes", "--name", "early", *arguments)
@@ -317,7 +318,7 @@ def test_an_image_that_cannot_be_made_is_told_before_anything_is_deployed(
     assert message in refused.err
 
 
-def test_a_paused_service_is_not_updated_and_the_command_that_resumes_it_is_told(command: Command) -> None:
+def test_a_paused_service_is_not_updated_and_the_message_has_the_command_that_resumes_it(command: Command) -> None:
     command.must("deploy", "--yes", "--name", "paused", "--image", IMAGE, "--no-verify")
     arn = output("paused-apprunner", contract.SERVICE_ARN)
     boto3.client("apprunner").pause_service(ServiceArn=arn)
@@ -329,34 +330,41 @@ def test_a_paused_service_is_not_updated_and_the_command_that_resumes_it_is_told
     command.must("destroy", "--yes", "--name", "paused")
 
 
-def test_a_private_service_is_said_to_be_not_proven_from_outside(command: Command) -> None:
-    private = functools.partial(default_layers, Settings(private_ingress=True))
-    said = command.must("deploy", "--yes", "--name", "private", "--image", IMAGE, layers=private)
+def test_a_private_service_is_reported_as_not_verified_from_outside(command: Command) -> None:
+    def private() -> list[Deployment]:
+        return [app_runner_deployment(Settings(private_ingress=True))]
+
+    said = command.must("deploy", "--yes", "--name", "private", "--image", IMAGE, deployments=private)
     assert f"  image            {IMAGE}" in said
-    assert "not proven from outside: the service answers inside its VPC only" in said
-    told = command.must("status", "--name", "private", layers=private)
-    assert "not asked: it answers inside its VPC only" in told
-    command.must("destroy", "--yes", "--name", "private", layers=private)
+    assert "not verified from outside: the service can be reached inside its VPC only" in said
+    told = command.must("status", "--name", "private", deployments=private)
+    assert "not checked: the service can be reached inside its VPC only" in told
+    command.must("destroy", "--yes", "--name", "private", deployments=private)
 
 
 def test_one_folder_is_not_the_source_of_two_services(command: Command) -> None:
-    def two() -> tuple[Layer, ...]:
-        data, apprunner = default_layers()
-        return data, apprunner, replace(apprunner, name="second")
+    def two() -> list[Deployment]:
+        data, apprunner = app_runner_deployment().layers
+        return [Deployment("two", (data, apprunner, replace(apprunner, name="second")))]
 
-    refused = command("preview", "--context", ".", layers=two)
+    refused = command("preview", "--context", ".", deployments=two)
     assert refused.code == 64
     assert "--context is the source of one service: choose --layer apprunner or --layer second." in refused.err
 
 
-def test_lingering_interfaces_are_waited_for(command: Command, aws: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(destroy, "LINGER_SECONDS", 0.1)
+def test_a_deletion_is_tried_again_while_interfaces_are_in_use(command: Command, aws: Emulator) -> None:
     command.must("deploy", "--yes", "--name", "fifth", "--layer", "data")
-    held = Fault("MemoryDbSecurityGroup", "delete", reason="resource sg-1 has a dependent object", times=2)
-    with aws.faults(held):
-        destroyed = command("destroy", "--yes", "--name", "fifth")
-    assert destroyed.code == 0
-    assert "Something still holds on to MemoryDbSecurityGroup; trying again." in destroyed.err
+    ui, slept = ListUI(), list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        time.sleep(min(seconds, 0.1))
+
+    session = Session(ui, clock=Clock(sleep=sleep))
+    with aws.faults(Fault("MemoryDbSecurityGroup", "delete", reason="resource sg-1 has a dependent object", times=2)):
+        destroyed = destroy(app_runner_deployment(), session, DestroyOptions(name="fifth"))
+    assert destroyed == Destroyed(("fifth-data",), absent=("fifth-apprunner",))
+    assert ui.said.count("MemoryDbSecurityGroup is still in use. Trying again ...") == slept.count(60) == 2
     assert stacks() == {}
 
 
@@ -417,8 +425,8 @@ def test_nothing_to_destroy_is_success(command: Command) -> None:
     assert (gone.code, gone.out) == (0, "There is nothing to destroy: no stack nobody-apprunner or nobody-data.\n")
 
 
-def test_without_a_terminal_nobody_is_asked(command: Command) -> None:
+def test_without_a_terminal_a_command_that_asks_needs_yes(command: Command) -> None:
     for verb in ("deploy", "destroy"):
         unasked = command(verb)
         assert unasked.code == 64
-        assert "pass --yes" in unasked.err
+        assert "Pass --yes." in unasked.err

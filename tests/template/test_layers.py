@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 
 from generator import contract
-from generator.layers import all_layers, default_layers, ecs_express_layer, ecs_express_layers
+from generator.layers import app_runner_deployment, ecs_express_deployment, ecs_express_layer
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
+from tests.layers import every_layer
 from tests.strategies import SHAPES, all_settings
 from tests.templates import chosen, imported, references, resources, statements, unresolved
 
@@ -26,11 +27,11 @@ NOWHERE = "255.255.255.255/32"
 
 def templates(settings: Settings) -> dict[str, Any]:
     """The data layer and both compute layers."""
-    layers = (*default_layers(settings), ecs_express_layer(settings))
+    layers = (*app_runner_deployment(settings).layers, ecs_express_layer(settings))
     return {layer.name: json.loads(layer.text()) for layer in layers}
 
 
-DATA, APP_RUNNER, ECS_DATA, ECS = (json.loads(layer.text()) for layer in all_layers())
+DATA, APP_RUNNER, ECS_DATA, ECS = (json.loads(layer.text()) for layer in every_layer())
 EVERY = [DATA, APP_RUNNER, ECS_DATA, ECS]
 
 
@@ -51,7 +52,7 @@ def test_every_reference_resolves_and_every_import_is_exported(settings: Setting
     made = templates(settings)
     assert unresolved(made["data"], set()) == []
     assert unresolved(made["apprunner"], exports(made["data"])) == []
-    for_tasks, ecs = (json.loads(layer.text()) for layer in ecs_express_layers(settings))
+    for_tasks, ecs = (json.loads(layer.text()) for layer in ecs_express_deployment(settings).layers)
     assert unresolved(for_tasks, set()) == []
     assert unresolved(ecs, exports(for_tasks)) == []
 
@@ -186,7 +187,7 @@ def test_no_secret_stands_in_a_template(settings: Settings) -> None:
 
 @given(all_settings)
 def test_no_action_is_a_wildcard_and_only_the_ecr_token_is_for_every_resource(settings: Settings) -> None:
-    for layer in all_layers(settings):
+    for layer in every_layer(settings):
         for statement in statements(json.loads(layer.text())["Resources"]):
             assert "*" not in "".join(statement["Action"])
             assert "*" not in statement.get("Resource", []) or statement["Action"] == ["ecr:GetAuthorizationToken"]
@@ -194,16 +195,16 @@ def test_no_action_is_a_wildcard_and_only_the_ecr_token_is_for_every_resource(se
 
 @given(all_settings)
 def test_a_template_fits_into_a_template_body(settings: Settings) -> None:
-    assert all(len(layer.text().encode()) < contract.TEMPLATE_BODY_LIMIT for layer in all_layers(settings))
+    assert all(len(layer.text().encode()) < contract.TEMPLATE_BODY_LIMIT for layer in every_layer(settings))
 
 
 def test_the_same_settings_give_the_same_bytes_whatever_the_hash_seed() -> None:
     program = (
         "import hashlib\n"
-        "from generator.layers import all_layers\n"
+        "from tests.layers import every_layer\n"
         "from tests.strategies import SHAPES\n"
         "for shape in SHAPES:\n"
-        "    for layer in all_layers(shape):\n"
+        "    for layer in every_layer(shape):\n"
         "        print(hashlib.sha256(layer.text().encode()).hexdigest())\n"
     )
 
@@ -286,7 +287,7 @@ def test_ecs_express_is_offered_wherever_app_runner_is_and_in_eight_regions_more
 
 @pytest.mark.parametrize("zones", [2, 3])
 def test_every_region_of_ecs_has_its_pinned_zones_and_one_with_too_few_is_not_offered(zones: int) -> None:
-    data, ecs = (json.loads(layer.text()) for layer in ecs_express_layers(Settings(zones=zones)))
+    data, ecs = (json.loads(layer.text()) for layer in ecs_express_deployment(Settings(zones=zones)).layers)
     expected = {region: ",".join(ids[:zones]) for region, ids in ECS_ZONE_IDS.items() if len(ids) >= zones}
     assert data["Mappings"]["ZonesOfRegionsWithEcsExpress"] == {
         region: {"ZoneIds": ids} for region, ids in expected.items()
@@ -346,7 +347,7 @@ def test_no_resource_has_a_literal_physical_name(settings: Settings) -> None:
 
 @given(all_settings)
 def test_no_partition_is_literal(settings: Settings) -> None:
-    for layer in all_layers(settings):
+    for layer in every_layer(settings):
         assert "arn:aws" not in layer.text()
 
 
@@ -356,3 +357,9 @@ def test_nothing_is_tagged_whose_tags_replace_it(settings: Settings) -> None:
     for resource in (made["apprunner"]["Resources"] | made["ecs-express"]["Resources"]).values():
         if resource["Type"].startswith(("AWS::AppRunner::", "AWS::ECS::")):
             assert "Tags" not in resource["Properties"]
+
+
+def test_a_layer_is_rendered_once() -> None:
+    (layer, *_) = every_layer()
+    assert layer.text() is layer.text()
+    assert layer.template is layer.template

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 from functools import cache
 from pathlib import Path
@@ -8,14 +9,15 @@ from typing import Any
 import pytest
 from cfnlint.core import get_rules
 
-from generator.layers import all_layers, default_layers, ecs_express_layer
+from generator.layers import app_runner_deployment, ecs_express_layer
 from generator.regions import ECS_REGIONS, REGIONS
 from generator.settings import Settings
 from generator.template import lint as lint_module
-from generator.template.lint import Finding, claimed_regions, lint
+from generator.template.lint import Finding, claimed_regions, lint, lint_all
+from tests.layers import every_layer
 from tests.strategies import SHAPES
 
-TEXTS = {layer.file_name: layer.text() for layer in all_layers()}
+TEXTS = {layer.file_name: layer.text() for layer in every_layer()}
 
 
 def data_layer() -> Any:
@@ -43,7 +45,7 @@ def test_every_template_is_clean_under_experimental_rules_too(name: str, monkeyp
 
 @pytest.mark.parametrize("settings", SHAPES, ids=str)
 def test_every_shape_is_clean(settings: Settings) -> None:
-    layers = (*default_layers(settings), ecs_express_layer(settings))
+    layers = (*app_runner_deployment(settings).layers, ecs_express_layer(settings))
     assert [findings(layer.text()) for layer in layers] == [(), (), ()]
 
 
@@ -113,3 +115,26 @@ def test_a_text_without_a_template_is_one_finding_or_more_and_no_crash(text: str
     findings = lint(text)
     assert findings
     assert not [finding for finding in findings if "xception" in finding.sentence]
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_many_texts_have_the_findings_that_each_has_alone(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forked or one after the other, with a fault in one template, in all, or in what is no template."""
+    monkeypatch.setattr(lint_module, "_usable_processors", lambda: processors)
+    broken = data_layer()
+    broken["Resources"]["Vpc"]["Properties"]["CidrBlok"] = "10.0.0.0/16"
+    texts = {"clean": TEXTS["apprunner-layer.json"], "broken": json.dumps(broken), "empty": "", "list": "[]"}
+    assert lint_all(texts) == {key: lint(text) for key, text in texts.items()}
+    assert list(lint_all(texts)) == list(texts)
+    assert lint_all({}) == {}
+
+
+def test_linting_many_leaves_garbage_collection_as_it_was() -> None:
+    lint_all({"empty": ""})
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        lint_all({"empty": ""})
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

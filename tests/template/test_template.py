@@ -11,7 +11,7 @@ from troposphere import AWSHelperFn, Equals, Output, Parameter, Ref, Template, s
 
 from generator.errors import DuplicateLogicalIdError, TemplateError
 from generator.template.assemble import assemble, elements
-from generator.template.elements import Condition, Input, Rule, Table, contains, export, why
+from generator.template.elements import Condition, Input, Mapping, Rule, contains, export, why
 from generator.template.render import render
 
 
@@ -44,7 +44,7 @@ def test_every_kind_of_element_lands_in_its_section() -> None:
         (
             value,
             Condition("Named", Equals(value.ref(), "")),
-            Table("Table", {"row": {"column": "cell"}}),
+            Mapping("Table", {"row": {"column": "cell"}}),
             Rule("Rule", contains(["a"], value.ref()), "Must be a.", when=Equals(value.ref(), "b")),
             sns.Topic("Topic"),
             Parameter("Plain", Type="String"),
@@ -92,11 +92,11 @@ def test_the_same_object_twice_counts_once() -> None:
     [
         name_input,
         lambda: Condition("Named", Equals(Ref("Name"), "")),
-        lambda: Table("Table", {"row": {"column": "cell"}}),
+        lambda: Mapping("Table", {"row": {"column": "cell"}}),
         lambda: Rule("Rule", contains(["a"], Ref("Name")), "Must be a."),
     ],
 )
-def test_equal_inputs_conditions_tables_and_rules_count_once(make: Any) -> None:
+def test_equal_inputs_conditions_mappings_and_rules_count_once(make: Any) -> None:
     assert render(assemble("", Holder((make(), make())))) == render(assemble("", Holder(make())))
 
 
@@ -108,7 +108,7 @@ def test_equal_inputs_conditions_tables_and_rules_count_once(make: Any) -> None:
         (Parameter("Name", Type="String"), name_input(), "Name"),
         (name_input(), Input(Parameter("Name", Type="Number"), group="Group", label="The name"), "Name"),
         (Condition("C", Equals("a", "b")), Condition("C", Equals("a", "c")), "C"),
-        (Table("T", {"row": {"column": "a"}}), Table("T", {"row": {"column": "b"}}), "T"),
+        (Mapping("T", {"row": {"column": "a"}}), Mapping("T", {"row": {"column": "b"}}), "T"),
         (Rule("R", Equals("a", "b"), "One."), Rule("R", Equals("a", "b"), "Two."), "R"),
         (Output("O", Value="a"), Output("O", Value="a"), "O"),
     ],
@@ -129,8 +129,8 @@ def test_a_condition_may_have_the_name_of_a_resource() -> None:
 
 
 @pytest.mark.parametrize("content", ["text", 7, {"a": 1}, Ref("Topic"), Topic])
-def test_a_field_that_is_no_element_is_named(content: object) -> None:
-    with pytest.raises(TemplateError, match=r"^Holder\.content is .*, which is no element of a template"):
+def test_a_field_that_is_not_an_element_is_named(content: object) -> None:
+    with pytest.raises(TemplateError, match=r"^Holder\.content is .*, which is not an element of a template"):
         assemble("", Holder(content))
 
 

@@ -1,4 +1,4 @@
-"""What an operator sees of a service on App Runner: alarms and a dashboard.
+"""Alarms and a dashboard of a service on App Runner.
 
 Metric names, units and dimensions: App Runner developer guide, "Viewing App Runner service metrics reported to
 CloudWatch".
@@ -6,25 +6,13 @@ CloudWatch".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from troposphere import AWSHelperFn, Equals, Not, cloudwatch
 
-from generator.parts.observability import Notifications, alarm_on, dimensions, service_dashboard, widget
-from generator.template.elements import Condition
+from generator.parts.data.observability import cluster_widgets
+from generator.parts.observability import Notifications, alarm_on, dashboard, dimensions, widget
+from generator.template.elements import Condition, Element
 
 SERVICES = "AWS/AppRunner"
-
-
-@dataclass(frozen=True)
-class AppRunnerAlarms:
-    """Alarms on one service."""
-
-    server_errors: cloudwatch.Alarm
-    latency: cloudwatch.Alarm
-    memory: cloudwatch.Alarm
-    can_scale: Condition
-    instances: cloudwatch.Alarm
 
 
 def app_runner_alarms(
@@ -35,7 +23,7 @@ def app_runner_alarms(
     min_size: AWSHelperFn,
     max_size: AWSHelperFn,
     prefix: str = "",
-) -> AppRunnerAlarms:
+) -> tuple[Element, ...]:
     """Alarms for errors, slowness, memory, and for having no further instance to scale to."""
 
     def alarm(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
@@ -52,8 +40,8 @@ def app_runner_alarms(
 
     # A service of a fixed size is always at its maximum.
     can_scale = Condition(f"{prefix}CanScale", Not(Equals(min_size, max_size)))
-    return AppRunnerAlarms(
-        server_errors=alarm(
+    return (
+        alarm(
             "ServerErrorsAlarm",
             "5xxStatusResponses",
             "More than 5 responses with status 5xx within 5 minutes",
@@ -62,7 +50,7 @@ def app_runner_alarms(
             Threshold=5,
             EvaluationPeriods=1,
         ),
-        latency=alarm(
+        alarm(
             "LatencyAlarm",
             "RequestLatency",
             "5 % of the requests have taken more than a second for 15 minutes",
@@ -71,7 +59,7 @@ def app_runner_alarms(
             Threshold=1000,
             EvaluationPeriods=3,
         ),
-        memory=alarm(
+        alarm(
             "InstanceMemoryAlarm",
             "MemoryUtilization",
             "An instance has used more than 90 % of its memory for 15 minutes",
@@ -80,8 +68,8 @@ def app_runner_alarms(
             Threshold=90,
             EvaluationPeriods=3,
         ),
-        can_scale=can_scale,
-        instances=alarm(
+        can_scale,
+        alarm(
             "InstancesAtMaximumAlarm",
             "ActiveInstances",
             "Every instance that MaxSize allows has been busy for 15 minutes",
@@ -112,5 +100,7 @@ def app_runner_dashboard(
             1, 0, "Instances and requests at once", "Maximum", SERVICES, ("ActiveInstances", "Concurrency"), service
         ),
         widget(1, 1, "Instance load (%)", "Maximum", SERVICES, ("CPUUtilization", "MemoryUtilization"), service),
+        *cluster_widgets(2),
     ]
-    return service_dashboard(prefix, widgets, ServiceName=service_name, ServiceId=service_id, ClusterName=cluster_name)
+    names = {"ServiceName": service_name, "ServiceId": service_id, "ClusterName": cluster_name}
+    return dashboard(f"{prefix}Dashboard", "Service and cluster on one page", widgets, **names)

@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from troposphere import AWSHelperFn, GetAtt, Output, Sub, apprunner, ec2
 
-from generator.parts.imports import Data
-from generator.parts.network.network import nowhere
-from generator.template.elements import why
+from generator.parts.imports import ImportedData
+from generator.parts.network.egress import no_egress
+from generator.template.elements import Element, why
 
 
-@dataclass(frozen=True)
-class PrivateIngress:
-    """An endpoint in the VPC that answers the members of one security group."""
-
-    client_group: ec2.SecurityGroup
-    client_egress: ec2.SecurityGroupEgress
-    endpoint_group: ec2.SecurityGroup
-    endpoint_ingress: ec2.SecurityGroupIngress
-    endpoint: ec2.VPCEndpoint
-    connection: apprunner.VpcIngressConnection
-    client_group_output: Output
-
-
-def private_ingress(data: Data, service_arn: AWSHelperFn, prefix: str) -> PrivateIngress:
-    """The way in for the service of that ARN, through the private subnets of `data`."""
+def private_ingress(
+    data: ImportedData, service_arn: AWSHelperFn, prefix: str
+) -> tuple[apprunner.VpcIngressConnection, tuple[Element, ...]]:
+    """The connection, which has the service's domain name, and the endpoint and groups that it needs."""
     client_group = ec2.SecurityGroup(
         f"{prefix}ClientSecurityGroup",
         Metadata=why("Members may call the service; the endpoint knows no other caller"),
         GroupDescription="Members may call the App Runner service",
         VpcId=data.vpc_id,
-        SecurityGroupEgress=[nowhere()],
+        SecurityGroupEgress=[no_egress()],
     )
     endpoint_group = ec2.SecurityGroup(
         f"{prefix}EndpointSecurityGroup",
         Metadata=why("App Runner takes no endpoint policy: this group is the access control"),
         GroupDescription="The App Runner service: takes HTTPS from the group of its clients, sends nothing",
         VpcId=data.vpc_id,
-        SecurityGroupEgress=[nowhere()],
+        SecurityGroupEgress=[no_egress()],
     )
     client_group_id, endpoint_group_id = GetAtt(client_group, "GroupId"), GetAtt(endpoint_group, "GroupId")
     https: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
@@ -55,9 +43,15 @@ def private_ingress(data: Data, service_arn: AWSHelperFn, prefix: str) -> Privat
         # "Enabling private endpoint for incoming traffic").
         PrivateDnsEnabled=False,
     )
-    return PrivateIngress(
-        client_group=client_group,
-        client_egress=ec2.SecurityGroupEgress(
+    connection = apprunner.VpcIngressConnection(
+        f"{prefix}VpcIngressConnection",
+        Metadata=why("Ties the service to the endpoint and gives it its private domain name"),
+        ServiceArn=service_arn,
+        IngressVpcConfiguration=apprunner.IngressVpcConfiguration(VpcId=data.vpc_id, VpcEndpointId=endpoint.ref()),
+    )
+    others = (
+        client_group,
+        ec2.SecurityGroupEgress(
             f"{prefix}ClientEgress",
             Metadata=why("Clients to endpoint, by group"),
             GroupId=client_group_id,
@@ -65,8 +59,8 @@ def private_ingress(data: Data, service_arn: AWSHelperFn, prefix: str) -> Privat
             Description="The App Runner service",
             **https,
         ),
-        endpoint_group=endpoint_group,
-        endpoint_ingress=ec2.SecurityGroupIngress(
+        endpoint_group,
+        ec2.SecurityGroupIngress(
             f"{prefix}EndpointIngress",
             Metadata=why("Endpoint from clients, by group"),
             GroupId=endpoint_group_id,
@@ -74,16 +68,11 @@ def private_ingress(data: Data, service_arn: AWSHelperFn, prefix: str) -> Privat
             Description="Clients of the App Runner service",
             **https,
         ),
-        endpoint=endpoint,
-        connection=apprunner.VpcIngressConnection(
-            f"{prefix}VpcIngressConnection",
-            Metadata=why("Ties the service to the endpoint and gives it its private domain name"),
-            ServiceArn=service_arn,
-            IngressVpcConfiguration=apprunner.IngressVpcConfiguration(VpcId=data.vpc_id, VpcEndpointId=endpoint.ref()),
-        ),
-        client_group_output=Output(
+        endpoint,
+        Output(
             f"{prefix}ClientSecurityGroupId",
             Description="Attach this security group to whatever in the VPC calls the service.",
             Value=client_group_id,
         ),
     )
+    return connection, others

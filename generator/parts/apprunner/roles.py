@@ -1,4 +1,4 @@
-"""Who may do what for a service on App Runner: the role that fetches its image, and the role that it runs as."""
+"""The IAM roles of a service on App Runner: one pulls its image, the other is what it runs as."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from awacs import aws, ecr
 from troposphere import AWSHelperFn, iam
 
 from generator.parts.authentication import Authentication
-from generator.parts.permissions import KmsKey, connect, decrypt_password, policy, read_password, trust
+from generator.parts.encryption import KmsKey
+from generator.parts.permissions import connect, decrypt_password, policy, read_password, trust
 from generator.template.elements import why
 
 
@@ -55,7 +56,7 @@ def instance_role(
     with IAM it may connect to one cluster as one user.
 
     Sources: App Runner developer guide, "Referencing environment variables", permissions; MemoryDB developer guide,
-    "Authenticating with IAM": memorydb:Connect wants both ARNs.
+    "Authenticating with IAM": memorydb:Connect needs both ARNs.
     """
     return iam.Role(
         logical_id,

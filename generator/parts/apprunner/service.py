@@ -7,30 +7,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import AWSHelperFn, GetAtt, Output, Region, Select, Split, Sub, cloudwatch, ec2, iam
+from troposphere import AWSHelperFn, GetAtt, Output, Region, Select, Split, Sub, ec2
 from troposphere import apprunner as aws_apprunner
 
 from generator import contract
-from generator.parts.apprunner.observability import AppRunnerAlarms, app_runner_alarms, app_runner_dashboard
-from generator.parts.apprunner.private_ingress import PrivateIngress, private_ingress
+from generator.parts.apprunner.observability import app_runner_alarms, app_runner_dashboard
+from generator.parts.apprunner.private_ingress import private_ingress
 from generator.parts.apprunner.roles import image_access_role, instance_role
-from generator.parts.authentication import Authentication, authentication
-from generator.parts.imports import Data
-from generator.parts.observability import Notifications, notifications
-from generator.parts.permissions import KmsKey, kms_key
+from generator.parts.authentication import authentication
+from generator.parts.encryption import kms_key
+from generator.parts.imports import ImportedData
+from generator.parts.observability import notifications
 from generator.parts.service import (
     SIZE_GROUP,
     Size,
-    WebAcl,
-    counts,
     dashboard_url,
     https_url,
     image_uri,
+    scaling_inputs,
     size,
     web_acl,
 )
 from generator.settings import Settings
-from generator.template.elements import Input, whole_number, why
+from generator.template.elements import Input, Part, whole_number, why
 
 SIZES = {
     "256": ("512", "1024"),
@@ -65,30 +64,7 @@ class Connection:
     connector: aws_apprunner.VpcConnector
 
 
-@dataclass(frozen=True)
-class AppRunner:
-    """An App Runner service that talks to one MemoryDB cluster as one user."""
-
-    data: tuple[Input, ...]
-    inputs: ServiceInputs
-    web_acl: WebAcl
-    authentication: Authentication
-    key: KmsKey
-    access_role: iam.Role
-    instance_role: iam.Role
-    connection: Connection
-    scaling: aws_apprunner.AutoScalingConfiguration
-    service: aws_apprunner.Service
-    private_ingress: PrivateIngress | None
-    notifications: Notifications
-    alarms: AppRunnerAlarms
-    dashboard: cloudwatch.Dashboard
-    url_output: Output
-    arn_output: Output
-    dashboard_output: Output
-
-
-def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "") -> AppRunner:
+def app_runner(data: ImportedData, settings: Settings = Settings(), *, prefix: str = "") -> Part:
     """A service that runs the image ImageUri against `data`. `prefix` lets two stand in one template."""
     inputs = _inputs(prefix)
     login = authentication()
@@ -168,25 +144,25 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
     service_name = Select(1, Split("/", service_arn))
     service_id = GetAtt(service, "ServiceId")
     ingress = private_ingress(data, service_arn, prefix) if settings.private_ingress else None
-    host = GetAtt(ingress.connection, "DomainName") if ingress else GetAtt(service, "ServiceUrl")
+    host = GetAtt(ingress[0], "DomainName") if ingress else GetAtt(service, "ServiceUrl")
     notify = notifications(prefix)
     board = app_runner_dashboard(
         service_name=service_name, service_id=service_id, cluster_name=data.cluster_name, prefix=prefix
     )
-    return AppRunner(
-        data=data.inputs,
-        inputs=inputs,
-        web_acl=web_acl(prefix, service_arn),
-        authentication=login,
-        key=key,
-        access_role=access_role,
-        instance_role=role,
-        connection=connection,
-        scaling=scaling,
-        service=service,
-        private_ingress=ingress,
-        notifications=notify,
-        alarms=app_runner_alarms(
+    return (
+        data.stack_name,
+        inputs,
+        web_acl(prefix, service_arn),
+        login,
+        key,
+        access_role,
+        role,
+        connection,
+        scaling,
+        service,
+        ingress,
+        notify,
+        app_runner_alarms(
             notify,
             service_name=service_name,
             service_id=service_id,
@@ -194,10 +170,10 @@ def app_runner(data: Data, settings: Settings = Settings(), *, prefix: str = "")
             max_size=inputs.max_size.ref(),
             prefix=prefix,
         ),
-        dashboard=board,
-        url_output=https_url(prefix + contract.SERVICE_URL, host),
-        arn_output=Output(prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=service_arn),
-        dashboard_output=dashboard_url(f"{prefix}DashboardUrl", board),
+        board,
+        https_url(prefix + contract.SERVICE_URL, host),
+        Output(prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=service_arn),
+        dashboard_url(f"{prefix}DashboardUrl", board),
     )
 
 
@@ -205,7 +181,7 @@ def _pair(name: str, value: AWSHelperFn | str) -> aws_apprunner.KeyValuePair:
     return aws_apprunner.KeyValuePair(Name=name, Value=value)
 
 
-def _connection(data: Data, settings: Settings, prefix: str) -> Connection:
+def _connection(data: ImportedData, settings: Settings, prefix: str) -> Connection:
     port = contract.MEMORYDB_PORT
     to_memorydb = ec2.SecurityGroupRule(
         IpProtocol="tcp",
@@ -251,7 +227,7 @@ def _connection(data: Data, settings: Settings, prefix: str) -> Connection:
 
 
 def _inputs(prefix: str) -> ServiceInputs:
-    min_size, max_size = counts(
+    min_size, max_size = scaling_inputs(
         prefix, "instances", MAX_INSTANCES, "The number of instances that are always ready; you pay for their memory."
     )
     return ServiceInputs(

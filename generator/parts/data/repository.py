@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 from troposphere import GetAtt, Output, Sub, ecr
 
 from generator import contract
-from generator.parts.permissions import KmsKey, kms_key
-from generator.template.elements import export, why
+from generator.parts.encryption import kms_key
+from generator.template.elements import Element, export, why
 
 UNTAGGED_DAYS = 14
 TAGGED_IMAGES = 100
 
 
-@dataclass(frozen=True)
-class Repository:
-    """A private repository, its exports, and the lines that push a first image."""
-
-    key: KmsKey
-    repository: ecr.Repository
-    uri_export: Output
-    arn_export: Output
-    push_commands: Output
-
-
-def repository(prefix: str = "") -> Repository:
-    """A repository whose tags never move and whose images are scanned; old ones expire.
+def repository(prefix: str = "") -> tuple[Element, ...]:
+    """A repository whose tags never move and whose images are scanned; old ones expire. Exports its URI and ARN.
 
     A repository that holds images is not deleted with its stack: CloudFormation fails there, so delete them first.
     """
@@ -46,16 +34,17 @@ def repository(prefix: str = "") -> Repository:
         UpdateReplacePolicy="Retain",
     )
     name = str(images.title)
-    return Repository(
-        key=key,
-        repository=images,
-        uri_export=export(
+    return (
+        key.arn,
+        key.given,
+        images,
+        export(
             prefix + contract.REPOSITORY_URI,
             "The URI of the repository, to which you append a tag or digest.",
             GetAtt(images, "RepositoryUri"),
         ),
-        arn_export=export(prefix + contract.REPOSITORY_ARN, "The ARN of the repository.", GetAtt(images, "Arn")),
-        push_commands=Output(
+        export(prefix + contract.REPOSITORY_ARN, "The ARN of the repository.", GetAtt(images, "Arn")),
+        Output(
             f"{prefix}PushCommands",
             Description="Run this in the folder of the Dockerfile, in CloudShell for instance, and give the compute "
             "layer the last line that it prints as ImageUri.",

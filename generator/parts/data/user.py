@@ -1,31 +1,26 @@
-"""A MemoryDB user: what it may do, how it logs in, and what its service needs to know of it."""
+"""A MemoryDB user: what it may do, how it logs in, and what its service imports of it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from troposphere import GetAtt, Output, Sub, memorydb, secretsmanager
+from troposphere import GetAtt, Sub, memorydb, secretsmanager
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.parts.authentication import Authentication, authentication
-from generator.parts.names import stack_name_of
-from generator.parts.permissions import KmsKey, kms_key
-from generator.template.elements import export, why
+from generator.parts.authentication import authentication
+from generator.parts.encryption import kms_key
+from generator.parts.names import physical_name
+from generator.template.elements import Element, export, why
 
 
 @dataclass(frozen=True)
 class User:
     """A MemoryDB user, with a generated password unless it logs in with IAM, and what its service needs as exports."""
 
-    authentication: Authentication
-    key: KmsKey
-    password: secretsmanager.Secret
     user: memorydb.User
-    name_export: Output
-    arn_export: Output
-    password_export: Output
+    others: tuple[Element, ...]
 
 
 def user(
@@ -55,7 +50,7 @@ def user(
     memorydb_user = memorydb.User(
         f"{prefix}MemoryDbUser",
         Metadata=why("May run the commands that its service uses, on that service's keys only"),
-        UserName=stack_name_of(prefix.lower() or "user"),
+        UserName=physical_name(prefix.lower() or "user"),
         AccessString=access_string(keys, commands),
         AuthenticationMode=login.with_password(
             memorydb.AuthenticationMode(
@@ -65,30 +60,27 @@ def user(
             memorydb.AuthenticationMode(Type=contract.IAM),
         ),
     )
-    return User(
-        authentication=login,
-        key=key,
-        password=password,
-        user=memorydb_user,
-        name_export=export(prefix + contract.USER_NAME, "The name of the MemoryDB user.", memorydb_user.ref()),
-        arn_export=export(prefix + contract.USER_ARN, "The ARN of the MemoryDB user.", GetAtt(memorydb_user, "Arn")),
-        password_export=export(
+    exports = (
+        export(prefix + contract.USER_NAME, "The name of the MemoryDB user.", memorydb_user.ref()),
+        export(prefix + contract.USER_ARN, "The ARN of the MemoryDB user.", GetAtt(memorydb_user, "Arn")),
+        export(
             prefix + contract.PASSWORD_SECRET_ARN,
             "The ARN of the secret; its whole string is the password.",
             password.ref(),
             when=login.uses_password,
         ),
     )
+    return User(memorydb_user, (login.mode, login.uses_password, key.arn, key.given, password, *exports))
 
 
 def access_string(keys: str, commands: tuple[str, ...]) -> str:
     """The Redis ACL rules for `commands` on `keys`: on, those keys, nothing, then command by command.
 
-    Raises TemplateError for a pattern with a space, or a command that is a category or no command at all.
+    Raises TemplateError for a pattern with a space, and for what is not a command, such as a category.
     """
     if not re.fullmatch(r"\S+", keys):
-        raise TemplateError(f"{keys!r} is no pattern of keys, such as user:*.")
+        raise TemplateError(f"{keys!r} is not a pattern of keys, such as user:*.")
     for command in commands:
         if not re.fullmatch(r"[a-z][a-z0-9._-]*(\|[a-z0-9-]+)?", command):
-            raise TemplateError(f"{command!r} is no command, such as hset or cluster|slots.")
+            raise TemplateError(f"{command!r} is not a command, such as hset or cluster|slots.")
     return " ".join(["on", f"~{keys}", "-@all", *(f"+{command}" for command in commands)])

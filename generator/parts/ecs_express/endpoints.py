@@ -1,4 +1,4 @@
-"""What the network of ECS tasks needs beside MemoryDB's: a way to their image, their password and their log.
+"""The VPC endpoints through which ECS tasks reach their image, password and log.
 
 A task fetches these through its own network interface, and one in a public subnet need not have a public address:
 docs/decisions/0041. So they come through VPC endpoints, in the task's own network, whatever addresses it has.
@@ -9,37 +9,24 @@ interface VPC endpoints", considerations for Fargate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-from awacs import aws
-from troposphere import AWSHelperFn, GetAtt, Join, Output, Sub, ec2
+from awacs import aws, ecr, s3, secretsmanager
+from troposphere import AWSHelperFn, GetAtt, Join, Sub, ec2
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.parts.authentication import Authentication, authentication
-from generator.parts.ecs_express.roles import image_layers_policy, log_policy, pull_policy, secrets_policy
-from generator.parts.network.network import Network, nowhere
+from generator.parts.authentication import authentication
+from generator.parts.ecs_express.roles import PULL, WRITE_LOG
+from generator.parts.network.egress import no_egress
+from generator.parts.network.vpc import Network
+from generator.parts.permissions import POLICY_VERSION
 from generator.settings import Settings
-from generator.template.elements import export, why
+from generator.template.elements import Element, export, why
 
 
-@dataclass(frozen=True)
-class TaskEndpoints:
-    """The endpoints, the group that guards them, and what an ECS layer imports."""
-
-    authentication: Authentication
-    security_group: ec2.SecurityGroup
-    image_api: ec2.VPCEndpoint
-    image_registry: ec2.VPCEndpoint
-    image_layers: ec2.VPCEndpoint
-    logs: ec2.VPCEndpoint
-    secrets: ec2.VPCEndpoint
-    subnets_export: Output
-    security_group_export: Output
-
-
-def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
+def task_endpoints(settings: Settings, place: Network) -> tuple[Element, ...]:
     """The endpoints for tasks in the public subnets of `place`, or in the private ones with `private_ingress`.
 
     Raises TemplateError for a place without the subnets that `settings` ask for.
@@ -50,7 +37,7 @@ def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
         Metadata=why("Closed until a compute stack adds a rule for its own security group; no outbound traffic"),
         GroupDescription="Endpoints for ECS tasks: takes HTTPS from the groups of compute stacks, sends nothing",
         VpcId=place.vpc_id,
-        SecurityGroupEgress=[nowhere()],
+        SecurityGroupEgress=[no_egress()],
     )
     zones = 1 if settings.task_endpoints == "one" else settings.zones
 
@@ -71,35 +58,36 @@ def task_endpoints(settings: Settings, place: Network) -> TaskEndpoints:
         )
 
     login = authentication()
-    return TaskEndpoints(
-        authentication=login,
-        security_group=security_group,
-        image_api=interface("ImageApiEndpoint", "ecr.api", "Tasks log in to ECR here", pull_policy()),
-        image_registry=interface("ImageRegistryEndpoint", "ecr.dkr", "Tasks pull their image here", pull_policy()),
-        image_layers=ec2.VPCEndpoint(
+    return (
+        login.mode,
+        login.uses_password,
+        security_group,
+        interface("ImageApiEndpoint", "ecr.api", "Tasks log in to ECR here", _pull_policy()),
+        interface("ImageRegistryEndpoint", "ecr.dkr", "Tasks pull their image here", _pull_policy()),
+        ec2.VPCEndpoint(
             "ImageLayersEndpoint",
             Metadata=why("ECR keeps image layers in S3; this endpoint is free and leads to ECR's own bucket only"),
             ServiceName=Sub("com.amazonaws.${AWS::Region}.s3"),
             VpcEndpointType="Gateway",
             VpcId=place.vpc_id,
             RouteTableIds=route_tables,
-            PolicyDocument=image_layers_policy(),
+            PolicyDocument=_image_layers_policy(),
         ),
-        logs=interface("LogsEndpoint", "logs", "Tasks write their log here", log_policy()),
-        secrets=interface(
+        interface("LogsEndpoint", "logs", "Tasks write their log here", _log_policy()),
+        interface(
             "SecretsEndpoint",
             "secretsmanager",
             "Tasks read their password here; with IAM there is none",
-            secrets_policy(),
+            _secrets_policy(),
             Condition=login.uses_password.name,
         ),
-        subnets_export=export(
+        export(
             contract.TASK_SUBNET_IDS,
             "The IDs of the subnets for ECS tasks, separated by commas; public ones make the load balancer face the "
             "internet.",
             Join(",", tasks_in),
         ),
-        security_group_export=export(
+        export(
             contract.TASK_ENDPOINT_SECURITY_GROUP_ID,
             "The security group of the tasks' endpoints, to which each compute stack adds its own rule.",
             GetAtt(security_group, "GroupId"),
@@ -115,3 +103,48 @@ def _task_subnets(settings: Settings, place: Network) -> tuple[list[AWSHelperFn]
         raise TemplateError("ECS tasks that face the internet need public subnets: network() makes them.")
     public = place.public_side
     return [subnet.ref() for subnet in public.subnets], [public.route_table.ref()]
+
+
+def _pull_policy() -> aws.PolicyDocument:
+    """Through this endpoint, images of this account may be pulled."""
+    return _through_endpoint(
+        _statement(PULL, "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*"),
+        aws.Statement(
+            Effect=aws.Allow, Principal=aws.Principal("*"), Action=[ecr.GetAuthorizationToken], Resource=["*"]
+        ),
+    )
+
+
+def _image_layers_policy() -> aws.PolicyDocument:
+    """Through this endpoint, ECR's image layers may be read.
+
+    Source: Amazon ECR user guide, "Minimum Amazon S3 bucket permissions for Amazon ECR".
+    """
+    return _through_endpoint(
+        _statement([s3.GetObject], "arn:${AWS::Partition}:s3:::prod-${AWS::Region}-starport-layer-bucket/*")
+    )
+
+
+def _log_policy() -> aws.PolicyDocument:
+    """Through this endpoint, log groups of this account may be written."""
+    return _through_endpoint(
+        _statement(WRITE_LOG, "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*")
+    )
+
+
+def _secrets_policy() -> aws.PolicyDocument:
+    """Through this endpoint, secrets of this account may be read."""
+    return _through_endpoint(
+        _statement(
+            [secretsmanager.GetSecretValue],
+            "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*",
+        )
+    )
+
+
+def _through_endpoint(*statements: aws.Statement) -> aws.PolicyDocument:
+    return aws.PolicyDocument(Version=POLICY_VERSION, Statement=list(statements))
+
+
+def _statement(actions: Sequence[aws.Action], resource: str) -> aws.Statement:
+    return aws.Statement(Effect=aws.Allow, Principal=aws.Principal("*"), Action=list(actions), Resource=[Sub(resource)])

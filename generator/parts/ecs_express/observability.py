@@ -1,4 +1,4 @@
-"""What an operator sees of a service on ECS Express Mode: alarms and a dashboard, as App Runner's service has them.
+"""Alarms and a dashboard of a service on ECS Express Mode.
 
 Metric names, units and dimensions: Amazon ECS developer guide, "Amazon ECS CloudWatch metrics"; Elastic Load Balancing
 user guide, "CloudWatch metrics for your Application Load Balancer".
@@ -15,29 +15,19 @@ from dataclasses import dataclass
 
 from troposphere import AWSHelperFn, Select, Split, cloudwatch, ecs
 
-from generator.parts.observability import Notifications, alarm_on, dimensions, service_dashboard, widget
+from generator.parts.data.observability import cluster_widgets
+from generator.parts.observability import Notifications, alarm_on, dashboard, dimensions, widget
 
 BALANCER, TASKS = "AWS/ApplicationELB", "AWS/ECS"
 
 
 @dataclass(frozen=True)
 class EcsMetrics:
-    """What the metrics of one service are told apart by."""
+    """The values of the dimensions that select the metrics of one service."""
 
     load_balancer: AWSHelperFn
     cluster_name: AWSHelperFn
     service_name: AWSHelperFn
-
-
-@dataclass(frozen=True)
-class EcsAlarms:
-    """Alarms on one service."""
-
-    server_errors: cloudwatch.Alarm
-    balancer_errors: cloudwatch.Alarm
-    latency: cloudwatch.Alarm
-    cpu: cloudwatch.Alarm
-    memory: cloudwatch.Alarm
 
 
 def ecs_metrics(service: ecs.ExpressGatewayService) -> EcsMetrics:
@@ -56,7 +46,7 @@ def load_balancer_arn(service: ecs.ExpressGatewayService) -> AWSHelperFn:
     return attribute
 
 
-def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") -> EcsAlarms:
+def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") -> tuple[cloudwatch.Alarm, ...]:
     """Alarms for errors, slowness, and tasks without CPU or memory to spare."""
 
     def balancer(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
@@ -85,8 +75,8 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
             **properties,
         )
 
-    return EcsAlarms(
-        server_errors=balancer(
+    return (
+        balancer(
             "ServerErrorsAlarm",
             "HTTPCode_Target_5XX_Count",
             "More than 5 responses of the service with status 5xx within 5 minutes",
@@ -95,7 +85,7 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
             Threshold=5,
             EvaluationPeriods=1,
         ),
-        balancer_errors=balancer(
+        balancer(
             "LoadBalancerErrorsAlarm",
             "HTTPCode_ELB_5XX_Count",
             "More than 5 requests within 5 minutes found no task that responds",
@@ -104,7 +94,7 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
             Threshold=5,
             EvaluationPeriods=1,
         ),
-        latency=balancer(
+        balancer(
             "LatencyAlarm",
             "TargetResponseTime",
             "5 % of the requests have taken more than a second for 15 minutes",
@@ -114,14 +104,14 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
             Threshold=1,
             EvaluationPeriods=3,
         ),
-        cpu=tasks(
+        tasks(
             "TaskCpuAlarm",
             "CPUUtilization",
             "Tasks have used more than 90 % of their CPU for 15 minutes, although scaling aims for less",
             "Every task that MaxSize allows is busy: raise MaxSize or Cpu",
             Statistic="Average",
         ),
-        memory=tasks(
+        tasks(
             "TaskMemoryAlarm",
             "MemoryUtilization",
             "A task has used more than 90 % of its memory for 15 minutes",
@@ -149,9 +139,11 @@ def ecs_dashboard(metrics: EcsMetrics, *, cluster_name: AWSHelperFn, prefix: str
             balancer,
         ),
         widget(1, 1, "Task load (%)", "Maximum", TASKS, ("CPUUtilization", "MemoryUtilization"), service),
+        *cluster_widgets(2),
     ]
-    return service_dashboard(
-        prefix,
+    return dashboard(
+        f"{prefix}Dashboard",
+        "Service and cluster on one page",
         widgets,
         LoadBalancer=metrics.load_balancer,
         TaskCluster=metrics.cluster_name,

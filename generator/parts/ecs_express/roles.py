@@ -1,15 +1,14 @@
-"""Who may do what for a service on Amazon ECS: its three roles, and the policies of the endpoints its tasks use."""
+"""The three IAM roles of a service on Amazon ECS."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from awacs import aws, ecr, logs, s3, secretsmanager
+from awacs import aws, ecr, logs
 from troposphere import AccountId, AWSHelperFn, GetAtt, Sub, iam
 from troposphere import logs as cloudwatch_logs
 
 from generator.parts.authentication import Authentication
-from generator.parts.permissions import POLICY_VERSION, KmsKey, connect, decrypt_password, policy, read_password, trust
+from generator.parts.encryption import KmsKey
+from generator.parts.permissions import connect, decrypt_password, policy, read_password, trust
 from generator.template.elements import why
 
 # What AmazonECSTaskExecutionRolePolicy allows on every resource (AWS managed policy reference).
@@ -102,48 +101,3 @@ def task_role(logical_id: str, login: Authentication, *, cluster_arn: AWSHelperF
         ),
         Policies=login.with_iam([connect(cluster_arn, user_arn)]),
     )
-
-
-def pull_policy() -> aws.PolicyDocument:
-    """Through this endpoint, images of this account may be pulled."""
-    return _through_endpoint(
-        _statement(PULL, "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*"),
-        aws.Statement(
-            Effect=aws.Allow, Principal=aws.Principal("*"), Action=[ecr.GetAuthorizationToken], Resource=["*"]
-        ),
-    )
-
-
-def image_layers_policy() -> aws.PolicyDocument:
-    """Through this endpoint, ECR's image layers may be read.
-
-    Source: Amazon ECR user guide, "Minimum Amazon S3 bucket permissions for Amazon ECR".
-    """
-    return _through_endpoint(
-        _statement([s3.GetObject], "arn:${AWS::Partition}:s3:::prod-${AWS::Region}-starport-layer-bucket/*")
-    )
-
-
-def log_policy() -> aws.PolicyDocument:
-    """Through this endpoint, log groups of this account may be written."""
-    return _through_endpoint(
-        _statement(WRITE_LOG, "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*")
-    )
-
-
-def secrets_policy() -> aws.PolicyDocument:
-    """Through this endpoint, secrets of this account may be read."""
-    return _through_endpoint(
-        _statement(
-            [secretsmanager.GetSecretValue],
-            "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*",
-        )
-    )
-
-
-def _through_endpoint(*statements: aws.Statement) -> aws.PolicyDocument:
-    return aws.PolicyDocument(Version=POLICY_VERSION, Statement=list(statements))
-
-
-def _statement(actions: Sequence[aws.Action], resource: str) -> aws.Statement:
-    return aws.Statement(Effect=aws.Allow, Principal=aws.Principal("*"), Action=list(actions), Resource=[Sub(resource)])

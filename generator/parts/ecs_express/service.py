@@ -9,34 +9,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import AWSHelperFn, GetAtt, Output, Region, Sub, cloudwatch, ec2, iam
+from troposphere import AWSHelperFn, GetAtt, Output, Region, Sub, ec2
 from troposphere import ecs as aws_ecs
 
 from generator import contract
-from generator.parts.authentication import Authentication, authentication
-from generator.parts.ecs_express.observability import (
-    EcsAlarms,
-    ecs_alarms,
-    ecs_dashboard,
-    ecs_metrics,
-    load_balancer_arn,
-)
+from generator.parts.authentication import authentication
+from generator.parts.ecs_express.observability import ecs_alarms, ecs_dashboard, ecs_metrics, load_balancer_arn
 from generator.parts.ecs_express.roles import execution_role, infrastructure_role, task_role
-from generator.parts.imports import TaskData
-from generator.parts.observability import LogGroup, Notifications, log_group, notifications
-from generator.parts.permissions import KmsKey, kms_key
+from generator.parts.encryption import kms_key
+from generator.parts.imports import ImportedData
+from generator.parts.observability import log_group, notifications
 from generator.parts.service import (
     SIZE_GROUP,
     Size,
-    WebAcl,
-    counts,
     dashboard_url,
     https_url,
     image_uri,
+    scaling_inputs,
     size,
     web_acl,
 )
-from generator.template.elements import Input, whole_number, why
+from generator.template.elements import Input, Part, whole_number, why
 
 
 def _megabytes(least: int, most: int) -> tuple[str, ...]:
@@ -78,42 +71,19 @@ class TaskConnection:
     endpoint_ingress: ec2.SecurityGroupIngress
 
 
-@dataclass(frozen=True)
-class EcsExpress:
-    """An ECS Express service that talks to one MemoryDB cluster as one user."""
-
-    data: tuple[Input, ...]
-    inputs: TaskInputs
-    web_acl: WebAcl
-    authentication: Authentication
-    key: KmsKey
-    log: LogGroup
-    infrastructure_role: iam.Role
-    execution_role: iam.Role
-    task_role: iam.Role
-    connection: TaskConnection
-    service: aws_ecs.ExpressGatewayService
-    notifications: Notifications
-    alarms: EcsAlarms
-    dashboard: cloudwatch.Dashboard
-    url_output: Output
-    arn_output: Output
-    dashboard_output: Output
-
-
-def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
+def ecs_express(data: ImportedData, *, prefix: str = "") -> Part:
     """A service that runs the image ImageUri against `data`. `prefix` lets two stand in one template."""
     inputs = _inputs(prefix)
     login = authentication()
     key = kms_key()
-    log = log_group(f"{prefix}ServiceLogGroup")
+    retention, log = log_group(f"{prefix}ServiceLogGroup")
     infrastructure = infrastructure_role(f"{prefix}InfrastructureRole")
     execution = execution_role(
         f"{prefix}ExecutionRole",
         repository_arn=data.repository_arn,
         login=login,
         password_secret_arn=data.password_secret_arn,
-        log_group=log.log_group,
+        log_group=log,
         key=key,
     )
     task = task_role(f"{prefix}TaskRole", login, cluster_arn=data.cluster_arn, user_arn=data.user_arn)
@@ -151,7 +121,7 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
                 [aws_ecs.Secret(Name=contract.ENV_PASSWORD, ValueFrom=data.password_secret_arn)]
             ),
             AwsLogsConfiguration=aws_ecs.ExpressGatewayServiceAwsLogsConfiguration(
-                LogGroup=log.log_group.ref(), LogStreamPrefix="service"
+                LogGroup=log.ref(), LogStreamPrefix="service"
             ),
         ),
         ScalingTarget=aws_ecs.ExpressGatewayScalingTarget(
@@ -164,31 +134,32 @@ def ecs_express(data: TaskData, *, prefix: str = "") -> EcsExpress:
     notify = notifications(prefix)
     metrics = ecs_metrics(service)
     board = ecs_dashboard(metrics, cluster_name=data.cluster_name, prefix=prefix)
-    return EcsExpress(
-        data=data.inputs,
-        inputs=inputs,
-        web_acl=web_acl(
+    return (
+        data.stack_name,
+        inputs,
+        web_acl(
             prefix,
             load_balancer_arn(service),
             "A WAF web ACL to put in front of the service, on the load balancer that it shares with other Express "
             "services of the VPC: give them all the same one.",
         ),
-        authentication=login,
-        key=key,
-        log=log,
-        infrastructure_role=infrastructure,
-        execution_role=execution,
-        task_role=task,
-        connection=connection,
-        service=service,
-        notifications=notify,
-        alarms=ecs_alarms(notify, metrics, prefix=prefix),
-        dashboard=board,
-        url_output=https_url(prefix + contract.SERVICE_URL, GetAtt(service, "Endpoint")),
-        arn_output=Output(
+        login,
+        key,
+        retention,
+        log,
+        infrastructure,
+        execution,
+        task,
+        connection,
+        service,
+        notify,
+        ecs_alarms(notify, metrics, prefix=prefix),
+        board,
+        https_url(prefix + contract.SERVICE_URL, GetAtt(service, "Endpoint")),
+        Output(
             prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=GetAtt(service, "ServiceArn")
         ),
-        dashboard_output=dashboard_url(f"{prefix}DashboardUrl", board),
+        dashboard_url(f"{prefix}DashboardUrl", board),
     )
 
 
@@ -196,7 +167,7 @@ def _variable(name: str, value: AWSHelperFn | str) -> aws_ecs.KeyValuePair:
     return aws_ecs.KeyValuePair(Name=name, Value=value)
 
 
-def _connection(data: TaskData, prefix: str) -> TaskConnection:
+def _connection(data: ImportedData, prefix: str) -> TaskConnection:
     port, https = contract.MEMORYDB_PORT, 443
     security_group = ec2.SecurityGroup(
         f"{prefix}TaskSecurityGroup",
@@ -255,7 +226,9 @@ def _connection(data: TaskData, prefix: str) -> TaskConnection:
 
 
 def _inputs(prefix: str) -> TaskInputs:
-    min_size, max_size = counts(prefix, "tasks", MAX_TASKS, "The number of tasks that always run; you pay for them.")
+    min_size, max_size = scaling_inputs(
+        prefix, "tasks", MAX_TASKS, "The number of tasks that always run; you pay for them."
+    )
     return TaskInputs(
         image_uri=image_uri(prefix),
         size=size(

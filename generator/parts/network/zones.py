@@ -8,7 +8,7 @@ from troposphere import AWSHelperFn, Parameter, Ref, Region, Select, Split
 
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
-from generator.template.elements import Condition, Input, Rule, Table, contains
+from generator.template.elements import Condition, Input, Mapping, Rule, contains
 
 NETWORK_GROUP = "Network"
 
@@ -19,7 +19,7 @@ class ZoneChoice:
 
     zone_ids: Input
     given: Condition
-    pinned: Table
+    pinned: Mapping
 
     def zone_id(self, index: int) -> AWSHelperFn:
         """The ID of zone `index`, counted from 0."""
@@ -28,13 +28,13 @@ class ZoneChoice:
 
 
 def zone_choice(settings: Settings) -> ZoneChoice:
-    """The choice of as many zones as `settings` want, of those that MemoryDB and the compute take."""
+    """The choice of as many zones as `settings` say, of those that MemoryDB and the compute support."""
     count = settings.zones
     if settings.task_endpoints == "none":
-        table, zones_of = "ZonesOfRegionsWithAppRunner", ZONE_IDS
+        mapping, zones_of = "ZonesOfRegionsWithAppRunner", ZONE_IDS
         known = "MemoryDB is known to support. Set it if App Runner refuses one of those."
     else:
-        table, zones_of = "ZonesOfRegionsWithEcsExpress", ECS_ZONE_IDS
+        mapping, zones_of = "ZonesOfRegionsWithEcsExpress", ECS_ZONE_IDS
         known = "MemoryDB and AWS Fargate are known to support."
     zone_id = "[a-z]{2,4}[0-9]-az[0-9]{1,2}"
     zone_ids = Input(
@@ -54,15 +54,15 @@ def zone_choice(settings: Settings) -> ZoneChoice:
     return ZoneChoice(
         zone_ids=zone_ids,
         given=zone_ids.given("HasZoneIds"),
-        pinned=Table(
-            table,
+        pinned=Mapping(
+            mapping,
             {region: {"ZoneIds": ",".join(ids[:count])} for region, ids in zones_of.items() if len(ids) >= count},
         ),
     )
 
 
 def supported_region(settings: Settings = Settings()) -> Rule:
-    """Fails early, with a sentence, in a Region that lacks MemoryDB, or the compute that the layers are for."""
+    """Fails early, with a message, in a Region that lacks MemoryDB, or the compute that the layers are for."""
     if settings.task_endpoints == "none":
         return _region_rule("RegionHasAppRunnerAndMemoryDb", "AWS App Runner is", REGIONS)
     regions = tuple(region for region in ECS_REGIONS if len(ECS_ZONE_IDS[region]) >= settings.zones)

@@ -1,9 +1,9 @@
 """DeleteStack while a stack is created, updated or deleted.
 
-Facts: a stack that is being updated is not deleted, with this message (amplify-backend pull request 2366,
-aws-toolkit-azure -devops issue 317). A stack that is being created is; "Resource creation cancelled" is the reason of
-resources that are given up, as users quote it. Assumptions: the deletion waits for the resource that is just being
-created and then deletes it too, and a second DeleteStack changes nothing.
+Facts: a stack that is being updated is not deleted, with this message (amplify-backend pull request 2366, issue 317 of
+aws-toolkit-azure-devops). A stack that is being created is; "Resource creation cancelled" is the reason of resources
+that are given up, as users quote it. Assumptions: the deletion waits for the resource that is just being created and
+then deletes it too, and a second DeleteStack changes nothing.
 """
 
 from __future__ import annotations

@@ -1,0 +1,232 @@
+"""The options that commands share, and the options of operations that they become."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator.errors import UsageError
+from generator.layers import Deployment, Layer
+
+if TYPE_CHECKING:
+    from generator.operations import Session
+
+DONE = 0
+FAILED = 1
+CHANGES = 2
+DATA_WOULD_BE_LOST = 3
+INTERRUPTED = 130
+
+Deployments = Callable[[], Sequence[Deployment]]
+Run = Callable[[Deployments, argparse.Namespace], int]
+Subparsers = Any
+
+
+@dataclass(frozen=True)
+class Program:
+    """How the command is called, and the default prefix of its stacks' names."""
+
+    prog: str
+    name: str = "users"
+
+
+def add_command(verbs: Subparsers, name: str, run: Run, *, help: str, description: str, example: str) -> Any:
+    """A new command's parser, with the options that every command has."""
+    parser = verbs.add_parser(
+        name, help=help, description=description, epilog=f"Example: {example}", allow_abbrev=False
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def stack_prefix(text: str) -> str:
+    """A name that stacks can begin with: letters, digits and hyphens, a letter first (CloudFormation API reference,
+    CreateStack, StackName)."""
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,99}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} must be letters, digits and hyphens, with a letter first")
+    return text
+
+
+def key_value(text: str) -> tuple[str, str]:
+    """KEY=VALUE as a pair."""
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise argparse.ArgumentTypeError(f"{text} is not KEY=VALUE")
+    return key, value
+
+
+def image(text: str) -> tuple[str, str]:
+    """LAYER=URI as a pair; the layer is empty for a URI alone."""
+    layer, _, uri = text.rpartition("=")
+    return layer, uri
+
+
+def add_layer_option(parser: Any) -> None:
+    parser.add_argument("--layer", metavar="LAYER", default="", help="only this layer, such as data")
+
+
+def add_deployment_option(parser: Any) -> None:
+    parser.add_argument(
+        "--deployment",
+        "--compute",
+        metavar="NAME",
+        default="",
+        help="which of build.py's deployments (default: the first, or the one that has --layer)",
+    )
+
+
+def add_name_option(parser: Any, program: Program, help: str) -> None:
+    parser.add_argument("--name", type=stack_prefix, default=program.name, help=f"{help} (default: {program.name})")
+
+
+def add_yes_option(parser: Any) -> None:
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def add_account_options(parser: Any, program: Program) -> None:
+    """The options of every command that calls AWS; --region and --profile are the AWS CLI's."""
+    add_layer_option(parser)
+    add_deployment_option(parser)
+    add_name_option(parser, program, "stacks are named NAME-LAYER")
+    parser.add_argument(
+        "--data-stack", metavar="STACK", default="", help="the data layer's stack (default: NAME-LAYER)"
+    )
+    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation assumes")
+    parser.add_argument("--region", help="AWS Region (default: AWS_REGION, then the profile's)")
+    parser.add_argument("--profile", help="profile of the AWS CLI (default: AWS_PROFILE)")
+
+
+def add_image_options(parser: Any) -> None:
+    """How an image is built."""
+    parser.add_argument(
+        "--context", metavar="DIR", type=Path, help="the folder of the Dockerfile (default: the current one)"
+    )
+    parser.add_argument(
+        "--build-arg",
+        metavar="KEY=VALUE",
+        type=key_value,
+        action="append",
+        default=[],
+        help="a build argument; repeatable",
+    )
+    parser.add_argument(
+        "--build-secret", metavar="id=ID,src=FILE", action="append", default=[], help="a build secret; repeatable"
+    )
+
+
+def add_change_options(parser: Any, program: Program) -> None:
+    """The options of every command that changes stacks."""
+    add_account_options(parser, program)
+    parser.add_argument(
+        "--image",
+        metavar="[LAYER=]URI",
+        type=image,
+        action="append",
+        default=[],
+        help="the image to run: the parameter ImageUri (default: build --context); for several services repeatable",
+    )
+    add_image_options(parser)
+    parser.add_argument(
+        "--parameters", metavar="FILE", type=Path, help="a parameter file of the AWS CLI or CodePipeline"
+    )
+    parser.add_argument(
+        "--parameter",
+        metavar="[LAYER.]KEY=VALUE",
+        type=key_value,
+        action="append",
+        default=[],
+        help="one parameter, of every layer that has it or of one; repeatable; others keep their deployed values",
+    )
+    parser.add_argument(
+        "--tag",
+        "--tags",
+        metavar="KEY=VALUE",
+        type=key_value,
+        action="append",
+        default=[],
+        help="a tag of the stacks; repeatable",
+    )
+    parser.add_argument(
+        "--allow-replacement",
+        metavar="LOGICAL_ID",
+        action="append",
+        default=[],
+        help="allow this resource to be replaced or deleted; repeatable",
+    )
+    parser.add_argument(
+        "--notification-arn",
+        metavar="ARN",
+        action="append",
+        default=[],
+        help="an SNS topic for stack events; repeatable",
+    )
+    parser.add_argument(
+        "--import-existing", action="store_true", help="import existing resources that have the same name"
+    )
+
+
+def session(arguments: argparse.Namespace) -> Session:
+    """A session with the terminal as its UI. Raises UsageError where a command would ask and cannot."""
+    from generator.cli.terminal import Terminal
+    from generator.operations import Session
+
+    ui = Terminal(yes=getattr(arguments, "yes", False), asks=hasattr(arguments, "yes"))
+    return Session(ui, region=arguments.region, profile=arguments.profile)
+
+
+def stack_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields of StackOptions."""
+    names = ("name", "data_stack", "layer", "role_arn")
+    return {name: getattr(arguments, name) for name in names}
+
+
+def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields of ChangeOptions. Raises UsageError for a parameter file that cannot be read."""
+    from generator.cli.parameter_file import read_parameter_file
+
+    parameters, tags = read_parameter_file(arguments.parameters) if arguments.parameters else ({}, {})
+    images = dict(arguments.image)
+    return {
+        **stack_options(arguments),
+        "parameters": {**parameters, **dict(arguments.parameter)},
+        "tags": {**tags, **dict(arguments.tag)},
+        "image": images.pop("", ""),
+        "images": images,
+        "context": arguments.context,
+        "build_args": dict(arguments.build_arg),
+        "build_secrets": tuple(arguments.build_secret),
+        "allow_replacement": tuple(arguments.allow_replacement),
+        "notification_arns": tuple(arguments.notification_arn),
+        "import_existing": arguments.import_existing,
+    }
+
+
+def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: str = "") -> Deployment:
+    """The deployment of that name; without a name, the first that has the layer, or simply the first.
+
+    Raises UsageError if there is no such deployment.
+    """
+    if not name:
+        return next((d for d in deployments if any(found.name == layer for found in d.layers)), deployments[0])
+    for deployment in deployments:
+        if deployment.name == name:
+            return deployment
+    raise UsageError(f"There is no deployment {name!r}; there are {', '.join(d.name for d in deployments)}.")
+
+
+def checked_deployments(deployments: Deployments) -> Sequence[Deployment]:
+    """What build.py returns. Raises UsageError unless that is one deployment or more."""
+    found = deployments()
+    if any(isinstance(layer, Layer) for layer in found):
+        raise UsageError(
+            "build.py returns layers. Return what is deployed together: "
+            '`return [Deployment("default", layers)]`, with `from generator import Deployment`.'
+        )
+    if not found:
+        raise UsageError("build.py returns no deployment.")
+    return found

@@ -1,0 +1,154 @@
+"""`destroy`: the stacks are deleted in reverse order. A final snapshot is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from generator.compute import Compute
+from generator.errors import DeclinedError, DeployError
+from generator.images.repository import delete_images, images
+from generator.layers import Deployment
+from generator.memorydb.snapshots import snapshot_exists
+from generator.operations.options import DestroyOptions
+from generator.operations.session import Session
+from generator.operations.watch import watch
+from generator.report.results import Removal, count_of_images
+from generator.stacks.cloudformation import Stack
+from generator.stacks.events import Event, first_failure
+from generator.stacks.inventory import STILL_USED, Inventory, importers, inventory
+
+REPOSITORY = "AWS::ECR::Repository"
+# The network interfaces of a connector are released some time after it was deleted.
+RETRY_SECONDS, RETRY_MINUTES = 60, 45
+
+
+@dataclass(frozen=True)
+class Destroyed:
+    """The names of the stacks that were deleted, and of those that did not exist."""
+
+    stacks: tuple[str, ...]
+    absent: tuple[str, ...] = ()
+
+
+def destroy(deployment: Deployment, session: Session, options: DestroyOptions = DestroyOptions()) -> Destroyed:
+    """Deletes the stacks that exist, last layer first, after showing what is deleted and what is kept.
+
+    Raises DeclinedError where the UI does not confirm, and DeployError where another stack imports from one of them, a
+    repository has images that are not to be purged, a final snapshot's name is taken, or AWS fails.
+    """
+    computes = {
+        options.stack_name(deployment, layer): layer.compute for layer in deployment.chosen(options.layer)[::-1]
+    }
+    found = {name: session.cloudformation.stack(name) for name in computes}
+    stacks = [stack for stack in found.values() if stack]
+    absent = tuple(name for name, stack in found.items() if not stack)
+    if not stacks:
+        return Destroyed((), absent)
+    inventories = tuple(inventory(session.cloudformation.client, stack) for stack in stacks)
+    _check_imports(session, stacks)
+    repositories = {name: ids for one in inventories for name, ids in _images(session, one, options).items()}
+    for one in inventories:
+        _check_snapshot_name(session, one)
+    kept = {one.stack.name: tuple(_kept(one, computes)) for one in inventories}
+    session.ui.show(Removal(inventories, kept, {name: len(ids) for name, ids in repositories.items()}))
+    if not session.ui.confirm_name(options.name, f"Type {options.name} to delete all this ({stacks[0].place}):"):
+        raise DeclinedError("Nothing was deleted.")
+    for name, ids in repositories.items():
+        delete_images(session.client("ecr"), name, ids)
+    for one in inventories:
+        _delete(session, one, options.role_arn)
+    return Destroyed(tuple(stack.name for stack in stacks), absent)
+
+
+def _check_imports(session: Session, stacks: Sequence[Stack]) -> None:
+    deleted = {stack.name for stack in stacks}
+    for stack in stacks:
+        names = importers(session.cloudformation.client, stack).values()
+        others = sorted({name for group in names for name in group} - deleted)
+        if others:
+            raise DeployError(
+                stack=stack.name,
+                what="Other stacks import from it",
+                why=f"{', '.join(others)} would lose their data",
+                then="Delete them first, or move them to another data stack.",
+            )
+
+
+def _images(session: Session, one: Inventory, options: DestroyOptions) -> Mapping[str, list[dict[str, str]]]:
+    """The images to delete, by repository. Raises DeployError for images that are not to be deleted."""
+    found = {}
+    for repository in one.of_type(REPOSITORY):
+        ids = images(session.client("ecr"), repository.physical_id)
+        if ids and not options.purge_images:
+            raise DeployError(
+                stack=one.stack.name,
+                what=f"The repository {repository.physical_id} holds {count_of_images(len(ids))}",
+                why="CloudFormation deletes empty repositories only",
+                then="Pass --purge-images to delete them too.",
+            )
+        found[repository.physical_id] = ids
+    return found
+
+
+def _check_snapshot_name(session: Session, one: Inventory) -> None:
+    if one.final_snapshot and snapshot_exists(session.client("memorydb"), one.final_snapshot):
+        raise DeployError(
+            stack=one.stack.name,
+            what=f"There is a snapshot {one.final_snapshot} already",
+            why="the cluster's final snapshot needs this name",
+            then="Copy it under another name and delete it: aws memorydb copy-snapshot, then delete-snapshot.",
+        )
+
+
+def _kept(one: Inventory, computes: Mapping[str, Compute | None]) -> Iterator[str]:
+    for resource in one.resources:
+        if resource.retained:
+            yield f"{resource.logical_id} ({resource.physical_id})"
+    if one.final_snapshot:
+        yield f"snapshot {one.final_snapshot}, from which a new data stack can be restored (SnapshotName)"
+    compute = computes[one.stack.name]
+    for service in one.of_type(compute.resource_type) if compute else ():
+        yield from compute.leaves(service.physical_id) if compute else ()
+
+
+def _delete(session: Session, one: Inventory, role_arn: str) -> None:
+    """Deletes one stack, again while network interfaces are still in use, and checks that its snapshot exists."""
+    stack = one.stack
+    if stack.protected:
+        session.cloudformation.set_termination_protection(stack.name, on=False)
+
+    def attempt() -> tuple[Stack, Event | None]:
+        since = session.cloudformation.last_event(stack.arn)
+        session.cloudformation.delete(stack, role_arn=role_arn)
+        left, events = watch(session, stack.arn, since)
+        failure = first_failure(events)
+        if not done((left, failure)):
+            used = failure.logical_id if failure else stack.name
+            session.ui.progress(f"{used} is still in use. Trying again ...")
+        return left, failure
+
+    def done(result: tuple[Stack, Event | None]) -> bool:
+        left, failure = result
+        reason = failure.reason if failure else left.reason
+        return left.status == "DELETE_COMPLETE" or not STILL_USED.search(reason)
+
+    try:
+        left, failure = session.clock.poll(attempt, done, seconds=60 * RETRY_MINUTES, pause=RETRY_SECONDS)
+    except KeyboardInterrupt:
+        session.ui.progress(f"\nCloudFormation is still deleting {stack.name}. Run the command again to keep watching.")
+        raise
+    if left.status != "DELETE_COMPLETE":
+        raise DeployError(
+            stack=stack.name,
+            what=f"The deletion failed, the stack is {left.status}",
+            why=f"{failure.logical_id}: {failure.reason}" if failure else left.reason,
+        )
+    session.ui.progress(f"{stack.name} is deleted.")
+    if one.final_snapshot and not snapshot_exists(session.client("memorydb"), one.final_snapshot):
+        raise DeployError(
+            stack=stack.name,
+            what=f"The final snapshot {one.final_snapshot} is missing",
+            why="the cluster is deleted, and MemoryDB has no snapshot of that name",
+            then="Look for it in the console, under Snapshots, in this Region.",
+        )

@@ -1,0 +1,107 @@
+"""Where the image of a service comes from: a given URI, the deployed one, or a build of a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from generator import contract
+from generator.compute import Compute
+from generator.errors import DeployError, UsageError
+from generator.images.build import container_tool, publish
+from generator.images.context import TOOLS, Context
+from generator.images.repository import ImageRepository
+from generator.layers import Deployment
+from generator.operations.options import ChangeOptions
+from generator.operations.session import Session
+from generator.stacks.cloudformation import StackUpdate
+
+
+def check_image_options(deployment: Deployment, options: ChangeOptions) -> None:
+    """Raises UsageError for image options that cannot work, before anything is deployed."""
+    layers = deployment.chosen(options.layer)
+    services = [layer.name for layer in layers if layer.compute and layer.name not in options.images]
+    if options.context and len(services) > 1:
+        raise UsageError(f"--context is the source of one service: choose --layer {' or --layer '.join(services)}.")
+    if options.context and services and not options.image:
+        Context(options.context).tag()
+    if options.container_tool and Path(options.container_tool).name not in TOOLS:
+        raise UsageError(f"--container-tool {options.container_tool} is none of {', '.join(TOOLS)}.")
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """The source of one service's image."""
+
+    session: Session
+    compute: Compute
+    options: ChangeOptions
+
+    def check(self, update: StackUpdate) -> None:
+        """Checks that a first image can be built, before the data layer is deployed, which takes its time.
+
+        Raises UsageError without a Dockerfile, DeployError without a container tool.
+        """
+        cloudformation = self.session.cloudformation
+        if contract.IMAGE_URI in update.parameters or cloudformation.stack(update.stack_name):
+            return
+        self._context().tag()
+        # With a repository, the image may be in it already, and no tool is needed.
+        if not self._repository_uri(update):
+            container_tool(self.options.container_tool)
+
+    def previewed(self, update: StackUpdate) -> StackUpdate:
+        """The update with the image that a deployment would run. Builds nothing."""
+        found = self._context_and_repository(update)
+        if found is None:
+            return update
+        context, repository = found
+        tag = context.tag()
+        digest = repository.digest(tag)
+        if not digest:
+            self.session.ui.progress(f"{tag} is not in {repository.name} yet. A deployment builds and pushes it.")
+        return _with_image(update, f"{repository.uri}@{digest}" if digest else f"{repository.uri}:{tag}")
+
+    def published(self, update: StackUpdate) -> StackUpdate:
+        """The update with its image, built and pushed unless the repository has it."""
+        found = self._context_and_repository(update)
+        if found is None:
+            return update
+        context, repository = found
+        image = publish(self.options.container_tool, context, repository, context.tag(), self.session.ui.progress)
+        return _with_image(update, image)
+
+    def _context(self) -> Context:
+        directory = self.options.context or Path(self.compute.context)
+        return Context(directory, self.options.build_args, self.options.build_secrets)
+
+    def _repository_uri(self, update: StackUpdate) -> str:
+        data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
+        data = self.session.cloudformation.stack(data_stack) if data_stack else None
+        return data.outputs.get(self.compute.repository, "") if data else ""
+
+    def _context_and_repository(self, update: StackUpdate) -> tuple[Context, ImageRepository] | None:
+        """What the image is built from and where it is pushed; None where the image is given or stays."""
+        if contract.IMAGE_URI in update.parameters:
+            return None
+        context = self._context()
+        if not context.exists and not self.options.context:
+            stack = self.session.cloudformation.stack(update.stack_name)
+            image = stack.parameters.get(contract.IMAGE_URI) if stack else None
+            if image:
+                folder = context.directory.resolve()
+                self.session.ui.progress(f"There is no Dockerfile in {folder}: the image stays {image}.")
+                return None
+        uri = self._repository_uri(update)
+        if not uri:
+            raise DeployError(
+                stack=update.parameters.get(contract.DATA_STACK_NAME) or update.stack_name,
+                what="There is no repository for the image",
+                why=f"the stack has no output {self.compute.repository}",
+                then="Deploy the data layer first, or pass --image URI.",
+            )
+        return context, ImageRepository(uri, self.session.client("ecr"))
+
+
+def _with_image(update: StackUpdate, image: str) -> StackUpdate:
+    return replace(update, parameters={**update.parameters, contract.IMAGE_URI: image})

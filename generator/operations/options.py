@@ -1,0 +1,103 @@
+"""What an operation can be asked for, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from generator import contract
+from generator.errors import UsageError
+from generator.layers import Deployment, Layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackOptions:
+    """Which stacks. A layer's stack is `<name>-<layer>`; data_stack: another name for the data layer's stack.
+
+    layer: only this layer. role_arn: the role that CloudFormation assumes.
+    """
+
+    name: str = "users"
+    data_stack: str = ""
+    layer: str = ""
+    role_arn: str = ""
+
+    def stack_name(self, deployment: Deployment, layer: Layer) -> str:
+        """The name of a layer's stack. Raises UsageError where data_stack could be the stack of two layers."""
+        data_layers = deployment.data_layers
+        if not self.data_stack or layer not in data_layers:
+            return f"{self.name}-{layer.name}"
+        if len(data_layers) > 1:
+            names = " and ".join(layer.name for layer in data_layers)
+            raise UsageError(f"--data-stack is the name of one stack, but {names} are data layers.")
+        return self.data_stack
+
+    def data_stack_name(self, deployment: Deployment, layer: Layer) -> str:
+        """The name of the stack that a layer imports from, as far as it is known; else empty."""
+        source = deployment.source_of(layer)
+        return self.data_stack or (self.stack_name(deployment, source) if source else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeOptions(StackOptions):
+    """What the stacks should become.
+
+    parameters: `Key` for every layer that declares it, or `layer.Key`; the others keep their deployed values. tags: of
+    the stacks. image: the parameter ImageUri; images: of several services, by their layers. Without it, the image is
+    built from `context` (by default the compute's own folder) with build_args and build_secrets by container_tool.
+    allow_replacement: logical IDs that the guard does not refuse. notification_arns: SNS topics for the stacks' events.
+    import_existing: resources of the same name are imported. disable_rollback: resources stay when one fails.
+    """
+
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    image: str = ""
+    images: Mapping[str, str] = field(default_factory=dict)
+    context: Path | None = None
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    build_secrets: tuple[str, ...] = ()
+    container_tool: str | None = None
+    allow_replacement: tuple[str, ...] = ()
+    notification_arns: tuple[str, ...] = ()
+    import_existing: bool = False
+    disable_rollback: bool = False
+
+    @property
+    def given_parameters(self) -> dict[str, str]:
+        """The parameters, those of the images included."""
+        images = {f"{layer}.{contract.IMAGE_URI}": image for layer, image in self.images.items()}
+        return {**self.parameters, **({contract.IMAGE_URI: self.image} if self.image else {}), **images}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewOptions(ChangeOptions):
+    """keep: the change sets are kept, to be executed by `deploy_change_set`."""
+
+    keep: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployOptions(ChangeOptions):
+    """recreate: a stack whose creation failed is deleted first. wait: CloudFormation is followed to its end.
+
+    verify: the running service is verified.
+    """
+
+    recreate: bool = False
+    wait: bool = True
+    verify: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class DestroyOptions(StackOptions):
+    """purge_images: the images in the stacks' repositories are deleted too."""
+
+    purge_images: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusOptions(StackOptions):
+    """drift: manual changes are looked for, which takes a minute or more."""
+
+    drift: bool = False

@@ -1,0 +1,35 @@
+"""`preview`: what a deployment would change."""
+
+from __future__ import annotations
+
+from generator.layers import Deployment
+from generator.operations.image import ImageSource, check_image_options
+from generator.operations.options import PreviewOptions
+from generator.operations.plans import plan, plan_from_template
+from generator.operations.session import Session
+from generator.operations.updates import stack_updates, with_login_of_data_stack
+from generator.report.results import Plan
+
+
+def preview(deployment: Deployment, session: Session, options: PreviewOptions = PreviewOptions()) -> tuple[Plan, ...]:
+    """The plan of each layer, from a change set that is deleted again unless `options.keep`.
+
+    A layer that imports from a stack that does not exist yet is planned from its template.
+    """
+    check_image_options(deployment, options)
+    updates = stack_updates(deployment, session.ui, options)
+    cloudformation = session.cloudformation
+    plans = []
+    for layer, update in updates:
+        planned = plan_from_template(cloudformation, layer, update)
+        if planned is None:
+            update = with_login_of_data_stack(cloudformation, update)
+            if layer.compute:
+                update = ImageSource(session, layer.compute, options).previewed(update)
+            session.ui.progress(f"Creating a change set for {update.stack_name} ...")
+            with cloudformation.pending_change_set(update) as pending:
+                if options.keep:
+                    pending.keep()
+                planned = plan(cloudformation, layer.name, pending, options.allow_replacement)
+        plans.append(planned)
+    return tuple(plans)

@@ -1,0 +1,129 @@
+"""`rotate`: new passwords for the users of the data layers, without a failed request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from generator import contract
+from generator.errors import DeclinedError, DeployError
+from generator.layers import Deployment
+from generator.memorydb.passwords import PasswordRotation
+from generator.operations.options import StackOptions
+from generator.operations.service import Service
+from generator.operations.session import Session
+from generator.report.results import RotationPlan
+from generator.stacks.cloudformation import Stack
+from generator.stacks.inventory import importers
+
+
+@dataclass(frozen=True)
+class RotatedPasswords:
+    """The users whose passwords were rotated, the stacks whose services were redeployed, and how long it took."""
+
+    users: tuple[str, ...]
+    services: tuple[str, ...]
+    seconds: float
+
+
+def rotate(
+    deployments: Sequence[Deployment], session: Session, options: StackOptions = StackOptions()
+) -> RotatedPasswords:
+    """Rotates the password of every user of the deployments' data stacks; redeploys and verifies what reads them.
+
+    All deployments are passed, since every service that reads a password has to read the new one. An interrupted
+    rotation continues. Raises DeclinedError where the UI does not confirm, DeployError where there is no password, a
+    stack reads one that no layer is for, or AWS or a verification fails.
+    """
+    services = {
+        options.stack_name(deployment, layer): Service(session, layer.compute)
+        for deployment in deployments
+        for layer in deployment.layers
+        if layer.compute
+    }
+    data_stacks = _data_stacks(deployments, session, options)
+    rotations = [rotation for stack in data_stacks for rotation in _rotations(session, stack)]
+    readers = {name: stack for data in data_stacks for name, stack in _readers(session, data, services).items()}
+    session.ui.show(
+        RotationPlan(
+            data_stacks=tuple(rotation.stack_name for rotation in rotations),
+            users=tuple(rotation.user_name for rotation in rotations),
+            services=tuple(readers),
+            continues=any(rotation.in_progress() for rotation in rotations),
+        )
+    )
+    if not session.ui.confirm("Rotate?"):
+        raise DeclinedError("Nothing was changed.")
+    started = session.clock.now()
+    for rotation in rotations:
+        rotation.add_new_password()
+    session.ui.progress("Old and new passwords are valid.")
+    for rotation in rotations:
+        rotation.make_new_password_current()
+    session.ui.progress("The secrets hold the new passwords.")
+    for name, stack in readers.items():
+        session.ui.progress(f"Redeploying {name} ...")
+        services[name].redeploy(stack)
+    for rotation in rotations:
+        rotation.remove_old_password()
+    seconds = session.clock.now() - started
+    session.ui.progress(f"The old passwords are no longer valid. The rotation took {seconds:.0f} s.")
+    return RotatedPasswords(tuple(rotation.user_name for rotation in rotations), tuple(readers), seconds)
+
+
+def _data_stacks(deployments: Sequence[Deployment], session: Session, options: StackOptions) -> list[Stack]:
+    """The stacks that hold passwords. Raises DeployError where there is none."""
+    names = {
+        options.stack_name(deployment, layer): None for deployment in deployments for layer in deployment.data_layers
+    }
+    found = {name: session.cloudformation.stack(name) for name in names}
+    stacks = [stack for stack in found.values() if stack and _prefixes(stack)]
+    if not stacks:
+        raise DeployError(
+            stack=" or ".join(found) or options.name,
+            what="There is no password to rotate",
+            why=f"the stack has no output {contract.PASSWORD_SECRET_ARN}"
+            if any(found.values())
+            else "the stack does not exist",
+            then="Pass another --name or --data-stack.",
+        )
+    return stacks
+
+
+def _prefixes(stack: Stack) -> list[str]:
+    """The prefixes of the users with a password: their secrets are outputs, such as OrdersPasswordSecretArn."""
+    return [
+        name.removesuffix(contract.PASSWORD_SECRET_ARN)
+        for name in stack.outputs
+        if name.endswith(contract.PASSWORD_SECRET_ARN)
+    ]
+
+
+def _rotations(session: Session, stack: Stack) -> list[PasswordRotation]:
+    return [
+        PasswordRotation(
+            stack.name,
+            stack.outputs[prefix + contract.USER_NAME],
+            stack.outputs[prefix + contract.PASSWORD_SECRET_ARN],
+            session.client("memorydb"),
+            session.client("secretsmanager"),
+            session.clock,
+        )
+        for prefix in _prefixes(stack)
+    ]
+
+
+def _readers(session: Session, data: Stack, services: Mapping[str, Service]) -> dict[str, Stack]:
+    """The stacks that read passwords of a data stack, by name. Raises DeployError for one that no layer is for."""
+    imports = importers(session.cloudformation.client, data)
+    exports = [f"{data.name}-{prefix}{contract.PASSWORD_SECRET_ARN}" for prefix in _prefixes(data)]
+    names = list(dict.fromkeys(name for export in exports for name in imports.get(export, ())))
+    unknown = sorted(set(names) - set(services))
+    if unknown:
+        raise DeployError(
+            stack=data.name,
+            what="Other stacks read this password",
+            why=f"{', '.join(unknown)} would keep the old one",
+            then="Add their layers to build.py, or rotate with the steps of docs/operations.md.",
+        )
+    return {name: stack for name in names if (stack := session.cloudformation.stack(name))}

@@ -1,0 +1,156 @@
+"""The parameters of the cluster: engine, size, snapshots, maintenance.
+
+Limits: MemoryDB API reference, CreateCluster; developer guide, "Quotas".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from troposphere import Parameter
+
+from generator.template.elements import Input, whole_number
+
+GROUP = "Database"
+BACKUP_GROUP = "Backup and maintenance"
+
+NODE_TYPES = (
+    "db.t4g.small",
+    "db.t4g.medium",
+    *(
+        f"db.{family}.{size}"
+        for family in ("r6g", "r7g")
+        for size in ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge")
+    ),
+)
+"""Node types without data tiering. The r6gd ones demand the property DataTiering, which cfn-lint rejects (E3012)."""
+
+ENGINES = {
+    "redis": {"Version": "7.1", "ParameterGroup": "default.memorydb-redis7"},
+    "valkey": {"Version": "7.2", "ParameterGroup": "default.memorydb-valkey7"},
+}
+
+MAX_REPLICAS = 5
+MAX_NODES = 500
+# Shards times (1 + replicas) must stay within 500 and a template's rules cannot multiply, so the limit on shards is the
+# one that holds with every number of replicas.
+MAX_SHARDS = MAX_NODES // (1 + MAX_REPLICAS)
+
+MAX_RETENTION_DAYS = 35
+TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
+DAY = "(mon|tue|wed|thu|fri|sat|sun)"
+
+
+@dataclass(frozen=True)
+class ClusterInputs:
+    """The parameters of the cluster."""
+
+    engine: Input
+    node_type: Input
+    shards: Input
+    replicas: Input
+    snapshot_days: Input
+    snapshot_window: Input
+    maintenance_window: Input
+    snapshot_name: Input
+
+
+def cluster_inputs() -> ClusterInputs:
+    """The parameters with their defaults, and the values that each takes."""
+    return ClusterInputs(
+        engine=Input(
+            Parameter(
+                "Engine",
+                Type="String",
+                Default="redis",
+                AllowedValues=list(ENGINES),
+                Description="Redis OSS 7.1, or Valkey 7.2, which costs less. Choose before the first deployment: a "
+                "cluster cannot go back from valkey to redis.",
+            ),
+            group=GROUP,
+            label="Engine",
+        ),
+        node_type=Input(
+            Parameter(
+                "NodeType",
+                Type="String",
+                Default="db.t4g.small",
+                AllowedValues=list(NODE_TYPES),
+                Description="The size of each node.",
+            ),
+            group=GROUP,
+            label="Node type",
+        ),
+        shards=whole_number(
+            "Shards",
+            default=1,
+            least=1,
+            most=MAX_SHARDS,
+            description="The number of shards that the keys are distributed over. You pay for Shards * (1 + "
+            "ReplicasPerShard) nodes; the default quota is 90 nodes for a cluster.",
+            group=GROUP,
+            label="Shards",
+        ),
+        replicas=whole_number(
+            "ReplicasPerShard",
+            default=1,
+            least=0,
+            most=MAX_REPLICAS,
+            description="The number of replicas of each shard. With 0, the failure of a node means minutes of "
+            "downtime.",
+            group=GROUP,
+            label="Replicas per shard",
+        ),
+        snapshot_days=whole_number(
+            "SnapshotRetentionDays",
+            default=7,
+            least=0,
+            most=MAX_RETENTION_DAYS,
+            description="How many days daily snapshots are kept; 0 takes none.",
+            group=BACKUP_GROUP,
+            label="Days to keep daily snapshots",
+        ),
+        snapshot_window=Input(
+            Parameter(
+                "SnapshotWindow",
+                Type="String",
+                Default="",
+                AllowedPattern=f"^$|^{TIME}-{TIME}$",
+                ConstraintDescription="Empty, or a range such as 03:00-04:00.",
+                Description="When the daily snapshot is taken, in UTC; at least one hour. Leave empty to let MemoryDB "
+                "choose.",
+            ),
+            group=BACKUP_GROUP,
+            label="Snapshot window",
+        ),
+        maintenance_window=Input(
+            Parameter(
+                "MaintenanceWindow",
+                Type="String",
+                Default="",
+                AllowedPattern=f"^$|^{DAY}:{TIME}-{DAY}:{TIME}$",
+                ConstraintDescription="Empty, or a range such as sun:05:00-sun:06:00.",
+                Description="When maintenance may take place, in UTC; at least one hour a week. Leave empty to let "
+                "MemoryDB choose.",
+            ),
+            group=BACKUP_GROUP,
+            label="Maintenance window",
+        ),
+        snapshot_name=Input(
+            Parameter(
+                "SnapshotName",
+                Type="String",
+                Default="",
+                MaxLength=255,
+                # Daily snapshots are called automatic.<cluster>-<date>.
+                AllowedPattern=r"^$|^(automatic\.)?[a-z][a-z0-9]*(-[a-z0-9]+)*$",
+                ConstraintDescription="Empty, or the name of a snapshot: lower-case letters, digits and single "
+                "hyphens, starting with a letter.",
+                Description="A snapshot in this account and Region to create the cluster from. Only for a new stack: "
+                "changing or clearing it later fails, because MemoryDB cannot load a snapshot into an existing "
+                "cluster.",
+            ),
+            group=BACKUP_GROUP,
+            label="Snapshot to restore from",
+        ),
+    )

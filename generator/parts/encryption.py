@@ -1,0 +1,41 @@
+"""The customer-managed KMS key that everything at rest can be encrypted with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from troposphere import AWSHelperFn, Parameter
+
+from generator.template.elements import Condition, Input
+
+
+@dataclass(frozen=True)
+class KmsKey:
+    """A customer-managed key, if the parameter KmsKeyArn names one."""
+
+    arn: Input
+    given: Condition
+
+    def choose(self, value: object) -> AWSHelperFn:
+        """`value` with a customer-managed key, nothing without."""
+        return self.given.choose(value)
+
+
+def kms_key() -> KmsKey:
+    """The optional key that everything at rest is encrypted with, instead of keys owned by AWS."""
+    arn = Input(
+        Parameter(
+            "KmsKeyArn",
+            Type="String",
+            Default="",
+            AllowedPattern="^$|^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
+            # App Runner takes neither an alias nor a multi-Region key (AWS::AppRunner::Service, KmsKey).
+            ConstraintDescription="Empty, or the ARN of a single-Region KMS key in this Region, not of an alias.",
+            Description="A symmetric KMS key that encrypts the cluster, the password, the images and App Runner's "
+            "copies of them. Leave empty to use keys owned by AWS. Use the same value in both layers, or the service "
+            "cannot read its password. Choose before the first deployment.",
+        ),
+        group="Encryption",
+        label="KMS key ARN",
+    )
+    return KmsKey(arn, arn.given("HasKmsKey"))

@@ -1,0 +1,119 @@
+"""Results as JSON documents. docs/preview.schema.json is the schema of a preview."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from generator.report.results import LayerStatus, Plan, ServiceStatus, summary
+from generator.stacks.change_set import Change
+from generator.stacks.drift import ResourceDrift
+
+SCHEMA_VERSION = 1
+"""Grows when a field changes its meaning or goes."""
+
+
+def preview_document(plans: Sequence[Plan]) -> str:
+    """The plans; docs/ci.md describes the fields."""
+    document = {
+        "version": SCHEMA_VERSION,
+        "summary": summary(plans),
+        "layers": [
+            {
+                "layer": plan.layer,
+                "stackName": plan.stack_name,
+                "new": plan.new,
+                "seen": plan.seen,
+                "changeSet": plan.kept or None,
+                "note": plan.note or None,
+                "changes": [_change(change) for change in plan.changes],
+                "refusals": [
+                    {"logicalId": refusal.logical_id, "what": refusal.what, "cause": refusal.cause}
+                    for refusal in plan.refusals
+                ],
+            }
+            for plan in plans
+        ],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def status_document(statuses: Sequence[LayerStatus]) -> str:
+    """The stacks with their services and their drift."""
+    return json.dumps({"version": SCHEMA_VERSION, "stacks": [_status(status) for status in statuses]}, indent=2) + "\n"
+
+
+def outputs_document(statuses: Sequence[LayerStatus]) -> str:
+    """The stacks' outputs, by the stacks' names."""
+    outputs = {status.stack_name: _outputs(status) for status in statuses}
+    return json.dumps(outputs, indent=2) + "\n"
+
+
+def _outputs(status: LayerStatus) -> dict[str, str]:
+    return dict(sorted(status.stack.outputs.items())) if status.stack else {}
+
+
+def _status(status: LayerStatus) -> dict[str, object]:
+    stack = status.stack
+    if stack is None:
+        return {"stackName": status.stack_name, "status": None, "outputs": {}}
+    document: dict[str, object] = {
+        "stackName": stack.name,
+        "stackId": stack.arn,
+        "status": stack.status,
+        "reason": stack.reason or None,
+        "terminationProtection": stack.protected,
+        "outputs": _outputs(status),
+    }
+    if status.service:
+        document["service"] = _service(status.service)
+    if status.drift is not None:
+        document["drift"] = [_drift(resource) for resource in status.drift]
+    return document
+
+
+def _service(service: ServiceStatus) -> dict[str, object]:
+    return {
+        "status": service.status,
+        "operation": service.operation,
+        "image": service.image,
+        "asDeployed": service.as_deployed,
+        "url": service.url,
+        "public": service.public,
+        "ready": service.ready or None,
+        "build": service.build or None,
+    }
+
+
+def _drift(resource: ResourceDrift) -> dict[str, object]:
+    return {
+        "logicalId": resource.logical_id,
+        "status": resource.status,
+        "properties": [
+            {"path": drifted.path, "expected": drifted.expected, "actual": drifted.actual}
+            for drifted in resource.properties
+        ],
+    }
+
+
+def _change(change: Change) -> dict[str, object]:
+    return {
+        "effect": change.effect.name.lower().replace("_", "-"),
+        "action": change.action,
+        "logicalId": change.logical_id,
+        "type": change.resource_type,
+        "physicalId": change.physical_id or None,
+        "replacement": change.replacement or None,
+        "policyAction": change.policy_action or None,
+        "properties": [
+            {
+                "path": changed.path,
+                "before": changed.before,
+                "after": changed.after,
+                "recreation": changed.recreation or None,
+                "cause": changed.cause or None,
+            }
+            for changed in change.properties
+        ],
+        "unknown": list(change.unknown),
+    }

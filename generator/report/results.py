@@ -1,0 +1,151 @@
+"""What operations return and show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from generator.stacks.change_set import Change, Effect, Refusal
+from generator.stacks.cloudformation import Stack
+from generator.stacks.drift import ResourceDrift
+from generator.stacks.inventory import Inventory
+
+NAMES = {
+    Effect.LOSES_DATA: "lose data",
+    Effect.REPLACES: "replaced",
+    Effect.REMOVES: "removed",
+    Effect.UNKNOWN: "not understood",
+    Effect.MODIFIES: "modified",
+    Effect.ADDS: "added",
+    Effect.IMPORTS: "imported",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would happen to one layer's stack.
+
+    new: the stack does not exist yet. seen: `changes` are of a change set; otherwise they are the template's resources.
+    kept: the ARN of the change set if it was kept, and console the link to it. note: a remark.
+    """
+
+    layer: str
+    stack_name: str
+    changes: tuple[Change, ...]
+    refusals: tuple[Refusal, ...] = ()
+    new: bool = False
+    seen: bool = True
+    kept: str = ""
+    console: str = ""
+    note: str = ""
+
+    @property
+    def title(self) -> str:
+        """The stack's name, and its note or what is new."""
+        if not self.seen:
+            return f"{self.stack_name}: {self.note} Its template has:"
+        if not self.changes:
+            return f"{self.stack_name}: {self.note or 'nothing to change.'}"
+        return f"{self.stack_name}:{' a new stack.' if self.new else ''}{f' {self.note}' if self.note else ''}"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a deletion deletes and keeps, in its order.
+
+    kept: phrases by the stack's name. images: the number of images in a repository that are deleted too, by its name.
+    """
+
+    stacks: tuple[Inventory, ...]
+    kept: Mapping[str, tuple[str, ...]]
+    images: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class RotationPlan:
+    """The users whose passwords are rotated, and the stacks whose services are redeployed.
+
+    continues: an earlier rotation was not finished.
+    """
+
+    data_stacks: tuple[str, ...]
+    users: tuple[str, ...]
+    services: tuple[str, ...]
+    continues: bool
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """A service as it runs. as_deployed: its image is the one of its stack. ready: its answer to GET /ready, and build
+    what that reports; both empty if it was not asked."""
+
+    status: str
+    operation: str
+    image: str
+    as_deployed: bool
+    url: str
+    public: bool
+    ready: str = ""
+    build: str = ""
+
+
+@dataclass(frozen=True)
+class LayerStatus:
+    """A layer's stack, None if it does not exist; the service in it, if there is one; drift, None if not looked for."""
+
+    stack_name: str
+    stack: Stack | None
+    service: ServiceStatus | None = None
+    drift: tuple[ResourceDrift, ...] | None = None
+
+
+Result: TypeAlias = Plan | Removal | RotationPlan | LayerStatus | Stack
+
+
+def summary(plans: Sequence[Plan]) -> str:
+    """A count, such as "3 changes: 1 loses data, 2 modified.". Resources of a template without a change set are counted
+    apart, since some of them have conditions."""
+    counts = Counter(change.effect for plan in plans if plan.seen for change in plan.changes)
+    unseen = "".join(f" Up to {len(plan.changes)} added in {plan.stack_name}." for plan in plans if not plan.seen)
+    total = sum(counts.values())
+    if not total:
+        return unseen.strip() or "Nothing to change."
+    changes = "1 change" if total == 1 else f"{total} changes"
+    return f"{changes}: {', '.join(_count(effect, counts[effect]) for effect in sorted(counts))}.{unseen}"
+
+
+def happens(change: Change) -> str:
+    """What happens to the resource, in words; empty if its symbol is enough."""
+    old = {
+        "ReplaceAndDelete": ", the old one is deleted",
+        "ReplaceAndRetain": ", the old one stays",
+        "ReplaceAndSnapshot": ", a snapshot of the old one stays",
+        "Delete": "is deleted",
+        "Retain": "leaves the stack and stays",
+        "Snapshot": "is deleted, a snapshot stays",
+    }
+    policy = old.get(change.policy_action, change.policy_action)
+    if change.action == "Modify" and change.replacement == "True":
+        return f"is replaced{policy}"
+    if change.replaces:
+        return f"may be replaced{policy}"
+    if change.effect is Effect.UNKNOWN:
+        return " ".join(part for part in (change.action, change.replacement, change.policy_action) if part)
+    if change.action == "SyncWithActual":
+        return "is changed back to the template"
+    return policy if change.action == "Remove" else ""
+
+
+def name_of(effect: Effect, number: int = 1) -> str:
+    """The effect in words, for a number of resources."""
+    return "loses data" if effect is Effect.LOSES_DATA and number == 1 else NAMES[effect]
+
+
+def count_of_images(number: int) -> str:
+    return "1 image" if number == 1 else f"{number} images"
+
+
+def _count(effect: Effect, number: int) -> str:
+    return f"{number} {name_of(effect, number)}"

@@ -1,0 +1,168 @@
+"""Results as lines of text. The terminal adds the colors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from generator.contract import READY_PATH
+from generator.report.results import (
+    LayerStatus,
+    Plan,
+    Removal,
+    Result,
+    RotationPlan,
+    ServiceStatus,
+    count_of_images,
+    happens,
+    name_of,
+    summary,
+)
+from generator.stacks.change_set import Effect, PropertyChange
+from generator.stacks.cloudformation import Stack
+
+LONGEST_VALUE = 160
+# Characters that two long values have in common, shown before the difference.
+COMMON_SHOWN = 20
+# CloudFormation's text for a value that it does not know yet (DescribeChangeSet, ResourceTargetDefinition).
+NOT_YET = "{{changeSet:KNOWN_AFTER_APPLY}}"
+
+SYMBOLS = {
+    Effect.LOSES_DATA: "!",
+    Effect.REPLACES: "±",
+    Effect.REMOVES: "-",
+    Effect.UNKNOWN: "?",
+    Effect.MODIFIES: "~",
+    Effect.ADDS: "+",
+    Effect.IMPORTS: ">",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of text, and the effect that it is about, if any."""
+
+    text: str
+    effect: Effect | None = None
+
+
+def lines(result: Result) -> Iterator[Line]:
+    """A result as an operation shows it."""
+    match result:
+        case Plan():
+            yield from plan_lines([result])
+        case Removal():
+            yield from map(Line, _removal(result))
+        case RotationPlan():
+            yield from map(Line, _rotation(result))
+        case LayerStatus():
+            yield from map(Line, _status(result))
+        case Stack():
+            yield from (Line(f"{key}: {value}") for key, value in sorted(result.outputs.items()))
+
+
+def plan_lines(plans: Sequence[Plan]) -> Iterator[Line]:
+    """Plans: resources in the order of their effect, a legend of the symbols in use, a count."""
+    for plan in plans:
+        yield Line(plan.title)
+        for change in plan.changes:
+            effect = change.effect
+            physical = f"  {change.physical_id}" if change.physical_id else ""
+            yield Line(f"  {SYMBOLS[effect]} {change.logical_id}  {change.resource_type}{physical}", effect)
+            what = happens(change)
+            if what:
+                yield Line(f"      {what}", effect)
+            for changed in change.properties:
+                yield Line(f"      {_property(changed)}", effect if changed.recreates else None)
+            for unknown in change.unknown:
+                yield Line(f"      {unknown}", Effect.UNKNOWN)
+        for refusal in plan.refusals:
+            yield Line(f"  refused: {refusal.logical_id}: {refusal.what} ({refusal.cause}).", Effect.LOSES_DATA)
+            yield Line(f"    {refusal.instead}")
+            yield Line(f"    To do it anyway: --allow-replacement {refusal.logical_id}")
+        if plan.kept:
+            yield Line(f"  change set: {plan.kept}")
+            yield Line(f"  {plan.console}")
+        yield Line("")
+    used = sorted({change.effect for plan in plans for change in plan.changes})
+    if used:
+        yield Line(", ".join(f"{SYMBOLS[effect]} {name_of(effect)}" for effect in used))
+    if used or len(plans) > 1:
+        yield Line(summary(plans))
+
+
+def short_values(changed: PropertyChange) -> tuple[str, str]:
+    """The values before and after: of two long values the part that differs, of one its beginning."""
+    before, after = (None if value is None else " ".join(value.split()) for value in (changed.before, changed.after))
+    common = 0
+    if before and after and max(len(before), len(after)) > LONGEST_VALUE:
+        pairs = enumerate(zip_longest(before, after))
+        common = max(0, next((place for place, (old, new) in pairs if old != new), len(before)) - COMMON_SHOWN)
+    return short(before, common), short(after, common)
+
+
+def short(value: str | None, start: int = 0) -> str:
+    """A value from `start` on, cut after 160 characters."""
+    if value is None:
+        return "(none)"
+    value = value.replace(NOT_YET, "(known after deployment)")
+    if not start and len(value) <= LONGEST_VALUE:
+        return value
+    shown = value[start : start + LONGEST_VALUE]
+    rest = "…" if start + LONGEST_VALUE < len(value) else ""
+    return f"{'…' if start else ''}{shown}{rest} ({len(value)} characters)"
+
+
+def _property(changed: PropertyChange) -> str:
+    before, after = short_values(changed)
+    text = f"{changed.path}  {before} → {after}"
+    if changed.recreates:
+        text += "  recreates it" if changed.recreation == "Always" else "  may recreate it"
+    return f"{text}  ({changed.cause})" if changed.cause else text
+
+
+def _removal(removal: Removal) -> Iterator[str]:
+    for inventory in removal.stacks:
+        yield f"{inventory.stack.name} will be deleted, with:"
+        for resource in inventory.resources:
+            if not resource.retained:
+                number = removal.images.get(resource.physical_id, 0)
+                images = f", with {count_of_images(number)}" if number else ""
+                yield f"  - {resource.logical_id}  {resource.resource_type}  {resource.physical_id}{images}"
+        for kept in removal.kept[inventory.stack.name]:
+            yield f"  kept: {kept}"
+
+
+def _rotation(plan: RotationPlan) -> Iterator[str]:
+    what = "an unfinished rotation will be continued" if plan.continues else "a new password will be set"
+    for stack_name, user in zip(plan.data_stacks, plan.users, strict=True):
+        yield f"{stack_name}: {what} for {user}"
+    yield from (f"  {name} will be redeployed" for name in plan.services)
+
+
+def _status(status: LayerStatus) -> Iterator[str]:
+    stack = status.stack
+    if stack is None:
+        yield f"{status.stack_name}: does not exist"
+        return
+    yield f"{stack.name}: {stack.status}{f' ({stack.reason})' if stack.reason else ''}"
+    for key, value in sorted(stack.outputs.items()):
+        yield f"  {key}: {value}"
+    if status.service:
+        yield from _service(status.service)
+    for resource in status.drift or ():
+        yield f"  drift: {resource.logical_id} is {resource.status}"
+        for difference in resource.properties:
+            yield f"    {difference.path}: {difference.expected} is {difference.actual}"
+    if status.drift == ():
+        yield "  no drift"
+
+
+def _service(service: ServiceStatus) -> Iterator[str]:
+    yield f"  runs: {service.status}, after {service.operation}"
+    yield f"  image: {service.image}{'' if service.as_deployed else ', which is not the one that was deployed'}"
+    if service.ready:
+        yield f"  GET {READY_PATH}: {service.ready}, build {service.build or 'unknown'}"
+    elif not service.public:
+        yield "  not checked: the service can be reached inside its VPC only"

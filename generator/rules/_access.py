@@ -1,0 +1,239 @@
+"""What a MemoryDB access string allows: its words, read in order, as Redis 7 reads them in ACL SETUSER.
+
+`AccessString(text)` has the errors, whether the user can log in, and a selector for the string itself and for each
+parenthesis. A selector has the commands it allows and the keys and channels it allows them on.
+Source: src/acl.c of Redis 7.0; tests/rules/test_access.py compares both on generated strings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ._commands import ALWAYS, LATER, MODULE_PREFIXES, MODULES, TABLE
+from ._values import UNKNOWN
+
+
+class Command(NamedTuple):
+    needs: tuple[str, ...]
+    categories: frozenset[str]
+
+
+def _table(text: str) -> dict[str, Command]:
+    lines = (line.split() for line in text.splitlines())
+    return {
+        name: Command(tuple(() if needs == "-" else needs.split(",")), frozenset(categories))
+        for name, needs, *categories in lines
+    }
+
+
+COMMANDS = _table(TABLE) | _table(LATER)
+CONTAINERS = {name.partition("|")[0] for name in COMMANDS if "|" in name}
+# What can be sent: a container such as CLUSTER is no command by itself.
+RUNNABLE = frozenset(COMMANDS) - CONTAINERS - ALWAYS
+CATEGORIES = frozenset(category for command in COMMANDS.values() for category in command.categories)
+
+PASSWORD_WORDS = ("nopass", "resetpass")
+USER_WORDS = ("on", "off", "sanitize-payload", "skip-sanitize-payload", "clearselectors")
+EVERYTHING = re.compile(r"\**\?\**\*|\*+\??\**")
+
+
+def _family(name: str) -> set[str]:
+    """A command, and for a container its subcommands."""
+    return {name} | {command for command in COMMANDS if name in CONTAINERS and command.startswith(f"{name}|")}
+
+
+def _category(name: str) -> set[str]:
+    """The commands that a category adds or takes away; a container takes its subcommands along."""
+    return {
+        member for command, facts in COMMANDS.items() if name in facts.categories for member in _family(command)
+    } or {f"@{name}"}
+
+
+class Selector:
+    """Commands, and the keys and channels they are allowed on.
+
+    commands: full names such as `cluster|slots`; `@json` and `json.get` stand for modules. removed: the commands that
+    were taken away one by one. first_arguments: of commands allowed with one first argument only, such as `select|0`.
+    keys: permissions ("r", "w" or "rw") by pattern.
+    """
+
+    def __init__(self) -> None:
+        self.commands: set[str] = set()
+        self.removed: set[str] = set()
+        self.first_arguments: dict[str, set[str]] = {}
+        self.keys: dict[str, str] = {}
+        self.channels: set[str] = set()
+        self.all_keys = self.all_channels = False
+
+    def read(self, word: str) -> str | None:
+        """Apply one word; what is wrong with it, or None."""
+        lower = word.lower()
+        match lower:
+            case "allkeys" | "~*":
+                self.all_keys, self.keys = True, {}
+            case "resetkeys":
+                self.all_keys, self.keys = False, {}
+            case "allchannels" | "&*":
+                self.all_channels, self.channels = True, set()
+            case "resetchannels":
+                self.all_channels, self.channels = False, set()
+            case "allcommands" | "+@all":
+                self.commands, self.removed, self.first_arguments = set(COMMANDS) | _modules(), set(), {}
+            case "nocommands" | "-@all":
+                self.commands, self.removed, self.first_arguments = set(), set(), {}
+            case _ if word[0] in "~%":
+                return self._keys(word)
+            case _ if word[0] == "&":
+                if self.all_channels:
+                    return f"{word!r} after every channel has no effect: put resetchannels in between"
+                self.channels.add(word[1:])
+            case _ if word[0] in "+-":
+                return self._commands(word[0] == "+", lower[1:], word)
+            case _:
+                return f"{word!r} is not a rule of an access string"
+        return None
+
+    def _keys(self, word: str) -> str | None:
+        permissions, _, pattern = word.partition("~") if "~" in word else (word, "", "")
+        given = permissions[1:].lower() if word[0] == "%" else "rw"
+        if given not in ("r", "w", "rw", "wr"):
+            return f"{word!r} is not a rule of an access string"
+        if self.all_keys:
+            return f"{word!r} after every key has no effect: put resetkeys in between"
+        self.keys[pattern] = "".join(sorted({*given, *self.keys.get(pattern, "")}))
+        return None
+
+    def _commands(self, allow: bool, name: str, word: str) -> str | None:
+        if name.startswith("@"):
+            if name[1:] not in {*CATEGORIES, *MODULES}:
+                return f"Redis has no category {name!r}"
+            members = _category(name[1:])
+            self._set(allow, members)
+            if allow:
+                self.removed -= members
+            return None
+        if name.startswith(MODULE_PREFIXES) or name in COMMANDS:
+            members = _family(name)
+            self._set(allow, members)
+            self.removed = self.removed - members if allow else self.removed | members
+            return None
+        command, bar, argument = name.rpartition("|")
+        if not allow or not bar or command not in COMMANDS or command in CONTAINERS or "|" in command or not argument:
+            return f"Redis has no command {name!r}"
+        # Deprecated by Redis, but read: the command with this first argument only.
+        if command not in self.commands:
+            self.first_arguments.setdefault(command, set()).add(word.rpartition("|")[2])
+        return None
+
+    def _set(self, allow: bool, members: set[str]) -> None:
+        self.commands = self.commands | members if allow else self.commands - members
+        for member in members:
+            self.first_arguments.pop(member, None)
+
+    def permissions(self) -> set[str]:
+        """What some key or channel gives: "r", "w", "any" and "channel"."""
+        keys = {permission for permissions in self.keys.values() for permission in permissions}
+        keys |= {"r", "w"} if self.all_keys else set()
+        return keys | ({"any"} if keys else set()) | ({"channel"} if self.channels or self.all_channels else set())
+
+    def usable(self) -> Iterator[str]:
+        """The commands that can be run, on some key or channel where they need one."""
+        given = self.permissions()
+        for name in (*self.commands, *self.first_arguments):
+            # A module's commands are taken to need any key.
+            needs = COMMANDS[name].needs if name in COMMANDS else ("any",)
+            if name not in CONTAINERS | ALWAYS and _satisfied(needs, given, self):
+                yield name
+
+    def universal_keys(self) -> str:
+        """What is allowed on every key: "rw", "r", "w" or nothing."""
+        if self.all_keys:
+            return "rw"
+        everywhere = {permissions for pattern, permissions in self.keys.items() if EVERYTHING.fullmatch(pattern)}
+        return "".join(sorted(set("".join(everywhere))))
+
+    def universal_channels(self) -> bool:
+        return self.all_channels or any(EVERYTHING.fullmatch(pattern) for pattern in self.channels)
+
+    def universal_commands(self) -> bool:
+        """Every command, or every command but some that were taken away one by one."""
+        return self.commands | self.removed >= RUNNABLE
+
+
+def _satisfied(needs: tuple[str, ...], given: set[str], selector: Selector) -> bool:
+    def has(need: str) -> bool:
+        # A command that reads and writes a key needs both on the same key.
+        if need == "rw":
+            return selector.all_keys or "rw" in selector.keys.values()
+        return need in given
+
+    return all(map(has, needs))
+
+
+def _modules() -> set[str]:
+    return {f"@{name}" for name in MODULES}
+
+
+class AccessString:
+    """An access string, read.
+
+    enabled: whether it says `on`. selectors: the string itself first, then its parentheses. errors: what Redis or
+    MemoryDB refuses, a sentence each. unknown: whether words are not known; in the name of a key or channel an unknown
+    part does no harm.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.enabled = False
+        self.unknown = False
+        self.errors: list[str] = []
+        root = Selector()
+        self.selectors = [root]
+        for word in _words(text):
+            if any(UNKNOWN.search(part) and part[0] not in "~%&" for part in word.strip("()").split()):
+                self.unknown = True
+            elif word[0] == "(":
+                self._selector(word)
+            elif word.lower() in USER_WORDS:
+                self._user(word.lower())
+            elif word[0] in "><#!" or word.lower() in PASSWORD_WORDS:
+                self.errors.append("A password rule does not belong in an access string: use AuthenticationMode")
+            else:
+                self._note(root.read(word))
+
+    def _user(self, word: str) -> None:
+        if word in ("on", "off"):
+            self.enabled = word == "on"
+        elif word == "clearselectors":
+            del self.selectors[1:]
+
+    def _selector(self, word: str) -> None:
+        if not word.endswith(")"):
+            self.errors.append(f"The parenthesis {word!r} is not closed")
+            return
+        selector = Selector()
+        for inner in word[1:-1].split():
+            self._note(selector.read(inner))
+        self.selectors.append(selector)
+
+    def _note(self, error: str | None) -> None:
+        if error:
+            self.errors.append(error)
+
+    def usable(self) -> set[str]:
+        """The commands that can be run, by any selector."""
+        return {command for selector in self.selectors for command in selector.usable()}
+
+
+def _words(text: str) -> Iterator[str]:
+    """Words between spaces; a parenthesis is one word, its spaces included."""
+    words = iter(text.split())
+    for word in words:
+        if word.startswith("("):
+            while not word.endswith(")"):
+                following = next(words, None)
+                if following is None:
+                    break
+                word = f"{word} {following}"
+        yield word

@@ -1,0 +1,326 @@
+"""Rules for AWS::MemoryDB::Cluster and MultiRegionCluster, and for the names of all MemoryDB resources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from ._rule import TEMPLATE_REFERENCE, Finding, Rule, finding
+from ._values import ABSENT, RESOURCE, Node, is_false, is_known, is_true, whole_number
+
+CLUSTER = "AWS::MemoryDB::Cluster"
+GLOBAL = "AWS::MemoryDB::MultiRegionCluster"
+SUBNET_GROUP, SECURITY_GROUP = "AWS::MemoryDB::SubnetGroup", "AWS::EC2::SecurityGroup"
+PARAMETER_GROUP = "AWS::MemoryDB::ParameterGroup"
+SERVICE_GUIDE = "https://docs.aws.amazon.com/memorydb/latest/devguide"
+CLUSTER_REFERENCE = f"{TEMPLATE_REFERENCE}/aws-resource-memorydb-cluster.html"
+
+SIZES = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge")
+TIERED = {f"db.r6gd.{size}" for size in ("xlarge", "2xlarge", "4xlarge", "8xlarge")}
+NODE_TYPES = {
+    "db.t4g.small",
+    "db.t4g.medium",
+    *(f"db.{family}.{size}" for family in ("r6g", "r7g") for size in SIZES),
+    *TIERED,
+}
+GLOBAL_NODE_TYPES = {f"db.r7g.{size}" for size in SIZES[1:]}
+VERSIONS = {"redis": ("6.2", "7.0", "7.1"), "valkey": ("7.2", "7.3")}
+GLOBAL_VERSIONS = ("7.3",)
+DEFAULT_ENGINE = "redis"
+DEFAULT_SHARDS, DEFAULT_REPLICAS = 1, 1
+MAX_REPLICAS = 5
+MAX_NODES = 500
+MAX_RETENTION_DAYS = 35
+
+# Property that names the resource, and how long the name may be.
+NAMES = {
+    "AWS::MemoryDB::ACL": ("ACLName", 40),
+    "AWS::MemoryDB::Cluster": ("ClusterName", 40),
+    "AWS::MemoryDB::ParameterGroup": ("ParameterGroupName", 255),
+    "AWS::MemoryDB::SubnetGroup": ("SubnetGroupName", 255),
+    "AWS::MemoryDB::User": ("UserName", 40),
+}
+LEGAL_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
+
+
+class ClusterRule(Rule):
+    types: ClassVar[tuple[str, ...]] = (CLUSTER,)
+    tags: ClassVar = ["memorydb"]
+
+
+class NodeType(ClusterRule):
+    id = "E9608"
+    shortdesc = "MemoryDB node type exists"
+    description = (
+        "A node type that MemoryDB does not have, an r6gd one without DataTiering, or one of a Multi-Region cluster "
+        "that is not r7g.xlarge or larger, is refused at creation."
+    )
+    source_url = f"{SERVICE_GUIDE}/nodes.supportedtypes.html"
+    types = (CLUSTER, GLOBAL)
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for node_type, where in node.values("NodeType"):
+            if not is_known(node_type):
+                continue
+            if node_type not in NODE_TYPES:
+                yield finding(node, f"MemoryDB has no node type {node_type!r}", "NodeType")
+            elif node.type == GLOBAL and node_type not in GLOBAL_NODE_TYPES:
+                yield finding(
+                    node, f"A Multi-Region cluster needs db.r7g.xlarge or larger, not {node_type}", "NodeType"
+                )
+            elif node.type == CLUSTER:
+                for tiering, _ in where.usual("DataTiering", default="false"):
+                    if node_type in TIERED and is_false(tiering):
+                        yield finding(node, f"Node type {node_type!r} requires DataTiering", "NodeType")
+                    elif node_type not in TIERED and is_true(tiering):
+                        yield finding(node, f"Only r6gd has data tiering, not {node_type!r}", "DataTiering")
+
+
+class Engine(ClusterRule):
+    id = "E9609"
+    shortdesc = "MemoryDB engine, version and parameter group fit together"
+    description = (
+        "The engine is redis or valkey, the version one of that engine's, and the parameter group, a default one or "
+        "one in the same template, that engine's. A Multi-Region cluster has valkey 7.3."
+    )
+    source_url = f"{SERVICE_GUIDE}/engine-versions.html"
+    types = (CLUSTER, GLOBAL)
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for engine, _ in node.values("Engine"):
+            if is_known(engine) and str(engine).lower() not in VERSIONS:
+                yield finding(node, f"MemoryDB has no engine {engine!r}, it has redis and valkey", "Engine")
+        for version, _ in node.values("EngineVersion"):
+            if is_known(version) and not any(str(version) in versions for versions in VERSIONS.values()):
+                yield finding(node, f"MemoryDB has no engine version {version!r}", "EngineVersion")
+        # A cluster of a Multi-Region one takes over its engine.
+        for owner, alone in node.usual("MultiRegionClusterName"):
+            default = DEFAULT_ENGINE if node.type == CLUSTER and owner == ABSENT else ABSENT
+            for engine, with_engine in alone.usual("Engine", default=default):
+                for version, with_version in with_engine.usual("EngineVersion"):
+                    yield from self._pair(node, str(engine).lower(), str(version))
+                    for family in _families(with_version):
+                        yield from self._group(node, family, str(engine).lower(), str(version))
+
+    def _pair(self, node: Node, engine: str, version: str) -> Iterator[Finding]:
+        if any(version in versions for other, versions in VERSIONS.items() if other != engine in VERSIONS):
+            message = f"{version} is not a version of {engine}, which has {', '.join(VERSIONS[engine])}"
+            yield finding(node, message, "EngineVersion")
+        if node.type == GLOBAL and engine in VERSIONS and engine != "valkey":
+            yield finding(node, "A Multi-Region cluster has the engine valkey", "Engine")
+        elif node.type == GLOBAL and version in VERSIONS["valkey"] and version not in GLOBAL_VERSIONS:
+            yield finding(node, f"A Multi-Region cluster needs version {GLOBAL_VERSIONS[0]} of valkey", "EngineVersion")
+
+    def _group(self, node: Node, family: str, engine: str, version: str) -> Iterator[Finding]:
+        parsed = re.search(r"memorydb[-_](redis|valkey)([0-9]+)", family)
+        if parsed and engine in VERSIONS and parsed.group(1) != engine:
+            yield finding(node, f"The parameter group is of {family}, the engine is {engine}", "ParameterGroupName")
+        elif parsed and version[:1].isdigit() and parsed.group(2) != version[:1]:
+            yield finding(node, f"The parameter group is of {family}, the version is {version}", "ParameterGroupName")
+
+
+def _families(cluster: Node) -> Iterator[str]:
+    """The family of a cluster's parameter group: of a default one its name tells, of another one its resource."""
+    for group, where in cluster.usual("ParameterGroupName"):
+        reference = where.template.reference(group)
+        if reference and reference.kind == RESOURCE:
+            for resource in where.template.resource(reference.name, PARAMETER_GROUP):
+                yield from (str(family) for family, _ in resource.usual("Family") if is_known(family))
+        elif is_known(group) and str(group).startswith("default."):
+            yield str(group)
+
+
+class NodeCount(ClusterRule):
+    id = "E9610"
+    shortdesc = "MemoryDB shards and replicas are in range"
+    description = (
+        f"A shard has up to {MAX_REPLICAS} replicas, a cluster up to {MAX_NODES} nodes: shards times (1 + replicas)."
+    )
+    source_url = f"{SERVICE_GUIDE}/quota-limits.html"
+    types = (CLUSTER, GLOBAL)
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for value, _ in node.values("NumShards"):
+            number = whole_number(value)
+            if number is not None and not 1 <= number <= MAX_NODES:
+                yield finding(node, f"{number} shards: a cluster has 1 to {MAX_NODES}", "NumShards")
+        for value, _ in node.values("NumReplicasPerShard"):
+            number = whole_number(value)
+            if number is not None and not 0 <= number <= MAX_REPLICAS:
+                yield finding(node, f"{number} replicas: a shard has 0 to {MAX_REPLICAS}", "NumReplicasPerShard")
+        if node.type == CLUSTER:
+            for value, where in node.usual("NumShards", default=DEFAULT_SHARDS):
+                for other, _ in where.usual("NumReplicasPerShard", default=DEFAULT_REPLICAS):
+                    yield from self._nodes(node, whole_number(value), whole_number(other))
+
+    def _nodes(self, node: Node, shards: int | None, replicas: int | None) -> Iterator[Finding]:
+        if shards is None or replicas is None or shards > MAX_NODES or replicas > MAX_REPLICAS:
+            return
+        nodes = shards * (1 + replicas)
+        if nodes > MAX_NODES:
+            message = f"{shards} shards with {replicas} replicas are {nodes} nodes, over {MAX_NODES}"
+            yield finding(node, message, "NumShards")
+
+
+class Tls(ClusterRule):
+    id = "E9614"
+    shortdesc = "MemoryDB cluster uses TLS"
+    description = "Without TLS the cluster takes no password either: MemoryDB then allows only the ACL open-access."
+    source_url = f"{SERVICE_GUIDE}/in-transit-encryption.html"
+    types = (CLUSTER, GLOBAL)
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for tls, _ in node.values("TLSEnabled"):
+            if is_false(tls):
+                yield finding(node, "TLS is off: every client that reaches the cluster reads and writes", "TLSEnabled")
+
+
+class OpenAccess(ClusterRule):
+    id = "E9618"
+    shortdesc = "MemoryDB cluster has an ACL of its own"
+    description = "The built-in ACL open-access admits every client without a password, to every key and command."
+    source_url = f"{SERVICE_GUIDE}/clusters.acls.html"
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for acl, _ in node.values("ACLName"):
+            if acl == "open-access":
+                yield finding(node, "The ACL open-access requires no password", "ACLName")
+
+
+class Snapshots(ClusterRule):
+    id = "W9615"
+    shortdesc = "MemoryDB cluster takes daily snapshots"
+    description = f"Daily snapshots are off unless SnapshotRetentionLimit is 1 to {MAX_RETENTION_DAYS} days."
+    source_url = f"{SERVICE_GUIDE}/snapshots-automatic.html"
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        # A parameter may allow 0; what counts is its default.
+        for days, _ in node.usual("SnapshotRetentionLimit"):
+            if days == ABSENT:
+                yield finding(node, "SnapshotRetentionLimit is not set, so no daily snapshot is taken")
+            elif whole_number(days) == 0:
+                message = "SnapshotRetentionLimit is 0, so no daily snapshot is taken"
+                yield finding(node, message, "SnapshotRetentionLimit")
+
+
+class RetentionLimit(ClusterRule):
+    id = "E9611"
+    shortdesc = "MemoryDB snapshot retention is in range"
+    description = f"SnapshotRetentionLimit is a number of days from 0 to {MAX_RETENTION_DAYS}."
+    source_url = f"{SERVICE_GUIDE}/snapshots-automatic.html"
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for value, _ in node.values("SnapshotRetentionLimit"):
+            days = whole_number(value)
+            if days is not None and not 0 <= days <= MAX_RETENTION_DAYS:
+                message = f"{days} days: snapshots are kept for 0 to {MAX_RETENTION_DAYS}"
+                yield finding(node, message, "SnapshotRetentionLimit")
+
+
+class FinalSnapshot(ClusterRule):
+    id = "E9616"
+    shortdesc = "MemoryDB data outlives its cluster"
+    description = (
+        "Deleting a cluster deletes its automatic snapshots too. FinalSnapshotName, or the DeletionPolicy and "
+        "UpdateReplacePolicy Retain, keep the data."
+    )
+    source_url = f"{SERVICE_GUIDE}/snapshots-final.html"
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for snapshot, where in node.values("FinalSnapshotName"):
+            if snapshot == ABSENT and any(_may_delete(where, policy) for policy in POLICIES):
+                yield Finding(node.resource_path, "Deleting this cluster deletes its data: set FinalSnapshotName")
+
+
+class StrandedNetwork(ClusterRule):
+    id = "W9617"
+    shortdesc = "A retained MemoryDB cluster does not strand its network"
+    description = (
+        "A retained cluster keeps its subnet group and security groups in use, so the deletion of a stack that also "
+        "has those fails half-way."
+    )
+    source_url = CLUSTER_REFERENCE
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        if not any(_may_retain(node, policy) for policy in POLICIES):
+            return
+        template = node.template
+        used = {
+            reference.name
+            for value in (
+                *(value for value, _ in node.values("SubnetGroupName")),
+                *(item for items, _ in node.lists("SecurityGroupIds") for item in items),
+            )
+            for reference in template.made_from(value)
+            if reference.kind == RESOURCE
+        }
+        stranded = sorted(
+            {
+                resource.logical_id
+                for resource in template.resources(SUBNET_GROUP, SECURITY_GROUP)
+                if resource.logical_id in used and _may_delete(resource, "DeletionPolicy")
+            }
+        )
+        if stranded:
+            message = f"The retained cluster keeps {', '.join(stranded)} from being deleted"
+            yield Finding(node.resource_path, message)
+
+
+def _policies(node: Node, policy: str) -> Iterator[str]:
+    """What a policy is; by AWS::LanguageExtensions it may be a Ref. Without one, Delete."""
+    for value, _ in node.whole().usual(policy, default="Delete"):
+        if is_known(value):
+            yield str(value)
+
+
+def _may_delete(node: Node, policy: str) -> bool:
+    return any(not value.startswith("Retain") for value in _policies(node, policy))
+
+
+def _may_retain(node: Node, policy: str) -> bool:
+    return any(value.startswith("Retain") for value in _policies(node, policy))
+
+
+class NameRule(Rule):
+    """A rule about the name of every MemoryDB resource that has one."""
+
+    types = tuple(NAMES)
+    tags: ClassVar = ["memorydb"]
+    source_url = f"{SERVICE_GUIDE}/quota-limits.html"
+
+
+class FixedName(NameRule):
+    id = "W9612"
+    shortdesc = "MemoryDB names are not literal"
+    description = (
+        "A literal name makes a replacement fail, because the old resource still has it, and forbids a second copy of "
+        "the stack in the account. Derive it from AWS::StackId."
+    )
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for name in (NAMES[node.type][0], "FinalSnapshotName"):
+            for value, where in node.values(name):
+                if value and is_known(value) and where.parameters == node.parameters:
+                    yield finding(node, f"The literal name {value!r} prevents a replacement and a second copy", name)
+
+
+class LegalName(NameRule):
+    id = "E9613"
+    shortdesc = "MemoryDB names are legal"
+    description = (
+        "Lower-case letters, digits and single hyphens, a letter first, no hyphen last; 40 characters for a cluster, "
+        "ACL or user, 255 for a subnet group or parameter group."
+    )
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        name, longest = NAMES[node.type]
+        for value, _ in node.values(name):
+            if not is_known(value):
+                continue
+            if len(str(value)) > longest:
+                yield finding(node, f"{value!r} has {len(str(value))} characters, over {longest}", name)
+            elif not LEGAL_NAME.fullmatch(str(value)):
+                message = f"{value!r} is not a name: lower-case letters, digits, single hyphens, a letter first"
+                yield finding(node, message, name)

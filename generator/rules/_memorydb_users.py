@@ -1,0 +1,216 @@
+"""Rules for AWS::MemoryDB::User: its passwords and its access string."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from ._access import AccessString, Selector
+from ._rule import Finding, Rule, finding
+from ._secrets import DYNAMIC
+from ._values import ABSENT, PARAMETER, RESOURCE, Node, is_known, is_true, whole_number
+
+USER = "AWS::MemoryDB::User"
+SECRET = "AWS::SecretsManager::Secret"
+SERVICE_GUIDE = "https://docs.aws.amazon.com/memorydb/latest/devguide"
+
+SHORTEST, LONGEST = 16, 128
+DEFAULT_LENGTH = 32
+ILLEGAL = ',"/@'
+
+
+def passwords(node: Node) -> Iterator[Any]:
+    """Each password that a user can have."""
+    for item in node.items("AuthenticationMode", "Passwords"):
+        yield item.value
+
+
+class UserRule(Rule):
+    types = (USER,)
+    tags: ClassVar = ["memorydb"]
+    source_url = f"{SERVICE_GUIDE}/clusters.acls.html"
+
+
+class PasswordRule(UserRule):
+    """A rule about each password that can be read in the template."""
+
+    source_url = f"{SERVICE_GUIDE}/auth.html"
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for password in passwords(node):
+            if is_known(password) and not DYNAMIC.search(str(password)):
+                for message in self.objections(str(password)):
+                    yield finding(node, message, "AuthenticationMode")
+
+    def objections(self, password: str) -> Iterator[str]:
+        raise NotImplementedError
+
+
+class PlaintextPassword(PasswordRule):
+    id = "E9601"
+    shortdesc = "MemoryDB password is not in the template"
+    description = (
+        "A password in the template, or in a parameter's default, is readable by everyone who can read the stack. "
+        "Generate it with Secrets Manager and refer to it: {{resolve:secretsmanager:...}}."
+    )
+
+    def objections(self, password: str) -> Iterator[str]:
+        # With an empty default the deployment has to give one.
+        if password:
+            yield "A password is written in the template: refer to a secret instead"
+
+
+class PasswordForm(PasswordRule):
+    id = "E9602"
+    shortdesc = "MemoryDB password is legal"
+    description = f"A password has {SHORTEST} to {LONGEST} printable characters and none of {' '.join(ILLEGAL)}."
+
+    def objections(self, password: str) -> Iterator[str]:
+        if password and not SHORTEST <= len(password) <= LONGEST:
+            yield f"A password of {len(password)} characters: MemoryDB takes {SHORTEST} to {LONGEST}"
+        if any(character in ILLEGAL or not character.isprintable() for character in password):
+            yield f"A password with an illegal character: MemoryDB refuses {' '.join(ILLEGAL)} and unprintable ones"
+
+
+class PasswordOrIam(UserRule):
+    id = "E9619"
+    shortdesc = "MemoryDB user has passwords or IAM"
+    description = "A user of type iam has no passwords, and one of type password has at least one."
+    source_url = f"{SERVICE_GUIDE}/auth-iam.html"
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for kind, where in node.values("AuthenticationMode", "Type"):
+            for given, _ in where.values("AuthenticationMode", "Passwords"):
+                if kind == "iam" and given != ABSENT and given != []:
+                    yield finding(node, "A user of type iam has no passwords", "AuthenticationMode")
+                elif kind == "password" and (given == ABSENT or given == []):
+                    yield finding(node, "A user of type password needs one", "AuthenticationMode")
+
+
+class GeneratedPassword(UserRule):
+    id = "E9603"
+    shortdesc = "A generated MemoryDB password is always legal"
+    description = (
+        "Secrets Manager puts punctuation into what it generates, and MemoryDB refuses some of it, so the stack fails "
+        'on some days. Set ExcludePunctuation, or name , " / and @ in ExcludeCharacters.'
+    )
+    source_url = f"{SERVICE_GUIDE}/auth.html"
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        secrets = {name for password in passwords(node) for name in _secrets(node, password)}
+        for resource in node.template.resources(SECRET) if secrets else ():
+            if resource.logical_id in secrets:
+                for value, where in resource.values("GenerateSecretString"):
+                    if isinstance(value, dict):
+                        yield from self._generated(where.of(value, (*where.path, "GenerateSecretString")))
+
+    def _generated(self, node: Node) -> Iterator[Finding]:
+        for length, _ in node.usual("PasswordLength", default=DEFAULT_LENGTH):
+            number = whole_number(length)
+            if number is not None and not SHORTEST <= number <= LONGEST:
+                yield finding(node, f"{number} characters: MemoryDB takes {SHORTEST} to {LONGEST}")
+        for punctuation, where in node.usual("ExcludePunctuation", default="false"):
+            for excluded, _ in where.usual("ExcludeCharacters", default=""):
+                missing = [character for character in ILLEGAL if character not in str(excluded)]
+                if missing and is_known(punctuation) and is_known(excluded) and not is_true(punctuation):
+                    yield finding(node, f"May generate {' '.join(missing)}, which MemoryDB refuses")
+
+
+def _secrets(node: Node, password: Any) -> Iterator[str]:
+    """Logical IDs that a dynamic reference to Secrets Manager is built from."""
+    if "resolve:secretsmanager" in str(password):
+        yield from (made.name for made in node.template.made_from(password) if made.kind == RESOURCE)
+
+
+class NoEcho(UserRule):
+    id = "W9604"
+    shortdesc = "A parameter that carries a MemoryDB password is NoEcho"
+    description = "Without NoEcho, everyone who may describe the stack reads the password among its parameters."
+    source_url = "https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html"
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for item in node.items("AuthenticationMode", "Passwords"):
+            # A parameter that names a secret is not one.
+            if "{{resolve:" in str(item.value):
+                continue
+            template = node.template
+            names = {made.name for made in template.made_from(item.value) if made.kind == PARAMETER}
+            names |= {name for name, value in item.parameters.items() if value == item.value}
+            for name in sorted(names):
+                if template.parameter(name) and not template.is_no_echo(name):
+                    message = f"Parameter {name} carries a password and is not NoEcho"
+                    yield finding(node, message, "AuthenticationMode")
+
+
+class AccessStringRule(UserRule):
+    """A rule about each access string that is known."""
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for text, _ in node.values("AccessString"):
+            if isinstance(text, str) and text != ABSENT and not DYNAMIC.search(text):
+                for message in self.objections(AccessString(text), node):
+                    yield finding(node, node.template.readable(message), "AccessString")
+
+    def objections(self, access: AccessString, node: Node) -> Iterator[str]:
+        raise NotImplementedError
+
+
+class AccessStringSyntax(AccessStringRule):
+    id = "E9605"
+    shortdesc = "MemoryDB access string is well-formed"
+    description = (
+        "Words of an access string are on, off, ~keys, %R~keys, &channels, +command, -command, +command|subcommand, "
+        "+@category, -@category and the same in parentheses; commands and categories are those of Redis 7.2 and of "
+        "MemoryDB's modules. Passwords (>, #, nopass) do not belong in it, and reset is refused."
+    )
+
+    def objections(self, access: AccessString, node: Node) -> Iterator[str]:
+        yield from access.errors
+
+
+class AccessStringGrantsNothing(AccessStringRule):
+    id = "W9606"
+    shortdesc = "MemoryDB access string grants something"
+    description = (
+        "Without on the user cannot log in. Without a command, and a key or channel for it, the user can do nothing; "
+        "the last word about a command or key wins."
+    )
+
+    def objections(self, access: AccessString, node: Node) -> Iterator[str]:
+        if access.unknown or access.errors:
+            return
+        if not access.enabled:
+            yield "The user cannot log in: the access string does not say on"
+        if not access.usable():
+            yield _reason(access.selectors)
+
+
+def _reason(selectors: list[Selector]) -> str:
+    if not any(selector.commands or selector.first_arguments for selector in selectors):
+        return "The access string allows no command, as in +hget"
+    if not any(selector.permissions() for selector in selectors):
+        return "The access string names neither key nor channel, as in ~user:*"
+    return "The access string allows no command on the keys and channels that it names"
+
+
+class AccessStringTooBroad(AccessStringRule):
+    id = "W9607"
+    shortdesc = "MemoryDB access string names keys and commands"
+    description = (
+        "A service needs some keys and some commands. A user with every key, every command (or every one but a few "
+        "that are taken away one by one) or every channel gives an attacker all of them."
+    )
+
+    def objections(self, access: AccessString, node: Node) -> Iterator[str]:
+        for selector in access.selectors:
+            if not any(selector.usable()):
+                continue
+            every = {"rw": "every key", "r": "reading every key", "w": "writing every key"}.get(
+                selector.universal_keys()
+            )
+            if every:
+                yield f"The access string grants {every}"
+            if selector.universal_commands():
+                yield "The access string grants every command"
+            if selector.universal_channels():
+                yield "The access string grants every channel"

@@ -1,0 +1,131 @@
+"""Whether the value of a plain environment variable is a secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ._values import ABSENT, IMPORT, PARAMETER, RESOURCE, UNKNOWN, Node, Reference, Template, is_known
+
+DYNAMIC = re.compile(r"\{\{resolve:")
+SECRET_DYNAMIC = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):")
+
+# The last word of a name, after words are separated: dbPassword is DB_PASSWORD.
+SECRET_NAME = re.compile(
+    r"(^|_)(PASS|[A-Z]*PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|CREDENTIALS?|APIKEY"
+    r"|(API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION|MASTER|AUTH)_KEY)(_?[0-9]+)?$"
+)
+PASSWORD_NAME = re.compile(r"(PASS|PASSWORD|PASSWD|PASSPHRASE|PWD)(_?[0-9]+)?$")
+# A name that says what its value is about: REQUIRE_PASSWORD is a flag, MAX_TOKEN a count.
+ABOUT_NAME = re.compile(
+    r"^(REQUIRES?|ENABLED?|DISABLED?|ALLOWS?|USES?|HAS|IS|NEEDS?|SHOW|HIDE|SKIP|CHECK|MIN|MAX|NUM|NO|WITH(OUT)?)_"
+)
+FLAG = re.compile(r"true|false|yes|no|on|off|enabled|disabled|none|null|optional|required", re.IGNORECASE)
+PATH = re.compile(r"~?\.{0,2}/.*|[A-Za-z]:\\.*|(file|s3)://.*|[a-z][a-z0-9_.-]*(/[a-z][a-z0-9_.-]*)+")
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
+# An ARN, or what is added to one to take a key and version of a secret: `:password::`.
+ARN = re.compile(r"arn:")
+ARN_SUFFIX = re.compile(rf"{UNKNOWN.pattern}(:[^:]*){{0,3}}")
+
+# scheme://user:password@host; the password may be unknown.
+USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@?#]*:(?P<password>[^/\s@?#]+)@")
+# ;Password=...; of a connection string and ?password=... of a URL.
+FIELD = re.compile(
+    r"(?:^|[?&;])\s*(?:password|passwd|pwd|secret|token|api_?key|access_?token)=(?P<password>[^;&\s]+)", re.IGNORECASE
+)
+# Where something else will put the password.
+PLACEHOLDER = re.compile(r"[$%]?\{.*\}|\$\(.*\)|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|%s|<.*>|\[.*\]|\*+|x+|X+|\.\.\.")
+SECRET_FORMAT = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\bgh[pousr]_[A-Za-z0-9]{36}|\bgithub_pat_\w{22,}|\bsk_live_[A-Za-z0-9]{16,}"
+    r"|\bxox[abprs]-[A-Za-z0-9-]{10,}"
+)
+
+
+def secret(node: Node, name: Any, value: Any) -> str | None:
+    """Why a variable is a secret, as the predicate of "The variable X ..."; None for one that is not."""
+    if value == ABSENT:
+        return None
+    template = node.template
+    text = str(value)
+    if is_secret_arn(template, text):
+        return None
+    for reference in template.made_from(value):
+        if reference.kind == PARAMETER and template.is_no_echo(reference.name):
+            return f"contains the NoEcho parameter {reference.name}"
+        if template.type_of(reference.name) == "AWS::IAM::AccessKey" and reference.attribute == "SecretAccessKey":
+            return f"contains the secret key of {reference.name}"
+    for parameter, chosen in node.parameters.items():
+        if chosen and template.is_no_echo(parameter) and str(chosen) in text:
+            return f"contains the NoEcho parameter {parameter}"
+    if SECRET_DYNAMIC.search(text):
+        return "contains a dynamic reference to a secret"
+    if any(not PLACEHOLDER.fullmatch(match["password"]) for match in _credentials(text)):
+        return "contains a password in a URL or connection string"
+    if SECRET_FORMAT.search(text):
+        return "has the form of a private key or token"
+    words = separated(name)
+    if SECRET_NAME.search(words) and not ABOUT_NAME.search(words) and _may_be_secret(node, words, value):
+        return "looks like a secret"
+    return None
+
+
+def separated(name: Any) -> str:
+    """A name in capitals with its words separated by underscores."""
+    return re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(name)).upper())
+
+
+def is_secret_arn(template: Template, text: str) -> bool:
+    """Whether a text is the ARN or name of something: written out, or a resource's, with a key behind it or not."""
+    if ARN.match(text):
+        return True
+    if not ARN_SUFFIX.fullmatch(text):
+        return False
+    (reference,) = template.references(text)
+    is_parameter = reference.kind == PARAMETER
+    if is_parameter and template.is_no_echo(reference.name) and text == text[:1]:
+        return False
+    return _names(template, reference) or (len(text) > 1 and (is_parameter or reference.kind == IMPORT))
+
+
+def _names(template: Template, reference: Reference) -> bool:
+    """Whether what is referred to is an identifier and not a value."""
+    if reference.kind == RESOURCE:
+        # The Ref of a resource identifies it; of attributes, those that are called so.
+        return not reference.attribute or bool(re.search(r"(Arn|Id|Name)$", reference.attribute))
+    if reference.kind == PARAMETER:
+        declared = template.parameter(reference.name)
+        described = f"{declared.get('AllowedPattern', '')} {declared.get('Description', '')}"
+        of_name = re.search(r"(Arn|Id|Name|Path|Key)$", reference.name, re.IGNORECASE)
+        return bool(of_name and not SECRET_NAME.search(separated(reference.name))) or bool(
+            re.search(r"\barn\b", described, re.IGNORECASE)
+        )
+    return False
+
+
+def _credentials(text: str) -> Iterator[re.Match[str]]:
+    yield from USER_INFO.finditer(text)
+    yield from FIELD.finditer(text)
+
+
+def _may_be_secret(node: Node, words: str, value: Any) -> bool:
+    """Whether a value, under a name that says secret, can be one."""
+    if isinstance(value, (list, dict)):
+        return False
+    if not is_known(value):
+        return any(_is_value(node.template, reference) for reference in node.template.references(value))
+    text = str(value).strip()
+    if isinstance(value, bool) or not text or FLAG.fullmatch(text) or PLACEHOLDER.fullmatch(text):
+        return False
+    if re.fullmatch(r"-?[0-9.]+", text):
+        return bool(PASSWORD_NAME.search(words))
+    return not (PATH.fullmatch(text) or ADDRESS.fullmatch(text))
+
+
+def _is_value(template: Template, reference: Reference) -> bool:
+    """Whether an unknown is a value that somebody sets in clear, and not the name of a secret."""
+    if reference.kind == PARAMETER:
+        return not _names(template, reference) and bool(SECRET_NAME.search(separated(reference.name)))
+    if reference.kind == RESOURCE and reference.attribute:
+        return bool(SECRET_NAME.search(separated(reference.attribute.rpartition(".")[2])))
+    return False

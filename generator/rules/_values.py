@@ -1,0 +1,487 @@
+"""Which values an expression of a template can have, and under which conditions.
+
+`template_of(cfn).resources(type)` gives the resources of a type as `Node`s. `node.values("A", "B")` gives each value
+that property B of object A can have, with the node as it is when it has it: what is asked of that node next agrees with
+the conditions and parameters chosen so far. `node.usual(...)` is the same with every parameter at its default.
+
+cfn-lint's resolver does the work (If, Join, Split, Select, allowed values, conditions that exclude each other); this
+module adds what it lacks. What only a deployment can tell is one character of a private range, an unknown, which the
+resolver carries along as it does any text: `!Sub "${Db}:password"` is an unknown and nine letters. `references(text)`
+tells what the unknowns in a text stand for. AWS::NoValue and properties that are left out are both ABSENT.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from cfnlint.context import Context
+from cfnlint.context.conditions.exceptions import Unsatisfiable
+from cfnlint.helpers import PSEUDOPARAMS, is_function
+from cfnlint.jsonschema import _resolvers_cfn
+from cfnlint.jsonschema.validators import CfnTemplateValidator
+
+# Unicode's supplementary private use areas: no template has them.
+FIRST_UNKNOWN, LAST_UNKNOWN = 0xF0001, 0x10FFFD
+ABSENT = chr(0xF0000)
+UNKNOWN = re.compile(f"[{chr(FIRST_UNKNOWN)}-{chr(LAST_UNKNOWN)}]")
+# More combinations than this are not looked at; cfn-lint stops at 512 by itself.
+MOST_VALUES = 256
+VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
+
+PARAMETER, RESOURCE, PSEUDO, IMPORT, OTHER = "parameter", "resource", "pseudo parameter", "import", "other"
+
+
+class Reference(NamedTuple):
+    """What an unknown stands for.
+
+    kind: a PARAMETER's value, the RESOURCE `name` (its attribute, or "" for its Ref), a PSEUDO parameter, an IMPORT by
+    the name of the export, or the result of some OTHER function (attribute: of what). sources: the references it was
+    made from.
+    """
+
+    kind: str
+    name: str
+    attribute: str = ""
+    sources: tuple[Any, ...] = ()
+
+    def all(self) -> Iterator[Reference]:
+        """This reference and those that it was made from."""
+        yield self
+        for source in self.sources:
+            yield from source.all()
+
+
+class Template:
+    """A template as the rules ask it."""
+
+    def __init__(self, cfn: Any) -> None:
+        self.cfn = cfn
+        self._context: Context | None = None
+        # cfn-lint's own rules say what is wrong with a template that has no context.
+        with suppress(AttributeError, TypeError, ValueError):
+            self._context = cfn.context
+        self._unknowns: dict[Reference, str] = {}
+        self._references: dict[str, Reference] = {}
+        self._validator = CfnTemplateValidator({}).extend(fn_resolvers=_resolvers(self))
+        self._any = self._contexts(usual=False)
+        self._usual = self._contexts(usual=True)
+
+    def resources(self, *types: str, within: Context | None = None) -> Iterator[Node]:
+        """The resources of these types that can exist, once for each form that their properties can have.
+
+        within: the conditions and parameters that are chosen already.
+        """
+        start = within or self._context
+        if start is None:
+            return
+        for logical_id, resource in self.cfn.get_resources(list(types)).items():
+            context = self._any(start)
+            condition = resource.get("Condition")
+            if isinstance(condition, str):
+                try:
+                    context = context.evolve(conditions=context.conditions.evolve({condition: True}))
+                except Unsatisfiable:
+                    continue
+            whole = Node(self, resource, self._validator(cfn=self.cfn, context=context), ("Resources", str(logical_id)))
+            properties = resource.get("Properties")
+            for value, node in whole.values("Properties"):
+                if isinstance(value, dict) or properties is None:
+                    here = (*node.resource_path, "Properties")
+                    yield node.of(value if isinstance(value, dict) else {}, here, resource)
+
+    def resource(self, logical_id: str, *types: str) -> Iterator[Node]:
+        """The resource of this name, if it is of one of these types."""
+        return (node for node in self.resources(*types) if node.logical_id == logical_id)
+
+    def type_of(self, logical_id: str) -> str:
+        """The type of the resource of this name, or ""."""
+        return str(self.cfn.get_resources().get(logical_id, {}).get("Type", ""))
+
+    def parameter(self, name: str) -> dict[str, Any]:
+        """A parameter as it is declared; {} where there is none."""
+        parameters = self.cfn.template.get("Parameters")
+        declared = parameters.get(name) if isinstance(parameters, dict) else None
+        return declared if isinstance(declared, dict) else {}
+
+    def is_no_echo(self, name: str) -> bool:
+        return str(self.parameter(name).get("NoEcho")).lower() == "true"
+
+    def unknown(self, reference: Reference) -> str:
+        """The character that stands for what is referred to."""
+        if reference not in self._unknowns:
+            character = chr(FIRST_UNKNOWN + len(self._unknowns))
+            self._unknowns[reference] = character
+            self._references[character] = reference
+        return self._unknowns[reference]
+
+    def references(self, value: Any) -> list[Reference]:
+        """What the unknowns in a text stand for."""
+        return [self._references[character] for character in UNKNOWN.findall(value)] if isinstance(value, str) else []
+
+    def reference(self, value: Any) -> Reference | None:
+        """What a text stands for that is one unknown and nothing else."""
+        references = self.references(value)
+        return references[0] if len(references) == 1 == len(value) else None
+
+    def made_from(self, value: Any) -> Iterator[Reference]:
+        """Every reference that went into a text, at any depth."""
+        for reference in self.references(value):
+            yield from reference.all()
+
+    def readable(self, value: Any) -> str:
+        """A text with its unknowns written as Fn::Sub would."""
+
+        def written(match: re.Match[str]) -> str:
+            reference = self._references[match.group()]
+            return f"${{{reference.name}{'.' * bool(reference.attribute)}{reference.attribute}}}"
+
+        return UNKNOWN.sub(written, str(value))
+
+    def _contexts(self, usual: bool) -> Callable[[Context], Context]:
+        """A function that gives a context in which each Ref has a value: known ones first, then an unknown."""
+        template = self
+
+        class RefsHaveValues(Context):
+            def ref_value(self, instance: str) -> Iterator[tuple[Any, Context]]:
+                if instance in self.ref_values:
+                    yield self.ref_values[instance], self
+                elif instance == "AWS::NoValue":
+                    yield ABSENT, self
+                elif instance in PSEUDOPARAMS:
+                    yield template.unknown(Reference(PSEUDO, instance)), self
+                elif instance in self.parameters:
+                    yield from self._parameter(instance)
+                else:
+                    kind = PARAMETER if template.parameter(instance) else RESOURCE
+                    yield template.unknown(Reference(kind, instance)), self
+
+            def _parameter(self, name: str) -> Iterator[tuple[Any, Context]]:
+                if self.parameter_sets:
+                    # The values of a deployment file: no other ones are possible.
+                    yield from Context.ref_value(self, name)
+                    return
+                known = list(Context.ref_value(self, name)) if _is_sound(self.parameters[name]) else []
+                allowed = bool(self.parameters[name].allowed_values)
+                default = self.parameters[name].default
+                if usual and not (allowed and len(known) == 1):
+                    # cfn-lint gives the allowed values, and the default where there are none.
+                    text = default if isinstance(default, list) else str(default)
+                    known = [] if default is None else [(text, self.evolve(ref_values={name: text}))]
+                yield from known
+                if not known or not (usual or allowed) or template.is_no_echo(name):
+                    yield template.unknown(Reference(PARAMETER, name)), self
+
+        def converted(context: Context) -> Context:
+            return RefsHaveValues(
+                **{field.name: getattr(context, field.name) for field in fields(Context) if field.init}
+            )
+
+        return converted
+
+    def validator(self, validator: Any, usual: bool) -> Any:
+        convert = self._usual if usual else self._any
+        return validator.evolve(context=convert(validator.context))
+
+
+def _is_sound(parameter: Any) -> bool:
+    """Whether cfn-lint can list a parameter's allowed values."""
+    return parameter.allowed_values is None or isinstance(parameter.allowed_values, list)
+
+
+class Node:
+    """An object of a template under some conditions: a resource's properties, or an object inside of them.
+
+    path: where it is. resource: the whole resource it belongs to.
+    """
+
+    def __init__(
+        self, template: Template, value: Any, validator: Any, path: tuple[Any, ...], resource: Any = None
+    ) -> None:
+        self.template, self.value, self.path = template, value, path
+        self.resource: dict[str, Any] = value if resource is None else resource
+        self._validator = validator
+
+    @property
+    def logical_id(self) -> str:
+        return str(self.path[1])
+
+    @property
+    def resource_path(self) -> tuple[Any, ...]:
+        return self.path[:2]
+
+    @property
+    def type(self) -> str:
+        return str(self.resource.get("Type"))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The values of parameters that were chosen on the way here."""
+        return dict(self._validator.context.ref_values)
+
+    def of(self, value: Any, path: tuple[Any, ...], resource: Any = None) -> Node:
+        """Another value of the same resource under the same conditions."""
+        return Node(self.template, value, self._validator, path, self.resource if resource is None else resource)
+
+    def beside(self, *types: str) -> Iterator[Node]:
+        """The resources of these types that can exist under the conditions of this object."""
+        return self.template.resources(*types, within=self._validator.context)
+
+    def whole(self) -> Node:
+        """The resource of this object under the same conditions, for its attributes beside Properties."""
+        return self.of(self.resource, self.resource_path)
+
+    def values(self, *names: str) -> Iterator[tuple[Any, Node]]:
+        """Each value that the property at the end of these names can have; lists and objects as they are written."""
+        return self._values(names, usual=False)
+
+    def usual(self, *names: str, default: Any = ABSENT) -> Iterator[tuple[Any, Node]]:
+        """The values with every parameter at its default, and `default` for ABSENT."""
+        for value, node in self._values(names, usual=True):
+            yield default if value == ABSENT else value, node
+
+    def items(self, *names: str) -> Iterator[Node]:
+        """The items of a list, each once for each value it can have; a list that is unknown has none."""
+        for value, node in self.values(*names):
+            if isinstance(value, list):
+                path = (*self.path, *names)
+                for index, item in enumerate(value):
+                    for one, where in node.resolve(item):
+                        if one != ABSENT:
+                            yield where.of(one, (*path, index))
+
+    def lists(self, *names: str) -> Iterator[tuple[list[Any], Node]]:
+        """The lists that a property can be, with each combination of their items' values; NoValue left out."""
+        for value, node in self.values(*names):
+            if isinstance(value, list):
+                yield from _combinations(value, node)
+            elif isinstance(value, str) and value != ABSENT:
+                yield [value], node
+
+    def resolve(self, expression: Any, usual: bool = False) -> Iterator[tuple[Any, Node]]:
+        """The values of an expression under the conditions of this node."""
+        seen = 0
+        validator = self.template.validator(self._validator, usual)
+        # cfn-lint's resolvers expect what its schemas allow; of anything else nothing is known.
+        with suppress(AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError, Unsatisfiable):
+            for value, where, error in validator.resolve_value(expression):
+                if error is None:
+                    seen += 1
+                    yield _plain(value), Node(self.template, self.value, where, self.path, self.resource)
+                if seen == MOST_VALUES:
+                    return
+
+    def _values(self, names: tuple[str, ...], usual: bool) -> Iterator[tuple[Any, Node]]:
+        here: Any = self.value
+        if not isinstance(here, dict):
+            return
+        name, *rest = names
+        if name not in here and "Fn::Transform" in here:
+            yield self.template.unknown(Reference(OTHER, "Fn::Transform")), self
+            return
+        written = here.get(name)
+        if written is None:
+            yield ABSENT, self
+            return
+        for value, node in self.resolve(written, usual):
+            if not rest:
+                yield value, node
+            elif isinstance(value, dict):
+                for inner, where in node.of(value, (*self.path, name))._values(tuple(rest), usual):
+                    yield inner, Node(self.template, self.value, where._validator, self.path, self.resource)
+            elif isinstance(value, str) and (value == ABSENT or UNKNOWN.search(value)):
+                yield value, node
+
+
+def _combinations(items: list[Any], node: Node) -> Iterator[tuple[list[Any], Node]]:
+    combinations: list[tuple[list[Any], Node]] = [([], node)]
+    for item in items:
+        combinations = [
+            (chosen + (value if isinstance(value, list) else [value] if value != ABSENT else []), where)
+            for chosen, before in combinations
+            for value, where in before.resolve(item)
+        ][:MOST_VALUES]
+    yield from combinations
+
+
+def _plain(value: Any) -> Any:
+    """A text without the marks of where it was written, which make comparing slow."""
+    return str.__str__(value) if isinstance(value, str) else value
+
+
+def is_known(value: Any) -> bool:
+    """Whether a value is a text, number or truth value without unknowns."""
+    return (isinstance(value, str) and value != ABSENT and not UNKNOWN.search(value)) or isinstance(value, (int, float))
+
+
+def whole_number(value: Any) -> int | None:
+    """A whole number, however it is written; None for anything else."""
+    text = str(value)
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
+
+
+def is_true(value: Any) -> bool:
+    return str(value).lower() == "true"
+
+
+def is_false(value: Any) -> bool:
+    return str(value).lower() == "false"
+
+
+@lru_cache(maxsize=1)
+def template_of(cfn: Any) -> Template:
+    """The template, the same one for every rule."""
+    return Template(cfn)
+
+
+def _resolvers(template: Template) -> dict[str, Any]:
+    """cfn-lint's resolvers, with an unknown for what they leave out."""
+
+    def or_unknown(name: str, resolver: Any) -> Any:
+        def resolve(validator: Any, instance: Any) -> Iterator[Any]:
+            found = False
+            for value, where, error in resolver(validator, instance):
+                if error is None:
+                    found = True
+                    yield value, where, None
+            if not found:
+                sources = tuple(dict.fromkeys(_mentioned(template, instance, validator)))
+                written = json.dumps(instance, default=str, sort_keys=True)
+                yield template.unknown(Reference(OTHER, name, written, sources)), validator, None
+
+        return resolve
+
+    def get_att(validator: Any, instance: Any) -> Iterator[Any]:
+        if isinstance(instance, str):
+            instance = instance.split(".", 1)
+        if isinstance(instance, list) and len(instance) == 2 and isinstance(instance[0], str):
+            for attribute, where, _ in validator.resolve_value(instance[1]):
+                if isinstance(attribute, str):
+                    yield template.unknown(Reference(RESOURCE, str(instance[0]), attribute)), where, None
+
+    def import_value(validator: Any, instance: Any) -> Iterator[Any]:
+        sources = tuple(template.made_from(instance))
+        name = template.readable(instance) if isinstance(instance, str) else ""
+        yield template.unknown(Reference(IMPORT, name, sources=sources)), validator, None
+
+    def join(validator: Any, instance: Any) -> Iterator[Any]:
+        for text, where, _ in _resolvers_cfn.join(validator, instance):
+            if ABSENT in text:
+                delimiter = instance[0] if isinstance(instance[0], str) else ""
+                parts = text.split(delimiter) if delimiter else text
+                text = delimiter.join(part for part in parts if part != ABSENT)
+            yield text, where, None
+
+    def sub(validator: Any, instance: Any) -> Iterator[Any]:
+        """Fn::Sub is Fn::Join of its pieces, which keeps the conditions of each."""
+        text, given = instance if isinstance(instance, list) and len(instance) == 2 else (instance, {})
+        if isinstance(text, str) and isinstance(given, dict):
+            pieces: list[Any] = []
+            for index, piece in enumerate(VARIABLE.split(text)):
+                name = piece.strip()
+                if index % 2 == 0:
+                    pieces.append(piece.replace("${!", "${"))
+                elif name in given:
+                    pieces.append(given[name])
+                else:
+                    pieces.append({"Fn::GetAtt": name} if "." in name else {"Ref": name})
+            yield from validator.resolve_value({"Fn::Join": ["", pieces]})
+
+    def split(validator: Any, instance: Any) -> Iterator[Any]:
+        """An unknown may contain the delimiter: its parts are other unknowns. An identifier contains no comma."""
+        for parts, where, _ in _resolvers_cfn.split(validator, instance):
+            yield [_part(template, part, index, instance[0]) for index, part in enumerate(parts)], where, None
+
+    def select(validator: Any, instance: Any) -> Iterator[Any]:
+        """One of the parts of an unknown is unknown, whatever its number."""
+        if isinstance(instance, list) and len(instance) == 2:
+            for items, where, _ in validator.resolve_value(instance[1]):
+                parts = items if isinstance(items, list) else [items]
+                reference = template.reference(parts[0]) if len(parts) == 1 else None
+                if reference and not (isinstance(items, list) and reference.kind == RESOURCE):
+                    part = Reference(OTHER, "Fn::Select", template.readable(instance[0]), (reference,))
+                    yield template.unknown(part), where, None
+                else:
+                    yield from _resolvers_cfn.select(where, [instance[0], parts])
+
+    def find_in_map(validator: Any, instance: Any) -> Iterator[Any]:
+        return _find_in_map(template, validator, instance)
+
+    own = {
+        "Fn::FindInMap": find_in_map,
+        "Fn::GetAtt": get_att,
+        "Fn::ImportValue": import_value,
+        "Fn::Join": join,
+        "Fn::Select": select,
+        "Fn::Split": split,
+        "Fn::Sub": sub,
+    }
+    # An If has no value where neither side is possible.
+    always = {"Fn::If": _resolvers_cfn.if_, "Ref": _resolvers_cfn.ref}
+    resolvers = {**_resolvers_cfn.fn_resolvers, **own}
+    return {name: always.get(name) or or_unknown(name, resolver) for name, resolver in resolvers.items()}
+
+
+def _part(template: Template, text: str, index: int, delimiter: Any) -> str:
+    def part(match: re.Match[str]) -> str:
+        (reference,) = template.references(match.group())
+        if delimiter == "," and _is_identifier(template, reference):
+            return match.group()
+        return template.unknown(Reference(OTHER, "Fn::Split", str(index), (reference,)))
+
+    return UNKNOWN.sub(part, text)
+
+
+def _is_identifier(template: Template, reference: Reference) -> bool:
+    kind = str(template.parameter(reference.name).get("Type"))
+    return reference.kind == RESOURCE or (reference.kind == PARAMETER and kind.startswith("AWS::EC2::"))
+
+
+def _find_in_map(template: Template, validator: Any, instance: Any) -> Iterator[Any]:
+    """The value for each key that is possible: of a key that is unknown, that the map has it is known."""
+    if not isinstance(instance, list) or len(instance) not in (3, 4):
+        return
+    maps = validator.context.mappings.maps
+    default = instance[3] if len(instance) == 4 and isinstance(instance[3], dict) else {}
+    for name, with_name, _ in validator.resolve_value(instance[0]):
+        if not isinstance(name, str) or name not in maps or maps[name].is_transform:
+            continue
+        for top, with_top in _keys(template, with_name, instance[1], maps[name].keys):
+            for second, where in _keys(template, with_top, instance[2], maps[name].keys[top].keys):
+                yield maps[name].keys[top].keys[second], where, None
+    if "DefaultValue" in default:
+        yield from validator.resolve_value(default["DefaultValue"])
+
+
+def _keys(template: Template, validator: Any, expression: Any, keys: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    for value, where, _ in validator.resolve_value(expression):
+        reference = template.reference(value)
+        if reference is None:
+            if str(value) in keys:
+                yield str(value), where
+            continue
+        for key in keys:
+            # resolve_value drops what contradicts the conditions so far.
+            chosen = {reference.name: key} if reference.kind == PARAMETER else {}
+            yield key, where.evolve(context=where.context.evolve(ref_values=chosen))
+
+
+def _mentioned(template: Template, node: Any, validator: Any) -> Iterator[Reference]:
+    """The references in an expression that has no value of its own."""
+    if isinstance(node, str):
+        yield from template.references(node)
+    name, argument = is_function(node)
+    if name == "Ref" and isinstance(argument, str) and argument in validator.context.parameters:
+        yield Reference(PARAMETER, argument)
+    elif name is not None:
+        for value, _, error in validator.resolve_value(node):
+            if error is None and isinstance(value, str):
+                yield from template.references(value)
+    else:
+        for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            yield from _mentioned(template, item, validator)

@@ -1,0 +1,94 @@
+"""What a stack holds, what its deletion keeps, and which other stacks import from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.exceptions
+
+from generator.aws.calls import pages
+from generator.aws.errors import translate_errors
+from generator.contract import FINAL_SNAPSHOT_LABEL
+from generator.stacks.cloudformation import Stack
+
+CLUSTER = "AWS::MemoryDB::Cluster"
+
+# CloudFormation's reasons for a group or subnet that an interface of a deleted connector still uses.
+STILL_USED = re.compile(r"dependent object|has dependencies|DependencyViolation|in use", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class StackResource:
+    """A resource of a stack; `retained`: it stays when the stack is deleted."""
+
+    logical_id: str
+    physical_id: str
+    resource_type: str
+    retained: bool
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All that a stack holds. final_snapshot: the name of the snapshot that its cluster leaves; empty without one."""
+
+    stack: Stack
+    resources: tuple[StackResource, ...]
+    final_snapshot: str
+
+    def of_type(self, resource_type: str) -> tuple[StackResource, ...]:
+        """The resources of one type."""
+        return tuple(resource for resource in self.resources if resource.resource_type == resource_type)
+
+
+def inventory(client: Any, stack: Stack) -> Inventory:
+    """What a stack holds, by its deployed template."""
+    with translate_errors(stack.name):
+        template = client.get_template(StackName=stack.arn, TemplateStage="Processed")["TemplateBody"]
+        listed = pages(client.list_stack_resources, StackName=stack.arn)
+        found = [resource for page in listed for resource in page["StackResourceSummaries"]]
+    policies = _deletion_policies(template)
+    resources = tuple(
+        StackResource(
+            logical_id=resource["LogicalResourceId"],
+            physical_id=resource.get("PhysicalResourceId", ""),
+            resource_type=resource["ResourceType"],
+            retained=policies.get(resource["LogicalResourceId"], "").startswith("Retain"),
+        )
+        for resource in found
+        if resource["ResourceStatus"] != "DELETE_COMPLETE"
+    )
+    cluster = any(resource.resource_type == CLUSTER for resource in resources)
+    return Inventory(stack, resources, final_snapshot(stack.arn) if cluster else "")
+
+
+def final_snapshot(stack_arn: str) -> str:
+    """The name of the snapshot that the stack's cluster leaves, as the template derives it from the stack's ID."""
+    return f"{FINAL_SNAPSHOT_LABEL}-{stack_arn.rpartition('/')[2].replace('-', '')}"
+
+
+def importers(client: Any, stack: Stack) -> Mapping[str, tuple[str, ...]]:
+    """The names of the stacks that import from a stack, by the name of the export."""
+    found = {}
+    with translate_errors(stack.name):
+        exports = [export for page in pages(client.list_exports) for export in page["Exports"]]
+        for export in exports:
+            if export["ExportingStackId"] == stack.arn and (names := _importers(client, export["Name"])):
+                found[export["Name"]] = names
+    return found
+
+
+def _deletion_policies(template: Any) -> dict[str, str]:
+    resources = template.get("Resources", {}) if isinstance(template, dict) else {}
+    return {logical_id: str(resource.get("DeletionPolicy", "Delete")) for logical_id, resource in resources.items()}
+
+
+def _importers(client: Any, export: str) -> tuple[str, ...]:
+    try:
+        return tuple(name for page in pages(client.list_imports, ExportName=export) for name in page["Imports"])
+    except botocore.exceptions.ClientError as error:
+        if "is not imported" in error.response["Error"].get("Message", ""):
+            return ()
+        raise

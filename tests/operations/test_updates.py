@@ -1,0 +1,161 @@
+"""What stacks should become: parameters and tags from options and files, and every mistake in them one message."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from generator.cli import parser
+from generator.cli.arguments import change_options
+from generator.errors import UsageError
+from generator.layers import Deployment, app_runner_deployment
+from generator.operations import PreviewOptions
+from generator.operations.updates import stack_updates
+from generator.stacks.cloudformation import StackUpdate
+from tests.ui import ListUI
+
+LIST = [{"ParameterKey": "NodeType", "ParameterValue": "db.r7g.large"}, {"ParameterKey": "Shards", "ParameterValue": 2}]
+OBJECT = {"Parameters": {"NodeType": "db.r7g.large", "Shards": "2"}}
+
+
+def asked(*words: str | Path) -> dict[str, StackUpdate]:
+    """What the stacks should become, by their layers, for these options of the command."""
+    return updates(app_runner_deployment(), ListUI(), *words)
+
+
+def updates(deployment: Deployment, ui: ListUI, *words: str | Path) -> dict[str, StackUpdate]:
+    arguments = parser(verb="preview").parse_args(["preview", *map(str, words)])
+    options = PreviewOptions(**change_options(arguments))
+    return {layer.name: update for layer, update in stack_updates(deployment, ui, options)}
+
+
+def written(tmp_path: Path, document: object) -> Path:
+    path = tmp_path / "parameters.json"
+    path.write_text(document if isinstance(document, str) else json.dumps(document))
+    return path
+
+
+@pytest.mark.parametrize("document", [LIST, OBJECT, {**OBJECT, "Tags": {}}])
+def test_both_kinds_of_parameter_file_are_read(document: object, tmp_path: Path) -> None:
+    found = asked("--parameters", written(tmp_path, document))["data"].parameters
+    assert found == {"NodeType": "db.r7g.large", "Shards": "2"}
+
+
+def test_a_parameter_goes_to_every_layer_that_has_it() -> None:
+    found = asked("--parameter", "Authentication=iam", "--parameter", "Cpu=512")
+    assert found["data"].parameters == {"Authentication": "iam"}
+    assert found["apprunner"].parameters == {"Authentication": "iam", "Cpu": "512", "DataStackName": "users-data"}
+
+
+def test_options_win_over_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, {**OBJECT, "Tags": {"team": "a", "owner": "b"}})
+    found = asked("--parameters", path, "--parameter", "Shards=3", "--tag", "team=z")["data"]
+    assert found.parameters == {"Shards": "3", "NodeType": "db.r7g.large"}
+    assert found.tags == {"team": "z", "owner": "b"}
+
+
+def test_numbers_and_truth_values_of_a_file_are_written_as_json_writes_them(tmp_path: Path) -> None:
+    document = {"Parameters": {"Shards": 2, "ReplicasPerShard": 0}, "Tags": {"managed": True}}
+    found = asked("--parameters", written(tmp_path, document))["data"]
+    assert found.parameters == {"Shards": "2", "ReplicasPerShard": "0"}
+    assert found.tags == {"managed": "true"}
+
+
+def test_a_previous_value_is_left_to_cloudformation(tmp_path: Path) -> None:
+    document = [*LIST, {"ParameterKey": "Engine", "UsePreviousValue": True}]
+    assert "Engine" not in asked("--parameters", written(tmp_path, document))["data"].parameters
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{",
+        "[1]",
+        '{"Parameter": {}}',
+        '"text"',
+        '[{"ParameterKey": "Cpu"}]',
+        '[{"ParameterKey": 1, "ParameterValue": "1"}]',
+        '[{"ParameterKey": "Cpu", "ParameterValue": null}]',
+        '{"Parameters": {"Cpu": ["1024"]}}',
+        '{"Parameters": {"Cpu": {"Fn::GetParam": []}}}',
+        '{"Parameters": {}, "Tags": [{"Key": "team", "Value": "a"}]}',
+        '{"Parameters": {}, "Tags": {"team": null}}',
+    ],
+)
+def test_a_malformed_parameter_file_is_named(document: str, tmp_path: Path) -> None:
+    path = written(tmp_path, document)
+    with pytest.raises(UsageError) as caught:
+        asked("--parameters", path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_a_parameter_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "parameters.json"
+    path.write_bytes(b'{"Parameters": {"Cpu": "\xff"}}')
+    with pytest.raises(UsageError, match="is not JSON"):
+        asked("--parameters", path)
+
+
+def test_an_unknown_parameter_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"No layer has a parameter 'NodeTyp'\. Did you mean NodeType\?"):
+        asked("--parameter", "NodeTyp=x")
+    with pytest.raises(UsageError, match="There are AlarmEmail, Authentication, Cpu"):
+        asked("--parameter", "zzz=x")
+
+
+def two_services() -> Deployment:
+    data, web = app_runner_deployment().layers
+    return Deployment("two", (replace(data, name="storage"), replace(web, name="web"), replace(web, name="orders")))
+
+
+def test_a_parameter_of_one_layer_goes_to_that_layer_and_wins() -> None:
+    ui = ListUI()
+    found = updates(two_services(), ui, "--parameter", "orders.Cpu=512", "--parameter", "Cpu=256")
+    assert {name: update.parameters.get("Cpu") for name, update in found.items()} == {
+        "storage": None,
+        "web": "256",
+        "orders": "512",
+    }
+    assert ui.said == ["The parameter Cpu is passed to the layers web, orders."]
+
+
+def test_a_parameter_that_one_layer_does_not_have_names_the_layer() -> None:
+    with pytest.raises(UsageError, match=r"^The layer orders has no parameter 'Cpus'\. Did you mean Cpu\?$"):
+        updates(two_services(), ListUI(), "--parameter", "orders.Cpus=512")
+    with pytest.raises(UsageError, match=r"^There is no layer 'shop'; there are storage, web, orders\.$"):
+        updates(two_services(), ListUI(), "--parameter", "shop.Cpu=512")
+
+
+def test_each_service_gets_its_own_image() -> None:
+    found = updates(two_services(), ListUI(), "--image", "web=a/web:1", "--image", "orders=a/orders@sha256:2")
+    assert found["web"].parameters["ImageUri"] == "a/web:1"
+    assert found["orders"].parameters["ImageUri"] == "a/orders@sha256:2"
+
+
+def test_one_image_is_not_that_of_two_services() -> None:
+    with pytest.raises(UsageError, match="--image is of one service: write --image web=URI or --image orders=URI"):
+        updates(two_services(), ListUI(), "--image", "a/web:1")
+    found = updates(two_services(), ListUI(), "--image", "a/web:1", "--layer", "web")
+    assert found["web"].parameters["ImageUri"] == "a/web:1"
+
+
+def test_the_data_stack_is_that_of_the_layer_whose_exports_are_imported() -> None:
+    found = updates(two_services(), ListUI(), "--name", "shop")
+    assert [update.stack_name for update in found.values()] == ["shop-storage", "shop-web", "shop-orders"]
+    assert [found[name].parameters["DataStackName"] for name in ("web", "orders")] == ["shop-storage"] * 2
+
+
+def test_another_data_stack_is_the_stack_of_the_data_layer_and_of_the_imports() -> None:
+    found = updates(two_services(), ListUI(), "--data-stack", "restored")
+    assert found["storage"].stack_name == "restored"
+    assert found["web"].parameters["DataStackName"] == "restored"
+
+
+def test_one_data_stack_is_not_that_of_two_data_layers() -> None:
+    data, _ = app_runner_deployment().layers
+    deployment = Deployment("two", (data, replace(data, name="more")))
+    with pytest.raises(UsageError, match="--data-stack is the name of one stack, but data and more are data layers"):
+        updates(deployment, ListUI(), "--data-stack", "restored")
