@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
+from functools import partial
 
 from service import logs
 from service.app import create_app
-from service.server import Server
-from service.settings import SettingsError, settings
+from service.server import Server, listen
+from service.settings import Settings, SettingsError, settings
 from service.store import Store
 from service.tokens import Credentials, NobodyToAskError, Tokens, botocore_credentials
+from service.workers import supervise, usable_cpus
 
 WRONG_ENVIRONMENT = 64
 
@@ -22,28 +25,43 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return WRONG_ENVIRONMENT
-    logs.configure(chosen.log_level)
+    # glibc's resolver waits 5 seconds, twice, for each server that does not answer, and no deadline reaches it.
+    os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
+    try:
+        listener = listen(chosen.host, chosen.port)
+    except OSError as error:
+        print(f"Cannot listen on {chosen.host}:{chosen.port}: {error.strerror}.", file=sys.stderr)
+        return 1
+    workers = chosen.workers or usable_cpus()
+    if workers == 1:
+        code = work(chosen, listener)
+    else:
+        # What runs ends by its deadline, and a worker waits a second longer.
+        serve = partial(work, chosen, listener)
+        code = supervise(workers, serve, listener, grace=chosen.deadline + 2, fatal=WRONG_ENVIRONMENT)
+    if code == WRONG_ENVIRONMENT:
+        print(NobodyToAskError(), file=sys.stderr)
+    return code
+
+
+def work(chosen: Settings, listener: socket.socket, died: int | None = None, supervisor: int | None = None) -> int:
+    """One process that serves; `died` is how the one ended whose place it takes."""
+    writer = logs.configure(chosen.log_level)
+    log = logging.getLogger("service")
+    if died is not None:
+        log.error("a worker died", extra={"code": died})
     tokens = Tokens(chosen.iam, chosen.username, Credentials(botocore_credentials)) if chosen.iam else None
     if tokens:
         try:
             tokens.prepare()
-        except NobodyToAskError as error:
-            print(error, file=sys.stderr)
+        except NobodyToAskError:
             return WRONG_ENVIRONMENT
-    # glibc's resolver waits 5 seconds, twice, for each server that does not answer, and no deadline reaches it.
-    os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
     store = Store(chosen, tokens.token if tokens else None)
-    app = create_app(store, seconds=chosen.deadline, build_id=chosen.build_id)
-    try:
-        server = Server(app, chosen.host, chosen.port, chosen.threads)
-    except OSError as error:
-        print(f"Cannot listen on {chosen.host}:{chosen.port}: {error.strerror}.", file=sys.stderr)
-        return 1
-    log = logging.getLogger("service")
-    log.info("started", extra={"port": chosen.port, "threads": chosen.threads, "build": chosen.build_id})
-    # What runs ends by its deadline.
+    server = Server(create_app(chosen.build_id), store, listener, chosen.deadline, supervisor)
+    log.info("started", extra={"port": chosen.port, "build": chosen.build_id})
     server.run(grace=chosen.deadline + 1)
     log.info("stopped")
+    writer.drain(1)
     return 0
 
 

@@ -1,44 +1,59 @@
-"""Users in a Redis cluster: which command goes to which node.
+"""Users in a Redis cluster: which query goes to which node.
 
-A user is the hash `user:<email>`, as the program this replaces stores it. Each thread keeps a connection to each node
-it needs (service/connection.py). This module decides which node that is, and what to do when it is the wrong one or
-does not answer: it follows redirections and tries again until the request's deadline, and not beyond.
+`ask` sends a query to the node that has the user, over the one connection to it (service/connection.py). When there is
+none, or the node fails or refuses, a task pursues the answer: it connects, follows redirections, asks again who serves
+what, and tries again until the request's deadline, and not beyond. Nothing happens between requests.
 
-Threads share nothing but the last seen assignment of slots and the set of nodes that fail, both replaced as a whole:
-nobody waits for a lock while somebody else waits for the network. Nothing happens between requests.
-docs/decisions/0010 says why redis-py's own cluster client is not used.
+A write is sent again only if it cannot be done any more where it was sent first: when the node refused it, or closed
+the connection. One that is not answered in time may be done at any moment, even after a later one; its request is
+answered 503. docs/decisions/0010 says why redis-py's own clients are not used.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import math
 import random
 import ssl
-import threading
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import redis
 from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, InvalidResponse, MovedError, NoPermissionError, TryAgainError
 
-from service.connection import Command, Connection, CredentialsError, NoTokenError, Sign, TokenError, connector
+from service.connection import (
+    Connection,
+    Connector,
+    CredentialsError,
+    LateError,
+    LostError,
+    NoTokenError,
+    Outcome,
+    Sign,
+    TokenError,
+)
+from service.queries import Command, Query
 from service.settings import Settings
-from service.users import Fields, UnavailableError
+from service.users import UnavailableError
 
 # What the service does to the data layer. generator/contract.py grants it; a test holds the two together.
 KEYS = "user:*"
-COMMANDS = ("hset", "hgetall", "del", "multi", "exec", "cluster|slots", "readonly", "ping", "asking")
+COMMANDS = ("hset", "hgetall", "del", "multi", "exec", "watch", "cluster|slots", "readonly", "ping", "asking")
 
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.2
 # A connection unused for longer is not trusted to be there: networks forget them without a word, AWS's after 350 s
 # (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html).
 IDLE_SECONDS = 120.0
+RENEWAL_PAUSE = 1.0
 # How long a list of replicas is believed.
 REPLICAS_SECONDS = 10.0
 # A redirection leads to the right node; a chain of them means that the nodes do not agree yet.
@@ -56,6 +71,11 @@ TRANSIENT = (
     redis.ReadOnlyError,
     redis.TimeoutError,
 )
+
+T = TypeVar("T")
+Values: TypeAlias = list[Any] | UnavailableError
+
+log = logging.getLogger("service.store")
 
 
 class Node(NamedTuple):
@@ -85,7 +105,7 @@ class Slots:
 
 
 class Store:
-    """Users by e-mail. A method takes its deadline on `time.monotonic()`'s clock and raises UnavailableError."""
+    """Used in one loop. Deadlines are on `time.monotonic()`'s clock, which is the loop's too."""
 
     def __init__(self, settings: Settings, sign: Sign | None = None) -> None:
         """`sign` makes the tokens that connections log in with, where the settings say iam."""
@@ -93,173 +113,207 @@ class Store:
         self._read_replicas = settings.read_replicas
         # The longest wait for one node. One that is stuck is left while there is still time to find its successor.
         self._patience = settings.deadline / 4
-        self._connect = connector(settings, sign)
+        self._connector = Connector(settings, sign)
         self._slots = Slots()
-        # At most half of the threads wait for nodes that fail; the others go on serving the rest of the cluster.
-        self._failing: frozenset[Node] = frozenset()
-        self._waiting = threading.BoundedSemaphore(max(1, settings.threads // 2))
-        self._thread = threading.local()
+        self._failing: set[Node] = set()
+        self._connections: dict[Node, Connection] = {}
+        # What several requests wait for is done once: a task for each node that is connected to, and one that learns.
+        self._shared: dict[Node | None, asyncio.Task[Any]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    def get(self, email: str, deadline: float) -> Fields | None:
-        """The user's fields, or None."""
-        key = f"user:{email}"
-        # Nothing fails when a replica is added or comes back, so nothing but time would make it known.
-        if self._read_replicas and time.monotonic() > self._slots.stale:
-            with suppress(redis.RedisError):
-                self._learn(self._slots, deadline, None)
-        (flat,) = self._run(key, (("HGETALL", key),), deadline, replica=self._read_replicas)
-        # Other writers may have stored any bytes.
-        text = [part.decode(errors="replace") for part in flat]
-        return dict(zip(text[::2], text[1::2], strict=True)) or None
+    def ask(self, query: Query, deadline: float, then: Callable[[Values], None]) -> None:
+        """Calls `then`, later, with the answers to the query's commands or with what to tell the client."""
+        node = self._node(query)
+        now = time.monotonic()
+        connection = self._open(node)
+        if (
+            connection is None
+            or node in self._failing
+            or now + self._patience > deadline
+            or (self._read_replicas and now > self._slots.stale)
+            or query.creates
+            or query.everywhere
+        ):
+            self._spawn(self._settle(query, deadline, node, None, then))
+        else:
+            connection.ask(query.commands, now + self._patience, partial(self._answered, query, deadline, node, then))
 
-    def merge(self, email: str, fields: Fields, deadline: float) -> None:
-        """Sets `fields`, and leaves what else the user has."""
-        key = f"user:{email}"
-        self._run(key, (_hset(key, fields),), deadline)
+    def _answered(
+        self, query: Query, deadline: float, node: Node, then: Callable[[Values], None], outcome: Outcome
+    ) -> None:
+        if isinstance(outcome, list):
+            then(outcome)
+        else:
+            self._spawn(self._settle(query, deadline, node, outcome, then))
 
-    def replace(self, email: str, fields: Fields, deadline: float) -> bool:
-        """Makes `fields` all that the user has, in one step; True if there was no user before."""
-        key = f"user:{email}"
-        transaction = (("MULTI",), ("DEL", key), _hset(key, fields), ("EXEC",))
-        (deleted, _) = self._run(key, transaction, deadline)[-1]
-        return not deleted
-
-    def delete(self, email: str, deadline: float) -> bool:
-        """Forgets the user; False if there was none."""
-        key = f"user:{email}"
-        (deleted,) = self._run(key, (("DEL", key),), deadline)
-        return bool(deleted)
-
-    def check(self, deadline: float) -> None:
-        """Returns if a user can be read and every shard answers."""
-        self.get("", deadline)
+    async def _settle(
+        self, query: Query, deadline: float, node: Node, error: redis.RedisError | None, then: Callable[[Values], None]
+    ) -> None:
+        values: Values
         try:
-            for node in self._slots.primaries():
-                self._ask(node, (("PING",),), deadline)
-        except redis.RedisError as error:
-            raise _unavailable(error) from error
+            async with asyncio.timeout_at(deadline):
+                values = await self._pursue(query, deadline, node, error)
+                if query.everywhere:
+                    for primary in self._slots.primaries():
+                        await self._ask(primary, (("PING",),), deadline)
+        except (redis.RedisError, TimeoutError) as caught:
+            values = _unavailable(caught)
+            values.__cause__ = caught
+        except Exception:
+            log.exception("defect")
+            values = UnavailableError("The service has a defect.")
+        then(values)
 
-    def _run(self, key: str, commands: Sequence[Command], deadline: float, *, replica: bool = False) -> list[Any]:
-        """The answers to `commands`, all about `key`, from the node that has it, wherever that is by now."""
-        slot = key_slot(key.encode())
+    async def _pursue(self, query: Query, deadline: float, node: Node, error: redis.RedisError | None) -> list[Any]:
+        """The answers after `error` from `node`, if there was one: follows redirections, waits for what fails."""
         slots = self._slots
-        nodes = slots.nodes(slot)
-        node = (random.choice(nodes[1:] or nodes) if replica else nodes[0]) if nodes else self._endpoint
-        error: redis.RedisError | None = None
-        try:
-            if nodes and node not in self._failing:
-                try:
-                    return self._ask(node, commands, deadline)
-                except TRANSIENT as caught:
-                    error = caught
-            return self._pursue(slot, commands, deadline, slots, node, error)
-        except redis.RedisError as caught:
-            raise _unavailable(caught) from caught
-
-    def _pursue(
-        self,
-        slot: int,
-        commands: Sequence[Command],
-        deadline: float,
-        slots: Slots,
-        node: Node,
-        error: redis.RedisError | None,
-    ) -> list[Any]:
-        """The answers after `error` from `node`, chosen by `slots`: follows redirections, waits for what fails."""
-        waiting = False
         pause = FIRST_PAUSE
-        try:
-            for attempt in count():
-                if node in self._failing and not waiting:
-                    waiting = self._waiting.acquire(blocking=False)
-                    if not waiting:
-                        raise error or redis.ConnectionError("Enough threads wait for this node.")
-                redirected, asking = None, False
-                if isinstance(error, AskError):
-                    # An empty host is the one that answered (https://redis.io/docs/latest/commands/cluster-slots/).
-                    redirected = Node(error.host or node.host, error.port)
-                    asking = not isinstance(error, MovedError)
-                if error and (redirected is None or attempt >= PROMPT_REDIRECTIONS):
-                    if time.monotonic() + pause >= deadline:
-                        raise error
-                    time.sleep(pause)
-                    pause = min(2 * pause, LONGEST_PAUSE)
-                try:
-                    if not asking:
-                        self._learn(slots, deadline, redirected)
+        for attempt in count():
+            if isinstance(error, LateError):
+                self._failing.add(node)
+                if not query.reads:
+                    raise error
+            redirected, asking = None, False
+            if isinstance(error, AskError):
+                # An empty host is the one that answered (https://redis.io/docs/latest/commands/cluster-slots/).
+                redirected = Node(error.host or node.host, error.port)
+                asking = not isinstance(error, MovedError)
+            lost = attempt == 0 and isinstance(error, LostError)
+            prompt = lost or (redirected and attempt < PROMPT_REDIRECTIONS)
+            if error and not prompt:
+                if time.monotonic() + pause >= deadline:
+                    raise error
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            try:
+                if asking:
+                    assert redirected
+                    node = redirected
+                else:
+                    # Nothing fails when a replica is added or comes back: nothing but time would make it known.
+                    old = self._read_replicas and time.monotonic() > slots.stale
+                    if not slots.starts or old or (error and not lost):
+                        await self._learn(slots, redirected)
                         slots = self._slots
-                    node = redirected or slots.nodes(slot)[0]
-                    return self._ask(node, (ASKING, *commands) if asking else commands, deadline)[asking:]
-                except TRANSIENT as caught:
-                    error = caught
-                except IndexError:
-                    error = ClusterDownError("No node serves this slot.")
-            raise AssertionError("count() has no end")
-        finally:
-            if waiting:
-                self._waiting.release()
+                    node = redirected or self._node(query, retry=error is not None)
+                return await self._try(node, query, asking, deadline)
+            except TRANSIENT as caught:
+                error = caught
+        raise AssertionError("count() has no end")
 
-    def _learn(self, seen: Slots, deadline: float, first: Node | None) -> None:
-        """Asks who serves what, `first` first, unless another thread has done so since `seen`."""
-        if self._slots is not seen:
-            return
-        members = sorted(seen.members(), key=lambda node: (node in self._failing, random.random()))
+    async def _try(self, node: Node, query: Query, asking: bool, deadline: float) -> list[Any]:
+        if not query.creates:
+            return (await self._ask(node, (ASKING, *query.commands) if asking else query.commands, deadline))[asking:]
+        # What is watched is the connection's, so nothing else may be asked over it.
+        until = min(deadline, time.monotonic() + self._patience)
+        connection = await self._connector.connect(*node, until)
+        try:
+            first = (ASKING,) if asking else ()
+            watched = (*first, ("WATCH", query.key), *first, ("HGETALL", query.key))
+            if (await connection.exchange(watched, until))[-1]:
+                return [None]
+            try:
+                done = (await connection.exchange((*first, *query.commands), until))[-1]
+            except LostError as error:
+                raise LateError("It may have been done.") from error
+            if done is None:
+                raise TryAgainError("Another has changed it meanwhile.")
+            return [done]
+        finally:
+            connection.leave()
+
+    async def _learn(self, seen: Slots, first: Node | None) -> None:
+        """Asks who serves what, `first` first, unless that has been done since `seen`."""
+        if self._slots is seen:
+            await self._once(None, partial(self._learn_slots, first))
+
+    async def _learn_slots(self, first: Node | None) -> None:
+        members = sorted(self._slots.members(), key=lambda node: (node in self._failing, random.random()))
         failure: redis.RedisError = ClusterDownError("No node knows the cluster.")
         for node in dict.fromkeys([*([first] if first else []), *members, self._endpoint]):
             try:
-                (answer,) = self._ask(node, (("CLUSTER", "SLOTS"),), deadline)
+                (answer,) = await self._ask(node, (("CLUSTER", "SLOTS"),), math.inf)
             except TRANSIENT as error:
                 failure = error
                 continue
             self._slots = _slots(answer, node)
-            self._failing &= {*self._slots.members(), self._endpoint}
+            known = {*self._slots.members(), self._endpoint}
+            self._failing &= known
+            for gone in self._connections.keys() - known:
+                self._connections.pop(gone).leave()
             return
         raise failure
 
-    def _ask(self, node: Node, commands: Sequence[Command], deadline: float) -> list[Any]:
+    async def _ask(self, node: Node, commands: Sequence[Command], deadline: float) -> list[Any]:
         """The answers of this node, which counts as failing from when it gives none until it gives some."""
-        now = time.monotonic()
-        if now >= deadline:
-            raise redis.TimeoutError("No time is left.")
-        connection = self._connection(node)
-        if now - connection.used > IDLE_SECONDS:
-            connection.disconnect()
-        connection.until = min(deadline, now + self._patience)
-        reused = connection.is_connected and (now < connection.renewal or connection.renew())
+        until = min(deadline, time.monotonic() + self._patience)
+        answers: list[Any] | None = None
         try:
-            try:
-                answers = connection.exchange(commands)
-            except redis.ConnectionError:
-                # Nobody notices while idle that the other side has closed. All commands here may safely run twice.
-                if not reused:
-                    raise
-                answers = connection.exchange(commands)
-        except redis.AuthenticationError as error:
-            # redis-py counts it among the failures of a connection; no other node will say anything else.
-            raise (TokenError if connection.tokens else CredentialsError) from error
+            if connection := self._open(node):
+                with suppress(LostError):
+                    answers = await connection.exchange(commands, until)
+            if answers is None:
+                connection = await self._once(node, partial(self._connect, node))
+                answers = await connection.exchange(commands, until)
         except (redis.ConnectionError, redis.TimeoutError):
-            self._failing |= {node}
+            self._failing.add(node)
             raise
-        connection.used = now
-        if node in self._failing:
-            self._failing -= {node}
+        self._failing.discard(node)
         return answers
 
-    def _connection(self, node: Node) -> Connection:
-        """This thread's connection to `node`, perhaps not connected yet."""
+    def _open(self, node: Node) -> Connection | None:
+        """The connection to `node`, if it can be used; begins to log in again when it is time."""
+        connection = self._connections.get(node)
+        if connection is None or connection.closed:
+            return None
+        now = time.monotonic()
+        if now - connection.used > IDLE_SECONDS:
+            self._connections.pop(node).leave()
+            return None
+        if now >= connection.renewal:
+            connection.renewal = math.inf
+            self._spawn(self._renew(node, connection))
+        return connection
+
+    async def _connect(self, node: Node) -> Connection:
+        connection = await self._connector.connect(*node, time.monotonic() + self._patience)
+        self._connections[node] = connection
+        return connection
+
+    async def _renew(self, node: Node, connection: Connection) -> None:
+        """Logs in again. If that is refused, a new connection takes its place. Without credentials at hand it stays as
+        it is: MemoryDB keeps it for some time yet, and a later request tries again."""
+        now = time.monotonic()
         try:
-            connections: dict[Node, Connection] = self._thread.connections
-        except AttributeError:
-            connections = self._thread.connections = {}
-        if node not in connections:
-            for gone in connections.keys() - {*self._slots.members(), self._endpoint}:
-                connections.pop(gone).disconnect()
-            connections[node] = self._connect(node.host, node.port)
-        return connections[node]
+            await self._connector.log_in(connection, now + self._patience)
+        except NoTokenError:
+            connection.renewal = now + RENEWAL_PAUSE
+        except redis.RedisError:
+            if self._connections.get(node) is connection:
+                del self._connections[node]
+            connection.leave()
 
+    async def _once(self, what: Node | None, begin: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The outcome of `begin`, for all that wait for it."""
+        task = self._shared.get(what)
+        if not task:
+            task = self._shared[what] = asyncio.create_task(begin())
+            task.add_done_callback(lambda done: (self._shared.pop(what), done.cancelled() or done.exception()))
+        return cast(T, await asyncio.shield(task))
 
-def _hset(key: str, fields: Fields) -> Command:
-    return ("HSET", key, *(part for pair in fields.items() for part in pair))
+    def _node(self, query: Query, retry: bool = False) -> Node:
+        """The one to ask. Raises ClusterDownError in a retry, when nobody serves the slot."""
+        nodes = self._slots.nodes(key_slot(query.key.encode()))
+        if not nodes:
+            if retry:
+                raise ClusterDownError("No node serves this slot.")
+            return self._endpoint
+        return random.choice(nodes[1:] or nodes) if self._read_replicas and query.reads and not retry else nodes[0]
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 def _slots(answer: Sequence[Any], asked: Node) -> Slots:
@@ -288,6 +342,7 @@ _REASONS: dict[type[BaseException], str] = {
     ssl.SSLCertVerificationError: "The TLS certificate of Redis is not trusted.",
     ssl.SSLError: "TLS with Redis fails.",
     redis.TimeoutError: "Redis does not answer in time.",
+    TimeoutError: "Redis does not answer in time.",
     redis.ConnectionError: "Redis cannot be reached.",
     AskError: "The Redis cluster is moving data.",
     redis.ReadOnlyError: "The Redis cluster is failing over.",
@@ -295,7 +350,7 @@ _REASONS: dict[type[BaseException], str] = {
 }
 
 
-def _unavailable(error: redis.RedisError) -> UnavailableError:
+def _unavailable(error: Exception) -> UnavailableError:
     causes: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None:

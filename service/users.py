@@ -22,7 +22,7 @@ Email = Annotated[
     Meta(
         min_length=3,
         max_length=254,
-        pattern="^[^\\u0000-\\u001f\\u007f]+@[^\\u0000-\\u0020\\u007f@]+$",
+        pattern="^[^\\u0000-\\u001f\\u007f-\\u009f]+@[^\\u0000-\\u0020\\u007f-\\u009f@]+$",
         description="An e-mail address, kept exactly as given: no change of case, no normalisation.",
     ),
 ]

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from rehearsal.cluster import Cluster, User
 from rehearsal.processes import ADDRESS, free_ports
 from service import settings
+from service.logs import Writer
 
 ROOT = Path(__file__).parents[1]
 DEADLINE = settings.Settings.deadline
@@ -88,6 +89,8 @@ class Service(Client):
 
     @property
     def log(self) -> list[dict[str, Any]]:
+        """What it has logged; a thread of its own writes it, a moment later."""
+        time.sleep(5 * Writer.GATHER_SECONDS)
         return [json.loads(line) for line in self._log.read_text().splitlines()]
 
     def terminate(self) -> int:

@@ -96,7 +96,7 @@ def test_when_a_primary_fails_its_replica_takes_over(
 
 def test_while_a_primary_is_stopped_the_other_shards_are_served(cluster: Cluster, tmp_path: Path) -> None:
     emails = [f"shard-{number}@foo.com" for number in range(40)]
-    with Service(environment(cluster, THREADS="4"), tmp_path) as service:
+    with Service(environment(cluster), tmp_path) as service:
         for email in emails:
             assert service("POST", "/", body(email)).status == 200
         stopped = owner(cluster, emails[0])
@@ -318,8 +318,8 @@ def read(worker: int, turn: int, send: Send) -> None:
     time.sleep(0.01)
 
 
-def test_what_waits_for_a_thread_longer_than_the_deadline_is_503(cluster: Cluster, tmp_path: Path) -> None:
-    with Service(environment(cluster, THREADS="1"), tmp_path) as service:
+def test_what_waits_longer_than_the_deadline_is_503(cluster: Cluster, tmp_path: Path) -> None:
+    with Service(environment(cluster), tmp_path) as service:
         assert service("GET", "/ready").status == 200
         with everywhere(cluster, "CLIENT PAUSE 3000 ALL", "CLIENT UNPAUSE"), Load(service.port, read).running() as load:
             time.sleep(2.5)
