@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -57,9 +58,9 @@ def work(chosen: Settings, listener: socket.socket, died: int | None = None, sup
         except NobodyToAskError:
             return WRONG_ENVIRONMENT
     store = Store(chosen, tokens.token if tokens else None)
-    server = Server(create_app(chosen.build_id), store, listener, chosen.deadline, supervisor)
+    server = Server(create_app(chosen.build_id), store, listener, chosen.deadline)
     log.info("started", extra={"port": chosen.port, "build": chosen.build_id})
-    server.run(grace=chosen.deadline + 1)
+    asyncio.run(server.run(chosen.deadline + 1, supervisor))
     log.info("stopped")
     writer.drain(1)
     return 0

@@ -1,4 +1,4 @@
-"""The API: HTTP in, HTTP out. The server asks the store what `foresee` says, and then calls the application."""
+"""The API: HTTP in, HTTP out. The server asks the store what `query_for` says, and then calls the application."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ log = logging.getLogger("service.app")
 User: TypeAlias = Fields | InvalidUserError | None
 
 
-def foresee(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Query, User]:
+def query_for(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Query, User]:
     """What has to be asked before the application can answer a request, and the user in its body.
 
     The one place that says which request is about which user.

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import time
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.receiver import ChunkedReceiver
-from waitress.utilities import BadRequest, Error, RequestEntityTooLarge
+from waitress.utilities import Error
 
 from service.users import MAX_BODY
 
@@ -29,14 +30,11 @@ _TRAILER = re.compile(rb"(?:" + _TOKEN + rb":[^\r\n\0]*\r\n)*\r\n")
 _HOST_FIELD = re.compile(_HOST.decode())
 
 
-class VersionNotSupported(Error):
-    code = 505
-    reason = "HTTP Version Not Supported"
-
-
-class RequestTimeout(Error):
-    code = 408
-    reason = "Request Timeout"
+def http_error(status: int, detail: str) -> Error:
+    """As waitress's parser keeps it."""
+    error = Error(detail)
+    error.code, error.reason = status, HTTPStatus(status).phrase
+    return error
 
 
 class _RefusedError(Exception):
@@ -64,7 +62,7 @@ class Request(HTTPRequestParser):
                 return blank
             self.arrived = time.monotonic()
             if data[0] <= 0x20:
-                return blank + self.refuse(BadRequest("Whitespace before the request."), data)
+                return blank + self.refuse(http_error(400, "Whitespace before the request."), data)
         in_body = self.body_rcv is not None
         try:
             consumed = blank + super().received(data)
@@ -88,7 +86,7 @@ class Request(HTTPRequestParser):
             raise ParsingError("The request line is malformed.")
         target, version = line.groups()
         if version not in (b"1.0", b"1.1"):
-            raise _RefusedError(VersionNotSupported("HTTP/1.0 and HTTP/1.1 are spoken here."))
+            raise _RefusedError(http_error(505, "This server supports HTTP/1.0 and HTTP/1.1."))
         authority = _AUTHORITY.match(target)
         if authority:
             target = target[authority.end() :]
@@ -136,10 +134,10 @@ class Request(HTTPRequestParser):
             size = int(line[1], 16)
             at = line.end() + (size + 2 if size else 0)
         if size or not _TRAILER.fullmatch(self._chunks, at):
-            self.error = BadRequest("The chunks are malformed.")
+            self.error = http_error(400, "The chunks are malformed.")
         elif len(chunks) > MAX_BODY:
             self.error = _too_large()
 
 
 def _too_large() -> Error:
-    return RequestEntityTooLarge(f"A body has at most {MAX_BODY} bytes.")
+    return http_error(413, f"A body has at most {MAX_BODY} bytes.")

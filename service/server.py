@@ -1,13 +1,13 @@
-"""HTTP at the socket. waitress reads the requests and makes the answers; asyncio moves the bytes; nothing has a thread.
+"""HTTP at the socket, in one asyncio loop and without threads. waitress parses requests and formats answers.
 
-A channel is the connection of one client, and answers its requests one after the other:
+A channel is one client's connection. It answers its requests in order, one at a time:
 
-    bytes -> waitress's parser, strict (service/requests.py) -> what has to be asked (`service.app.foresee`)
-          -> the store, which answers later (service/store.py) -> the application, which never waits -> bytes
+    bytes -> Request, parsed strictly (service/requests.py) -> the Query it needs (service.app.query_for)
+          -> Store.ask, which answers later (service/store.py) -> the application, which never waits -> one write
 
-What is refused, or asks nothing, is answered at once. Each step in the loop is bounded: a read by READ_BYTES, a body by
-MAX_BODY, one request a turn for each client, and no next one before the client has taken the last answer. A request has
-one deadline, which begins with its first byte: a slow client, a slow store, all of it.
+Every step in the loop is bounded: a read by READ_BYTES, a body by MAX_BODY, a client to one request per turn, and to no
+further request before it has read the last answer. The deadline of a request starts with its first byte and covers a
+slow client and a slow store alike. docs/decisions/0023 says what asyncio replaces here, and why.
 """
 
 from __future__ import annotations
@@ -16,163 +16,122 @@ import asyncio
 import logging
 import signal
 import socket
-import time
 from collections import deque
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from waitress.adjustments import Adjustments
 from waitress.task import ErrorTask, WSGITask
-from waitress.utilities import InternalServerError, build_http_date
 
-from service.app import ANSWERS, ARRIVED, USER, foresee, refusal
-from service.requests import Request, RequestTimeout
+from service.app import ANSWERS, ARRIVED, USER, query_for, refusal
+from service.requests import Request, http_error
 from service.store import Store, Values
 
-# Load balancers keep a connection for about a minute, and should be the ones who close it.
+# Load balancers keep a connection for about a minute, and should be the ones to close it.
 IDLE_SECONDS = 120.0
-# How long a client may go on sending after its last answer; closing earlier could take that from it (RFC 9112 9.6).
+# How long a client may keep sending after its last answer. An earlier close could destroy that answer (RFC 9112 9.6).
 LINGER_SECONDS = 1.0
 MAX_CONNECTIONS = 1000
+BACKLOG = 1024
 READ_BYTES = 16 * 1024
-# Of a body with its chunks' sizes. waitress writes to disk beyond 512 KiB.
+# Of a body with its chunk sizes. waitress writes to disk above 512 KiB.
 MAX_CHUNKED = 256 * 1024
 MAX_HEADER = 16 * 1024
-
 
 log = logging.getLogger("service.server")
 
 
 def listen(host: str, port: int) -> socket.socket:
     """Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=1024)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(BACKLOG)
+    return listener
 
 
 class Server:
-    """Serves what connects to `listener`, until SIGTERM or SIGINT."""
+    """Serves the clients of `listener`. `seconds` is the deadline of a request."""
 
-    def __init__(
-        self,
-        app: Callable[..., Any],
-        store: Store,
-        listener: socket.socket,
-        seconds: float,
-        supervisor: int | None = None,
-    ):
-        self.application = app
-        self.seconds = seconds
+    def __init__(self, app: Callable[..., Any], store: Store, listener: socket.socket, seconds: float) -> None:
+        self.application, self.store, self.seconds = app, store, seconds
         self.adj = Adjustments(max_request_body_size=MAX_CHUNKED, max_request_header_size=MAX_HEADER, ident=None)
-        # What waitress's tasks put into the environment.
+        # Read by waitress's tasks.
         self.server_name, self.effective_port = self.adj.server_name, listener.getsockname()[1]
-        self.channels: set[_Channel] = set()
+        self.channels: set[Channel] = set()
         self.buffer = bytearray(READ_BYTES)
-        self.stopping = False
-        self.store = store
+        self.stopping = asyncio.Event()
         self._listener = listener
-        self._supervisor = supervisor
-        self._accepting: set[asyncio.Task[Any]] = set()
 
-    def run(self, grace: float) -> None:
-        """Stops listening at the first signal, and returns when all is answered, or after `grace` seconds. A second
-        signal ends the process."""
-        asyncio.run(self._run(grace))
-
-    async def _run(self, grace: float) -> None:
+    async def run(self, grace: float, supervisor: int | None = None) -> None:
+        """Stops listening at SIGTERM, at SIGINT, or when the descriptor `supervisor` is at its end. Returns when all
+        requests are answered, or after `grace` seconds. A second signal ends the process."""
         self.loop = asyncio.get_running_loop()
-        self._stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self.loop.add_signal_handler(number, self.stop, number)
-        if self._supervisor is not None:
-            # It can be read when the supervisor is gone.
-            self.loop.add_reader(self._supervisor, self.stop)
-        self._listener.setblocking(False)
-        self.listen()
-        await self._stopped.wait()
+            self.loop.add_signal_handler(number, self._stop, number)
+        if supervisor is not None:
+            self.loop.add_reader(supervisor, self._stop)
+        # asyncio accepts as many clients in a row as its backlog: one, so that workers share them. It also passes that
+        # number to listen().
+        server = await self.loop.create_server(partial(Channel, self), sock=self._listener, backlog=1)
+        self._listener.listen(BACKLOG)
+        await self.stopping.wait()
+        if supervisor is not None:
+            self.loop.remove_reader(supervisor)
+        server.close()
+        for channel in tuple(self.channels):
+            channel.start_next()
         end = self.loop.time() + grace
-        while (self.channels or self._accepting) and self.loop.time() < end:
+        while self.channels and self.loop.time() < end:
             await asyncio.sleep(0.02)
 
-    def stop(self, number: int = 0) -> None:
+    def _stop(self, number: int | None = None) -> None:
         if number:
             self.loop.remove_signal_handler(number)
-        if self._supervisor is not None:
-            self.loop.remove_reader(self._supervisor)
-        if self.stopping:
-            return
-        self.stopping = True
-        self.loop.remove_reader(self._listener)
-        self._listener.close()
-        for channel in tuple(self.channels):
-            channel.rest()
-        self._stopped.set()
-
-    def listen(self) -> None:
-        """Also when there is room again."""
-        if not self.stopping and len(self.channels) < MAX_CONNECTIONS:
-            self.loop.add_reader(self._listener, self._accept)
-
-    def _accept(self) -> None:
-        # One at a time, so that processes that share the listener share its clients.
-        try:
-            connection, _ = self._listener.accept()
-        except BlockingIOError:
-            return
-        except OSError:
-            # No more files, for example: it would fail again at once.
-            self.loop.remove_reader(self._listener)
-            self.loop.call_later(0.1, self.listen)
-            return
-        if len(self.channels) + len(self._accepting) >= MAX_CONNECTIONS:
-            self.loop.remove_reader(self._listener)
-        made = self.loop.create_task(self.loop.connect_accepted_socket(partial(_Channel, self), connection))
-        self._accepting.add(made)
-        made.add_done_callback(self._accepting.discard)
+        self.stopping.set()
 
 
-class _Channel(asyncio.BufferedProtocol):
-    """One client. What waitress's tasks expect of a channel are `adj`, `server`, `addr` and the last two methods."""
+class Channel(asyncio.BufferedProtocol):
+    """One client's connection. waitress's tasks use `adj`, `server`, `addr` and the last two methods."""
 
     transport: asyncio.Transport
 
     def __init__(self, server: Server) -> None:
-        self.server, self.adj = server, server.adj
-        self._reading: Request | None = None
+        self.server, self.adj, self._loop = server, server.adj, server.loop
+        self._partial: Request | None = None
         self._requests: deque[Request] = deque()
         self._written: list[bytes] = []
-        self._busy = self._full = self._ending = self._closing = False
-        self._late: asyncio.TimerHandle | None = None
+        self._busy = self._paused = self._half_closed = self._closing = False
 
-    # The transport calls these.
+    # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.addr = transport.get_extra_info("peername") or ("", 0)
+        self._used = self._loop.time()
+        self._timer = self._loop.call_later(IDLE_SECONDS, self._check_time)
         self.server.channels.add(self)
-        self._used = self.server.loop.time()
-        self._idle = self.server.loop.call_later(IDLE_SECONDS, self._check_idle)
+        if len(self.server.channels) > MAX_CONNECTIONS:
+            transport.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.server.channels.discard(self)
-        self.server.listen()
-        self._idle.cancel()
-        if self._late:
-            self._late.cancel()
+        self._timer.cancel()
         self._closing = True
         self._requests.clear()
 
     def pause_writing(self) -> None:
-        self._full = True
+        self._paused = True
 
     def resume_writing(self) -> None:
-        self._full = False
-        self._next()
+        self._paused = False
+        self.start_next()
 
     def eof_received(self) -> bool:
-        """Whether the client is still owed an answer."""
-        self._ending = True
+        self._half_closed = True
+        # Stay open for the answers.
         return bool(self._busy or self._requests)
 
     def get_buffer(self, sizehint: int) -> bytearray:
@@ -182,120 +141,101 @@ class _Channel(asyncio.BufferedProtocol):
         if self._closing:
             return
         data = bytes(memoryview(self.server.buffer)[:nbytes])
-        self._used = self.server.loop.time()
-        request: Request | None
+        self._used = self._loop.time()
         while data:
-            request = self._reading = self._reading or Request(self.adj)
+            request = self._partial or Request(self.adj)
             data = data[request.received(data) :]
+            self._partial = None if request.completed else request
             if request.completed:
-                self._completed(request)
+                self._requests.append(request)
                 if request.error:
                     break
-        request = self._reading
-        if request and request.arrived and not self._late:
-            left = request.arrived + self.server.seconds - time.monotonic()
-            self._late = self.server.loop.call_later(left, self._too_late, request)
+        if self._partial and self._partial.arrived:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._partial.arrived + self.server.seconds, self._check_time)
         if len(self._requests) > 1:
             self.transport.pause_reading()
-        self._next()
+        self.start_next()
 
-    # What becomes of requests.
+    # The life of a request.
 
-    def _completed(self, request: Request) -> None:
-        self._reading = None
-        self._requests.append(request)
-        if self._late:
-            self._late.cancel()
-            self._late = None
-
-    def _too_late(self, request: Request) -> None:
-        self._late = None
-        request.refuse(RequestTimeout("The request was not there in time."))
-        self._completed(request)
-        self._next()
-
-    def _next(self) -> None:
-        """Begins with the next request, when it is its turn."""
-        if self._busy or self._full or self._closing:
+    def start_next(self) -> None:
+        """Starts the next request, unless one is being answered."""
+        if self._busy or self._paused or self._closing:
             return
         if self._requests:
             self._busy = True
-            self._begin(self._requests.popleft())
+            self._start(self._requests.popleft())
             return
         self.transport.resume_reading()
-        if self._ending or (self.server.stopping and not self._reading):
+        if self._half_closed or (self.server.stopping.is_set() and not self._partial):
             self._closing = True
             self.transport.close()
-        elif self._reading and self._reading.expect_continue:
-            self._reading.expect_continue = False
+        elif self._partial and self._partial.expect_continue:
+            self._partial.expect_continue = False
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    rest = _next
-
-    def _begin(self, request: Request) -> None:
+    def _start(self, request: Request) -> None:
         if request.error:
-            self._finish(self._perform(_Refusal(self, request)))
+            self.answer(_RefusalTask(self, request))
             return
-        body = request.get_body_stream().read()
-        query, user = foresee(request.command, request.path, request.headers, body)
-        extra: dict[str, Any] = {ARRIVED: request.arrived, USER: user, ANSWERS: []}
+        query, user = query_for(request.command, request.path, request.headers, request.get_body_stream().read())
+        task = _Task(self, request, {ARRIVED: request.arrived, USER: user})
         if query.commands:
-            deadline = request.arrived + self.server.seconds
-            self.server.store.ask(query, deadline, partial(self._answered, request, extra))
+            self.server.store.ask(query, request.arrived + self.server.seconds, task.answered)
         else:
-            self._answered(request, extra, [])
+            self.answer(task)
 
-    def _answered(self, request: Request, extra: dict[str, Any], answers: Values) -> None:
-        extra[ANSWERS] = answers
-        self._finish(self._perform(_Task(self, request, extra)))
-
-    def _perform(self, task: _Task | _Refusal) -> _Task | _Refusal:
-        if self.server.stopping:
+    def answer(self, task: _Task | _RefusalTask) -> None:
+        if self.server.stopping.is_set():
             task.set_close_on_finish()
         try:
             task.service()
         except Exception:
             log.exception("defect")
             self._written.clear()
-            task.request.error = InternalServerError("")
-            return self._perform(_Refusal(self, task.request))
-        return task
-
-    def _finish(self, task: _Task | _Refusal) -> None:
+            task.request.error = http_error(500, "The answer cannot be formatted.")
+            task = _RefusalTask(self, task.request)
+            task.service()
         task.request.close()
         self._busy = False
         if self._closing:
             return
-        self._used = self.server.loop.time()
+        self._used = self._loop.time()
         self.transport.write(b"".join(self._written))
         self._written.clear()
         if task.close_on_finish:
-            self._end()
+            self._close()
         elif self._requests:
-            # Not at once: other clients are waiting too.
-            self.server.loop.call_soon(self._next)
+            # Other clients come first.
+            self._loop.call_soon(self.start_next)
         else:
-            self._next()
+            self.start_next()
 
-    def _end(self) -> None:
-        """Closes, after what is written has left and the client has closed too, or a moment later."""
+    def _close(self) -> None:
+        """Closes when the client does, or after LINGER_SECONDS."""
         self._closing = True
         self._requests.clear()
-        if self._ending or self.transport.is_closing():
+        if self._half_closed or self.transport.is_closing():
             self.transport.close()
             return
         self.transport.resume_reading()
         self.transport.write_eof()
-        self.server.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self._loop.call_later(LINGER_SECONDS, self.transport.close)
 
-    def _check_idle(self) -> None:
-        left = self._used + IDLE_SECONDS - self.server.loop.time()
-        if left <= 0 and not self._busy:
+    def _check_time(self) -> None:
+        """One timer for both limits: of a request that is not complete, and of a client that sends none."""
+        now = self._loop.time()
+        if self._partial and self._partial.arrived + self.server.seconds <= now:
+            self._partial.refuse(http_error(408, "The request did not arrive in time."))
+            self._requests.append(self._partial)
+            self._partial = None
+            self.start_next()
+        elif self._used + IDLE_SECONDS <= now and not self._busy:
             self.transport.abort()
-        else:
-            self._idle = self.server.loop.call_later(max(1.0, left), self._check_idle)
+        self._timer = self._loop.call_at(max(now + 1, self._used + IDLE_SECONDS), self._check_time)
 
-    # waitress's tasks call these.
+    # Called by waitress's tasks.
 
     def write_soon(self, data: bytes) -> int:
         self._written.append(data)
@@ -305,8 +245,8 @@ class _Channel(asyncio.BufferedProtocol):
         return self._closing
 
 
-class _Refusal(ErrorTask):
-    """Answers what is not worth asking the application, in its manner."""
+class _RefusalTask(ErrorTask):
+    """Answers a malformed request like the application, and ends the connection."""
 
     request: Any
 
@@ -329,14 +269,15 @@ class _Task(WSGITask):
         super().__init__(channel, request)
         self._extra = extra
 
+    def answered(self, values: Values) -> None:
+        """Called by the store."""
+        self._extra[ANSWERS] = values
+        channel: Any = self.channel
+        channel.answer(self)
+
     def get_environment(self) -> dict[str, Any]:
-        # waitress leaves one of several leading slashes, but an e-mail may begin with one.
+        # waitress would drop slashes from the start of the path. An e-mail may start with some.
         environment: dict[str, Any] = super().get_environment()
         environment["PATH_INFO"] = self.request.path.encode().decode("latin-1")
         environment |= self._extra
         return environment
-
-
-@lru_cache(2)
-def _date(second: int) -> str:
-    return build_http_date(second)

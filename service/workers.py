@@ -1,8 +1,8 @@
-"""One process for each CPU, all on one listening socket, and one that only looks after them.
+"""One process per CPU, all on one listening socket, under a supervisor.
 
-The process that was started, process 1 in a container, supervises. It has no thread, no connection and no loop, and
-writes no log, so that nothing can hold it up; what it has to say about a worker that died, the next worker says. Each
-worker has a loop, connections and credentials of its own, made after the fork.
+The process that was started, process 1 in a container, is the supervisor. It has no thread, no connection and no loop,
+and writes no log, so nothing can block it: the replacement of a dead worker logs the death. Each worker makes its loop,
+connections and credentials after the fork.
 """
 
 from __future__ import annotations
@@ -14,20 +14,30 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-# A worker that died sooner than this after its start is replaced later: twice as late each time.
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+# A worker that died sooner than this after its start is replaced after a pause, each time twice as long.
 STEADY_SECONDS = 10.0
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 
-# What a worker does: takes how the one died whose place it takes, as os.waitstatus_to_exitcode has it, and a descriptor
-# that can be read when the supervisor is gone; returns the exit code.
+# What a worker runs: takes the exit code of the worker it replaces, as os.waitstatus_to_exitcode returns it, and a
+# descriptor that reaches its end when the supervisor is gone; returns its own exit code.
 Work = Callable[[int | None, int], int]
 
 
+@dataclass
+class _Worker:
+    process: int = 0
+    started: float = 0.0
+    pause: float = 0.0
+    died: int | None = None
+
+
 def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """As many as this process may use at the same time, by its affinity and by its cgroup's limit."""
+    """The CPUs that this process may use, by its affinity and by the limit of its cgroup."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with suppress(OSError, ValueError):
         quota, period = map(int, (cgroup / "cpu.max").read_text().split())
@@ -36,85 +46,72 @@ def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def supervise(number: int, work: Work, listener: socket.socket, grace: float, fatal: int) -> int:
-    """Runs `number` workers until SIGTERM or SIGINT, which it passes on; kills what is left after `grace` seconds. A
-    worker that ends with `fatal` ends all. Returns the exit code. `listener` is what the workers listen on."""
-    return _Supervisor(number, work, listener, grace, fatal).run()
+    """Keeps `number` workers running until SIGTERM or SIGINT, which it forwards; `grace` seconds later it kills the
+    rest. An exit code `fatal` ends all workers. Returns the exit code."""
+    workers = [_Worker() for _ in range(number)]
+    alive, keep = os.pipe()
+    # A signal ends the wait by a byte in a pipe. Without a handler the kernel would ignore it for process 1.
+    awake, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    received: list[int] = []
+    for watched in SIGNALS:
+        signal.signal(watched, lambda number, _: received.append(number))
+    end, code = float("inf"), 0
+    while True:
+        code = _reap(workers, fatal) or code
+        if code:
+            end = min(end, time.monotonic())
+        while received:
+            forwarded = received.pop()
+            if forwarded != signal.SIGCHLD:
+                listener.close()
+                end = min(end, time.monotonic() + grace)
+                _send(workers, forwarded)
+        if time.monotonic() >= end:
+            _send(workers, signal.SIGKILL)
+        for worker in workers:
+            if not worker.process and end == float("inf") and time.monotonic() >= worker.started + worker.pause:
+                worker.started = time.monotonic()
+                worker.process = os.fork()
+                if not worker.process:
+                    os.close(keep)
+                    _work(work, worker.died, alive)
+        if end < float("inf") and not any(worker.process for worker in workers):
+            return code
+        waits = end < float("inf") or any(not worker.process for worker in workers)
+        if select.select([awake], [], [], 0.1 if waits else None)[0]:
+            os.read(awake, 4096)
 
 
-class _Supervisor:
-    def __init__(self, number: int, work: Work, listener: socket.socket, grace: float, fatal: int) -> None:
-        self._work, self._listener, self._grace, self._fatal = work, listener, grace, fatal
-        # For each place: the worker's process ID, or 0, and how its last one died.
-        self._workers = [0] * number
-        self._died: list[int | None] = [None] * number
-        self._started = [0.0] * number
-        self._pause = [0.0] * number
-        self._signals: list[int] = []
-        self._alive = os.pipe()
-        self._code = 0
-
-    def run(self) -> int:
-        # A signal writes to the pipe and so ends the wait; a handler is what keeps process 1 from ignoring it.
-        awake, wake = os.pipe()
-        os.set_blocking(wake, False)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        for watched in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-            signal.signal(watched, lambda number, _: self._signals.append(number))
-        end = float("inf")
-        while True:
-            while self._signals:
-                number = self._signals.pop()
-                if number != signal.SIGCHLD:
-                    end = min(end, time.monotonic() + self._grace)
-                    self._listener.close()
-                    self._send(number)
-            self._reap()
-            if self._code:
-                end = min(end, time.monotonic())
-            if end == float("inf"):
-                self._start()
-            elif not any(self._workers):
-                return self._code
-            elif time.monotonic() >= end:
-                self._send(signal.SIGKILL)
-            select.select([awake], [], [], 0.1 if 0 in self._workers or end < float("inf") else None)
-            if select.select([awake], [], [], 0)[0]:
-                os.read(awake, 4096)
-
-    def _start(self) -> None:
-        now = time.monotonic()
-        for place, worker in enumerate(self._workers):
-            if not worker and now >= self._started[place] + self._pause[place]:
-                self._started[place] = now
-                self._workers[place] = os.fork() or self._become_worker(place)
-
-    def _become_worker(self, place: int) -> int:
+def _work(work: Work, died: int | None, alive: int) -> None:
+    """The rest of a worker's life."""
+    code = 1
+    try:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        os.close(self._alive[1])
-        code = 1
-        try:
-            code = self._work(self._died[place], self._alive[0])
-        finally:
-            os._exit(code)
+        code = work(died, alive)
+    finally:
+        os._exit(code)
 
-    def _reap(self) -> None:
-        """Also of what is not a worker: process 1 inherits it."""
-        with suppress(ChildProcessError):
-            while (found := os.waitpid(-1, os.WNOHANG))[0]:
-                process, status = found
-                if process in self._workers:
-                    place = self._workers.index(process)
-                    code = os.waitstatus_to_exitcode(status)
-                    self._workers[place], self._died[place] = 0, code
-                    steady = time.monotonic() - self._started[place] > STEADY_SECONDS
-                    self._pause[place] = (
-                        FIRST_PAUSE if steady else min(LONGEST_PAUSE, 2 * self._pause[place] + FIRST_PAUSE)
-                    )
-                    if code == self._fatal:
-                        self._code = code
 
-    def _send(self, number: int) -> None:
-        for worker in filter(None, self._workers):
-            os.kill(worker, number)
+def _reap(workers: list[_Worker], fatal: int) -> int:
+    """Notes which workers have died; process 1 also inherits other processes. Returns `fatal` if it was among the exit
+    codes."""
+    found = 0
+    with suppress(ChildProcessError):
+        while (status := os.waitpid(-1, os.WNOHANG))[0]:
+            for worker in workers:
+                if worker.process == status[0]:
+                    worker.process, worker.died = 0, os.waitstatus_to_exitcode(status[1])
+                    steady = time.monotonic() - worker.started > STEADY_SECONDS
+                    worker.pause = FIRST_PAUSE if steady else min(LONGEST_PAUSE, 2 * worker.pause + FIRST_PAUSE)
+                    found = fatal if worker.died == fatal else found
+    return found
+
+
+def _send(workers: list[_Worker], number: int) -> None:
+    for worker in workers:
+        if worker.process:
+            os.kill(worker.process, number)

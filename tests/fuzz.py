@@ -220,6 +220,12 @@ def changed_by(raw: bytes) -> set[str]:
                     path = re.sub(rb"(?i)^https?://[^/?]*", b"", request.target).partition(b"?")[0]
                     if path.startswith(b"/"):
                         named.add(unquote_to_bytes(path)[1:].decode(errors="replace"))
+                if request.http_version == b"1.0":
+                    # h11 keeps no connection of HTTP/1.0 open; the service does if it is asked to.
+                    rest, _ = connection.trailing_data
+                    connection = h11.Connection(h11.SERVER)
+                    connection.receive_data(rest)
+                    continue
                 connection.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
                 connection.send(h11.EndOfMessage())
                 connection.start_next_cycle()

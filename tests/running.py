@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rehearsal.cluster import Cluster, User
-from rehearsal.processes import ADDRESS, free_ports
+from rehearsal.processes import ADDRESS, answers, free_ports
 from service import settings
 from service.logs import Writer
 
@@ -56,8 +56,10 @@ class Client:
 class Service(Client):
     """`python -m service`, a context manager; calling it makes a request."""
 
-    def __init__(self, environment: dict[str, str], directory: Path) -> None:
+    def __init__(self, environment: dict[str, str], directory: Path, output: int | None = None) -> None:
+        """Its log is a file in `directory`, or goes to the descriptor `output`."""
         (port,) = free_ports(1)
+        self._output = output
         super().__init__(port)
         self._log = directory / f"service-{port}.log"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORYDB_", "AWS_"))}
@@ -66,8 +68,15 @@ class Service(Client):
     def __enter__(self) -> Service:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", "service"],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=self._output or log,
+                stderr=log,
             )
+        if self._output:
+            answers(self.port, "/health", lambda: self.process.poll() is None, 10)
+            return self
         for _ in range(500):
             if '"started"' in self._log.read_text():
                 return self
