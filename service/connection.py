@@ -33,7 +33,7 @@ MAX_ANSWER = 8 * 1024 * 1024
 # Makes a new token; takes until when it may wait, on `time.monotonic()`'s clock; may raise NoCredentialsError.
 Sign: TypeAlias = Callable[[float], str]
 Outcome: TypeAlias = list[Any] | redis.RedisError
-Then: TypeAlias = Callable[[Outcome], object]
+Callback: TypeAlias = Callable[[Outcome], object]
 
 
 class CredentialsError(redis.RedisError):
@@ -48,12 +48,12 @@ class NoTokenError(redis.RedisError):
     """There is nothing to sign a token with."""
 
 
-class LostError(redis.ConnectionError):
-    """The node has closed the connection: what it has not done by then, it will not do."""
+class ConnectionClosedError(redis.ConnectionError):
+    """The node has closed the connection: it executes nothing more that came over it."""
 
 
-class LateError(redis.TimeoutError):
-    """The node has been asked and does not answer. It may still do what it was asked."""
+class NodeTimeoutError(redis.TimeoutError):
+    """The node does not answer. It may still execute the commands."""
 
 
 class Answers:
@@ -126,31 +126,31 @@ class Connection(asyncio.Protocol):
         self.renewal = math.inf
         self.used = time.monotonic()
         self._loop = asyncio.get_running_loop()
-        self._asked: deque[tuple[int, float, Then]] = deque()
+        self._asked: deque[tuple[int, float, Callback]] = deque()
         self._gathered: list[bytes] = []
         self._answers = Answers()
         self._values: list[Any] = []
-        self._late: asyncio.TimerHandle | None = None
-        self._left = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
 
-    def ask(self, commands: Sequence[Command], until: float, then: Then) -> None:
-        """Calls `then` with the answers, or with the first that is an error, or with why there are none, by `until`."""
+    def ask(self, commands: Sequence[Command], until: float, callback: Callback) -> None:
+        """Calls `callback` by `until`: with the answers, or with an error: the first of them, or why there are none."""
         if self.closed:
-            self._loop.call_soon(then, LostError("It is closed."))
+            self._loop.call_soon(callback, ConnectionClosedError("It is closed."))
             return
         if not self._gathered:
             self._loop.call_soon(self._send)
         self._gathered.append(pack(commands))
-        self._asked.append((len(commands), until, then))
-        if not self._late:
-            self._late = self._loop.call_at(until, self._check_late)
+        self._asked.append((len(commands), until, callback))
+        if not self._timer:
+            self._timer = self._loop.call_at(until, self._check_time)
 
     async def exchange(self, commands: Sequence[Command], until: float) -> list[Any]:
         """The answers. Raises redis.RedisError."""
         answered: asyncio.Future[Outcome] = self._loop.create_future()
 
         def answer(outcome: Outcome) -> None:
-            # Whoever waited may have gone.
+            # The request that waited may have reached its deadline.
             if not answered.done():
                 answered.set_result(outcome)
 
@@ -160,56 +160,61 @@ class Connection(asyncio.Protocol):
             raise outcome
         return outcome
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Closes when all is answered that was asked."""
-        self._left = True
+        self._closing = True
         if not self._asked:
-            self._close(LostError("It was left."))
+            self._fail(ConnectionClosedError("It is not needed any more."))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._close(LostError("Redis has closed the connection."))
+        self._fail(ConnectionClosedError("Redis has closed the connection."))
 
     def data_received(self, data: bytes) -> None:
         self.used = time.monotonic()
         try:
-            for value in self._answers.feed(data):
-                self._values.append(value)
-                number, _, then = self._asked[0]
-                if len(self._values) == number:
-                    values, self._values = self._values, []
-                    self._asked.popleft()
-                    then(next((value for value in values if isinstance(value, redis.RedisError)), values))
-        except (ValueError, IndexError):
-            self._close(InvalidResponse("It does not speak RESP2, or says too much."))
-        if self._left:
-            self.leave()
+            values = self._answers.feed(data)
+        except ValueError:
+            self._fail(InvalidResponse("It does not speak RESP2, or says too much."))
+            return
+        for value in values:
+            if not self._asked:
+                self._fail(InvalidResponse("An answer without a question."))
+                return
+            self._values.append(value)
+            number, _, callback = self._asked[0]
+            if len(self._values) == number:
+                answers, self._values = self._values, []
+                self._asked.popleft()
+                callback(next((answer for answer in answers if isinstance(answer, redis.RedisError)), answers))
+        if self._closing:
+            self.close()
 
     def _send(self) -> None:
         if not self.closed:
             self.transport.write(b"".join(self._gathered))
         self._gathered.clear()
 
-    def _check_late(self) -> None:
-        self._late = None
+    def _check_time(self) -> None:
+        self._timer = None
         if self._asked:
             until = self._asked[0][1]
             if until <= self._loop.time():
-                self._close(LateError("No answer in time."))
+                self._fail(NodeTimeoutError("No answer in time."))
             else:
-                self._late = self._loop.call_at(until, self._check_late)
+                self._timer = self._loop.call_at(until, self._check_time)
 
-    def _close(self, error: redis.RedisError) -> None:
+    def _fail(self, error: redis.RedisError) -> None:
         self.closed = True
         self.transport.abort()
-        if self._late:
-            self._late.cancel()
+        if self._timer:
+            self._timer.cancel()
         asked, self._asked = self._asked, deque()
-        for _, _, then in asked:
-            then(error)
+        for _, _, callback in asked:
+            callback(error)
 
 
 class Connector:
@@ -241,7 +246,7 @@ class Connector:
                 # Lets a replica answer reads; to a primary it makes no difference.
                 await connection.exchange((("READONLY",),), until)
         except BaseException:
-            connection.leave()
+            connection.close()
             raise
         return connection
 

@@ -74,6 +74,13 @@ class Request(HTTPRequestParser):
         self.expect_continue = self.expect_continue and not self.completed
         return consumed
 
+    def body(self) -> bytes:
+        return self.body_rcv.getbuf().get(MAX_BODY) if self.body_rcv else b""
+
+    def get_body_stream(self) -> Any:
+        """For waitress's environment. The application gets the user of the body instead."""
+        return None
+
     def refuse(self, error: Error, data: bytes = b"") -> int:
         self.error = error
         self.completed = True

@@ -18,11 +18,12 @@ import signal
 import socket
 from collections import deque
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from waitress.adjustments import Adjustments
 from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import build_http_date
 
 from service.app import ANSWERS, ARRIVED, USER, query_for, refusal
 from service.requests import Request, http_error
@@ -179,7 +180,7 @@ class Channel(asyncio.BufferedProtocol):
         if request.error:
             self.answer(_RefusalTask(self, request))
             return
-        query, user = query_for(request.command, request.path, request.headers, request.get_body_stream().read())
+        query, user = query_for(request.command, request.path, request.headers, request.body())
         task = _Task(self, request, {ARRIVED: request.arrived, USER: user})
         if query.commands:
             self.server.store.ask(query, request.arrived + self.server.seconds, task.answered)
@@ -281,3 +282,20 @@ class _Task(WSGITask):
         environment["PATH_INFO"] = self.request.path.encode().decode("latin-1")
         environment |= self._extra
         return environment
+
+    def build_response_header(self) -> bytes:
+        # waitress capitalizes, sorts and formats a date each time, and closes the connection after a 204.
+        if (
+            self.version != "1.1"
+            or "CONNECTION" in self.request.headers
+            or (self.content_length is None and self.has_body)
+        ):
+            return super().build_response_header()
+        lines = [f"{name}: {value}" for name, value in self.response_headers]
+        date = _date(int(self.start_time))
+        return "\r\n".join((f"HTTP/1.1 {self.status}", *lines, date, "", "")).encode("latin-1")
+
+
+@lru_cache(2)
+def _date(second: int) -> str:
+    return f"date: {build_http_date(second)}"

@@ -12,6 +12,7 @@ import select
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -92,6 +93,8 @@ def _work(work: Work, died: int | None, alive: int) -> None:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         code = work(died, alive)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(code)
 

@@ -143,7 +143,7 @@ def statuses(data: bytes) -> list[int]:
 def whole(data: bytes) -> bool:
     """Whether the last answer has arrived with its body."""
     head, _, rest = data.rpartition(b"HTTP/1.")[2].partition(b"\r\n\r\n")
-    length = re.search(rb"Content-Length: ([0-9]+)", head)
+    length = re.search(rb"(?i)Content-Length: ([0-9]+)", head)
     return not length or len(rest) >= int(length[1])
 
 

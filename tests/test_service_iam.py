@@ -142,7 +142,7 @@ def test_connections_that_do_not_are_cut(memorydb: StandIn, tmp_path: Path) -> N
         Service(environment(memorydb), tmp_path) as service,
         Load(service.port, partial(live, EMAILS)).running(),
     ):
-        time.sleep(2.5)
+        eventually(lambda: len([login for login in memorydb.logins if login.cut]) >= NODES)
         cut = [login for login in memorydb.logins if login.cut]
     assert len(cut) >= NODES
     assert {len(login.times) for login in cut} == {1}
@@ -152,7 +152,7 @@ def test_a_connection_that_cannot_log_in_again_is_replaced_by_one_that_can(memor
     memorydb.renewals = False
     with Service(environment(memorydb, RENEWING), tmp_path) as service:
         with Load(service.port, partial(live, EMAILS)).running() as load:
-            time.sleep(2)
+            eventually(lambda: len([login for login in memorydb.logins if login.refused]) >= NODES)
         assert_nothing_secret_was_logged(service)
     replaced = [login for login in memorydb.logins if login.refused]
     assert len(replaced) >= NODES
