@@ -46,24 +46,25 @@ def main() -> int:
 
 
 def work(chosen: Settings, listener: socket.socket, died: int | None = None, supervisor: int | None = None) -> int:
-    """One process that serves; `died` is how the one ended whose place it takes."""
+    """One process that serves. `died` is the exit code of the worker it replaces."""
     writer = logs.configure(chosen.log_level)
     log = logging.getLogger("service")
-    if died is not None:
-        log.error("a worker died", extra={"code": died})
-    tokens = Tokens(chosen.iam, chosen.username, Credentials(botocore_credentials)) if chosen.iam else None
-    if tokens:
-        try:
+    try:
+        if died is not None:
+            log.error("a worker died", extra={"code": died})
+        tokens = Tokens(chosen.iam, chosen.username, Credentials(botocore_credentials)) if chosen.iam else None
+        if tokens:
             tokens.prepare()
-        except NobodyToAskError:
-            return WRONG_ENVIRONMENT
-    store = Store(chosen, tokens.token if tokens else None)
-    server = Server(create_app(chosen.build_id), store, listener, chosen.deadline)
-    log.info("started", extra={"port": chosen.port, "build": chosen.build_id})
-    asyncio.run(server.run(chosen.deadline + 1, supervisor))
-    log.info("stopped")
-    writer.drain(1)
-    return 0
+        store = Store(chosen, tokens.token if tokens else None)
+        server = Server(create_app(chosen.build_id), store, listener, chosen.deadline)
+        log.info("started", extra={"port": chosen.port, "build": chosen.build_id})
+        asyncio.run(server.run(chosen.deadline + 1, supervisor))
+        log.info("stopped")
+        return 0
+    except NobodyToAskError:
+        return WRONG_ENVIRONMENT
+    finally:
+        writer.drain(1)
 
 
 if __name__ == "__main__":

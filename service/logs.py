@@ -15,6 +15,7 @@ import os
 import threading
 import time
 import traceback
+from collections import deque
 from functools import lru_cache
 from typing import Any
 
@@ -51,7 +52,7 @@ class Writer(logging.Handler):
         super().__init__()
         self.setFormatter(JsonFormatter())
         self._file = file
-        self._lines: list[str] = []
+        self._lines: deque[str] = deque()
         self._dropped = 0
         self._news = threading.Event()
         self._writing = threading.Lock()
@@ -79,7 +80,7 @@ class Writer(logging.Handler):
             time.sleep(self.GATHER_SECONDS)
             with self._writing:
                 self._news.clear()
-                lines, self._lines = self._lines, []
+                lines = [self._lines.popleft() for _ in range(len(self._lines))]
                 dropped, self._dropped = self._dropped, 0
                 if dropped:
                     lines.append(
@@ -90,7 +91,7 @@ class Writer(logging.Handler):
                     while data:
                         data = data[os.write(self._file, data) :]
                 except OSError:
-                    # Nobody reads any more.
+                    # The reader is gone.
                     self._dropped += len(lines)
 
 
@@ -128,6 +129,4 @@ def configure(level: str) -> Writer:
     _writer = Writer()
     logging.basicConfig(level=max(logging.WARNING, logging.getLevelNamesMapping()[level]), handlers=[_writer])
     logging.getLogger(OURS).setLevel(level)
-    # It warns of every request that finds all threads busy, which is what a queue is for.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     return _writer

@@ -174,6 +174,49 @@ def test_after_a_restart_of_all_of_redis_it_recovers(replicated: Cluster, tmp_pa
     assert again <= 1
 
 
+def test_connections_that_are_killed_all_the_time_fail_no_request(cluster: Cluster, tmp_path: Path) -> None:
+    with Service(environment(cluster), tmp_path) as service, Load(service.port, write).running() as load:
+        for _ in range(10):
+            time.sleep(0.2)
+            for node in cluster.nodes:
+                with cluster.client(node) as client:
+                    client.execute_command("CLIENT", "KILL", "USER", cluster.user.name)
+    assert load.errors == []
+    assert {request.status for request in load.requests} == {200}
+    slowest = max(request.seconds for request in load.requests)
+    print(f"{len(load.requests)} requests, slowest {slowest:.2f} s")
+    assert slowest <= DEADLINE
+    assert {f"user:{request.email}" for request in load.requests} <= keys(cluster)
+
+
+def test_a_write_without_an_answer_is_503_and_not_sent_again(cluster: Cluster, tmp_path: Path) -> None:
+    """The node executes what it was sent when it runs again: an older write must not come after a newer one."""
+    with Service(environment(cluster, WORKERS="1"), tmp_path) as service:
+        assert service("POST", "/", body("late@foo.com", "0")).status == 200
+        stopped = owner(cluster, "late@foo.com")
+        with cluster.client(stopped) as client:
+            before = client.info("commandstats")["cmdstat_hset"]["calls"]
+        stopped.send(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            assert_unavailable(service("POST", "/", body("late@foo.com", "1")), "Redis does not answer in time.")
+            assert time.monotonic() - began < DEADLINE / 4 + LATE
+        finally:
+            stopped.send(signal.SIGCONT)
+        eventually(lambda: service("GET", "/late@foo.com").status == 200)
+        with cluster.client(stopped) as client:
+            assert client.info("commandstats")["cmdstat_hset"]["calls"] - before <= 1
+    cluster.wait()
+
+
+def test_an_answer_in_many_pieces_is_whole(cluster: Cluster, service: Service) -> None:
+    fields = {f"key-{number}": "v" * 1000 for number in range(2000)}
+    with cluster.client(owner(cluster, "large@foo.com")) as client:
+        client.hset("user:large@foo.com", mapping=fields)
+    assert service("GET", "/large@foo.com").json == fields
+    assert service("DELETE", "/large@foo.com").status == 204
+
+
 def test_it_starts_without_redis_and_is_ready_when_redis_is(replicated: Cluster, tmp_path: Path) -> None:
     replicated.stop()
     with Service(environment(replicated), tmp_path) as service:
