@@ -11,7 +11,7 @@ from functools import partial
 
 from service import logs
 from service.app import create_app
-from service.server import Server, listen
+from service.server import Server, bound
 from service.settings import Settings, SettingsError, settings
 from service.store import Store
 from service.tokens import Credentials, NobodyToAskError, Tokens, botocore_credentials
@@ -28,24 +28,28 @@ def main() -> int:
         return WRONG_ENVIRONMENT
     # glibc's resolver waits 5 seconds, twice, for each server that does not answer, and no deadline reaches it.
     os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
+    workers = chosen.workers or usable_cpus()
     try:
-        listener = listen(chosen.host, chosen.port)
+        listener = bound(chosen.host, chosen.port)
+        if workers > 1:
+            # The first would have failed where something else listens. The second keeps the port while workers change.
+            listener.close()
+            listener = bound(chosen.host, chosen.port, shared=True)
     except OSError as error:
         print(f"Cannot listen on {chosen.host}:{chosen.port}: {error.strerror}.", file=sys.stderr)
         return 1
-    workers = chosen.workers or usable_cpus()
     if workers == 1:
         code = work(chosen, listener)
     else:
-        # What runs ends by its deadline, and a worker waits a second longer.
-        serve = partial(work, chosen, listener)
-        code = supervise(workers, serve, listener, grace=chosen.deadline + 2, fatal=WRONG_ENVIRONMENT)
+        # A worker ends a second after the deadline of its last request.
+        code = supervise(workers, partial(work, chosen, None), grace=chosen.deadline + 2, fatal=WRONG_ENVIRONMENT)
+        listener.close()
     if code == WRONG_ENVIRONMENT:
         print(NobodyToAskError(), file=sys.stderr)
     return code
 
 
-def work(chosen: Settings, listener: socket.socket, died: int | None = None, supervisor: int | None = None) -> int:
+def work(chosen: Settings, own: socket.socket | None, died: int | None = None, supervisor: int | None = None) -> int:
     """One process that serves. `died` is the exit code of the worker it replaces."""
     writer = logs.configure(chosen.log_level)
     log = logging.getLogger("service")
@@ -55,6 +59,7 @@ def work(chosen: Settings, listener: socket.socket, died: int | None = None, sup
         tokens = Tokens(chosen.iam, chosen.username, Credentials(botocore_credentials)) if chosen.iam else None
         if tokens:
             tokens.prepare()
+        listener = own or bound(chosen.host, chosen.port, shared=True)
         store = Store(chosen, tokens.token if tokens else None)
         server = Server(create_app(chosen.build_id), store, listener, chosen.deadline)
         log.info("started", extra={"port": chosen.port, "build": chosen.build_id})

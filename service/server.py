@@ -43,12 +43,13 @@ MAX_HEADER = 16 * 1024
 log = logging.getLogger("service.server")
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Raises OSError."""
+def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket at this address; the kernel distributes connections over those that are `shared`. Raises OSError."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.bind((host, port))
-    listener.listen(BACKLOG)
     return listener
 
 
@@ -73,10 +74,7 @@ class Server:
             self.loop.add_signal_handler(number, self._stop, number)
         if supervisor is not None:
             self.loop.add_reader(supervisor, self._stop)
-        # asyncio accepts as many clients in a row as its backlog: one, so that workers share them. It also passes that
-        # number to listen().
-        server = await self.loop.create_server(partial(Channel, self), sock=self._listener, backlog=1)
-        self._listener.listen(BACKLOG)
+        server = await self.loop.create_server(partial(Channel, self), sock=self._listener, backlog=BACKLOG)
         await self.stopping.wait()
         if supervisor is not None:
             self.loop.remove_reader(supervisor)

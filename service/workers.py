@@ -1,4 +1,4 @@
-"""One process per CPU, all on one listening socket, under a supervisor.
+"""One process per CPU, all on one port, under a supervisor.
 
 The process that was started, process 1 in a container, is the supervisor. It has no thread, no connection and no loop,
 and writes no log, so nothing can block it: the replacement of a dead worker logs the death. Each worker makes its loop,
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import select
 import signal
-import socket
 import time
 import traceback
 from collections.abc import Callable
@@ -46,7 +45,7 @@ def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     return max(1, cpus)
 
 
-def supervise(number: int, work: Work, listener: socket.socket, grace: float, fatal: int) -> int:
+def supervise(number: int, work: Work, grace: float, fatal: int) -> int:
     """Keeps `number` workers running until SIGTERM or SIGINT, which it forwards; `grace` seconds later it kills the
     rest. An exit code `fatal` ends all workers. Returns the exit code."""
     workers = [_Worker() for _ in range(number)]
@@ -66,7 +65,6 @@ def supervise(number: int, work: Work, listener: socket.socket, grace: float, fa
         while received:
             forwarded = received.pop()
             if forwarded != signal.SIGCHLD:
-                listener.close()
                 end = min(end, time.monotonic() + grace)
                 _send(workers, forwarded)
         if time.monotonic() >= end:
