@@ -105,7 +105,7 @@ def main() -> int:
             for case in CASES:
                 before = processor_time(running[case.server].pid)
                 figures = wrk(ports[case.server], case, arguments.seconds if turn else 1)
-                figures["cpu"] = (processor_time(running[case.server].pid) - before) / figures["requests"] * 1e6
+                figures["cpu"] = (processor_time(running[case.server].pid) - before) / max(1, figures["requests"]) * 1e6
                 # The first turn only warms up.
                 if turn:
                     measured[case].append(figures)
