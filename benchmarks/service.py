@@ -240,7 +240,7 @@ def table(measured: Mapping[Case, list[dict[str, float]]]) -> str:
     ]
     for case, rounds in measured.items():
         peer = measured[case._replace(server=FASTAPI)]
-        ratios = [ours["rate"] / theirs["rate"] for ours, theirs in zip(rounds, peer, strict=True)]
+        ratios = [ours["rate"] / max(1, theirs["rate"]) for ours, theirs in zip(rounds, peer, strict=True)]
         cells = [
             spread([figures["rate"] for figures in rounds], ",.0f"),
             *(spread([figures[name] for figures in rounds], ".1f") for name in ("p50", "p99")),
