@@ -24,7 +24,7 @@ from generator.parts.imports import data_stack_name, imported
 from generator.settings import Settings
 from generator.template.elements import Input
 from generator.workload import Workload
-from rehearsal.emulator import ACCOUNT, REGION, Emulator
+from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from tests.command import Command
 from tests.running import ROOT
 
