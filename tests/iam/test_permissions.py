@@ -7,7 +7,7 @@ import re
 import subprocess
 import tempfile
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import boto3
 import botocore.exceptions
 import pytest
 
-from generator import Network, Settings, contract, memorydb, user
+from generator import Settings, contract, data_layer, user
 from generator.cli import main
 from generator.cli.arguments import Deployments
 from generator.compute.apprunner import AppRunnerCompute
@@ -40,11 +40,9 @@ FAILS = ["--name", NAME, "--layer", "apprunner", "--data-stack", f"{NAME}-apprun
 
 def changed() -> tuple[Deployment, ...]:
     """The deployment with another access string."""
-    data, *others = app_runner_deployment().layers
-    (place,) = (part for part in data.parts if isinstance(part, Network))
+    _, *others = app_runner_deployment().layers
     users = (user(commands=(*contract.USER_COMMANDS, "hget")),)
-    _, *parts = data.parts
-    return (Deployment("apprunner", (replace(data, parts=(memorydb(Settings(), place, users), *parts)), *others)),)
+    return (Deployment("apprunner", (data_layer(Settings(), users=users), *others)),)
 
 
 @dataclass

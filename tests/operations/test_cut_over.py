@@ -56,18 +56,18 @@ def clusters() -> list[str]:
 def test_the_data_stack_gets_the_endpoints_in_place(deployment: LocalDeployment) -> None:
     assert deployment.ask("POST", "/", BEFORE) == 200
     before = clusters()
-    typed(deployment, "python build.py preview --compute ecs-express --layer data")
+    typed(deployment, "python build.py preview --deployment ecs-express --layer data")
     assert "14 added" in deployment.said
     assert "replaced" not in deployment.said
     assert "removed" not in deployment.said
-    typed(deployment, "python build.py deploy --compute ecs-express --layer data")
+    typed(deployment, "python build.py deploy --deployment ecs-express --layer data")
     assert clusters() == before
     assert read(deployment, "users-apprunner", BEFORE["email"]) == BEFORE
 
 
 def test_both_serve_the_same_users(deployment: LocalDeployment) -> None:
     with deployment.load() as wrong:
-        typed(deployment, "python build.py deploy --compute ecs-express")
+        typed(deployment, "python build.py deploy --deployment ecs-express")
     assert wrong == []
     assert "last operation   deployment SUCCESSFUL" in deployment.said
     assert "a user           written, read back, deleted" in deployment.said
@@ -78,7 +78,7 @@ def test_both_serve_the_same_users(deployment: LocalDeployment) -> None:
 
 
 def test_the_status_shows_the_new_service(deployment: LocalDeployment) -> None:
-    typed(deployment, "python build.py status --compute ecs-express")
+    typed(deployment, "python build.py status --deployment ecs-express")
     assert "runs: ACTIVE, after deployment SUCCESSFUL" in deployment.said
     assert "GET /ready: 200, build content-" in deployment.said
 
@@ -105,7 +105,7 @@ def test_going_back_leaves_what_there_was(deployment: LocalDeployment) -> None:
     typed(deployment, "python build.py deploy --layer data")
     assert "14 removed" in deployment.said
     assert read(deployment, "users-apprunner", BESIDE["email"]) == BESIDE
-    deployment.must("deploy", "--yes", "--compute", "ecs-express")
+    deployment.must("deploy", "--yes", "--deployment", "ecs-express")
     assert read(deployment, ECS, BESIDE["email"]) == BESIDE
 
 
@@ -120,5 +120,5 @@ def test_without_app_runner_the_other_still_serves(deployment: LocalDeployment) 
 
 
 def test_at_the_end_nothing_runs(deployment: LocalDeployment) -> None:
-    deployment.must("destroy", "--yes", "--compute", "ecs-express", "--purge-images")
+    deployment.must("destroy", "--yes", "--deployment", "ecs-express", "--purge-images")
     assert (deployment.aws.services.instances, deployment.aws.services.clusters) == ({}, {})

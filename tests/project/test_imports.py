@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import generator
 from generator.cli import VERBS
 
 ROOT = Path(__file__).parents[2]
@@ -32,10 +33,11 @@ FLOORS = (
     "generator.layers",
     "generator.parts",
     "generator.stacks",
-    "generator.memorydb",
+    "generator.database",
     "generator.images",
     "generator.compute",
     "generator.aws",
+    "generator.workload",
     "generator.template",
     "generator.rules",
     "generator.settings",
@@ -60,7 +62,7 @@ SERVICE = (
 # Packages of others, and the only rooms and files that may import them.
 OTHERS = {
     "argparse": ("generator.cli",),
-    "awacs": ("generator.iam", "generator.parts"),
+    "awacs": ("generator.iam", "generator.parts", "generator.workload"),
     "boto3": ("generator.operations.session", "rehearsal"),
     "cfnlint": (
         "generator.iam.execution_role",
@@ -74,7 +76,7 @@ OTHERS = {
     "redis": ("rehearsal", "service"),
     "rich": ("generator.cli.terminal",),
     "shtab": ("generator.cli.completion",),
-    "troposphere": ("generator.layers", "generator.parts", "generator.template"),
+    "troposphere": ("generator.layers", "generator.parts", "generator.template", "generator.workload"),
     "waitress": ("service",),
 }
 # Imported inside the functions that need them, since other commands start without.
@@ -86,7 +88,7 @@ LATE = (
     "generator.cli.terminal",
     "generator.compute",
     "generator.images",
-    "generator.memorydb",
+    "generator.database",
     "generator.operations",
     "generator.report",
     "generator.rules",
@@ -181,3 +183,9 @@ def test_a_verb_imports_no_other() -> None:
 
 def test_few_files_lie_flat() -> None:
     assert len([file for file in FILES if file.count("/") == 1 and file.startswith("generator/")]) <= 10
+
+
+def test_no_room_has_the_name_of_a_public_function() -> None:
+    """The import of generator.x as a room would hide the function x of generator."""
+    rooms = {path.stem for path in (ROOT / "generator").iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert rooms & set(generator.__all__) == set()
