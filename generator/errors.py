@@ -9,13 +9,22 @@ from collections.abc import Sequence
 
 
 class GeneratorError(Exception):
-    """Base of every error that is not a defect of this project."""
+    """Base of every error that is not a defect of this project.
+
+    >>> issubclass(TemplateError, GeneratorError)
+    True
+    """
 
     exit_code = 1
 
 
 class SettingsError(GeneratorError):
-    """A field of `Settings` holds something it cannot hold."""
+    """A field of `Settings` holds something it cannot hold.
+
+    >>> Settings(nat="two")
+    Traceback (most recent call last):
+    generator.errors.SettingsError: Settings.nat is 'two', but it must be "none", "one" or "per-zone".
+    """
 
     exit_code = 64
 
@@ -33,7 +42,12 @@ class UsageError(GeneratorError):
 
 
 class TemplateError(GeneratorError):
-    """The given parts do not make a template."""
+    """The given parts do not make a template.
+
+    >>> app_runner_layer(Settings(), Workload(cpu=512, memory=4096))
+    Traceback (most recent call last):
+    generator.errors.TemplateError: Workload.cpu 512 does not go with Workload.memory 4096. ...
+    """
 
 
 class DuplicateLogicalIdError(TemplateError):
@@ -98,8 +112,22 @@ class DataLossError(GeneratorError):
         )
 
 
+class LocalError(GeneratorError):
+    """A fault of this machine, or between it and AWS: a profile, a proxy, a certificate, a value, a clock.
+
+    then: what to type next, if that is known.
+    """
+
+    def __init__(self, *, what: str, why: str, then: str = "", exit_code: int = 1) -> None:
+        self.what = what
+        self.why = why.rstrip(".")
+        self.then = then
+        self.exit_code = exit_code
+        super().__init__(f"{what}: {self.why}. {then}".rstrip())
+
+
 class DeployError(GeneratorError):
-    """AWS refuses something, or cannot be reached. `then`: what to type next, if that is known."""
+    """AWS refuses something. `then`: what to type next, if that is known."""
 
     def __init__(self, *, stack: str, what: str, why: str, then: str = "") -> None:
         self.stack = stack

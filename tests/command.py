@@ -1,4 +1,4 @@
-"""The command in this process, and what its stacks give."""
+"""The command in this process, and the outputs of its stacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from generator.cli import main
 from generator.cli.arguments import Deployments
-from rehearsal import stand_ins
+from generator.redaction import redact
+from rehearsal import local_aws
 
 
 class Run(NamedTuple):
@@ -32,10 +33,12 @@ class Command:
     def __call__(self, *arguments: str, deployments: Deployments | None = None) -> Run:
         self._captured.readouterr()
         code = main(deployments or self._deployments, argv=list(arguments))
-        return Run(code, *self._captured.readouterr())
+        run = Run(code, *self._captured.readouterr())
+        assert redact(run.said) == run.said
+        return run
 
     def must(self, *arguments: str, deployments: Deployments | None = None) -> str:
-        """What it says, where it succeeds."""
+        """The output of a command that must succeed."""
         run = self(*arguments, deployments=deployments)
         assert run.code == 0, run.said
         return run.said
@@ -43,4 +46,4 @@ class Command:
 
 def output(stack: str, key: str) -> str:
     (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    return stand_ins.outputs(found)[key]
+    return local_aws.outputs(found)[key]

@@ -40,7 +40,7 @@ def add_command(verbs: Subparsers, name: str, run: Run, *, help: str, descriptio
         name, help=help, description=description, epilog=f"Example: {example}", allow_abbrev=False
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser
 
 
@@ -131,25 +131,23 @@ def add_change_options(parser: Any, program: Program) -> None:
         help="the image to run: the parameter ImageUri (default: build --context); for several services repeatable",
     )
     add_image_options(parser)
-    parser.add_argument(
-        "--parameters", metavar="FILE", type=Path, help="a parameter file of the AWS CLI or CodePipeline"
-    )
+    parser.add_argument("--parameters", metavar="FILE", help="a parameter file of the AWS CLI or CodePipeline")
     parser.add_argument(
         "--parameter",
         metavar="[LAYER.]KEY=VALUE",
-        type=key_value,
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
-        help="one parameter, of every layer that has it or of one; repeatable; others keep their deployed values",
+        help="parameters, of every layer that has them or of one; the others keep their deployed values",
     )
     parser.add_argument(
         "--tag",
         "--tags",
         metavar="KEY=VALUE",
-        type=key_value,
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
-        help="a tag of the stacks; repeatable",
+        help="tags of the stacks; the others stay",
     )
     parser.add_argument(
         "--allow-replacement",
@@ -186,15 +184,20 @@ def stack_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields of ChangeOptions. Raises UsageError for a parameter file that cannot be read."""
-    from generator.cli.parameter_file import read_parameter_file
+    """The fields of ChangeOptions. Raises UsageError for a value or a file that cannot be read."""
+    from generator.cli import values
 
-    parameters, tags = read_parameter_file(arguments.parameters) if arguments.parameters else ({}, {})
-    images = dict(arguments.image)
+    file = values.parameter_file(arguments.parameters) if arguments.parameters else values.Values()
+    given = values.parameters("--parameter", arguments.parameter)
+    images = values.unique("--image", arguments.image)
     return {
         **stack_options(arguments),
-        "parameters": {**parameters, **dict(arguments.parameter)},
-        "tags": {**tags, **dict(arguments.tag)},
+        "parameters": {
+            **{name: value for name, value in file.parameters.items() if name not in given.previous},
+            **given.parameters,
+        },
+        "previous": given.previous | (file.previous - given.parameters.keys()),
+        "tags": {**file.tags, **given.tags, **values.tags("--tag", arguments.tag)},
         "image": images.pop("", ""),
         "images": images,
         "context": arguments.context,

@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from generator.compute.verification import Fact
+from generator.database.passwords import USER, refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
 from generator.layers import Deployment, Layer
-from generator.memorydb.passwords import USER, refuse_during_rotation
 from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import DeployOptions
 from generator.operations.plans import plan
 from generator.operations.service import Service
 from generator.operations.session import Session
-from generator.operations.updates import stack_updates, with_login_of_data_stack
+from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
 from generator.operations.watch import watch
 from generator.report.results import Plan
 from generator.stacks.change_set import ChangeSet
@@ -47,6 +47,7 @@ def deploy(
     """
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
+    check_values(session.cloudformation, deployment, updates, options)
     for layer, update in updates:
         if layer.compute:
             ImageSource(session, layer.compute, options).check(update)

@@ -7,7 +7,7 @@ from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import PreviewOptions
 from generator.operations.plans import plan, plan_from_template
 from generator.operations.session import Session
-from generator.operations.updates import stack_updates, with_login_of_data_stack
+from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
 from generator.report.results import Plan
 
 
@@ -19,6 +19,7 @@ def preview(deployment: Deployment, session: Session, options: PreviewOptions = 
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
     cloudformation = session.cloudformation
+    check_values(cloudformation, deployment, updates, options)
     plans = []
     for layer, update in updates:
         planned = plan_from_template(cloudformation, layer, update)

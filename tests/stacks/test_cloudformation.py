@@ -8,7 +8,7 @@ import botocore.exceptions
 import pytest
 
 from generator.aws.calls import Clock
-from generator.errors import DeployError, UsageError
+from generator.errors import DeployError, LocalError, UsageError
 from generator.stacks.cloudformation import CloudFormation, StackUpdate, parameters
 from tests.cloudformation_script import ABSENT, ADD, ARN, SIZE, STACK_ARN, TEMPLATE, Script, an_event
 
@@ -147,16 +147,16 @@ def test_a_change_set_that_never_gets_ready_is_given_up(script: Script) -> None:
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("ExpiredToken", "users-data: The AWS session has expired"),
+        ("ExpiredToken", "The AWS session has expired"),
         ("AccessDenied", "users-data: AWS does not permit DescribeStacks"),
         ("Throttling", "users-data: AWS throttles DescribeStacks"),
-        ("InvalidClientTokenId", "users-data: AWS does not accept the credentials"),
+        ("InvalidClientTokenId", "AWS does not accept the credentials"),
         ("SomethingNew", "users-data: DescribeStacks failed: SomethingNew: words"),
     ],
 )
 def test_an_error_of_aws_is_one_message_without_credentials(script: Script, code: str, message: str) -> None:
     script.stubber.add_client_error("describe_stacks", code, "words")
-    with pytest.raises(DeployError) as caught:
+    with pytest.raises((DeployError, LocalError)) as caught:
         script.cloudformation.stack("users-data")
     assert str(caught.value).startswith(message)
     assert "secret-key" not in str(caught.value)
@@ -168,7 +168,7 @@ def test_missing_credentials_are_one_message() -> None:
         def describe_stacks(self, **_: str) -> None:
             raise botocore.exceptions.NoCredentialsError
 
-    with pytest.raises(DeployError, match=r"There are no AWS credentials: .*aws sso login"):
+    with pytest.raises(LocalError, match=r"There are no AWS credentials: .*aws sso login"):
         CloudFormation(Client()).stack("users-data")
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from troposphere import AWSHelperFn, cloudwatch
 
-from generator.parts.observability import Notifications, alarm_on, dimensions, widget
+from generator.parts.observability import Notifications, alarm_on, dashboard, dimensions, widget
+from generator.template.elements import Value
 
 
 def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> tuple[cloudwatch.Alarm, ...]:
@@ -65,7 +66,17 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> tuple[c
     )
 
 
-def cluster_widgets(row: int) -> list[dict[str, object]]:
+def service_dashboard(
+    widgets: list[dict[str, object]], cluster_name: Value | None, **values: AWSHelperFn
+) -> cloudwatch.Dashboard:
+    """Two rows of a service's `widgets`, and one of its cluster, if it has one. `values` fill the placeholders."""
+    if cluster_name is None:
+        return dashboard("Dashboard", "The service on one page", widgets, **values)
+    widgets = [*widgets, *_cluster_widgets(2)]
+    return dashboard("Dashboard", "Service and cluster on one page", widgets, ClusterName=cluster_name, **values)
+
+
+def _cluster_widgets(row: int) -> list[dict[str, object]]:
     """One row of a dashboard: the load of the cluster ${ClusterName}, and what it refused."""
     namespace, cluster = "AWS/MemoryDB", ["ClusterName", "${ClusterName}"]
     load = ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
