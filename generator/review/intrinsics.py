@@ -69,7 +69,9 @@ def _filled(
 
     decisions = {name: holds(name) for name in template.get("Conditions", {})}
     for name, entry in entries.items():
-        if decisions.get(entry.get("Condition"), True):
+        # Fn::ForEach is a list, and a macro has no type; CloudFormation processes both.
+        made = isinstance(entry, Mapping) and entry.keys() & {"Type", "Value"}
+        if made and decisions.get(entry.get("Condition"), True):
             yield name, filled(decide(entry, decisions))
 
 

@@ -119,7 +119,10 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     assert "! Cluster  AWS::MemoryDB::Cluster" in risky.out
     assert "refused: Cluster: replaces the database (KmsKeyId)." in risky.out
     comment = command("preview", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}", "--format", "markdown")
-    assert "| <code>Cluster</code> | **loses data: is replaced, the old one is deleted** | <code>KmsKeyId</code>" in comment.out
+    assert (
+        "| <code>Cluster</code> | **loses data: is replaced, the old one is deleted** | <code>KmsKeyId</code>"
+        in comment.out
+    )
     assert comment.out.endswith("<!-- preview of users: refused -->\n")
 
     refused = command("deploy", "--yes", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}")
