@@ -91,8 +91,8 @@ def ecs_express(data: ImportedData, *, prefix: str = "") -> Part:
     service = aws_ecs.ExpressGatewayService(
         f"{prefix}Service",
         Metadata=why(
-            "No tags and no name: changing one replaces the service and its address, and ECS does not release the name "
-            "of a deleted service. Runs in the account's default cluster, which ECS creates if there is none"
+            "No tags and no name: changing one replaces the service and its address, and a name stays taken while a "
+            "deleted service drains. Runs in the account's default cluster, which ECS creates if there is none"
         ),
         DependsOn=[connection.memorydb_ingress, connection.endpoint_ingress],
         InfrastructureRoleArn=GetAtt(infrastructure, "Arn"),
@@ -114,7 +114,7 @@ def ecs_express(data: ImportedData, *, prefix: str = "") -> Part:
                 _variable(contract.ENV_PORT, str(contract.SERVICE_PORT)),
                 login.with_iam(_variable(contract.ENV_AUTHENTICATION, contract.IAM)),
                 login.with_iam(_variable(contract.ENV_CLUSTER_NAME, data.cluster_name)),
-                # Not documented that ECS sets it itself.
+                # As ECS sets it itself (developer guide, "Amazon ECS environment variables").
                 login.with_iam(_variable(contract.ENV_REGION, Region)),
             ],
             Secrets=login.with_password(
