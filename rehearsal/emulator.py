@@ -41,7 +41,7 @@ class Fault:
 
     A service with `unnoticed` reverts the update, while CloudFormation reports success. With the action
     `start` its instances are spoiled: they miss their `secrets`, or are of another `build`. The logical ID `registry`
-    with the action `push` is ECR's registry.
+    with the action `push` is ECR's registry, and `change-set` with `create` every change set.
     """
 
     logical_id: str

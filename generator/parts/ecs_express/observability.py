@@ -72,6 +72,7 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
             Dimensions=dimensions(ClusterName=metrics.cluster_name, ServiceName=metrics.service_name),
             EvaluationPeriods=3,
             Threshold=90,
+            TreatMissingData="missing",
             **properties,
         )
 
