@@ -23,8 +23,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from rehearsal.certificates import certificates
-from rehearsal.cluster import Cluster, User
+from rehearsal.services.certificates import certificates
+from rehearsal.services.redis_cluster import Cluster, User
 from tests.running import access_string, environment
 
 HERE = Path(__file__).parent

@@ -9,13 +9,22 @@ from collections.abc import Sequence
 
 
 class GeneratorError(Exception):
-    """Base of every error that is not a defect of this project."""
+    """Base of every error that is not a defect of this project.
+
+    >>> issubclass(TemplateError, GeneratorError)
+    True
+    """
 
     exit_code = 1
 
 
 class SettingsError(GeneratorError):
-    """A field of `Settings` holds something it cannot hold."""
+    """A field of `Settings` holds something it cannot hold.
+
+    >>> Settings(nat="two")
+    Traceback (most recent call last):
+    generator.errors.SettingsError: Settings.nat is 'two', but it must be "none", "one" or "per-zone".
+    """
 
     exit_code = 64
 
@@ -33,7 +42,12 @@ class UsageError(GeneratorError):
 
 
 class TemplateError(GeneratorError):
-    """The given parts do not make a template."""
+    """The given parts do not make a template.
+
+    >>> app_runner_layer(Settings(), Workload(cpu=512, memory=4096))
+    Traceback (most recent call last):
+    generator.errors.TemplateError: Workload.cpu 512 does not go with Workload.memory 4096. ...
+    """
 
 
 class DuplicateLogicalIdError(TemplateError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+
+from troposphere import encode_to_dict
 
 from generator import contract
 from generator.compute import Compute
@@ -16,18 +18,19 @@ from generator.errors import TemplateError, UsageError
 from generator.parts.apprunner.service import app_runner
 from generator.parts.data.memorydb import memorydb
 from generator.parts.data.repository import repository
-from generator.parts.data.user import user
+from generator.parts.data.user import User, user
 from generator.parts.ecs_express.endpoints import task_endpoints
 from generator.parts.ecs_express.service import ecs_express
-from generator.parts.imports import imported_data
-from generator.parts.network.place import place_exports
+from generator.parts.imports import data_stack_name
+from generator.parts.network.place import place_exports, task_subnets_export
 from generator.parts.network.vpc import network
 from generator.parts.network.zones import supported_region
 from generator.settings import Settings
-from generator.stacks.change_set import DATA
-from generator.template.assemble import assemble
+from generator.template.assemble import assemble, elements
 from generator.template.elements import Part
 from generator.template.render import render
+from generator.template.stateful import data_resources
+from generator.workload import Place, Workload
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,11 @@ class Layer:
 
     name: the stack is `<deployment's prefix>-<name>`. description: the template's, which the console shows.
     compute: what runs the service that the layer holds, if it holds one. template_name: the file is
-    `<template_name>-layer.json`; by default the layer's own name.
+    `<template_name>-layer.json`; by default the layer's own name. workload: what runs in the layer, if something does.
+
+    >>> from troposphere import sns
+    >>> Layer("alerts", "Where alerts go.", (sns.Topic("Topic"),)).file_name
+    'alerts-layer.json'
     """
 
     name: str
@@ -44,6 +51,7 @@ class Layer:
     parts: tuple[Part, ...]
     compute: Compute | None = None
     template_name: str = ""
+    workload: Workload | None = None
 
     @property
     def file_name(self) -> str:
@@ -85,7 +93,7 @@ class Layer:
     @property
     def holds_data(self) -> bool:
         """Whether a resource of the template holds what cannot be created again."""
-        return any(resource["Type"] in DATA for resource in self.template["Resources"].values())
+        return bool(data_resources(self.template))
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,9 @@ class Deployment:
     """What is deployed together: layers, in the order in which they are deployed. `--deployment` chooses one by name.
 
     Raises TemplateError for two layers of one name, which would be one stack.
+
+    >>> [layer.name for layer in Deployment("shop", (data_layer(name="storage"), app_runner_layer(name="web"))).layers]
+    ['storage', 'web']
     """
 
     name: str
@@ -123,13 +134,21 @@ class Deployment:
 
 
 def app_runner_deployment(settings: Settings = Settings()) -> Deployment:
-    """The data layer and the App Runner layer."""
+    """The data layer and the App Runner layer.
+
+    >>> [layer.name for layer in app_runner_deployment().layers]
+    ['data', 'apprunner']
+    """
     return Deployment(contract.APP_RUNNER_LAYER, (data_layer(settings), app_runner_layer(settings)))
 
 
 def ecs_express_deployment(settings: Settings = Settings()) -> Deployment:
-    """The data layer and the ECS Express layer. Where `settings` say "none", the tasks' endpoints are in one zone."""
-    data = replace(data_layer(_for_tasks(settings)), template_name="ecs-express-data")
+    """The data layer and the ECS Express layer. Where `settings` say "none", the tasks' endpoints are in one zone.
+
+    >>> [layer.file_name for layer in ecs_express_deployment().layers]
+    ['ecs-express-data-layer.json', 'ecs-express-layer.json']
+    """
+    data = replace(data_layer(for_tasks(settings)), template_name="ecs-express-data")
     return Deployment(contract.ECS_EXPRESS_LAYER, (data, ecs_express_layer(settings)))
 
 
@@ -138,50 +157,132 @@ def default_deployments(settings: Settings = Settings()) -> tuple[Deployment, ..
     return app_runner_deployment(settings), ecs_express_deployment(settings)
 
 
-def data_layer(settings: Settings) -> Layer:
-    """The network, the cluster and its user, and the image repository."""
-    place = network(settings)
-    for_tasks = () if settings.task_endpoints == "none" else (task_endpoints(settings, place),)
-    return Layer(
-        contract.DATA_LAYER,
-        f"Data layer{' for ECS Express' if for_tasks else ''}: a private network, Amazon MemoryDB with a user of its "
-        "own, and a repository for the service's image. Deploy this first.",
-        (
-            memorydb(settings, place, (user(),)),
-            repository(),
-            place,
+def data_layer(
+    settings: Settings = Settings(),
+    *parts: Part,
+    name: str = contract.DATA_LAYER,
+    place: Place | None = None,
+    users: Sequence[User] | None = None,
+) -> Layer:
+    """The network, the cluster and its user, the image repository, and `parts` of your own.
+
+    place: an existing VPC, from `existing_network`, instead of a new one. users: by default `user()` alone; several for
+    several services, none for a layer without a cluster.
+
+    Raises TemplateError for endpoints in an existing VPC, which brings its own, and for users that MemoryDB refuses.
+
+    >>> from troposphere import s3
+    >>> bucket = s3.Bucket("Attachments", DeletionPolicy="Retain", UpdateReplacePolicy="Retain")
+    >>> layer = data_layer(Settings(), bucket, export("AttachmentsName", "The bucket.", bucket.ref()), name="storage")
+    >>> "AttachmentsName" in layer.exports
+    True
+    """
+    users = (user(),) if users is None else users
+    new = network(settings) if place is None else None
+    place = new.place if new else place
+    assert place
+    if new:
+        for_ecs = settings.task_endpoints != "none"
+        network_parts: Part = (new, place_exports(place), task_endpoints(settings, new) if for_ecs else None)
+    elif settings.task_endpoints != "none":
+        raise TemplateError(
+            "Settings.task_endpoints adds VPC endpoints to a new VPC. For ECS tasks in an existing one, pass "
+            "existing_network(…, task_subnet_ids=…), and have NAT or endpoints there."
+        )
+    else:
+        for_ecs = place.task_subnet_ids is not None
+        network_parts = (
+            place.inputs,
             place_exports(place),
-            *for_tasks,
-            supported_region(settings),
+            task_subnets_export(place.task_subnet_ids) if place.task_subnet_ids is not None else None,
+        )
+    contents = [
+        *(["a private network"] if new else []),
+        *([f"Amazon MemoryDB with a user {'of its own' if len(users) == 1 else 'for each service'}"] if users else []),
+        "and a repository for the service's image",
+    ]
+    kind = f"Data layer{' for ECS Express' if for_ecs else ''}{'' if new else ' in an existing VPC'}"
+    return Layer(
+        name,
+        f"{kind}: {', '.join(contents).removeprefix('and ')}. Deploy this first.",
+        (
+            memorydb(settings, place, users) if users else None,
+            repository(),
+            network_parts,
+            supported_region(for_tasks(settings) if for_ecs else settings),
+            *parts,
         ),
     )
 
 
-def app_runner_layer(settings: Settings) -> Layer:
-    """The App Runner service."""
+def app_runner_layer(
+    settings: Settings = Settings(),
+    workload: Workload = Workload(),
+    *parts: Part,
+    name: str = contract.APP_RUNNER_LAYER,
+) -> Layer:
+    """A service on App Runner that runs `workload`, and `parts` of your own.
+
+    Raises TemplateError for a workload that App Runner cannot run.
+
+    >>> web = Workload(environment={"BUCKET": imported("AttachmentsName")})
+    >>> "AttachmentsName" in app_runner_layer(Settings(), web).imports
+    True
+    """
+    connected = ", connected to the MemoryDB cluster of a data layer's stack" if workload.memorydb is True else ""
+    push = " Push an image before you deploy this." if workload.image is None else ""
     return Layer(
-        contract.APP_RUNNER_LAYER,
-        "App Runner layer: the web service, connected to the MemoryDB cluster of a data layer's stack. Push an image "
-        "before you deploy this. Do not tag this stack: changing a tag replaces the service, or makes the update fail.",
-        (app_runner(imported_data(), settings), supported_region()),
-        AppRunnerCompute(),
+        name,
+        f"App Runner layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces the "
+        "service, or makes the update fail.",
+        _with_data_stack((app_runner(settings, workload), supported_region(), *parts), "The data layer's stack"),
+        AppRunnerCompute(workload.repository_output, workload.context, workload.checks.users_api),
+        workload=workload,
     )
 
 
-def ecs_express_layer(settings: Settings) -> Layer:
-    """The service on Amazon ECS Express Mode, for the data layer of `ecs_express_deployment`."""
-    data = imported_data(made_from="ecs-express-data-layer.json")
+def ecs_express_layer(
+    settings: Settings = Settings(),
+    workload: Workload = Workload(),
+    *parts: Part,
+    name: str = contract.ECS_EXPRESS_LAYER,
+) -> Layer:
+    """A service on Amazon ECS Express Mode that runs `workload`, and `parts` of your own.
+
+    In the data layer's VPC it needs one that was made for ECS tasks: `data_layer(Settings(task_endpoints="one"))`.
+
+    Raises TemplateError for a workload that ECS Express Mode cannot run.
+
+    >>> ecs_express_layer(Settings(), Workload(cpu=512, memory=1024)).parameters["Cpu"]["Default"]
+    '512'
+    """
+    connected = ", connected to the MemoryDB cluster of a data layer's stack" if workload.memorydb is True else ""
+    push = " Push an image before you deploy this." if workload.image is None else ""
+    region = supported_region(for_tasks(settings)) if workload.memorydb else None
     return Layer(
-        contract.ECS_EXPRESS_LAYER,
-        "ECS Express layer: the web service, connected to the MemoryDB cluster of a data layer's stack. Push an image "
-        "before you deploy this. Do not tag this stack: changing a tag replaces the service and its address.",
-        (ecs_express(data), supported_region(_for_tasks(settings))),
-        EcsExpressCompute(),
+        name,
+        f"ECS Express layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces the "
+        "service and its address.",
+        _with_data_stack((ecs_express(workload), region, *parts), "The stack of a data layer for ECS Express"),
+        EcsExpressCompute(workload.repository_output, workload.context, workload.checks.users_api),
+        workload=workload,
     )
 
 
-def _for_tasks(settings: Settings) -> Settings:
+def for_tasks(settings: Settings) -> Settings:
+    """`settings` with endpoints for ECS tasks, in one zone where they have none."""
     return settings if settings.task_endpoints != "none" else replace(settings, task_endpoints="one")
+
+
+def _with_data_stack(parts: tuple[Part, ...], what: str) -> tuple[Part, ...]:
+    """`parts` after the parameter DataStackName, where one of them imports from that stack."""
+    placeholder = f"${{{contract.DATA_STACK_NAME}}}"
+    for _, element in elements(parts):
+        attributes = (getattr(element, name, None) for name in ("resource", "expression", "fragment"))
+        body = next(filter(None, attributes), None)
+        if body is not None and placeholder in json.dumps(encode_to_dict(body)):
+            return data_stack_name(what), *parts
+    return parts
 
 
 def _imports(node: Any) -> Iterator[str]:

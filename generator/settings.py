@@ -36,6 +36,12 @@ class Settings:
         parameter because MemoryDB accepts it at creation only (AWS::MemoryDB::Cluster).
 
     Raises SettingsError for a value of the wrong type or outside its range.
+
+    >>> Settings(zones=3, nat="one").zones
+    3
+    >>> Settings(zones=4)
+    Traceback (most recent call last):
+    generator.errors.SettingsError: Settings.zones is 4, but it must be 2 or 3.
     """
 
     zones: int = 2

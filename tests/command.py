@@ -1,4 +1,4 @@
-"""The command in this process, and what its stacks give."""
+"""The command in this process, and the outputs of its stacks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from generator.cli import main
 from generator.cli.arguments import Deployments
-from rehearsal import stand_ins
+from rehearsal import local_aws
 
 
 class Run(NamedTuple):
@@ -35,7 +35,7 @@ class Command:
         return Run(code, *self._captured.readouterr())
 
     def must(self, *arguments: str, deployments: Deployments | None = None) -> str:
-        """What it says, where it succeeds."""
+        """The output of a command that must succeed."""
         run = self(*arguments, deployments=deployments)
         assert run.code == 0, run.said
         return run.said
@@ -43,4 +43,4 @@ class Command:
 
 def output(stack: str, key: str) -> str:
     (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    return stand_ins.outputs(found)[key]
+    return local_aws.outputs(found)[key]

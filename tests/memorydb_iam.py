@@ -22,8 +22,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from rehearsal.cluster import HOST, Cluster, Node, Tls
 from rehearsal.processes import ADDRESS
+from rehearsal.services.redis_cluster import HOST, Cluster, Node, Tls
 from tests.sigv4 import ALGORITHM, signature
 
 T = TypeVar("T")

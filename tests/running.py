@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rehearsal.cluster import Cluster, User
 from rehearsal.processes import ADDRESS, free_ports
+from rehearsal.services.redis_cluster import Cluster, User
 from service import settings
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""A template as CloudFormation reads it: an interpreter of its own, independent of how the template was made."""
+"""Reads templates as CloudFormation does, independently of the code that generates them."""
 
 from __future__ import annotations
 

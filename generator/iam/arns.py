@@ -59,7 +59,8 @@ def _after_both(kind: str, start: str) -> Callable[[Sequence[TemplateResource]],
 secrets = _after_both("AWS::SecretsManager::Secret", "arn:aws:secretsmanager:*:*:secret:")
 
 
-def _repositories(resources: Sequence[TemplateResource]) -> list[str]:
+def repositories(resources: Sequence[TemplateResource]) -> list[str]:
+    """ARNs of ECR repositories, in the lower case that ECR demands."""
     return [arn.lower() for arn in _after_stack("AWS::ECR::Repository", "arn:aws:ecr:*:*:repository/")(resources)]
 
 
@@ -132,7 +133,7 @@ def _pattern(value: Any) -> str:
 LIMITS: dict[str, Callable[[Sequence[TemplateResource]], list[str]]] = {
     "apprunner": _app_runner,
     "cloudwatch": _cloudwatch,
-    "ecr": _repositories,
+    "ecr": repositories,
     "ecs": _express,
     "elasticloadbalancing": _balancers,
     "iam": roles,

@@ -14,6 +14,7 @@ from typing import Any
 from awacs import aws
 
 from generator.layers import Layer
+from generator.template.resources import resources_in
 
 CLUSTER = "AWS::MemoryDB::Cluster"
 
@@ -148,7 +149,7 @@ class TemplateResource:
 
 def resources_of(layer: Layer, stack: str) -> Iterator[TemplateResource]:
     """The resources of a layer's template."""
-    for logical_id, resource in json.loads(layer.text()).get("Resources", {}).items():
+    for logical_id, resource in resources_in(json.loads(layer.text())):
         yield TemplateResource(stack, logical_id, resource["Type"], resource.get("Properties", {}))
 
 

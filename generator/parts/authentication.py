@@ -8,11 +8,14 @@ change in place; whether MemoryDB does so was not tried.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from troposphere import AWSHelperFn, Equals, NoValue, Parameter
+from troposphere import Equals, NoValue, Parameter
 
 from generator import contract
+from generator.errors import TemplateError
 from generator.template.elements import Condition, Input
+from generator.workload import MemoryDBAccess
 
 
 @dataclass(frozen=True)
@@ -22,13 +25,60 @@ class Authentication:
     mode: Input
     uses_password: Condition
 
-    def with_password(self, value: object, otherwise: object = NoValue) -> AWSHelperFn:
+    def with_password(self, value: object, otherwise: object = NoValue) -> object:
         """`value` with a password, `otherwise` with IAM, which by default leaves the property out."""
         return self.uses_password.choose(value, otherwise)
 
-    def with_iam(self, value: object) -> AWSHelperFn:
+    def with_iam(self, value: object) -> object:
         """`value` with IAM, nothing with a password."""
         return self.uses_password.choose(NoValue, value)
+
+
+class PasswordOnly:
+    """No parameter: a password is the only way to log in."""
+
+    mode = uses_password = None
+
+    def with_password(self, value: object, otherwise: object = NoValue) -> object:
+        """`value`."""
+        return value
+
+    def with_iam(self, value: object) -> object:
+        """Nothing."""
+        return NoValue
+
+
+class IamOnly:
+    """No parameter: IAM is the only way to log in."""
+
+    mode = uses_password = None
+
+    def with_password(self, value: object, otherwise: object = NoValue) -> object:
+        """`otherwise`, by default nothing."""
+        return otherwise
+
+    def with_iam(self, value: object) -> object:
+        """`value`."""
+        return value
+
+
+Login: TypeAlias = Authentication | PasswordOnly | IamOnly
+
+
+def login_of(access: MemoryDBAccess) -> Login:
+    """How a service logs in to a cluster of those values: by the parameter where both ways are possible.
+
+    Raises TemplateError where neither is.
+    """
+    iam = None not in (access.cluster_name, access.cluster_arn, access.user_arn)
+    if access.password_secret_arn is None and not iam:
+        raise TemplateError(
+            f"MemoryDBAccess of {access.user_name!r} needs password_secret_arn, or for IAM cluster_name, cluster_arn "
+            "and user_arn."
+        )
+    if access.password_secret_arn is None:
+        return IamOnly()
+    return authentication() if iam else PasswordOnly()
 
 
 def authentication() -> Authentication:

@@ -11,6 +11,7 @@ from awacs import aws
 from awacs import sns as sns_actions
 from troposphere import AccountId, AWSHelperFn, Parameter, Sub, cloudwatch, logs, sns
 
+from generator.errors import TemplateError
 from generator.parts.permissions import POLICY_VERSION
 from generator.template.elements import Condition, Input, why
 
@@ -57,13 +58,20 @@ class Notifications:
         return [self.given.choose(self.topic.ref())]
 
 
-def log_group(logical_id: str) -> tuple[Input, logs.LogGroup]:
-    """The parameter LogRetentionDays, and a log group with that retention, deleted with its stack."""
+def log_group(logical_id: str, days: int = 30) -> tuple[Input, logs.LogGroup]:
+    """The parameter LogRetentionDays, by default `days`, and a log group with that retention, deleted with its stack.
+
+    Raises TemplateError for a number of days that CloudWatch Logs does not take.
+    """
+    if days not in LOG_RETENTION_DAYS:
+        raise TemplateError(
+            f"Logs cannot be kept for {days} days: choose one of {', '.join(map(str, LOG_RETENTION_DAYS))}."
+        )
     retention = Input(
         Parameter(
             "LogRetentionDays",
             Type="Number",
-            Default=30,
+            Default=days,
             AllowedValues=list(LOG_RETENTION_DAYS),
             Description="How many days log entries are kept.",
         ),
@@ -78,7 +86,7 @@ def log_group(logical_id: str) -> tuple[Input, logs.LogGroup]:
     )
 
 
-def notifications(prefix: str = "") -> Notifications:
+def notifications() -> Notifications:
     """Where alarms go: the topic exists only when AlarmEmail is set.
 
     Source of its being unencrypted: CloudWatch user guide, "Amazon SNS topics and alarms", encryption.
@@ -98,7 +106,7 @@ def notifications(prefix: str = "") -> Notifications:
     )
     given = email.given("HasAlarmEmail")
     topic = sns.Topic(
-        f"{prefix}AlarmTopic",
+        "AlarmTopic",
         Metadata=why(
             "No KMS key: alarms cannot publish to a topic encrypted with aws/sns, and a key of your own would have to "
             "admit CloudWatch"
@@ -111,7 +119,7 @@ def notifications(prefix: str = "") -> Notifications:
         given,
         topic,
         sns.TopicPolicy(
-            f"{prefix}AlarmTopicPolicy",
+            "AlarmTopicPolicy",
             Condition=given.name,
             Topics=[topic.ref()],
             PolicyDocument=_topic_policy(topic.ref()),

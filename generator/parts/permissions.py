@@ -9,11 +9,12 @@ from awacs import aws, kms, memorydb, secretsmanager, sts
 from troposphere import AWSHelperFn, Sub, iam
 
 from generator.parts.encryption import KmsKey
+from generator.template.elements import Value
 
 POLICY_VERSION = "2012-10-17"
 
 
-def read_password(password_secret_arn: AWSHelperFn) -> iam.Policy:
+def read_password(password_secret_arn: Value) -> iam.Policy:
     """To read one secret."""
     return policy(
         "read-password",
@@ -21,14 +22,14 @@ def read_password(password_secret_arn: AWSHelperFn) -> iam.Policy:
     )
 
 
-def connect(cluster_arn: AWSHelperFn, user_arn: AWSHelperFn) -> iam.Policy:
+def connect(cluster_arn: Value, user_arn: Value) -> iam.Policy:
     """To connect to one cluster as one user: MemoryDB asks for both ARNs."""
     return policy(
         "connect", aws.Statement(Effect=aws.Allow, Action=[memorydb.Connect], Resource=[cluster_arn, user_arn])
     )
 
 
-def decrypt_password(password_secret_arn: AWSHelperFn, key: KmsKey) -> AWSHelperFn:
+def decrypt_password(password_secret_arn: Value, key: KmsKey) -> AWSHelperFn:
     """To decrypt a secret, where a key is given."""
     decrypt = aws.Statement(
         Effect=aws.Allow,

@@ -1,6 +1,7 @@
-"""Parts in, the text of a template out; then findings and a diagram of it. No I/O, and no knowledge of the parts.
+"""Parts in, the text of a template out, and what can be read from that text. No I/O, and no knowledge of the parts.
 
 `elements.py` has what a part consists of besides Troposphere's own resources. `assemble.py` collects the elements of
-parts in a Troposphere template, and `render.py` makes it text. From the text `lint.py` makes findings, with cfn-lint,
-and `diagram.py` a Mermaid flowchart.
+parts in a Troposphere template, and `render.py` makes it text. From the text, `lint.py` makes findings with cfn-lint,
+and `diagram.py` a Mermaid flowchart. `capabilities.py` says what CloudFormation requires for a template,
+`stateful.py` which of its resources hold data; `resources.py` finds the resources.
 """

@@ -8,9 +8,20 @@ from dataclasses import fields, is_dataclass
 from troposphere import Output, Parameter, Template
 
 from generator.errors import DuplicateLogicalIdError, TemplateError
-from generator.template.elements import Condition, Element, Input, Mapping, Part, Rule
+from generator.template.elements import (
+    Condition,
+    Element,
+    ForEach,
+    Input,
+    Mapping,
+    Part,
+    Rule,
+    TemplateMetadata,
+    Transform,
+)
 
-VALUES = (Input, Condition, Mapping, Rule)
+VALUES = (Input, Condition, Mapping, Rule, Transform, ForEach, TemplateMetadata)
+LANGUAGE_EXTENSIONS = Transform("AWS::LanguageExtensions")
 
 
 def elements(part: object, path: str = "") -> Iterator[tuple[str, Element]]:
@@ -31,8 +42,9 @@ def elements(part: object, path: str = "") -> Iterator[tuple[str, Element]]:
             yield from elements(getattr(part, field.name), f"{path}.{field.name}")
     else:
         raise TemplateError(
-            f"{path or 'A part'} is {_a(part)}, which is not an element of a template. Parts are troposphere resources "
-            "and outputs, Input, Condition, Mapping, Rule, dataclasses and tuples of these, or None."
+            f"{path or 'A part'} is {_a(part)}, which is not an element of a template. Parts are troposphere "
+            "resources and outputs, Input, Condition, Mapping, Rule, Transform, ForEach, TemplateMetadata, "
+            "dataclasses and tuples of these, or None."
         )
 
 
@@ -69,8 +81,12 @@ def _name(element: Element) -> str:
 
 def _key(element: Element) -> tuple[str, str]:
     """The namespace and the name of an element; parameters and resources share a namespace, because Ref reads both."""
-    if isinstance(element, (Condition, Mapping, Rule)):
+    if isinstance(element, (Condition, Mapping, Rule, Transform)):
         return type(element).__name__, element.name
+    if isinstance(element, ForEach):
+        return f"ForEach in {element.section}", element.name
+    if isinstance(element, TemplateMetadata):
+        return "Metadata", element.key
     if isinstance(element, Output):
         return "Output", str(element.title)
     if isinstance(element, Input):
@@ -98,10 +114,28 @@ def _add(template: Template, path: str, element: Element) -> None:
             template.add_mapping(element.name, {row: dict(columns) for row, columns in element.rows.items()})
         elif isinstance(element, Rule):
             template.add_rule(element.name, _rule(element))
+        elif isinstance(element, Transform):
+            _transform(template, element)
+        elif isinstance(element, ForEach):
+            _transform(template, LANGUAGE_EXTENSIONS)
+            loop = [element.variable, element.values, element.fragment]
+            getattr(template, element.section.lower())[f"Fn::ForEach::{element.name}"] = loop
+        elif isinstance(element, TemplateMetadata):
+            template.metadata[element.key] = element.value
         else:
             template.add_resource(element)
     except ValueError as error:
         raise TemplateError(f"{path}: {error}.") from error
+
+
+def _transform(template: Template, transform: Transform) -> None:
+    """Adds it once. Macros run in the order in which they are listed, so language extensions come first."""
+    body = (
+        {"Name": transform.name, "Parameters": dict(transform.parameters)} if transform.parameters else transform.name
+    )
+    listed = template.transform or []
+    if body not in listed:
+        template.transform = [body, *listed] if transform == LANGUAGE_EXTENSIONS else [*listed, body]
 
 
 def _rule(rule: Rule) -> dict[str, object]:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from generator.template.resources import resources_in
+
 GROUPS = {
     "network": ("AWS::EC2::",),
     "data": ("AWS::MemoryDB::", "AWS::SecretsManager::", "AWS::ECR::"),
@@ -17,6 +19,7 @@ GROUPS = {
     "compute": ("AWS::AppRunner::", "AWS::ECS::"),
     "watch": ("AWS::CloudWatch::", "AWS::SNS::", "AWS::Logs::"),
 }
+NOT_OF_AN_ID = re.compile(r"\W+")
 ZONE = re.compile(r"(?<=[a-z])[A-C]$")
 # Types that only connect two resources: drawn as an arrow between them.
 LINKS = re.compile(r"(Association|Attachment|Route)$")
@@ -33,7 +36,7 @@ class Box(NamedTuple):
 
     @property
     def id(self) -> str:
-        return f"{self.layer}_{self.name}".replace("-", "_")
+        return NOT_OF_AN_ID.sub("_", f"{self.layer}_{self.name}")
 
 
 def diagram(templates: Mapping[str, str]) -> str:
@@ -62,7 +65,7 @@ def diagram(templates: Mapping[str, str]) -> str:
 
 def _boxes(layer: str, template: Mapping[str, Any]) -> Iterator[tuple[str, Box]]:
     """The box of each resource, by logical ID."""
-    for logical_id, resource in template["Resources"].items():
+    for logical_id, resource in resources_in(template):
         kind = resource["Type"]
         group = next((group for group, prefixes in GROUPS.items() if kind.startswith(prefixes)), "compute")
         name = ZONE.sub("", logical_id)
@@ -86,7 +89,7 @@ def _subgraph(layer: str, boxes: Mapping[str, Box]) -> Iterator[str]:
 
 
 def _arrows(boxes: Mapping[str, Box], template: Mapping[str, Any]) -> Iterator[tuple[Box, Box]]:
-    for logical_id, resource in template["Resources"].items():
+    for logical_id, resource in resources_in(template):
         targets = [boxes[name] for name in _references(resource.get("Properties", {})) if name in boxes]
         if logical_id in boxes:
             sources = [boxes[logical_id]]
@@ -103,7 +106,7 @@ def _imports(
     layers: Mapping[str, Mapping[str, Any]],
     boxes: Mapping[str, Mapping[str, Box]],
 ) -> Iterator[tuple[Box, str, Box]]:
-    for logical_id, resource in template["Resources"].items():
+    for logical_id, resource in resources_in(template):
         source = boxes[layer].get(logical_id)
         for output in _imported(resource) if source else ():
             for other in layers:

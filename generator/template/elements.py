@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from troposphere import (
     AWSHelperFn,
@@ -21,11 +21,19 @@ from troposphere import (
     Parameter,
     Sub,
 )
+from troposphere.validators.cloudformation import AWSCustomObject
+
+from generator.template.stateful import HOLDS_DATA
 
 
 @dataclass(frozen=True)
 class Input:
-    """A parameter and its place in the console: the group it stands in and the label beside it."""
+    """A parameter and its place in the console: the group it stands in and the label beside it.
+
+    >>> from troposphere import Parameter
+    >>> Input(Parameter("LogLevel", Type="String", Default="INFO"), "Service", "Log level").ref().to_dict()
+    {'Ref': 'LogLevel'}
+    """
 
     parameter: Parameter
     group: str
@@ -47,7 +55,12 @@ class Input:
 
 @dataclass(frozen=True)
 class Condition:
-    """A named condition of the template."""
+    """A named condition of the template.
+
+    >>> from troposphere import Equals, Ref
+    >>> Condition("IsLarge", Equals(Ref("Size"), "large")).choose("db.r7g.large", "db.t4g.small").to_dict()
+    {'Fn::If': ['IsLarge', 'db.r7g.large', 'db.t4g.small']}
+    """
 
     name: str
     expression: AWSHelperFn
@@ -59,7 +72,11 @@ class Condition:
 
 @dataclass(frozen=True)
 class Mapping:
-    """A mapping: rows of strings by two keys."""
+    """A mapping: rows of strings by two keys.
+
+    >>> Mapping("Sizes", {"large": {"NodeType": "db.r7g.large"}}).find("large", "NodeType").to_dict()
+    {'Fn::FindInMap': ['Sizes', 'large', 'NodeType']}
+    """
 
     name: str
     rows: abc.Mapping[str, abc.Mapping[str, str]]
@@ -71,7 +88,12 @@ class Mapping:
 
 @dataclass(frozen=True)
 class Rule:
-    """An assertion about parameter values, checked before anything is created, with the message of its failure."""
+    """An assertion about parameter values, checked before anything is created, with the message of its failure.
+
+    >>> from troposphere import Equals, Ref
+    >>> Rule("IsProduction", Equals(Ref("Stage"), "production"), "Only production has this.").message
+    'Only production has this.'
+    """
 
     name: str
     assertion: AWSHelperFn
@@ -96,7 +118,67 @@ def whole_number(name: str, *, default: int, least: int, most: int, description:
     )
 
 
-Element: TypeAlias = AWSObject | Output | Parameter | Input | Condition | Mapping | Rule
+@dataclass(frozen=True)
+class Transform:
+    """A macro that the whole template goes through, such as AWS::LanguageExtensions.
+
+    `parameters`, if any, are the macro's: values that can be written as JSON.
+
+    >>> data_layer(Settings(), Transform("Company::Macro")).template["Transform"]
+    ['Company::Macro']
+    """
+
+    name: str
+    parameters: abc.Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True)
+class ForEach:
+    """Fn::ForEach in a section of the template: `fragment` once for each of `values`, which `variable` stands for.
+
+    Adds the transform AWS::LanguageExtensions. `fragment` maps logical IDs that contain ${variable} to bodies, which
+    may be troposphere objects. Source: CloudFormation template reference, "Fn::ForEach".
+
+    >>> topics = ForEach("Topics", "Name", ["Orders", "Bills"], {"${Name}Topic": {"Type": "AWS::SNS::Topic"}})
+    >>> data_layer(Settings(), topics).template["Resources"]["Fn::ForEach::Topics"]
+    ['Name', ['Orders', 'Bills'], {'${Name}Topic': {'Type': 'AWS::SNS::Topic'}}]
+    """
+
+    name: str
+    variable: str
+    values: Sequence[str] | AWSHelperFn
+    fragment: abc.Mapping[str, object]
+    section: Literal["Conditions", "Outputs", "Resources"] = "Resources"
+
+
+@dataclass(frozen=True)
+class TemplateMetadata:
+    """A value of the template's own Metadata, which can be written as JSON.
+
+    >>> data_layer(Settings(), TemplateMetadata("Owner", "shop")).template["Metadata"]["Owner"]
+    'shop'
+    """
+
+    key: str
+    value: object
+
+
+Value: TypeAlias = str | AWSHelperFn
+"""Text, or an intrinsic function that gives text."""
+
+Element: TypeAlias = (
+    AWSObject
+    | AWSCustomObject
+    | Output
+    | Parameter
+    | Input
+    | Condition
+    | Mapping
+    | Rule
+    | Transform
+    | ForEach
+    | TemplateMetadata
+)
 
 
 class DataclassPart(Protocol):
@@ -105,23 +187,32 @@ class DataclassPart(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-Part: TypeAlias = Element | DataclassPart | Sequence["Part"] | None
-"""What a layer consists of: an element alone, a sequence of parts, or a dataclass of them."""
+Part: TypeAlias = Element | DataclassPart | tuple["Part", ...] | None
+"""What a layer consists of: an element alone, a tuple of parts, or a dataclass of them."""
 
 
-def export(name: str, description: str, value: AWSHelperFn, *, when: Condition | None = None) -> Output:
-    """An output that other stacks import as `<stack name>-<name>`, there only `when` the condition holds."""
+def export(name: str, description: str, value: Value, *, when: Condition | None = None) -> Output:
+    """An output that other stacks import as `<stack name>-<name>`, there only `when` the condition holds.
+
+    >>> export("AttachmentsName", "The bucket.", "shop-attachments").to_dict()["Export"]
+    {'Name': {'Fn::Sub': '${AWS::StackName}-AttachmentsName'}}
+    """
     conditional = {} if when is None else {"Condition": when.name}
     export = Export(Sub(f"${{AWS::StackName}}-{name}"))
     return Output(name, Description=description, Value=value, Export=export, **conditional)
 
 
-def why(reason: str) -> dict[str, object]:
+def why(reason: str, *, holds_data: bool | None = None) -> dict[str, object]:
     """The Metadata that tells a reader of the template why a resource is there, and why it is as it is.
 
-    The shape is CloudFormation's Context (template reference, Metadata attribute), which cfn-lint checks.
+    The shape is CloudFormation's Context (template reference, Metadata attribute), which cfn-lint checks. `holds_data`
+    tells the deployment whether the resource holds data, where its type does not: what holds data is guarded.
+
+    >>> why("Filled again at any time", holds_data=False)
+    {'com.aws.cloudformation.Context': {'why': 'Filled again at any time'}, 'HoldsData': False}
     """
-    return {"com.aws.cloudformation.Context": {"why": reason}}
+    marks = {} if holds_data is None else {HOLDS_DATA: holds_data}
+    return {"com.aws.cloudformation.Context": {"why": reason}, **marks}
 
 
 def contains(values: list[str], value: AWSHelperFn) -> AWSHelperFn:

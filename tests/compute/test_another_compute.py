@@ -19,15 +19,16 @@ from generator.compute import Outcome, Running
 from generator.compute import verification as proof
 from generator.iam.policies import documents
 from generator.layers import Deployment, Layer, data_layer, default_deployments
-from generator.parts.imports import imported_data
-from generator.parts.service import image_uri
+from generator.parts.image import image_input
+from generator.parts.imports import data_stack_name, imported
 from generator.settings import Settings
 from generator.template.elements import Input
-from rehearsal.emulator import ACCOUNT, REGION, Emulator
+from generator.workload import Workload
+from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from tests.command import Command
 from tests.running import ROOT
 
-ROOMS = ("aws", "cli", "images", "memorydb", "operations", "report", "stacks")
+ROOMS = ("aws", "cli", "images", "database", "operations", "report", "stacks")
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:content-1"
 
 
@@ -35,17 +36,18 @@ IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:content-1"
 class Shelf:
     """The tiny template: a parameter in Systems Manager that names the image, in place of anything that runs it."""
 
-    data: tuple[Input, ...]
-    image: Input
+    data: Input
+    image: Input | None
     service: ssm.Parameter
     arn: Output
 
 
 def shelf() -> Shelf:
-    data, image = imported_data(), image_uri("")
-    secret = data.password_secret_arn
+    image = image_input(Workload())
+    assert image
+    secret = imported(contract.PASSWORD_SECRET_ARN)
     service = ssm.Parameter("Service", Type="String", Value=image.ref(), Description=secret)
-    return Shelf((data.stack_name,), image, service, Output(contract.SERVICE_ARN, Value=service.ref()))
+    return Shelf(data_stack_name(), image, service, Output(contract.SERVICE_ARN, Value=service.ref()))
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,25 @@ import pytest
 from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from troposphere import awslambda
+from troposphere import apprunner, awslambda
 from troposphere.cloudformation import CustomResource
 
 from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
 from generator.iam.execution_role import SCHEMA_REGION, permissions
 from generator.iam.handlers import CONDITIONAL, EXCLUDED, EXTRA, WITHOUT_RESOURCE, needed
-from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments
-from generator.parts.apprunner.service import app_runner
-from generator.parts.imports import imported_data
+from generator.layers import (
+    Deployment,
+    Layer,
+    app_runner_deployment,
+    app_runner_layer,
+    data_layer,
+    default_deployments,
+    ecs_express_layer,
+)
 from generator.settings import Settings
 from generator.template.lint import lint
+from generator.workload import Workload
 
 DOCUMENTS = policies.documents(app_runner_deployment().layers, "users")
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
@@ -159,9 +166,9 @@ def test_a_long_logical_id_is_cut_as_in_the_name(length: int) -> None:
 
 
 def test_the_role_covers_long_names_of_app_runner() -> None:
-    long = Layer("long", "Long.", app_runner(imported_data(), prefix="A" * 30), AppRunnerCompute())
-    resources = statement("Apprunner", (long,))["Resource"]
-    assert f"arn:aws:apprunner:*:*:service/{'A' * 27}-*/*" in resources
+    connector = apprunner.VpcConnector("A" * 30, Subnets=["subnet-1"])
+    layer = Layer("long", "Long.", (connector,), AppRunnerCompute())
+    resources = statement("Apprunner", (*app_runner_deployment().layers, layer))["Resource"]
     assert f"arn:aws:apprunner:*:*:vpcconnector/{'A' * 27}-*/*" in resources
 
 
@@ -249,3 +256,27 @@ def test_what_is_needed_besides_is_not_in_the_schema(kind: str, name: str) -> No
     assert name in PROVIDER_SCHEMA_MANAGER.get_resource_schema(SCHEMA_REGION, kind).schema["properties"]
     assert not set(EXTRA[kind, name]) & permissions(kind)
     assert needed(kind, set(), {name}) == set(EXTRA[kind, name])
+
+
+def resources_of(document: str, sid: str) -> list[str]:
+    found = [statement["Resource"] for statement in json.loads(document)["Statement"] if statement["Sid"] == sid]
+    return [resource for resources in found for resource in resources]
+
+
+@pytest.mark.parametrize("file", ["preview.json", "deploy.json", "rotate.json"])
+def test_images_are_in_the_repositories_of_the_layers_whatever_these_are_called(file: str) -> None:
+    layers = (data_layer(Settings(), name="storage"), app_runner_layer(Settings(), name="web"))
+    document = policies.documents(layers, "Shop")[file]
+    assert resources_of(document, "Images") == ["arn:aws:ecr:*:*:repository/shop-storage-*"]
+
+
+def test_images_may_be_in_a_repository_that_exists() -> None:
+    layers = (ecs_express_layer(Settings(), Workload(memorydb=False, repository="team/worker"), name="worker"),)
+    document = policies.documents(layers, "users")["deploy.json"]
+    assert resources_of(document, "Images") == ["arn:aws:ecr:*:*:repository/team/worker"]
+
+
+def test_a_fixed_image_is_neither_looked_up_nor_pushed() -> None:
+    workload = Workload(memorydb=False, image="123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/worker:7")
+    document = policies.documents((ecs_express_layer(Settings(), workload),), "users")["deploy.json"]
+    assert "ecr:" not in document

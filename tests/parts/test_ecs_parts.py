@@ -9,11 +9,8 @@ import pytest
 
 from generator import contract
 from generator.layers import app_runner_layer, ecs_express_layer
-from generator.parts.ecs_express.service import MAX_TASKS, SIZES, ecs_express
-from generator.parts.imports import imported_data
+from generator.parts.ecs_express.service import MAX_TASKS, SIZES
 from generator.settings import Settings
-from generator.template.assemble import assemble
-from generator.template.render import render
 from tests.templates import chosen, imported, statements
 
 ECS = json.loads(ecs_express_layer(Settings()).text())
@@ -162,17 +159,3 @@ def test_a_web_acl_protects_the_load_balancer() -> None:
     association = ECS["Resources"]["WebAclAssociation"]
     assert association["Condition"] == "HasWebAcl"
     assert association["Properties"]["ResourceArn"] == BALANCER_ARN
-
-
-def test_two_services_may_stand_in_one_template() -> None:
-    orders = ecs_express(imported_data("Orders"), prefix="Orders")
-    template = json.loads(render(assemble("", ecs_express(imported_data()), orders)))
-    services = [
-        name
-        for name, resource in template["Resources"].items()
-        if resource["Type"] == "AWS::ECS::ExpressGatewayService"
-    ]
-    assert sorted(services) == ["OrdersService", "Service"]
-    container = chosen(template)["Resources"]["OrdersService"]["Properties"]["PrimaryContainer"]
-    assert container["Secrets"][0]["ValueFrom"] == imported("OrdersPasswordSecretArn")
-    assert {"ImageUri", "OrdersImageUri", "DataStackName"} <= set(template["Parameters"])

@@ -12,12 +12,11 @@ from troposphere import Ref
 from generator import contract
 from generator.errors import TemplateError
 from generator.layers import app_runner_deployment, default_deployments
-from generator.parts.apprunner.service import SIZES, app_runner
+from generator.parts.apprunner.service import SIZES
 from generator.parts.data.cluster_inputs import MAX_REPLICAS, MAX_SHARDS
 from generator.parts.data.memorydb import memorydb
 from generator.parts.data.repository import repository
 from generator.parts.data.user import access_string, user
-from generator.parts.imports import imported_data
 from generator.parts.names import physical_name
 from generator.parts.network.addresses import private_blocks, public_blocks
 from generator.parts.network.place import existing_network, place_exports
@@ -122,7 +121,7 @@ def test_no_allowed_cluster_exceeds_500_nodes() -> None:
 
 
 def test_auto_minor_version_upgrade_is_the_settings() -> None:
-    place = network(Settings())
+    place = network(Settings()).place
     template = json.loads(render(assemble("", memorydb(Settings(auto_minor_version_upgrade=False), place, (user(),)))))
     assert template["Resources"]["Cluster"]["Properties"]["AutoMinorVersionUpgrade"] is False
 
@@ -259,27 +258,17 @@ def test_blocks_are_eighths_of_the_vpc() -> None:
 
 def test_an_existing_network_is_a_place_too() -> None:
     place = existing_network()
-    template = json.loads(render(assemble("", memorydb(Settings(), place, (user(),)), place, place_exports(place))))
+    template = json.loads(
+        render(assemble("", memorydb(Settings(), place, (user(),)), place.inputs, place_exports(place)))
+    )
     assert template["Resources"]["SubnetGroup"]["Properties"]["SubnetIds"] == {"Ref": "PrivateSubnetIds"}
     assert template["Outputs"]["PrivateSubnetIds"]["Value"] == {"Fn::Join": [",", {"Ref": "PrivateSubnetIds"}]}
 
 
-def test_two_services_may_stand_in_one_template() -> None:
-    orders = app_runner(imported_data("Orders"), prefix="Orders")
-    template = json.loads(render(assemble("", app_runner(imported_data()), orders)))
-    services = [
-        name for name, resource in template["Resources"].items() if resource["Type"] == "AWS::AppRunner::Service"
-    ]
-    assert sorted(services) == ["OrdersService", "Service"]
-    assert {"ImageUri", "OrdersImageUri", "DataStackName"} <= set(template["Parameters"])
-
-
 def test_two_users_and_repositories_may_stand_in_one_template() -> None:
-    place = network(Settings())
+    place = network(Settings()).place
     users = (user(), user("Orders", keys="order:*", commands=("hset",)))
-    template = json.loads(
-        render(assemble("", memorydb(Settings(), place, users), place, repository(), repository("Orders")))
-    )
+    template = json.loads(render(assemble("", memorydb(Settings(), place, users), repository(), repository("Orders"))))
     assert template["Resources"]["Acl"]["Properties"]["UserNames"] == [
         {"Ref": "MemoryDbUser"},
         {"Ref": "OrdersMemoryDbUser"},
@@ -288,7 +277,7 @@ def test_two_users_and_repositories_may_stand_in_one_template() -> None:
 
 
 def test_place_exports_join_the_subnets() -> None:
-    _, private_subnet_ids = place_exports(network(Settings()))
+    _, private_subnet_ids = place_exports(network(Settings()).place)
     assert private_subnet_ids.to_dict()["Value"] == {
         "Fn::Join": [",", [Ref("PrivateSubnetA").to_dict(), Ref("PrivateSubnetB").to_dict()]]
     }
@@ -324,7 +313,7 @@ def test_a_private_service_is_reached_by_its_clients_group_over_https_alone() ->
 )
 def test_users_that_memorydb_would_refuse_are_refused(users: tuple[str, ...], message: str) -> None:
     with pytest.raises(TemplateError, match=message):
-        memorydb(Settings(), network(Settings()), tuple(user(prefix) for prefix in users))
+        memorydb(Settings(), network(Settings()).place, tuple(user(prefix) for prefix in users))
 
 
 @pytest.mark.parametrize(("keys", "command"), [("a b", "hset"), ("", "hset"), ("a:*", "@all"), ("a:*", "HSET x")])

@@ -6,9 +6,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from generator.template.capabilities import capabilities
+from generator.template.stateful import data_resources
 from tests.templates import references, unresolved
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -17,7 +20,15 @@ NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.with_suffix("
 
 
 def test_there_are_examples() -> None:
-    assert NAMES == ["existing_vpc", "second_service"]
+    assert NAMES == [
+        "custom_resource",
+        "existing_vpc",
+        "existing_vpc_by_ids",
+        "existing_vpc_ecs",
+        "own_resources",
+        "second_service",
+        "worker",
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,9 +45,9 @@ def test_an_example_makes_its_committed_files_without_a_finding(name: str) -> No
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_import_of_an_example_is_exported_by_its_data_layer(name: str) -> None:
+def test_every_import_of_an_example_is_exported_by_one_of_its_layers(name: str) -> None:
     files = {path.stem: json.loads(path.read_text()) for path in (EXAMPLES / name).glob("*-layer.json")}
-    exported = {f"${{DataStackName}}-{output}" for output in files["data-layer"]["Outputs"]}
+    exported = {f"${{DataStackName}}-{output}" for template in files.values() for output in template["Outputs"]}
     assert not [wrong for template in files.values() for wrong in unresolved(template, exported)]
 
 
@@ -55,3 +66,31 @@ def test_the_second_service_reads_its_own_secret_and_repository_only() -> None:
         "PrivateSubnetIds",
         "VpcId",
     }
+
+
+def layer(name: str, file: str) -> dict[str, Any]:
+    template: dict[str, Any] = json.loads((EXAMPLES / name / f"{file}-layer.json").read_text())
+    return template
+
+
+def test_the_guard_sees_the_table_and_bucket_of_ones_own_whatever_the_layer_is_called() -> None:
+    held = data_resources(layer("own_resources", "storage"))
+    assert {"Attachments", "Orders", "Cluster", "PasswordSecret", "Repository"} == held.keys()
+
+
+def test_the_custom_resource_is_guarded_and_the_named_role_is_told() -> None:
+    template = layer("custom_resource", "data")
+    assert data_resources(template)["Ledger"] == "Custom::Ledger"
+    assert capabilities(template) == ("CAPABILITY_NAMED_IAM",)
+
+
+def test_the_worker_needs_no_data_layer() -> None:
+    template = layer("worker", "worker")
+    assert not [reference for reference in references(template) if reference.kind == "Import"]
+    assert "DataStackName" not in template["Parameters"]
+
+
+def test_an_existing_vpc_by_ids_is_no_parameter_and_its_nat_is_used() -> None:
+    assert not {"VpcId", "PrivateSubnetIds"} & layer("existing_vpc_by_ids", "data")["Parameters"].keys()
+    group = layer("existing_vpc_by_ids", "apprunner")["Resources"]["ConnectorSecurityGroup"]["Properties"]
+    assert [rule["Description"] for rule in group["SecurityGroupEgress"]] == ["MemoryDB", "HTTPS through NAT"]

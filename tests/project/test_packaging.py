@@ -20,11 +20,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import AWSHelperFn, Output, Parameter, s3
+from awacs.aws import Action, Allow, Statement
+from troposphere import GetAtt, Output, Parameter, Sub, s3
+from troposphere.validators.cloudformation import AWSCustomObject
 
 from generator import (
-    Condition, ImportedData, Input, Layer, Place, Settings, app_runner, assemble, ecs_express, export, imported_data,
-    memorydb, network, render, user, why,
+    Condition, ForEach, Input, Layer, Place, Settings, TemplateMetadata, Transform, Workload, app_runner_layer,
+    data_layer, ecs_express_layer, export, imported, why,
 )
 
 
@@ -41,22 +43,27 @@ def bucket(prefix: str = "") -> Bucket:
     return Bucket(days, made, export(f"{prefix}BucketName", "The bucket.", made.ref()))
 
 
-@dataclass(frozen=True)
-class FixedPlace:
-    @property
-    def vpc_id(self) -> AWSHelperFn:
-        return Parameter("V", Type="String").ref()
-
-    @property
-    def private_subnet_ids(self) -> list[AWSHelperFn]:
-        return [self.vpc_id]
+class Thing(AWSCustomObject):
+    resource_type = "Custom::Thing"
+    props = {"ServiceToken": (str, True)}
 
 
-place: Place = FixedPlace()
-data: ImportedData = imported_data()
-on_ecs = Layer("ecs", "Mine, on ECS.", (bucket(), ecs_express(data)))
-layer = Layer("mine", "Mine.", (bucket(), memorydb(Settings(), network(Settings()), (user(),)), app_runner(data)))
-text: str = render(assemble("Mine.", bucket()))
+place = Place(vpc_id="vpc-0123456789abcdef0", private_subnet_ids=["subnet-0123456789abcdef0"])
+logs = s3.Bucket("Logs")
+data = data_layer(
+    Settings(), bucket(), logs, export("LogsArn", "The logs.", GetAtt(logs, "Arn")),
+    (Thing("Thing", ServiceToken=Sub("arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:f")),),
+    Transform("Company::Macro"), TemplateMetadata("Owner", "team"),
+    ForEach("Names", "Name", ["A", "B"], {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}), name="storage",
+)
+read = Statement(Effect=Allow, Action=[Action("s3", "GetObject")], Resource=[imported("LogsArn")])
+workload = Workload(environment={"LOGS": imported("BucketName"), "LEVEL": "INFO"}, statements=(read,))
+on_app_runner = app_runner_layer(Settings(), workload, name="web")
+on_ecs = ecs_express_layer(Settings(), workload, bucket("More"))
+elsewhere = data_layer(Settings(), place=place)
+layer = Layer("mine", "Mine.", (bucket(), None))
+assert all(layer.text() for layer in (data, on_app_runner, on_ecs, elsewhere))
+text: str = layer.text()
 '''
 
 

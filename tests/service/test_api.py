@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rehearsal.cluster import Cluster
+from rehearsal.services.redis_cluster import Cluster
 from service.openapi import document
 from service.users import MAX_BODY
 from tests.running import Client, Service, body, curl, path

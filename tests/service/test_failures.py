@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from rehearsal.certificates import certificates
-from rehearsal.cluster import HOST, SLOTS, Cluster, Node
 from rehearsal.processes import ADDRESS
+from rehearsal.services.certificates import certificates
+from rehearsal.services.redis_cluster import HOST, SLOTS, Cluster, Node
 from tests.load import Load, Send, live, write
 from tests.running import (
     DEADLINE,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.certificates import certificates
-from rehearsal.cluster import Cluster, Tls, User
+from rehearsal.services.certificates import certificates
+from rehearsal.services.redis_cluster import Cluster, Tls, User
 from service import settings
 from tests.container_credentials import Endpoint, endpoint
 from tests.load import Load, live

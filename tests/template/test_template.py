@@ -7,11 +7,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from troposphere import AWSHelperFn, Equals, Output, Parameter, Ref, Template, sns
+from troposphere import AWSHelperFn, AWSObject, Equals, Output, Parameter, Ref, Template, sns
+from troposphere.validators.cloudformation import AWSCustomObject
 
 from generator.errors import DuplicateLogicalIdError, TemplateError
 from generator.template.assemble import assemble, elements
-from generator.template.elements import Condition, Input, Mapping, Rule, contains, export, why
+from generator.template.elements import (
+    Condition,
+    ForEach,
+    Input,
+    Mapping,
+    Rule,
+    TemplateMetadata,
+    Transform,
+    contains,
+    export,
+    why,
+)
+from generator.template.lint import lint
 from generator.template.render import render
 
 
@@ -178,3 +191,106 @@ def test_text_says_what_the_template_says_whatever_its_layout(metadata: dict[str
     text = render(template)
     assert json.loads(text) == template.to_dict()
     assert text == render(Template(Metadata=dict(reversed(metadata.items()))))
+
+
+# Whatever Troposphere can express is a part.
+
+
+class Thing(AWSCustomObject):
+    resource_type = "Custom::Thing"
+    # As troposphere annotates it.
+    props = {"ServiceToken": (str, True), "Size": (int, False)}  # noqa: RUF012
+
+
+class BucketModule(AWSObject):
+    resource_type = "Company::Team::Bucket::MODULE"
+    props = {"Retention": (str, False)}  # noqa: RUF012
+
+
+def assembled(*parts: Any) -> dict[str, Any]:
+    template: dict[str, Any] = json.loads(render(assemble("", *parts)))
+    return template
+
+
+def test_a_resource_alone_is_a_part() -> None:
+    topic = sns.Topic("Topic")
+    assert assembled(topic, export("TopicArn", "The topic.", topic.ref()))["Resources"] == {
+        "Topic": {"Type": "AWS::SNS::Topic"}
+    }
+
+
+def test_a_custom_resource_made_the_way_troposphere_documents_is_a_part() -> None:
+    thing = Thing("Thing", ServiceToken="arn", Size=3)
+    assert assembled(Topic(sns.Topic("Topic")), Holder(thing))["Resources"]["Thing"] == {
+        "Properties": {"ServiceToken": "arn", "Size": 3},
+        "Type": "Custom::Thing",
+    }
+
+
+def test_a_module_is_a_resource() -> None:
+    assert assembled(BucketModule("Bucket", Retention="30"))["Resources"]["Bucket"] == {
+        "Properties": {"Retention": "30"},
+        "Type": "Company::Team::Bucket::MODULE",
+    }
+
+
+def test_a_resource_may_have_a_condition_and_depend_on_another() -> None:
+    given = Condition("Given", Equals(name_input().ref(), "a"))
+    first = sns.Topic("First")
+    second = sns.Topic("Second", Condition=given.name, DependsOn=first)
+    made = assembled(name_input(), given, first, second)
+    assert made["Resources"]["Second"] == {"Condition": "Given", "DependsOn": "First", "Type": "AWS::SNS::Topic"}
+
+
+def test_transforms_keep_their_order_and_count_once() -> None:
+    include = Transform("AWS::Include", {"Location": "s3://bucket/more.yaml"})
+    made = assembled(Transform("Company::Macro"), include, Transform("Company::Macro"))
+    assert made["Transform"] == [
+        "Company::Macro",
+        {"Name": "AWS::Include", "Parameters": {"Location": "s3://bucket/more.yaml"}},
+    ]
+
+
+def test_a_loop_brings_the_language_extensions_before_other_macros() -> None:
+    loop = ForEach("Topics", "Name", ["A", "B"], {"Topic${Name}": sns.Topic("Any", DisplayName=Ref("Name"))})
+    made = assembled(Transform("Company::Macro"), loop, Transform("AWS::LanguageExtensions"))
+    assert made["Transform"] == ["AWS::LanguageExtensions", "Company::Macro"]
+    body = {"Properties": {"DisplayName": {"Ref": "Name"}}, "Type": "AWS::SNS::Topic"}
+    assert made["Resources"] == {"Fn::ForEach::Topics": ["Name", ["A", "B"], {"Topic${Name}": body}]}
+
+
+def test_a_loop_may_make_outputs_and_conditions() -> None:
+    output = ForEach("Arns", "Name", ["A"], {"Arn${Name}": {"Value": Ref("Name")}}, section="Outputs")
+    condition = ForEach("Is", "Name", ["A"], {"Is${Name}": Equals(Ref("Name"), "A")}, section="Conditions")
+    made = assembled(output, condition, sns.Topic("Topic"))
+    assert made["Outputs"] == {"Fn::ForEach::Arns": ["Name", ["A"], {"Arn${Name}": {"Value": {"Ref": "Name"}}}]}
+    assert made["Conditions"]["Fn::ForEach::Is"][2] == {"Is${Name}": {"Fn::Equals": [{"Ref": "Name"}, "A"]}}
+
+
+def test_two_loops_of_one_name_in_a_section_are_refused() -> None:
+    one, other = (ForEach("Topics", "Name", [value], {}) for value in "AB")
+    with pytest.raises(DuplicateLogicalIdError, match="Topics is used twice"):
+        assemble("", one, other)
+    assemble("", one, one)
+
+
+def test_metadata_of_the_template_stand_beside_the_consoles() -> None:
+    made = assembled(name_input(), TemplateMetadata("Owner", {"team": "shop"}))
+    assert made["Metadata"]["Owner"] == {"team": "shop"}
+    assert "AWS::CloudFormation::Interface" in made["Metadata"]
+
+
+def test_a_loop_and_a_transform_pass_lint() -> None:
+    loop = ForEach("Topics", "Name", ["A", "B"], {"Topic${Name}": sns.Topic("Any", DisplayName=Ref("Name"))})
+    assert lint(render(assemble("Topics.", loop)), ["us-east-1"]) == ()
+
+
+def test_an_element_alone_is_named_by_its_type_where_a_logical_id_is_taken() -> None:
+    with pytest.raises(DuplicateLogicalIdError) as caught:
+        assemble("", sns.Topic("Name"), (None, name_input()))
+    assert "used twice, by the AWS::SNS::Topic of part 1 and by the Input of part 2." in str(caught.value)
+
+
+def test_something_else_alone_is_no_part() -> None:
+    with pytest.raises(TemplateError, match=r"^A part is 'text' \(str\), which is not an element of a template"):
+        assemble("", "text")  # type: ignore[arg-type]

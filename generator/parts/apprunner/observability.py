@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from troposphere import AWSHelperFn, Equals, Not, cloudwatch
 
-from generator.parts.data.observability import cluster_widgets
-from generator.parts.observability import Notifications, alarm_on, dashboard, dimensions, widget
-from generator.template.elements import Condition, Element
+from generator.parts.data.observability import service_dashboard
+from generator.parts.observability import Notifications, alarm_on, dimensions, widget
+from generator.template.elements import Condition, Element, Value
 
 SERVICES = "AWS/AppRunner"
 
@@ -22,13 +22,12 @@ def app_runner_alarms(
     service_id: AWSHelperFn,
     min_size: AWSHelperFn,
     max_size: AWSHelperFn,
-    prefix: str = "",
 ) -> tuple[Element, ...]:
     """Alarms for errors, slowness, memory, and for having no further instance to scale to."""
 
     def alarm(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
         return alarm_on(
-            prefix + logical_id,
+            logical_id,
             notify,
             meaning,
             advice,
@@ -39,7 +38,7 @@ def app_runner_alarms(
         )
 
     # A service of a fixed size is always at its maximum.
-    can_scale = Condition(f"{prefix}CanScale", Not(Equals(min_size, max_size)))
+    can_scale = Condition("CanScale", Not(Equals(min_size, max_size)))
     return (
         alarm(
             "ServerErrorsAlarm",
@@ -88,10 +87,9 @@ def app_runner_dashboard(
     *,
     service_name: AWSHelperFn,
     service_id: AWSHelperFn,
-    cluster_name: AWSHelperFn,
-    prefix: str = "",
+    cluster_name: Value | None,
 ) -> cloudwatch.Dashboard:
-    """One dashboard: the service's traffic, errors, latency and instances above its cluster's load."""
+    """One dashboard: the service's traffic, errors, latency and instances above its cluster's load, if it has one."""
     service = ["ServiceName", "${ServiceName}", "ServiceID", "${ServiceId}"]
     statuses = ("2xxStatusResponses", "4xxStatusResponses", "5xxStatusResponses")
     widgets = [
@@ -101,7 +99,5 @@ def app_runner_dashboard(
             1, 0, "Instances and requests at once", "Maximum", SERVICES, ("ActiveInstances", "Concurrency"), service
         ),
         widget(1, 1, "Instance load (%)", "Maximum", SERVICES, ("CPUUtilization", "MemoryUtilization"), service),
-        *cluster_widgets(2),
     ]
-    names = {"ServiceName": service_name, "ServiceId": service_id, "ClusterName": cluster_name}
-    return dashboard(f"{prefix}Dashboard", "Service and cluster on one page", widgets, **names)
+    return service_dashboard(widgets, cluster_name, ServiceName=service_name, ServiceId=service_id)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from awacs import aws, ecr
-from troposphere import AWSHelperFn, iam
+from troposphere import NoValue, iam
 
-from generator.parts.authentication import Authentication
 from generator.parts.encryption import KmsKey
-from generator.parts.permissions import connect, decrypt_password, policy, read_password, trust
-from generator.template.elements import why
+from generator.parts.permissions import policy, trust
+from generator.parts.secrets import read_secrets
+from generator.parts.service import Basis, connect_policy, password_policies
+from generator.template.elements import Value, why
+from generator.workload import Workload
 
 
-def image_access_role(logical_id: str, repository_arn: AWSHelperFn) -> iam.Role:
+def image_access_role(repository_arn: Value) -> iam.Role:
     """The role App Runner pulls the image with, from one repository.
 
     Source: App Runner developer guide, "How App Runner works with IAM", access role. It shows no condition on
     the trust, and aws:SourceAccount is not documented for this principal, so there is none.
     """
     return iam.Role(
-        logical_id,
+        "AccessRole",
         Metadata=why(
             "App Runner may pull from this repository only; the login token cannot be limited to one repository"
         ),
@@ -43,27 +45,24 @@ def image_access_role(logical_id: str, repository_arn: AWSHelperFn) -> iam.Role:
     )
 
 
-def instance_role(
-    logical_id: str,
-    login: Authentication,
-    key: KmsKey,
-    *,
-    password_secret_arn: AWSHelperFn,
-    cluster_arn: AWSHelperFn,
-    user_arn: AWSHelperFn,
-) -> iam.Role:
+def instance_role(workload: Workload, basis: Basis, key: KmsKey) -> iam.Role:
     """The role of the running service. With a password it may read one secret, and decrypt it where a key is given;
-    with IAM it may connect to one cluster as one user.
+    with IAM it may connect to one cluster as one user. It may read the workload's secrets, and what its statements say.
 
     Sources: App Runner developer guide, "Referencing environment variables", permissions; MemoryDB developer guide,
     "Authenticating with IAM": memorydb:Connect needs both ARNs.
     """
+    own = [
+        *read_secrets(workload.secrets, key),
+        *([policy("workload", *workload.statements)] if workload.statements else []),
+    ]
+    more = "what its workload's secrets and statements allow" if own else "nothing else"
+    reason = f"The running service may read its password, or with IAM connect as its user, and {more}"
+    if basis.access is None:
+        reason = f"The running service may do {more.removesuffix(' else')}"
     return iam.Role(
-        logical_id,
-        Metadata=why("The running service may read its password, or with IAM connect as its user, and nothing else"),
+        "InstanceRole",
+        Metadata=why(reason),
         AssumeRolePolicyDocument=trust("tasks.apprunner.amazonaws.com"),
-        Policies=[
-            login.with_password(read_password(password_secret_arn), connect(cluster_arn, user_arn)),
-            login.with_password(decrypt_password(password_secret_arn, key)),
-        ],
+        Policies=[*password_policies(basis, key, connect_policy(basis) or NoValue), *own],
     )

@@ -1,35 +1,43 @@
-"""The App Runner service, its parameters, and its way into the VPC.
+"""The App Runner service, its parameters, and its connection into the VPC.
 
 Limits: App Runner API reference, CreateService and CreateAutoScalingConfiguration.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 
-from troposphere import AWSHelperFn, GetAtt, Output, Region, Select, Split, Sub, ec2
+from troposphere import GetAtt, NoValue, Select, Split, Sub, ec2
 from troposphere import apprunner as aws_apprunner
 
-from generator import contract
+from generator.errors import TemplateError
 from generator.parts.apprunner.observability import app_runner_alarms, app_runner_dashboard
 from generator.parts.apprunner.private_ingress import private_ingress
 from generator.parts.apprunner.roles import image_access_role, instance_role
-from generator.parts.authentication import authentication
 from generator.parts.encryption import kms_key
-from generator.parts.imports import ImportedData
+from generator.parts.image import PUBLIC_ECR, image_input, repository_arn
+from generator.parts.imports import imported_place
+from generator.parts.network.egress import https, no_egress, to_memorydb
+from generator.parts.network.place import joined
 from generator.parts.observability import notifications
 from generator.parts.service import (
     SIZE_GROUP,
-    Size,
-    dashboard_url,
-    https_url,
-    image_uri,
+    Basis,
+    basis,
+    check_names,
+    environment_inputs,
+    given,
+    memorydb_ingress,
+    outputs,
     scaling_inputs,
+    secret_variables,
     size,
+    variables,
     web_acl,
 )
 from generator.settings import Settings
-from generator.template.elements import Input, Part, whole_number, why
+from generator.template.elements import Element, Part, Value, whole_number, why
+from generator.workload import Workload
 
 SIZES = {
     "256": ("512", "1024"),
@@ -42,99 +50,87 @@ SIZES = {
 
 MAX_INSTANCES = 25
 MAX_CONCURRENCY = 200
+DEFAULT_CONCURRENCY = 100
+# Of a health check (App Runner API, HealthCheckConfiguration).
+MAX_CHECK = 20
 
 
-@dataclass(frozen=True)
-class ServiceInputs:
-    """The parameters of the service."""
+def app_runner(settings: Settings = Settings(), workload: Workload = Workload()) -> Part:
+    """A service that runs `workload`, with its roles, alarms, dashboard and connection into a VPC.
 
-    image_uri: Input
-    size: Size
-    min_size: Input
-    max_size: Input
-    concurrency: Input
-
-
-@dataclass(frozen=True)
-class Connection:
-    """The service's way into the VPC: a security group of its own, a VPC connector, a rule at MemoryDB's group."""
-
-    security_group: ec2.SecurityGroup
-    ingress: ec2.SecurityGroupIngress
-    connector: aws_apprunner.VpcConnector
-
-
-def app_runner(data: ImportedData, settings: Settings = Settings(), *, prefix: str = "") -> Part:
-    """A service that runs the image ImageUri against `data`. `prefix` lets two stand in one template."""
-    inputs = _inputs(prefix)
-    login = authentication()
+    Raises TemplateError for a workload that App Runner cannot run.
+    """
+    _check(workload)
+    on = basis(workload, imported_place(), needs_place=settings.private_ingress)
+    check_names(workload, on, lambda name: name.startswith("AWSAPPRUNNER"))
+    image = image_input(workload)
+    sizes = size(
+        workload,
+        "CPU of an instance, in CPU units; 1024 units are one vCPU.",
+        "Memory of an instance, in MB. Possible sizes for each Cpu: "
+        + "; ".join(f"{units}: {', '.join(memories)}" for units, memories in SIZES.items())
+        + ".",
+        SIZES,
+    )
+    min_size, max_size = scaling_inputs(
+        workload, "instances", MAX_INSTANCES, "The number of instances that are always ready; you pay for their memory."
+    )
+    concurrency = whole_number(
+        "MaxConcurrency",
+        default=workload.concurrency or DEFAULT_CONCURRENCY,
+        least=1,
+        most=MAX_CONCURRENCY,
+        description="How many concurrent requests an instance takes before another instance is added.",
+        group=SIZE_GROUP,
+        label="Concurrent requests per instance",
+    )
     key = kms_key()
-    access_role = image_access_role(f"{prefix}AccessRole", data.repository_arn)
-    role = instance_role(
-        f"{prefix}InstanceRole",
-        login,
-        key,
-        password_secret_arn=data.password_secret_arn,
-        cluster_arn=data.cluster_arn,
-        user_arn=data.user_arn,
-    )
-    connection = _connection(data, settings, prefix)
+    repository = repository_arn(workload)
+    access_role = image_access_role(repository) if repository is not None else None
+    role = instance_role(workload, on, key)
+    connector, connection = _connection(workload, on, settings) if on.place else (None, ())
     scaling = aws_apprunner.AutoScalingConfiguration(
-        f"{prefix}AutoScaling",
+        "AutoScaling",
         Metadata=why("Every property is create-only: a change creates a new configuration and moves the service to it"),
-        MinSize=inputs.min_size.ref(),
-        MaxSize=inputs.max_size.ref(),
-        MaxConcurrency=inputs.concurrency.ref(),
+        MinSize=min_size.ref(),
+        MaxSize=max_size.ref(),
+        MaxConcurrency=concurrency.ref(),
     )
+    ingress_rule = [element for element in connection if isinstance(element, ec2.SecurityGroupIngress)]
     service = aws_apprunner.Service(
-        f"{prefix}Service",
+        "Service",
         Metadata=why(
             "No tags here, on the connector or on the auto scaling configuration: changing a tag replaces the resource"
         ),
-        DependsOn=connection.ingress,
+        **given(DependsOn=ingress_rule[0] if ingress_rule else None),
         SourceConfiguration=aws_apprunner.SourceConfiguration(
-            AuthenticationConfiguration=aws_apprunner.AuthenticationConfiguration(
-                AccessRoleArn=GetAtt(access_role, "Arn")
+            **given(
+                AuthenticationConfiguration=aws_apprunner.AuthenticationConfiguration(
+                    AccessRoleArn=GetAtt(access_role, "Arn")
+                )
+                if access_role
+                else None
             ),
             # Would otherwise be on for a private repository (App Runner API, SourceConfiguration), and deploy behind
             # CloudFormation's back.
             AutoDeploymentsEnabled=False,
             ImageRepository=aws_apprunner.ImageRepository(
-                ImageIdentifier=inputs.image_uri.ref(),
-                ImageRepositoryType="ECR",
-                ImageConfiguration=aws_apprunner.ImageConfiguration(
-                    # App Runner sets the variable PORT from this, and refuses it among the variables.
-                    Port=str(contract.SERVICE_PORT),
-                    RuntimeEnvironmentVariables=[
-                        _pair(contract.ENV_CLUSTER_ENDPOINT, data.cluster_endpoint),
-                        _pair(contract.ENV_USERNAME, data.user_name),
-                        login.with_iam(_pair(contract.ENV_AUTHENTICATION, contract.IAM)),
-                        login.with_iam(_pair(contract.ENV_CLUSTER_NAME, data.cluster_name)),
-                        # Not documented that App Runner sets it itself.
-                        login.with_iam(_pair(contract.ENV_REGION, Region)),
-                    ],
-                    RuntimeEnvironmentSecrets=login.with_password(
-                        [_pair(contract.ENV_PASSWORD, data.password_secret_arn)]
-                    ),
-                ),
+                ImageIdentifier=image.ref() if image else workload.image,
+                ImageRepositoryType="ECR_PUBLIC" if repository is None else "ECR",
+                ImageConfiguration=_image_configuration(workload, on),
             ),
         ),
         InstanceConfiguration=aws_apprunner.InstanceConfiguration(
-            Cpu=inputs.size.cpu.ref(), Memory=inputs.size.memory.ref(), InstanceRoleArn=GetAtt(role, "Arn")
+            Cpu=sizes.cpu.ref(), Memory=sizes.memory.ref(), InstanceRoleArn=GetAtt(role, "Arn")
         ),
         AutoScalingConfigurationArn=GetAtt(scaling, "AutoScalingConfigurationArn"),
-        HealthCheckConfiguration=aws_apprunner.HealthCheckConfiguration(
-            Protocol="HTTP",
-            Path=contract.HEALTH_PATH,
-            Interval=5,
-            Timeout=2,
-            HealthyThreshold=1,
-            UnhealthyThreshold=5,
-        ),
+        HealthCheckConfiguration=_health_check(workload),
         NetworkConfiguration=aws_apprunner.NetworkConfiguration(
             EgressConfiguration=aws_apprunner.EgressConfiguration(
-                EgressType="VPC", VpcConnectorArn=GetAtt(connection.connector, "VpcConnectorArn")
-            ),
+                EgressType="VPC", VpcConnectorArn=GetAtt(connector, "VpcConnectorArn")
+            )
+            if connector
+            else aws_apprunner.EgressConfiguration(EgressType="DEFAULT"),
             IngressConfiguration=aws_apprunner.IngressConfiguration(IsPubliclyAccessible=not settings.private_ingress),
         ),
         EncryptionConfiguration=key.choose(aws_apprunner.EncryptionConfiguration(KmsKey=key.arn.ref())),
@@ -143,17 +139,22 @@ def app_runner(data: ImportedData, settings: Settings = Settings(), *, prefix: s
     # The service's name has no attribute of its own: arn:…:service/<name>/<id>.
     service_name = Select(1, Split("/", service_arn))
     service_id = GetAtt(service, "ServiceId")
-    ingress = private_ingress(data, service_arn, prefix) if settings.private_ingress else None
-    host = GetAtt(ingress[0], "DomainName") if ingress else GetAtt(service, "ServiceUrl")
-    notify = notifications(prefix)
+    ingress = private_ingress(on.place, service_arn) if settings.private_ingress and on.place else None
+    notify = notifications()
     board = app_runner_dashboard(
-        service_name=service_name, service_id=service_id, cluster_name=data.cluster_name, prefix=prefix
+        service_name=service_name,
+        service_id=service_id,
+        cluster_name=on.access.cluster_name if on.access else None,
     )
     return (
-        data.stack_name,
-        inputs,
-        web_acl(prefix, service_arn),
-        login,
+        image,
+        sizes,
+        min_size,
+        max_size,
+        concurrency,
+        web_acl(service_arn),
+        on.elements,
+        environment_inputs(workload),
         key,
         access_role,
         role,
@@ -166,89 +167,94 @@ def app_runner(data: ImportedData, settings: Settings = Settings(), *, prefix: s
             notify,
             service_name=service_name,
             service_id=service_id,
-            min_size=inputs.min_size.ref(),
-            max_size=inputs.max_size.ref(),
-            prefix=prefix,
+            min_size=min_size.ref(),
+            max_size=max_size.ref(),
         ),
         board,
-        https_url(prefix + contract.SERVICE_URL, host),
-        Output(prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=service_arn),
-        dashboard_url(f"{prefix}DashboardUrl", board),
+        outputs(
+            GetAtt(ingress[0], "DomainName") if ingress else GetAtt(service, "ServiceUrl"),
+            service_arn,
+            board,
+        ),
     )
 
 
-def _pair(name: str, value: AWSHelperFn | str) -> aws_apprunner.KeyValuePair:
+def _check(workload: Workload) -> None:
+    """Raises TemplateError for what App Runner would refuse and cfn-lint does not see."""
+    if any(re.search(r"""[\s"'\\]""", word) or not word for word in workload.command):
+        # The API takes one string; how it is split is not documented.
+        raise TemplateError("Workload.command: App Runner takes words without spaces, quotes or backslashes only.")
+    if not 1 <= (workload.concurrency or DEFAULT_CONCURRENCY) <= MAX_CONCURRENCY:
+        raise TemplateError(f"Workload.concurrency must be between 1 and {MAX_CONCURRENCY}.")
+    health = workload.health
+    if not all(1 <= n <= MAX_CHECK for n in (health.interval, health.timeout, health.healthy, health.unhealthy)):
+        raise TemplateError(f"The numbers of Workload.health must be between 1 and {MAX_CHECK}.")
+    if (
+        isinstance(workload.image, str)
+        and repository_arn(workload) is None
+        and not workload.image.startswith(PUBLIC_ECR)
+    ):
+        raise TemplateError(f"App Runner runs images of Amazon ECR only, not {workload.image}.")
+
+
+def _image_configuration(workload: Workload, on: Basis) -> aws_apprunner.ImageConfiguration:
+    return aws_apprunner.ImageConfiguration(
+        # App Runner sets the variable PORT from this, and refuses it among the variables.
+        Port=str(workload.port),
+        **given(
+            StartCommand=" ".join(workload.command) or NoValue,
+            RuntimeEnvironmentVariables=variables(workload, on, _pair) or NoValue,
+            RuntimeEnvironmentSecrets=secret_variables(workload, on, _pair),
+        ),
+    )
+
+
+def _health_check(workload: Workload) -> aws_apprunner.HealthCheckConfiguration:
+    health = workload.health
+    return aws_apprunner.HealthCheckConfiguration(
+        **({"Protocol": "HTTP", "Path": health.path} if health.path else {"Protocol": "TCP"}),
+        Interval=health.interval,
+        Timeout=health.timeout,
+        HealthyThreshold=health.healthy,
+        UnhealthyThreshold=health.unhealthy,
+    )
+
+
+def _pair(name: str, value: Value) -> aws_apprunner.KeyValuePair:
     return aws_apprunner.KeyValuePair(Name=name, Value=value)
 
 
-def _connection(data: ImportedData, settings: Settings, prefix: str) -> Connection:
-    port = contract.MEMORYDB_PORT
-    to_memorydb = ec2.SecurityGroupRule(
-        IpProtocol="tcp",
-        FromPort=port,
-        ToPort=port,
-        DestinationSecurityGroupId=data.memorydb_security_group_id,
-        Description="MemoryDB",
-    )
-    to_internet = ec2.SecurityGroupRule(
-        IpProtocol="tcp", FromPort=443, ToPort=443, CidrIp="0.0.0.0/0", Description="HTTPS through NAT"
-    )
+def _connection(
+    workload: Workload, on: Basis, settings: Settings
+) -> tuple[aws_apprunner.VpcConnector, tuple[Element, ...]]:
+    """The connector, and all of the service's way into the VPC: its security group, and a rule at MemoryDB's group."""
+    assert on.place
+    cluster_group_id = on.access.security_group_id if on.access else None
+    has_nat = settings.nat != "none" and workload.network is None
+    internet = has_nat if workload.internet is None else workload.internet
+    rules = [
+        *([to_memorydb(cluster_group_id)] if cluster_group_id is not None else []),
+        *([https("HTTPS through NAT")] if internet else []),
+    ]
     security_group = ec2.SecurityGroup(
-        f"{prefix}ConnectorSecurityGroup",
+        "ConnectorSecurityGroup",
         Metadata=why(
             "App Runner allows one connector for each set of security groups. The description contains the subnets, so "
             "that the group is replaced together with the connector"
         ),
-        GroupDescription=Sub("App Runner VPC connector in ${SubnetIds}", SubnetIds=data.joined_private_subnet_ids),
-        VpcId=data.vpc_id,
-        SecurityGroupEgress=[to_memorydb, *([to_internet] if settings.nat != "none" else [])],
+        GroupDescription=Sub("App Runner VPC connector in ${SubnetIds}", SubnetIds=joined(on.place.private_subnet_ids)),
+        VpcId=on.place.vpc_id,
+        SecurityGroupEgress=rules or [no_egress()],
     )
-    return Connection(
-        security_group,
-        ec2.SecurityGroupIngress(
-            f"{prefix}MemoryDbIngress",
-            Metadata=why("Opens the imported security group to this service only"),
-            GroupId=data.memorydb_security_group_id,
-            SourceSecurityGroupId=GetAtt(security_group, "GroupId"),
-            IpProtocol="tcp",
-            FromPort=port,
-            ToPort=port,
-            Description=Sub("App Runner, stack ${AWS::StackName}"),
+    connector = aws_apprunner.VpcConnector(
+        "VpcConnector",
+        Metadata=why(
+            "For the service's own connections; App Runner fetches image and secret and writes logs outside the VPC"
         ),
-        aws_apprunner.VpcConnector(
-            f"{prefix}VpcConnector",
-            Metadata=why(
-                "For the service's own connections; App Runner fetches image and secret and writes logs outside the VPC"
-            ),
-            SecurityGroups=[GetAtt(security_group, "GroupId")],
-            Subnets=data.private_subnet_ids,
-        ),
+        SecurityGroups=[GetAtt(security_group, "GroupId"), *workload.security_groups],
+        Subnets=on.place.private_subnet_ids,
     )
-
-
-def _inputs(prefix: str) -> ServiceInputs:
-    min_size, max_size = scaling_inputs(
-        prefix, "instances", MAX_INSTANCES, "The number of instances that are always ready; you pay for their memory."
-    )
-    return ServiceInputs(
-        image_uri=image_uri(prefix),
-        size=size(
-            prefix,
-            "CPU of an instance, in CPU units; 1024 units are one vCPU.",
-            "Memory of an instance, in MB. Possible sizes for each Cpu: "
-            + "; ".join(f"{units}: {', '.join(sizes)}" for units, sizes in SIZES.items())
-            + ".",
-            SIZES,
-        ),
-        min_size=min_size,
-        max_size=max_size,
-        concurrency=whole_number(
-            f"{prefix}MaxConcurrency",
-            default=100,
-            least=1,
-            most=MAX_CONCURRENCY,
-            description="How many concurrent requests an instance takes before another instance is added.",
-            group=SIZE_GROUP,
-            label="Concurrent requests per instance",
-        ),
-    )
+    if cluster_group_id is None:
+        return connector, (security_group, connector)
+    ingress = memorydb_ingress(cluster_group_id, security_group, "App Runner")
+    return connector, (security_group, ingress, connector)

@@ -18,10 +18,10 @@ from generator.parts.data.user import User
 from generator.parts.encryption import kms_key
 from generator.parts.names import physical_name
 from generator.parts.network.egress import no_egress
-from generator.parts.network.place import Place
 from generator.parts.observability import notifications
 from generator.settings import Settings
 from generator.template.elements import Mapping, Part, export, why
+from generator.workload import Place
 
 
 def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:

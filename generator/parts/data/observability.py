@@ -12,8 +12,8 @@ from __future__ import annotations
 from troposphere import AWSHelperFn, Equals, Or, cloudwatch
 
 from generator.parts.data.cluster_inputs import TWO_VCPUS
-from generator.parts.observability import Notifications, alarm_on, dimensions, widget
-from generator.template.elements import Condition, Element, Input
+from generator.parts.observability import Notifications, alarm_on, dashboard, dimensions, widget
+from generator.template.elements import Condition, Element, Input, Value
 
 # Data on usage is published whenever a node runs, so an alarm without data shows that something is wrong. Refused
 # logins and commands are published only when there are some.
@@ -77,7 +77,17 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn, node_type:
     )
 
 
-def cluster_widgets(row: int) -> list[dict[str, object]]:
+def service_dashboard(
+    widgets: list[dict[str, object]], cluster_name: Value | None, **values: AWSHelperFn
+) -> cloudwatch.Dashboard:
+    """Two rows of a service's `widgets`, and one of its cluster, if it has one. `values` fill the placeholders."""
+    if cluster_name is None:
+        return dashboard("Dashboard", "The service on one page", widgets, **values)
+    widgets = [*widgets, *_cluster_widgets(2)]
+    return dashboard("Dashboard", "Service and cluster on one page", widgets, ClusterName=cluster_name, **values)
+
+
+def _cluster_widgets(row: int) -> list[dict[str, object]]:
     """One row of a dashboard: the load of the cluster ${ClusterName}, and what it refused."""
     namespace, cluster = "AWS/MemoryDB", ["ClusterName", "${ClusterName}"]
     load = ("CPUUtilization", "EngineCPUUtilization", "DatabaseMemoryUsagePercentage")

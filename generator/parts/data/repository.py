@@ -18,6 +18,9 @@ def repository(prefix: str = "") -> tuple[Element, ...]:
     """A repository whose tags never move and whose images are scanned; old ones expire. Exports its URI and ARN.
 
     A repository that holds images is not deleted with its stack: CloudFormation fails there, so delete them first.
+
+    >>> [str(element.title) for element in repository("Orders") if element.__class__.__name__ == "Repository"]
+    ['OrdersRepository']
     """
     key = kms_key()
     images = ecr.Repository(

@@ -32,6 +32,9 @@ def user(
     """A user that may run `commands` (such as "hset", "cluster|slots") on the keys of one pattern, and nothing else.
 
     Raises TemplateError when `prefix` is longer than the 7 characters that a MemoryDB name has left for it.
+
+    >>> user("Orders", keys="order:*", commands=("hset", "hgetall")).user.AccessString
+    'on ~order:* -@all +hset +hgetall'
     """
     login = authentication()
     key = kms_key()

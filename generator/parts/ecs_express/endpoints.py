@@ -13,30 +13,31 @@ from collections.abc import Sequence
 from typing import Any
 
 from awacs import aws, ecr, s3, secretsmanager
-from troposphere import AWSHelperFn, GetAtt, Join, Sub, ec2
+from troposphere import AWSHelperFn, GetAtt, Sub, ec2
 
 from generator import contract
 from generator.errors import TemplateError
 from generator.parts.authentication import authentication
 from generator.parts.ecs_express.roles import PULL, WRITE_LOG
 from generator.parts.network.egress import no_egress
+from generator.parts.network.place import task_subnets_export
 from generator.parts.network.vpc import Network
 from generator.parts.permissions import POLICY_VERSION
 from generator.settings import Settings
 from generator.template.elements import Element, export, why
 
 
-def task_endpoints(settings: Settings, place: Network) -> tuple[Element, ...]:
-    """The endpoints for tasks in the public subnets of `place`, or in the private ones with `private_ingress`.
+def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
+    """The endpoints for tasks in the public subnets of `network`, or in the private ones with `private_ingress`.
 
-    Raises TemplateError for a place without the subnets that `settings` ask for.
+    Raises TemplateError for a network without the subnets that `settings` ask for.
     """
-    tasks_in, route_tables = _task_subnets(settings, place)
+    tasks_in, route_tables = _task_subnets(settings, network)
     security_group = ec2.SecurityGroup(
         "TaskEndpointSecurityGroup",
         Metadata=why("Closed until a compute stack adds a rule for its own security group; no outbound traffic"),
         GroupDescription="Endpoints for ECS tasks: takes HTTPS from the groups of compute stacks, sends nothing",
-        VpcId=place.vpc_id,
+        VpcId=network.vpc.ref(),
         SecurityGroupEgress=[no_egress()],
     )
     zones = 1 if settings.task_endpoints == "one" else settings.zones
@@ -49,8 +50,8 @@ def task_endpoints(settings: Settings, place: Network) -> tuple[Element, ...]:
             Metadata=why(reason),
             ServiceName=Sub(f"com.amazonaws.${{AWS::Region}}.{service}"),
             VpcEndpointType="Interface",
-            VpcId=place.vpc_id,
-            SubnetIds=place.private_subnet_ids[:zones],
+            VpcId=network.vpc.ref(),
+            SubnetIds=[private.subnet.ref() for private in network.private_subnets[:zones]],
             SecurityGroupIds=[GetAtt(security_group, "GroupId")],
             PrivateDnsEnabled=True,
             PolicyDocument=policy,
@@ -69,7 +70,7 @@ def task_endpoints(settings: Settings, place: Network) -> tuple[Element, ...]:
             Metadata=why("ECR keeps image layers in S3; this endpoint is free and leads to ECR's own bucket only"),
             ServiceName=Sub("com.amazonaws.${AWS::Region}.s3"),
             VpcEndpointType="Gateway",
-            VpcId=place.vpc_id,
+            VpcId=network.vpc.ref(),
             RouteTableIds=route_tables,
             PolicyDocument=_image_layers_policy(),
         ),
@@ -81,12 +82,7 @@ def task_endpoints(settings: Settings, place: Network) -> tuple[Element, ...]:
             _secrets_policy(),
             Condition=login.uses_password.name,
         ),
-        export(
-            contract.TASK_SUBNET_IDS,
-            "The IDs of the subnets for ECS tasks, separated by commas; public ones make the load balancer face the "
-            "internet.",
-            Join(",", tasks_in),
-        ),
+        task_subnets_export(tasks_in),
         export(
             contract.TASK_ENDPOINT_SECURITY_GROUP_ID,
             "The security group of the tasks' endpoints, to which each compute stack adds its own rule.",
@@ -95,13 +91,14 @@ def task_endpoints(settings: Settings, place: Network) -> tuple[Element, ...]:
     )
 
 
-def _task_subnets(settings: Settings, place: Network) -> tuple[list[AWSHelperFn], list[AWSHelperFn]]:
+def _task_subnets(settings: Settings, network: Network) -> tuple[list[AWSHelperFn], list[AWSHelperFn]]:
     """The subnets of the tasks, and the route tables of these."""
     if settings.private_ingress:
-        return place.private_subnet_ids, [private.route_table.ref() for private in place.private_subnets]
-    if place.public_side is None:
+        private = network.private_subnets
+        return [each.subnet.ref() for each in private], [each.route_table.ref() for each in private]
+    if network.public_side is None:
         raise TemplateError("ECS tasks that face the internet need public subnets: network() makes them.")
-    public = place.public_side
+    public = network.public_side
     return [subnet.ref() for subnet in public.subnets], [public.route_table.ref()]
 
 

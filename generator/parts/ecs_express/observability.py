@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from troposphere import AWSHelperFn, Select, Split, cloudwatch, ecs
 
-from generator.parts.data.observability import cluster_widgets
-from generator.parts.observability import Notifications, alarm_on, dashboard, dimensions, widget
+from generator.parts.data.observability import service_dashboard
+from generator.parts.observability import Notifications, alarm_on, dimensions, widget
+from generator.template.elements import Value
 
 BALANCER, TASKS = "AWS/ApplicationELB", "AWS/ECS"
 
@@ -46,12 +47,12 @@ def load_balancer_arn(service: ecs.ExpressGatewayService) -> AWSHelperFn:
     return attribute
 
 
-def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") -> tuple[cloudwatch.Alarm, ...]:
+def ecs_alarms(notify: Notifications, metrics: EcsMetrics) -> tuple[cloudwatch.Alarm, ...]:
     """Alarms for errors, slowness, and tasks without CPU or memory to spare."""
 
     def balancer(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
         return alarm_on(
-            prefix + logical_id,
+            logical_id,
             notify,
             meaning,
             advice,
@@ -63,7 +64,7 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
 
     def tasks(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
         return alarm_on(
-            prefix + logical_id,
+            logical_id,
             notify,
             meaning,
             advice,
@@ -122,7 +123,7 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics, *, prefix: str = "") 
     )
 
 
-def ecs_dashboard(metrics: EcsMetrics, *, cluster_name: AWSHelperFn, prefix: str = "") -> cloudwatch.Dashboard:
+def ecs_dashboard(metrics: EcsMetrics, cluster_name: Value | None) -> cloudwatch.Dashboard:
     """One dashboard: the service's traffic, errors, latency and tasks above its MemoryDB cluster's load."""
     balancer = ["LoadBalancer", "${LoadBalancer}"]
     service = ["ClusterName", "${TaskCluster}", "ServiceName", "${ServiceName}"]
@@ -140,14 +141,11 @@ def ecs_dashboard(metrics: EcsMetrics, *, cluster_name: AWSHelperFn, prefix: str
             balancer,
         ),
         widget(1, 1, "Task load (%)", "Maximum", TASKS, ("CPUUtilization", "MemoryUtilization"), service),
-        *cluster_widgets(2),
     ]
-    return dashboard(
-        f"{prefix}Dashboard",
-        "Service and cluster on one page",
+    return service_dashboard(
         widgets,
+        cluster_name,
         LoadBalancer=metrics.load_balancer,
         TaskCluster=metrics.cluster_name,
         ServiceName=metrics.service_name,
-        ClusterName=cluster_name,
     )

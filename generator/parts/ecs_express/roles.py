@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from awacs import aws, ec2, ecr, logs
-from troposphere import AccountId, AWSHelperFn, GetAtt, Sub, iam
+from troposphere import AccountId, GetAtt, Sub, iam
 from troposphere import logs as cloudwatch_logs
 
-from generator.parts.authentication import Authentication
 from generator.parts.encryption import KmsKey
-from generator.parts.permissions import connect, decrypt_password, policy, read_password, trust
-from generator.template.elements import why
+from generator.parts.permissions import policy, trust
+from generator.parts.secrets import read_secrets
+from generator.parts.service import Basis, connect_policy, given, password_policies
+from generator.template.elements import Value, why
+from generator.workload import Workload
 
 # What ECS asks of EC2 before the account's first load balancer.
 BEFORE_FIRST_BALANCER = [ec2.DescribeAccountAttributes, ec2.DescribeAddresses, ec2.DescribeInternetGateways]
@@ -19,7 +21,7 @@ PULL = [ecr.BatchCheckLayerAvailability, ecr.BatchGetImage, ecr.GetDownloadUrlFo
 WRITE_LOG = [logs.CreateLogStream, logs.PutLogEvents]
 
 
-def infrastructure_role(logical_id: str) -> iam.Role:
+def infrastructure_role() -> iam.Role:
     """The role with which ECS makes and keeps the load balancer, certificate, security groups and scaling.
 
     AWS's managed policy, because the calls are ECS's own and change: the policy was at its sixth version three months
@@ -35,7 +37,7 @@ def infrastructure_role(logical_id: str) -> iam.Role:
     infrastructure IAM role").
     """
     return iam.Role(
-        logical_id,
+        "InfrastructureRole",
         Metadata=why(
             "AWS's own policy: which calls ECS makes for Express Mode is up to ECS and has changed several times. A "
             "copy here would break deployments and deletions with the next change. The inline policy is for an account "
@@ -58,54 +60,60 @@ def infrastructure_role(logical_id: str) -> iam.Role:
 
 
 def execution_role(
-    logical_id: str,
-    *,
-    repository_arn: AWSHelperFn,
-    login: Authentication,
-    password_secret_arn: AWSHelperFn,
-    log_group: cloudwatch_logs.LogGroup,
-    key: KmsKey,
+    workload: Workload, basis: Basis, key: KmsKey, *, repository_arn: Value | None, log_group: cloudwatch_logs.LogGroup
 ) -> iam.Role:
-    """The role with which ECS starts a task: one repository, one log group, and with a password one secret.
+    """The role with which ECS starts a task: one repository, one log group, the password's secret and the workload's.
 
     It stands for AmazonECSTaskExecutionRolePolicy, which allows the same on everything. The trust has no condition: the
     page shows none (Amazon ECS developer guide, "Amazon ECS task execution IAM role").
     """
+    pull = policy(
+        "pull-image",
+        aws.Statement(Effect=aws.Allow, Action=PULL, Resource=[repository_arn]),
+        # GetAuthorizationToken takes no resource: Service Authorization Reference, Amazon ECR.
+        aws.Statement(Effect=aws.Allow, Action=[ecr.GetAuthorizationToken], Resource=["*"]),
+    )
+    # The attribute ends in ":*", which covers the group's streams.
+    write = policy("write-log", aws.Statement(Effect=aws.Allow, Action=WRITE_LOG, Resource=[GetAtt(log_group, "Arn")]))
+    may = [
+        *(["pull from this repository"] if repository_arn is not None else []),
+        *(["read this password if there is one"] if basis.access else []),
+        *(["read its workload's secrets"] if workload.secrets else []),
+    ]
+    reason = (
+        f"Starts tasks: may {', '.join([*may, 'and write to this log group'])}" if may else "Writes to this log group"
+    )
     return iam.Role(
-        logical_id,
-        Metadata=why(
-            "Starts tasks: may pull from this repository, read this password if there is one, and write to this log "
-            "group"
-        ),
+        "ExecutionRole",
+        Metadata=why(reason),
         AssumeRolePolicyDocument=trust("ecs-tasks.amazonaws.com"),
         Policies=[
-            policy(
-                "pull-image",
-                aws.Statement(Effect=aws.Allow, Action=PULL, Resource=[repository_arn]),
-                # GetAuthorizationToken takes no resource: Service Authorization Reference, Amazon ECR.
-                aws.Statement(Effect=aws.Allow, Action=[ecr.GetAuthorizationToken], Resource=["*"]),
-            ),
-            # The attribute ends in ":*", which covers the group's streams.
-            policy("write-log", aws.Statement(Effect=aws.Allow, Action=WRITE_LOG, Resource=[GetAtt(log_group, "Arn")])),
-            login.with_password(read_password(password_secret_arn)),
-            login.with_password(decrypt_password(password_secret_arn, key)),
+            *([pull] if repository_arn is not None else []),
+            write,
+            *password_policies(basis, key),
+            *read_secrets(workload.secrets, key),
         ],
     )
 
 
-def task_role(logical_id: str, login: Authentication, *, cluster_arn: AWSHelperFn, user_arn: AWSHelperFn) -> iam.Role:
+def task_role(workload: Workload, basis: Basis) -> iam.Role:
     """The role of the running service, for tasks of this account and Region. With a password it may do nothing, with
-    IAM it may connect to one cluster as one user.
+    IAM it may connect to one cluster as one user; besides, what the workload's statements say.
 
     Sources: Amazon ECS developer guide, "Amazon ECS task IAM role" (condition); MemoryDB developer guide,
     "Authenticating with IAM".
     """
+    own = [policy("workload", *workload.statements)] if workload.statements else []
+    reason = (
+        "The running service may do what its workload's statements allow, and with IAM connect to MemoryDB as its user"
+        if own
+        else "The running service calls no AWS API: with IAM it may connect to MemoryDB as its user, otherwise it may "
+        "do nothing"
+    )
+    connecting = connect_policy(basis)
     return iam.Role(
-        logical_id,
-        Metadata=why(
-            "The running service calls no AWS API: with IAM it may connect to MemoryDB as its user, otherwise it may "
-            "do nothing"
-        ),
+        "TaskRole",
+        Metadata=why(reason),
         AssumeRolePolicyDocument=trust(
             "ecs-tasks.amazonaws.com",
             aws.Condition(
@@ -115,5 +123,9 @@ def task_role(logical_id: str, login: Authentication, *, cluster_arn: AWSHelperF
                 ]
             ),
         ),
-        Policies=login.with_iam([connect(cluster_arn, user_arn)]),
+        **given(
+            Policies=[basis.login.with_iam(connecting), *own]
+            if own and connecting
+            else own or (basis.login.with_iam([connecting]) if connecting else None)
+        ),
     )

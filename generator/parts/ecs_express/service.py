@@ -7,29 +7,35 @@ balancer stands in the subnets of the tasks: public ones make it face the intern
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from troposphere import AWSHelperFn, GetAtt, Output, Region, Sub, ec2
+from troposphere import GetAtt, Sub, ec2
 from troposphere import ecs as aws_ecs
 
 from generator import contract
-from generator.parts.authentication import authentication
+from generator.errors import TemplateError
 from generator.parts.ecs_express.observability import ecs_alarms, ecs_dashboard, ecs_metrics, load_balancer_arn
 from generator.parts.ecs_express.roles import execution_role, infrastructure_role, task_role
 from generator.parts.encryption import kms_key
-from generator.parts.imports import ImportedData
+from generator.parts.image import image_input, repository_arn
+from generator.parts.imports import imported_place
+from generator.parts.network.egress import https, no_egress, to_memorydb
 from generator.parts.observability import log_group, notifications
 from generator.parts.service import (
     SIZE_GROUP,
-    Size,
-    dashboard_url,
-    https_url,
-    image_uri,
+    Basis,
+    basis,
+    check_names,
+    environment_inputs,
+    given,
+    memorydb_ingress,
+    outputs,
     scaling_inputs,
+    secret_variables,
     size,
+    variables,
     web_acl,
 )
-from generator.template.elements import Input, Part, whole_number, why
+from generator.template.elements import Part, Value, whole_number, why
+from generator.workload import HealthCheck, Workload
 
 
 def _megabytes(least: int, most: int) -> tuple[str, ...]:
@@ -51,204 +57,180 @@ SIZES = {
 MAX_TASKS = 100
 
 
-@dataclass(frozen=True)
-class TaskInputs:
-    """The parameters of the service."""
+def ecs_express(workload: Workload = Workload()) -> Part:
+    """A service that runs `workload`, with its roles, log, alarms, dashboard and security group.
 
-    image_uri: Input
-    size: Size
-    min_size: Input
-    max_size: Input
-    cpu_target: Input
-
-
-@dataclass(frozen=True)
-class TaskConnection:
-    """The tasks' security group, and its rules at the groups of MemoryDB and of the endpoints."""
-
-    security_group: ec2.SecurityGroup
-    memorydb_ingress: ec2.SecurityGroupIngress
-    endpoint_ingress: ec2.SecurityGroupIngress
-
-
-def ecs_express(data: ImportedData, *, prefix: str = "") -> Part:
-    """A service that runs the image ImageUri against `data`. `prefix` lets two stand in one template."""
-    inputs = _inputs(prefix)
-    login = authentication()
-    key = kms_key()
-    retention, log = log_group(f"{prefix}ServiceLogGroup")
-    infrastructure = infrastructure_role(f"{prefix}InfrastructureRole")
-    execution = execution_role(
-        f"{prefix}ExecutionRole",
-        repository_arn=data.repository_arn,
-        login=login,
-        password_secret_arn=data.password_secret_arn,
-        log_group=log,
-        key=key,
+    Raises TemplateError for a workload that ECS Express Mode cannot run.
+    """
+    _check(workload)
+    on = basis(workload, imported_place(tasks=True))
+    check_names(workload, on, lambda name: False)
+    image = image_input(workload)
+    sizes = size(
+        workload,
+        "CPU of a task, in CPU units; 1024 units are one vCPU.",
+        "Memory of a task, in MB. Possible sizes for each Cpu: "
+        + "; ".join(f"{units}: {memories[0]} to {memories[-1]}" for units, memories in SIZES.items())
+        + ".",
+        SIZES,
     )
-    task = task_role(f"{prefix}TaskRole", login, cluster_arn=data.cluster_arn, user_arn=data.user_arn)
-    connection = _connection(data, prefix)
+    min_size, max_size = scaling_inputs(
+        workload, "tasks", MAX_TASKS, "The number of tasks that always run; you pay for them."
+    )
+    cpu_target = whole_number(
+        "CpuTarget",
+        default=60,
+        least=10,
+        # Below the alarm's 90 %, or scaling would keep the alarm on.
+        most=80,
+        description="The average CPU utilization of the tasks, in percent, that scaling aims for.",
+        group=SIZE_GROUP,
+        label="Target CPU utilization (%)",
+    )
+    key = kms_key()
+    retention, log = log_group("ServiceLogGroup", workload.log_retention)
+    infrastructure = infrastructure_role()
+    execution = execution_role(workload, on, key, repository_arn=repository_arn(workload), log_group=log)
+    task = task_role(workload, on)
+    group, rules = _connection(workload, on) if on.place else (None, [])
     service = aws_ecs.ExpressGatewayService(
-        f"{prefix}Service",
+        "Service",
         Metadata=why(
             "No tags and no name: changing one replaces the service and its address, and a name stays taken while a "
             "deleted service drains. Runs in the account's default cluster, which ECS creates if there is none"
         ),
-        DependsOn=[connection.memorydb_ingress, connection.endpoint_ingress],
+        **given(DependsOn=rules or None),
         InfrastructureRoleArn=GetAtt(infrastructure, "Arn"),
         ExecutionRoleArn=GetAtt(execution, "Arn"),
         TaskRoleArn=GetAtt(task, "Arn"),
         # Both, because the documented defaults disagree: 256 and 512 in the schema, 1024 and 2048 in the guide.
-        Cpu=inputs.size.cpu.ref(),
-        Memory=inputs.size.memory.ref(),
-        HealthCheckPath=contract.HEALTH_PATH,
-        NetworkConfiguration=aws_ecs.ExpressGatewayServiceNetworkConfiguration(
-            Subnets=data.task_subnet_ids, SecurityGroups=[GetAtt(connection.security_group, "GroupId")]
-        ),
+        Cpu=sizes.cpu.ref(),
+        Memory=sizes.memory.ref(),
+        HealthCheckPath=workload.health.path,
+        **given(NetworkConfiguration=_network(workload, on, group)),
         PrimaryContainer=aws_ecs.ExpressGatewayContainer(
-            Image=inputs.image_uri.ref(),
-            ContainerPort=contract.SERVICE_PORT,
-            Environment=[
-                _variable(contract.ENV_CLUSTER_ENDPOINT, data.cluster_endpoint),
-                _variable(contract.ENV_USERNAME, data.user_name),
-                _variable(contract.ENV_PORT, str(contract.SERVICE_PORT)),
-                login.with_iam(_variable(contract.ENV_AUTHENTICATION, contract.IAM)),
-                login.with_iam(_variable(contract.ENV_CLUSTER_NAME, data.cluster_name)),
-                # As ECS sets it itself (developer guide, "Amazon ECS environment variables").
-                login.with_iam(_variable(contract.ENV_REGION, Region)),
-            ],
-            Secrets=login.with_password(
-                [aws_ecs.Secret(Name=contract.ENV_PASSWORD, ValueFrom=data.password_secret_arn)]
-            ),
+            Image=image.ref() if image else workload.image,
+            ContainerPort=workload.port,
+            **given(Command=list(workload.command) or None, Secrets=secret_variables(workload, on, _secret)),
+            Environment=_environment(workload, on),
             AwsLogsConfiguration=aws_ecs.ExpressGatewayServiceAwsLogsConfiguration(
                 LogGroup=log.ref(), LogStreamPrefix="service"
             ),
         ),
         ScalingTarget=aws_ecs.ExpressGatewayScalingTarget(
             AutoScalingMetric="AVERAGE_CPU",
-            AutoScalingTargetValue=inputs.cpu_target.ref(),
-            MinTaskCount=inputs.min_size.ref(),
-            MaxTaskCount=inputs.max_size.ref(),
+            AutoScalingTargetValue=cpu_target.ref(),
+            MinTaskCount=min_size.ref(),
+            MaxTaskCount=max_size.ref(),
         ),
     )
-    notify = notifications(prefix)
+    notify = notifications()
     metrics = ecs_metrics(service)
-    board = ecs_dashboard(metrics, cluster_name=data.cluster_name, prefix=prefix)
+    board = ecs_dashboard(metrics, on.access.cluster_name if on.access else None)
     return (
-        data.stack_name,
-        inputs,
+        image,
+        sizes,
+        min_size,
+        max_size,
+        cpu_target,
         web_acl(
-            prefix,
             load_balancer_arn(service),
             "A WAF web ACL to put in front of the service, on the load balancer that it shares with other Express "
             "services of the VPC: give them all the same one.",
         ),
-        login,
-        key,
+        on.elements,
+        environment_inputs(workload),
+        key if workload.secrets or (on.access and on.access.password_secret_arn) else None,
         retention,
         log,
         infrastructure,
         execution,
         task,
-        connection,
+        group,
+        tuple(rules),
         service,
         notify,
-        ecs_alarms(notify, metrics, prefix=prefix),
+        ecs_alarms(notify, metrics),
         board,
-        https_url(prefix + contract.SERVICE_URL, GetAtt(service, "Endpoint")),
-        Output(
-            prefix + contract.SERVICE_ARN, Description="The ARN of the service.", Value=GetAtt(service, "ServiceArn")
-        ),
-        dashboard_url(f"{prefix}DashboardUrl", board),
+        outputs(GetAtt(service, "Endpoint"), GetAtt(service, "ServiceArn"), board),
     )
 
 
-def _variable(name: str, value: AWSHelperFn | str) -> aws_ecs.KeyValuePair:
+def _check(workload: Workload) -> None:
+    """Raises TemplateError for what a workload may say and ECS Express Mode does not take."""
+    if workload.concurrency is not None:
+        raise TemplateError("Workload.concurrency is App Runner's: ECS Express scales by CPU, parameter CpuTarget.")
+    if not workload.health.path or workload.health != HealthCheck(path=workload.health.path):
+        raise TemplateError("Workload.health: ECS Express takes a path, and neither times nor numbers of checks.")
+    if workload.internet is False and workload.network is None and workload.memorydb is False:
+        raise TemplateError("Workload.internet=False needs a VPC: pass network, or MemoryDB's.")
+
+
+def _environment(workload: Workload, on: Basis) -> list[object]:
+    """The variables, and PORT after those of MemoryDB, which App Runner sets by itself."""
+    listed = variables(workload, on, _variable)
+    own = len(workload.environment)
+    port = _variable(contract.ENV_PORT, str(workload.port))
+    cluster, rest = listed[: len(listed) - own], listed[len(listed) - own :]
+    return [*cluster[:2], port, *cluster[2:], *rest]
+
+
+def _variable(name: str, value: Value) -> aws_ecs.KeyValuePair:
     return aws_ecs.KeyValuePair(Name=name, Value=value)
 
 
-def _connection(data: ImportedData, prefix: str) -> TaskConnection:
-    port, https = contract.MEMORYDB_PORT, 443
-    security_group = ec2.SecurityGroup(
-        f"{prefix}TaskSecurityGroup",
+def _secret(name: str, value: Value) -> aws_ecs.Secret:
+    return aws_ecs.Secret(Name=name, ValueFrom=value)
+
+
+def _network(
+    workload: Workload, on: Basis, group: ec2.SecurityGroup | None
+) -> aws_ecs.ExpressGatewayServiceNetworkConfiguration | None:
+    """The subnets and groups of the tasks; None for those of the default VPC."""
+    if on.place is None or group is None:
+        return None
+    return aws_ecs.ExpressGatewayServiceNetworkConfiguration(
+        Subnets=on.place.private_subnet_ids if on.place.task_subnet_ids is None else on.place.task_subnet_ids,
+        SecurityGroups=[GetAtt(group, "GroupId"), *workload.security_groups],
+    )
+
+
+def _connection(workload: Workload, on: Basis) -> tuple[ec2.SecurityGroup, list[ec2.SecurityGroupIngress]]:
+    """The tasks' security group, and its rules at the groups of MemoryDB and of the endpoints."""
+    assert on.place
+    cluster_group_id = on.access.security_group_id if on.access else None
+    endpoint_group_id = on.place.task_endpoint_security_group_id
+    rules = [
+        *([to_memorydb(cluster_group_id)] if cluster_group_id is not None else []),
+        *([https("HTTPS through endpoints")] if workload.internet is not False else []),
+    ]
+    group = ec2.SecurityGroup(
+        "TaskSecurityGroup",
         Metadata=why(
             "Identifies the tasks to MemoryDB and to the endpoints. No inbound rule: ECS adds a security group of its "
             "own, which lets the load balancer reach the container. HTTPS to anywhere, because CloudFormation cannot "
             "look up the addresses of S3, where ECR keeps image layers"
         ),
         GroupDescription="ECS tasks: send to MemoryDB and HTTPS, take nothing",
-        VpcId=data.vpc_id,
-        SecurityGroupEgress=[
-            ec2.SecurityGroupRule(
-                IpProtocol="tcp",
-                FromPort=port,
-                ToPort=port,
-                DestinationSecurityGroupId=data.memorydb_security_group_id,
-                Description="MemoryDB",
-            ),
-            ec2.SecurityGroupRule(
-                IpProtocol="tcp",
-                FromPort=https,
-                ToPort=https,
-                CidrIp="0.0.0.0/0",
-                Description="HTTPS through endpoints",
-            ),
-        ],
+        VpcId=on.place.vpc_id,
+        SecurityGroupEgress=rules or [no_egress()],
     )
-
-    def ingress(logical_id: str, reason: str, group_id: AWSHelperFn, port: int) -> ec2.SecurityGroupIngress:
-        return ec2.SecurityGroupIngress(
-            f"{prefix}{logical_id}",
-            Metadata=why(reason),
-            GroupId=group_id,
-            SourceSecurityGroupId=GetAtt(security_group, "GroupId"),
-            IpProtocol="tcp",
-            FromPort=port,
-            ToPort=port,
-            Description=Sub("ECS, stack ${AWS::StackName}"),
-        )
-
-    return TaskConnection(
-        security_group,
-        ingress(
-            "MemoryDbIngress",
-            "Opens the imported security group to this service only",
-            data.memorydb_security_group_id,
-            port,
-        ),
-        ingress(
-            "TaskEndpointIngress",
-            "Tasks reach their image, password and log through the data layer's endpoints",
-            data.task_endpoint_security_group_id,
-            https,
-        ),
-    )
+    ingress = []
+    if cluster_group_id is not None:
+        ingress.append(memorydb_ingress(cluster_group_id, group, "ECS"))
+    if endpoint_group_id is not None:
+        ingress.append(_endpoint_ingress(endpoint_group_id, group))
+    return group, ingress
 
 
-def _inputs(prefix: str) -> TaskInputs:
-    min_size, max_size = scaling_inputs(
-        prefix, "tasks", MAX_TASKS, "The number of tasks that always run; you pay for them."
-    )
-    return TaskInputs(
-        image_uri=image_uri(prefix),
-        size=size(
-            prefix,
-            "CPU of a task, in CPU units; 1024 units are one vCPU.",
-            "Memory of a task, in MB. Possible sizes for each Cpu: "
-            + "; ".join(f"{units}: {sizes[0]} to {sizes[-1]}" for units, sizes in SIZES.items())
-            + ".",
-            SIZES,
-        ),
-        min_size=min_size,
-        max_size=max_size,
-        cpu_target=whole_number(
-            f"{prefix}CpuTarget",
-            default=60,
-            least=10,
-            # Below the alarm's 90 %, or scaling would keep the alarm on.
-            most=80,
-            description="The average CPU utilization of the tasks, in percent, that scaling aims for.",
-            group=SIZE_GROUP,
-            label="Target CPU utilization (%)",
-        ),
+def _endpoint_ingress(group_id: Value, source: ec2.SecurityGroup) -> ec2.SecurityGroupIngress:
+    return ec2.SecurityGroupIngress(
+        "TaskEndpointIngress",
+        Metadata=why("Tasks reach their image, password and log through the data layer's endpoints"),
+        GroupId=group_id,
+        SourceSecurityGroupId=GetAtt(source, "GroupId"),
+        IpProtocol="tcp",
+        FromPort=443,
+        ToPort=443,
+        Description=Sub("ECS, stack ${AWS::StackName}"),
     )

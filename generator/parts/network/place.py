@@ -1,63 +1,61 @@
-"""Where a cluster stands: a VPC of our own or an existing one, as its ID and those of its subnets."""
+"""Where a cluster and its services are: an existing VPC, and the exports that tell compute layers of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Sequence
 
 from troposphere import AWSHelperFn, Join, Output, Parameter
 
 from generator import contract
+from generator.errors import TemplateError
 from generator.parts.network.zones import NETWORK_GROUP
-from generator.template.elements import Input, export
+from generator.template.elements import Input, Value, export
+from generator.workload import Place
 
 
-class Place(Protocol):
-    """Where a cluster stands: a VPC and its private subnets, new or given."""
+def existing_network(
+    vpc_id: Value | None = None,
+    private_subnet_ids: Sequence[Value] | AWSHelperFn | None = None,
+    *,
+    task_subnet_ids: Sequence[Value] | AWSHelperFn | None = None,
+) -> Place:
+    """A VPC that exists, by its ID and those of its subnets; without arguments, by parameters VpcId and
+    PrivateSubnetIds.
 
-    @property
-    def vpc_id(self) -> AWSHelperFn: ...
-    @property
-    def private_subnet_ids(self) -> AWSHelperFn | list[AWSHelperFn]: ...
+    Its routes are used as they are. App Runner needs a way out of the VPC only where `Workload.internet` says so. ECS
+    tasks, which are in `task_subnet_ids` or else in the private subnets, need one to ECR, CloudWatch Logs and Secrets
+    Manager: NAT, or VPC endpoints that admit them.
 
+    Raises TemplateError where only one of the first two is given.
 
-@dataclass(frozen=True)
-class ExistingNetwork:
-    """A VPC and private subnets that are already there, named by parameters."""
-
-    vpc: Input
-    private_subnets: Input
-
-    @property
-    def vpc_id(self) -> AWSHelperFn:
-        return self.vpc.ref()
-
-    @property
-    def private_subnet_ids(self) -> AWSHelperFn:
-        return self.private_subnets.ref()
-
-
-def existing_network() -> ExistingNetwork:
-    """A VPC that is already there: parameters VpcId and PrivateSubnetIds."""
-    return ExistingNetwork(
-        vpc=Input(
-            Parameter(
-                "VpcId",
-                Type="AWS::EC2::VPC::Id",
-                Description="The VPC to put the cluster in.",
-            ),
-            group=NETWORK_GROUP,
-            label="VPC",
+    >>> existing_network("vpc-0a1b2c3d4e5f60718", ["subnet-0a1b2c3d4e5f60718", "subnet-0b1c2d3e4f5061728"]).vpc_id
+    'vpc-0a1b2c3d4e5f60718'
+    >>> [parameter.name for parameter in existing_network().inputs]
+    ['VpcId', 'PrivateSubnetIds']
+    """
+    if (vpc_id is None) is not (private_subnet_ids is None):
+        raise TemplateError("existing_network takes both a VPC and its private subnets, or neither for parameters.")
+    if vpc_id is not None and private_subnet_ids is not None:
+        return Place(vpc_id=vpc_id, private_subnet_ids=private_subnet_ids, task_subnet_ids=task_subnet_ids)
+    vpc = Input(
+        Parameter("VpcId", Type="AWS::EC2::VPC::Id", Description="The VPC to put the cluster in."),
+        group=NETWORK_GROUP,
+        label="VPC",
+    )
+    subnets = Input(
+        Parameter(
+            "PrivateSubnetIds",
+            Type="List<AWS::EC2::Subnet::Id>",
+            Description="Two or more private subnets of that VPC, in Availability Zones that MemoryDB takes.",
         ),
-        private_subnets=Input(
-            Parameter(
-                "PrivateSubnetIds",
-                Type="List<AWS::EC2::Subnet::Id>",
-                Description="Two or more private subnets of that VPC, in Availability Zones that MemoryDB takes.",
-            ),
-            group=NETWORK_GROUP,
-            label="Private subnets",
-        ),
+        group=NETWORK_GROUP,
+        label="Private subnets",
+    )
+    return Place(
+        vpc_id=vpc.ref(),
+        private_subnet_ids=subnets.ref(),
+        task_subnet_ids=task_subnet_ids,
+        inputs=(vpc, subnets),
     )
 
 
@@ -68,6 +66,24 @@ def place_exports(place: Place) -> tuple[Output, ...]:
         export(
             contract.PRIVATE_SUBNET_IDS,
             "The IDs of the private subnets, separated by commas.",
-            Join(",", place.private_subnet_ids),
+            joined(place.private_subnet_ids),
         ),
     )
+
+
+def task_subnets_export(subnet_ids: Sequence[Value] | AWSHelperFn) -> Output:
+    """The export TaskSubnetIds, joined by commas."""
+    return export(
+        contract.TASK_SUBNET_IDS,
+        "The IDs of the subnets for ECS tasks, separated by commas; public ones make the load balancer face the "
+        "internet.",
+        joined(subnet_ids),
+    )
+
+
+def joined(subnet_ids: Sequence[Value] | AWSHelperFn) -> AWSHelperFn:
+    """The IDs as text, separated by commas; of a list that was split at commas, the text that was split."""
+    match getattr(subnet_ids, "data", None):
+        case {"Fn::Split": [",", AWSHelperFn() as text]}:
+            return text
+    return Join(",", subnet_ids)

@@ -13,6 +13,7 @@ from generator.parts.network.public import NatGateway, PublicSide, public_side
 from generator.parts.network.zones import ZoneChoice, zone_choice
 from generator.settings import Settings
 from generator.template.elements import Element, why
+from generator.workload import Place
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,11 @@ class Network:
     flow_log: tuple[Element, ...]
 
     @property
-    def vpc_id(self) -> AWSHelperFn:
-        return self.vpc.ref()
-
-    @property
-    def private_subnet_ids(self) -> list[AWSHelperFn]:
-        return [private.subnet.ref() for private in self.private_subnets]
+    def place(self) -> Place:
+        """The VPC and its private subnets, as values."""
+        return Place(
+            vpc_id=self.vpc.ref(), private_subnet_ids=[private.subnet.ref() for private in self.private_subnets]
+        )
 
 
 def network(settings: Settings) -> Network:

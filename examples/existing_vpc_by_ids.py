@@ -1,0 +1,30 @@
+"""Both layers in an existing VPC with NAT, by the IDs of the VPC and its subnets.
+
+Run it with `python examples/existing_vpc_by_ids.py --out examples/existing_vpc_by_ids`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from generator import Deployment, Settings, Workload, app_runner_layer, data_layer, existing_network
+from generator.cli import main
+
+
+def deployments() -> list[Deployment]:
+    """A service that also calls the internet, through the NAT gateway that the VPC has."""
+    settings = Settings()
+    place = existing_network("vpc-0a1b2c3d4e5f60718", ["subnet-0a1b2c3d4e5f60718", "subnet-0b1c2d3e4f5061728"])
+    return [
+        Deployment(
+            "apprunner",
+            (
+                data_layer(settings, place=place),
+                app_runner_layer(settings, Workload(internet=True)),
+            ),
+        )
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main(deployments))
