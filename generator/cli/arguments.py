@@ -85,7 +85,7 @@ def add_name_option(parser: Any, program: Program, help: str) -> None:
 
 
 def add_yes_option(parser: Any) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
 def add_account_options(parser: Any, program: Program) -> None:
@@ -150,6 +150,9 @@ def add_change_options(parser: Any, program: Program) -> None:
         help="tags of the stacks; the others stay",
     )
     parser.add_argument(
+        "--untag", metavar="KEY", nargs="+", action="extend", default=[], help="tags to take off the stacks"
+    )
+    parser.add_argument(
         "--allow-replacement",
         metavar="LOGICAL_ID",
         action="append",
@@ -162,6 +165,17 @@ def add_change_options(parser: Any, program: Program) -> None:
         action="append",
         default=[],
         help="an SNS topic for stack events; repeatable",
+    )
+    parser.add_argument(
+        "--capabilities",
+        choices=("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
+        nargs="+",
+        default=[],
+        metavar="CAPABILITY",
+        help="refuse a template that needs another one (default: what each template needs)",
+    )
+    parser.add_argument(
+        "--template-bucket", metavar="BUCKET", default="", help="an S3 bucket for templates over 51,200 bytes"
     )
     parser.add_argument(
         "--import-existing", action="store_true", help="import existing resources that have the same name"
@@ -190,6 +204,9 @@ def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
     file = values.parameter_file(arguments.parameters) if arguments.parameters else values.Values()
     given = values.parameters("--parameter", arguments.parameter)
     images = values.unique("--image", arguments.image)
+    tags = {**file.tags, **given.tags, **values.tags("--tag", arguments.tag)}
+    if both := [key for key in arguments.untag if key in tags]:
+        raise UsageError(f"--untag {both[0]}: the tag is also given. Remove one of the two.")
     return {
         **stack_options(arguments),
         "parameters": {
@@ -197,7 +214,10 @@ def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
             **given.parameters,
         },
         "previous": given.previous | (file.previous - given.parameters.keys()),
-        "tags": {**file.tags, **given.tags, **values.tags("--tag", arguments.tag)},
+        "tags": tags,
+        "removed_tags": tuple(arguments.untag),
+        "capabilities": tuple(arguments.capabilities),
+        "template_bucket": arguments.template_bucket,
         "image": images.pop("", ""),
         "images": images,
         "context": arguments.context,

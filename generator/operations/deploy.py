@@ -15,6 +15,7 @@ from generator.operations.options import DeployOptions
 from generator.operations.plans import plan
 from generator.operations.service import Service
 from generator.operations.session import Session
+from generator.operations.templates import uploaded
 from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
 from generator.operations.watch import watch
 from generator.report.results import Plan
@@ -113,6 +114,7 @@ class LayerDeployment:
             Service(self.session, self.layer.compute).check_updatable(update.stack_name)
             update = ImageSource(self.session, self.layer.compute, self.options).published(update)
         self.session.ui.progress(f"Creating a change set for {update.stack_name} ...")
+        update = uploaded(self.session, update, self.options)
         return self.execute(self.session.cloudformation.pending_change_set(update))
 
     def execute(self, creating: AbstractContextManager[PendingChangeSet]) -> DeployedLayer:

@@ -15,6 +15,7 @@ from generator.review.quantities import difference
 from generator.review.rights import Right, rights
 from generator.stacks.change_set import HIDDEN, SECRET, Change, ChangeSet, PropertyChange, additions, refusals
 from generator.stacks.cloudformation import CloudFormation, PendingChangeSet, StackUpdate
+from generator.stacks.events import Finding
 
 
 def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, allowed: Sequence[str]) -> Plan:
@@ -27,6 +28,7 @@ def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, 
     if found.empty:
         return Plan(layer, found.stack_name, (), stack_id=found.stack_id)
     before, after = _templates(cloudformation, found)
+    warning = [Finding("", "", found.warning, blocking=False)] if found.warning else []
     return Plan(
         layer=layer,
         stack_name=found.stack_name,
@@ -39,7 +41,7 @@ def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, 
         stack_id=found.stack_id,
         rights=tuple(right for change in found.changes for right in _rights(change)),
         outputs=tuple(_outputs(intrinsics.outputs(*before), intrinsics.outputs(*after))),
-        findings=cloudformation.findings(found.arn),
+        findings=(*warning, *cloudformation.findings(found.arn)),
         billed=difference(intrinsics.resources(*before), intrinsics.resources(*after)),
         image=found.parameters.get(contract.IMAGE_URI, ""),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
@@ -11,8 +12,11 @@ from generator.errors import UsageError
 from generator.layers import Deployment, Layer
 from generator.operations.options import ChangeOptions
 from generator.operations.session import UI
-from generator.stacks.cloudformation import CloudFormation, StackUpdate
+from generator.stacks.cloudformation import CloudFormation, Stack, StackUpdate
+from generator.stacks.inventory import logical_ids
+from generator.template.capabilities import IAM, NAMED_IAM, capabilities
 from generator.template.parameters import LayerParameters, findings, values_for
+from generator.template.resources import resources_in
 
 
 def stack_updates(deployment: Deployment, ui: UI, options: ChangeOptions) -> list[tuple[Layer, StackUpdate]]:
@@ -36,7 +40,29 @@ def stack_updates(deployment: Deployment, ui: UI, options: ChangeOptions) -> lis
             for layer in deployment.layers
         ],
     )
-    return [(layer, _stack_update(deployment, layer, options)) for layer in layers]
+    for layer in layers:
+        _check_capabilities(layer, ui, options)
+    updates = [(layer, _stack_update(deployment, layer, options)) for layer in layers]
+    for layer, update in updates:
+        if update.too_large and not options.template_bucket:
+            size = len(update.body.encode())
+            raise UsageError(
+                f"The template of the layer {layer.name} has {size:,} bytes without white space, and CloudFormation "
+                f"takes {contract.TEMPLATE_BODY_LIMIT:,} in a request: pass --template-bucket BUCKET, or split the "
+                "layer in two."
+            )
+    return updates
+
+
+def _check_capabilities(layer: Layer, ui: UI, options: ChangeOptions) -> None:
+    """Reports what is more than CAPABILITY_IAM. Raises UsageError for what is not among those that were given."""
+    needed = capabilities(layer.template)
+    given = {*options.capabilities, *([IAM] if NAMED_IAM in options.capabilities else [])}
+    lacking = [name for name in needed if given and name not in given]
+    if lacking:
+        raise UsageError(f"The layer {layer.name} needs {' and '.join(lacking)}: add it to --capabilities.")
+    if needed and needed != (IAM,):
+        ui.progress(f"The layer {layer.name} needs {' and '.join(needed)}. CloudFormation gets it for this layer.")
 
 
 def check_values(
@@ -47,9 +73,11 @@ def check_values(
 ) -> None:
     """Checks the values that the stacks will have, those of all layers before the first one is deployed.
 
-    Raises UsageError for a parameter without a value, and for what CloudFormation would refuse.
+    Raises UsageError for a parameter without a value, for what CloudFormation would refuse, and for an
+    allow_replacement that is no resource of a template or a stack.
     """
     stacks = {layer.name: cloudformation.stack(update.stack_name) for layer, update in updates}
+    _check_logical_ids(cloudformation, [layer for layer, _ in updates], stacks, options)
     _check(
         options,
         [
@@ -65,6 +93,29 @@ def check_values(
         {f"{layer.name}.{name}": value for layer, update in updates for name, value in update.parameters.items()},
         {"AWS::Region": cloudformation.region},
     )
+
+
+def _check_logical_ids(
+    cloudformation: CloudFormation,
+    layers: Sequence[Layer],
+    stacks: Mapping[str, Stack | None],
+    options: ChangeOptions,
+) -> None:
+    known = {name for layer in layers for name, _ in resources_in(layer.template)}
+    unknown = [name for name in options.allow_replacement if name not in known]
+    # A transform makes resources of other names, and a resource that is removed is in the stack only.
+    if not unknown or any("Transform" in layer.template for layer in layers):
+        return
+    for stack in stacks.values():
+        deployed = logical_ids(cloudformation.client, stack) if stack and stack.exists else ()
+        if deployed is None:
+            return
+        known.update(deployed)
+    for name in unknown:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(f"--allow-replacement {name}: no template or stack has a resource of this name.{hint}")
 
 
 def _check(
@@ -92,6 +143,7 @@ def _stack_update(deployment: Deployment, layer: Layer, options: ChangeOptions) 
         template=layer.text(),
         parameters={name: value for name, value in parameters.items() if name in layer.parameters},
         tags=options.tags,
+        removed_tags=options.removed_tags,
         role_arn=options.role_arn,
         notification_arns=options.notification_arns,
         import_existing=options.import_existing,

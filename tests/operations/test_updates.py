@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from troposphere import iam, sns
 
 from generator.cli import parser
 from generator.cli.arguments import change_options
 from generator.errors import UsageError
-from generator.layers import Deployment, app_runner_deployment
+from generator.layers import Deployment, Layer, app_runner_deployment
 from generator.operations import PreviewOptions
 from generator.operations.updates import stack_updates
 from generator.stacks.cloudformation import StackUpdate
@@ -181,3 +183,39 @@ def test_one_data_stack_is_not_that_of_two_data_layers() -> None:
     deployment = Deployment("two", (data, replace(data, name="more")))
     with pytest.raises(UsageError, match="--data-stack is the name of one stack, but data and more are data layers"):
         updates(deployment, ListUI(), "--data-stack", "restored")
+
+
+def auditor(**properties: Any) -> Deployment:
+    role = iam.Role("Auditor", AssumeRolePolicyDocument={"Version": "2012-10-17", "Statement": []}, **properties)
+    return Deployment("audit", (Layer("audit", "A role.", (role,)),))
+
+
+def test_a_named_role_is_told_before_its_capability_is_used() -> None:
+    ui = ListUI()
+    updates(auditor(RoleName="auditor"), ui)
+    assert ui.said == ["The layer audit needs CAPABILITY_NAMED_IAM. CloudFormation gets it for this layer."]
+    updates(auditor(), ui := ListUI())
+    assert ui.said == []
+
+
+def test_capabilities_that_are_given_are_all_that_templates_may_need() -> None:
+    with pytest.raises(UsageError, match=r"^The layer audit needs CAPABILITY_NAMED_IAM: add it to --capabilities\.$"):
+        updates(auditor(RoleName="auditor"), ListUI(), "--capabilities", "CAPABILITY_IAM")
+    updates(auditor(), ListUI(), "--capabilities", "CAPABILITY_NAMED_IAM")
+    updates(auditor(RoleName="auditor"), ListUI(), "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
+
+
+def test_tags_are_taken_off_by_name() -> None:
+    found = asked("--tag", "team=a", "--untag", "cost", "owner")["data"]
+    assert (found.tags, found.removed_tags) == ({"team": "a"}, ("cost", "owner"))
+    with pytest.raises(UsageError, match=r"^--untag team: the tag is also given"):
+        asked("--tags", "Key=team,Value=a", "--untag", "team")
+
+
+def test_a_template_that_is_too_large_needs_a_bucket() -> None:
+    large = Deployment("large", (Layer("big", "x" * 1000, (sns.Topic("Topic", DisplayName="x" * 51_000),)),))
+    with pytest.raises(
+        UsageError, match=r"^The template of the layer big has 52,\d\d\d bytes .* --template-bucket BUCKET"
+    ):
+        updates(large, ListUI())
+    assert updates(large, ListUI(), "--template-bucket", "templates")["big"].too_large

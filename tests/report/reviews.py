@@ -18,7 +18,12 @@ from tests.review.changes import APP_RUNNER, LIST, TEMPLATES, deployment
 IMAGE_URI = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/users-data-repository-8s5qk1:9f2b6c1d"
 HEADING = Heading("users", "apprunner", "4f1c2d9")
 EFFECTS: dict[str, dict[str, Any]] = {
-    "loses-data": {"action": "Modify", "replacement": "True", "policy_action": "ReplaceAndDelete"},
+    "loses-data": {
+        "action": "Modify",
+        "replacement": "True",
+        "policy_action": "ReplaceAndDelete",
+        "holds_data": True,
+    },
     "replaces": {"action": "Modify", "replacement": "True", "policy_action": "ReplaceAndDelete"},
     "removes": {"action": "Remove", "policy_action": "Delete"},
     "unknown": {"action": "Dynamic"},
@@ -26,7 +31,7 @@ EFFECTS: dict[str, dict[str, Any]] = {
     "adds": {"action": "Add"},
     "imports": {"action": "Import"},
 }
-"""The fields of a change with each effect; only a type that holds data loses data."""
+"""The fields of a change with each effect; only what holds data loses data."""
 
 
 @dataclass(frozen=True)

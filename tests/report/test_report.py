@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from generator.report.as_json import preview_document
+from generator.report.comment import comment
 from generator.report.results import Plan, happens, summary
 from generator.report.text import plan_lines
 from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.events import Finding
+from tests.report.reviews import HEADING
 
 CLUSTER = Change(
     action="Modify",
@@ -18,6 +21,7 @@ CLUSTER = Change(
     replacement="True",
     policy_action="ReplaceAndDelete",
     properties=(PropertyChange("KmsKeyId", None, "arn:aws:kms:k", "Always", "parameter KmsKeyArn"),),
+    holds_data=True,
 )
 SERVICE = Change(
     action="Modify",
@@ -107,6 +111,18 @@ def test_an_unknown_action_is_shown() -> None:
 )
 def test_what_happens_in_words(fields: dict[str, Any], words: str) -> None:
     assert happens(Change(logical_id="A", resource_type="T", **fields)) == words
+
+
+def test_a_warning_of_cloudformation_is_shown_in_every_form() -> None:
+    found = Finding("", "", "No export named users-data-VpcId found <late>.", blocking=False)
+    plan = Plan("apprunner", "users-apprunner", (ADDED,), findings=(found,))
+    assert "  warning: No export named users-data-VpcId found <late>." in lines(plan)
+    assert "> [!WARNING]\n> No export named users-data-VpcId found &lt;late&gt;.\n" in comment([plan], HEADING)
+    (layer,) = json.loads(preview_document([plan]))["layers"]
+    assert layer["findings"] == [
+        {"where": "", "rule": "", "reason": "No export named users-data-VpcId found <late>.", "blocking": False}
+    ]
+    assert "arning" not in "".join((comment([COMPUTE], HEADING), lines(COMPUTE)))
 
 
 def test_a_plan_from_the_template_has_its_note() -> None:
