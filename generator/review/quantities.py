@@ -106,7 +106,12 @@ def billed(resources: Resources) -> Billed:
     for logical_id, resource in resources.items():
         resource_type, properties = resource["Type"], resource.get("Properties", {})
         name = resource_type.removeprefix("AWS::")
-        for quantity, number in BILLS.get(name, _nothing)(properties, resources):
+        try:
+            bill = list(BILLS.get(name, _nothing)(properties, resources))
+        except (AttributeError, TypeError):
+            # A reference or an intrinsic function in place of properties.
+            bill = [("its quantities", None)]
+        for quantity, number in bill:
             if number is None or "?" in quantity:
                 doubtful.setdefault(logical_id, []).append(quantity)
             elif number:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generator.review.rights import rights
-from rehearsal.emulator import ENVIRONMENT
+from rehearsal.emulator.environment import ENVIRONMENT
 from tests.review.mutations import Policy, concrete, mutated, policies, requests
 
 ORIGINALS = policies()
