@@ -36,7 +36,7 @@ class Identities:
 
 def identities(name: str, policies: Mapping[str, str]) -> Identities:
     """Creates them with the credentials in the environment; `policies` are documents by file."""
-    iam = boto3.Session().client("iam")
+    iam = boto3.client("iam")
     role = f"{name}-cloudformation"
     created = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))
     documents = {file.removesuffix(".json"): document for file, document in policies.items()}
