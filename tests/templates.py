@@ -115,6 +115,8 @@ def _holds(expression: Any, values: dict[str, Any]) -> bool:
             return bool(_value(one, values) == _value(other, values))
         case {"Fn::Not": [inner]}:
             return not _holds(inner, values)
+        case {"Fn::Or": [*inner]}:
+            return any(_holds(one, values) for one in inner)
     raise AssertionError(expression)
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from generator.compute.apprunner import app_runner_name
 from generator.iam.handlers import TARGETS, TemplateResource
 
 ELB = "elasticloadbalancing:"
@@ -64,12 +65,14 @@ def repositories(resources: Sequence[TemplateResource]) -> list[str]:
 
 
 def _app_runner(resources: Sequence[TemplateResource]) -> list[str]:
-    found = {
-        f"arn:aws:apprunner:*:*:{resource.resource_type.split('::')[2].lower()}/{resource.logical_id}-*/*"
-        for resource in resources
-        if resource.resource_type.startswith("AWS::AppRunner::")
-    }
-    return sorted(found | set(_web_acls(resources)))
+    """Every auto scaling configuration: how CloudFormation names one is not documented."""
+    found = set(_web_acls(resources))
+    for resource in resources:
+        if resource.resource_type.startswith("AWS::AppRunner::"):
+            kind = resource.resource_type.split("::")[2].lower()
+            name = "*" if kind == "autoscalingconfiguration" else f"{app_runner_name(resource.logical_id)}/*"
+            found.add(f"arn:aws:apprunner:*:*:{kind}/{name}")
+    return sorted(found)
 
 
 def _express(resources: Sequence[TemplateResource]) -> list[str]:

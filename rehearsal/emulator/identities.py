@@ -13,13 +13,23 @@ from typing import Any
 
 import boto3
 
-# docs/permissions.md creates the role with the same trust policy.
-TRUST = {
-    "Statement": [
-        {"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}}
-    ],
-    "Version": "2012-10-17",
-}
+
+def trust(account: str) -> dict[str, Any]:
+    """The trust with which docs/permissions.md creates CloudFormation's role: for stacks of this account only.
+
+    Source: CloudFormation user guide, "Cross-service confused deputy prevention", whose example is an extension's role.
+    """
+    return {
+        "Statement": [
+            {
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudformation.amazonaws.com"},
+            }
+        ],
+        "Version": "2012-10-17",
+    }
 
 
 @dataclass(frozen=True)
@@ -38,7 +48,8 @@ def identities(name: str, policies: Mapping[str, str]) -> Identities:
     """Creates them with the credentials in the environment; `policies` are documents by file."""
     iam = boto3.client("iam")
     role = f"{name}-cloudformation"
-    created = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(TRUST))
+    account = boto3.Session().client("sts").get_caller_identity()["Account"]
+    created = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust(account)))
     documents = {file.removesuffix(".json"): document for file, document in policies.items()}
     iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=documents.pop("execution-role"))
     users = {verb: _user(iam, f"{name}-{verb}", document) for verb, document in documents.items()}

@@ -29,7 +29,7 @@ class Fault:
 
     With `unnoticed` the service reverts an update while CloudFormation reports success. With the action `start` the
     service's instances lack their `secrets` or report another `build` (`spoils`). The logical ID `registry` with the
-    action `push` is ECR's registry.
+    action `push` is ECR's registry, and `change-set` with `create` is every change set.
     """
 
     logical_id: str

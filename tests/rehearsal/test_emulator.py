@@ -174,8 +174,7 @@ def test_an_import_that_its_condition_excludes_is_ignored(cloud: Cloud, throwawa
     }
     stack = throwaway("imports")
     assert cloud.deploy(stack, body, "CREATE", Way="out") == "CREATE_COMPLETE"
-    refused = cloud.change_set(stack, body, Way="in")
-    assert (refused["Status"], refused["StatusReason"]) == ("FAILED", "No export named no-such-export found.")
+    assert cloud.change_set(stack, body, Way="in")["StatusReason"].endswith("No export named no-such-export found.")
 
 
 @pytest.mark.parametrize(
@@ -411,11 +410,39 @@ def test_a_stack_whose_export_is_imported_is_not_deleted(layers: Cloud) -> None:
     assert layers.stack(DATA)["StackStatus"] in ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
-def test_an_import_without_an_export_fails_the_change_set(cloud: Cloud, throwaway: Callable[[str], str]) -> None:
+IMPORTS = {
+    "Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Fn::ImportValue": "late"}}}}
+}
+EXPORTS = {
+    "Resources": {"Other": {"Type": "AWS::SNS::Topic"}},
+    "Outputs": {"Late": {"Value": "late", "Export": {"Name": "late"}}},
+}
+
+
+def test_an_import_without_an_export_is_a_warning_and_fails_the_execution(
+    cloud: Cloud, throwaway: Callable[[str], str]
+) -> None:
     stack = throwaway("early")
-    change_set = cloud.change_set(stack, template("apprunner"), "CREATE", DataStackName="missing", ImageUri=IMAGE)
-    assert change_set["Status"] == "FAILED"
-    assert change_set["StatusReason"].startswith("No export named missing-")
+    change_set = cloud.change_set(stack, IMPORTS, "CREATE")
+    assert (change_set["Status"], change_set["ExecutionStatus"]) == ("CREATE_COMPLETE", "AVAILABLE")
+    assert change_set["StatusReason"].startswith("[WARN] --include-property-values ")
+    assert change_set["StatusReason"].endswith("for resource [Topic] because: No export named late found.")
+    assert [change["ResourceChange"]["Action"] for change in change_set["Changes"]] == ["Add"]
+    plain = cloud.formation.describe_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert not plain.get("StatusReason")
+    cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert cloud.settled(stack) == "ROLLBACK_COMPLETE"
+    (reason,) = (reason for who, status, reason in cloud.events(stack) if (who, status) == ("Topic", "CREATE_FAILED"))
+    assert "'late'" in reason
+
+
+def test_it_succeeds_once_the_export_is_there(cloud: Cloud, throwaway: Callable[[str], str]) -> None:
+    importer, exporter = throwaway("importer"), throwaway("exporter")
+    change_set = cloud.change_set(importer, IMPORTS, "CREATE")
+    assert cloud.deploy(exporter, EXPORTS, "CREATE") == "CREATE_COMPLETE"
+    cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+    assert cloud.settled(importer) == "CREATE_COMPLETE"
+    assert cloud.delete(importer) == "DELETE_COMPLETE"
 
 
 def test_a_change_of_outputs_alone_executes_though_it_lists_nothing(layers: Cloud) -> None:

@@ -19,6 +19,7 @@ CLUSTER = Change(
     replacement="True",
     policy_action="ReplaceAndDelete",
     properties=(PropertyChange("KmsKeyId", None, "arn:aws:kms:k", "Always", "parameter KmsKeyArn"),),
+    holds_data=True,
 )
 SERVICE = Change(
     action="Modify",
@@ -145,6 +146,15 @@ def test_an_unknown_action_is_shown() -> None:
 )
 def test_what_happens_in_words(fields: dict[str, Any], words: str) -> None:
     assert happens(Change(logical_id="A", resource_type="T", **fields)) == words
+
+
+def test_a_warning_of_cloudformation_is_shown_in_every_form() -> None:
+    plan = Plan("apprunner", "users-apprunner", (ADDED,), warning="No export named users-data-VpcId found <late>.")
+    assert "  warning: No export named users-data-VpcId found <late>." in lines(plan)
+    assert "> **Warning:** <code>No export named users-data-VpcId found &lt;late&gt;.</code>" in markdown([plan])
+    (layer,) = json.loads(preview_document([plan]))["layers"]
+    assert layer["warning"] == "No export named users-data-VpcId found <late>."
+    assert "arning" not in "".join((markdown([COMPUTE]), lines(COMPUTE)))
 
 
 def test_a_plan_from_the_template_has_its_note() -> None:

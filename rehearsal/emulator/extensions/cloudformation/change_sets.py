@@ -15,9 +15,10 @@ from ministack.services.cloudformation import (
     engine,
     handlers,
 )
-from ministack.services.cloudformation.helpers import _error, _extract_members, _p
+from ministack.services.cloudformation.helpers import _error, _esc, _extract_members, _p
 from ministack.services.cloudformation.stacks import _stack_region_context
 
+from rehearsal.emulator.extensions import faults
 from rehearsal.emulator.extensions.cloudformation import property_values
 
 # User guide, "Understand stack status codes": an update is possible in these, and a creation where there is no stack.
@@ -55,7 +56,8 @@ def install() -> None:
         stack = _stacks[change_set["StackName"]]
         with _stack_region_context(stack, stack["StackId"]):
             count_outputs(change_set, before)
-            fail_without_export(change_set)
+            warn_without_export(change_set)
+            fail_by_fault(change_set)
             property_values.add_values(change_set, before)
         return status, headers, body
 
@@ -63,7 +65,11 @@ def install() -> None:
         status, headers, body = describe(params)
         if status == 200:
             _, change_set = changesets._find_change_set(_p(params, "ChangeSetName"), _p(params, "StackName"))
-            body = property_values.shown(body, change_set, _p(params, "IncludePropertyValues").lower() == "true")
+            with_values = _p(params, "IncludePropertyValues").lower() == "true"
+            if with_values and not change_set["StatusReason"]:
+                reason = f"<StatusReason>{_esc(change_set.get('_warning', ''))}</StatusReason>"
+                body = body.replace(b"<StatusReason></StatusReason>", reason.encode())
+            body = property_values.shown(body, change_set, with_values)
         return status, headers, body
 
     actions["CreateChangeSet"], actions["DescribeChangeSet"] = created, described
@@ -136,12 +142,24 @@ def count_outputs(change_set: dict[str, Any], before: dict[str, Any]) -> None:
         change_set.update(Status="CREATE_COMPLETE", ExecutionStatus="AVAILABLE", StatusReason="")
 
 
-def fail_without_export(change_set: dict[str, Any]) -> None:
-    """An import without an export fails with this reason (user guide, "Troubleshooting CloudFormation": "No export
-    named"). That the change set fails, rather than CreateChangeSet or the execution, is an assumption."""
-    stack = {**_stacks[change_set["StackName"]], "_template": change_set["_template"]}
-    stack["_resolved_params"] = change_set["_resolved_params"]
-    missing = handlers._imported_export_names(stack, change_set["StackName"]) - set(_exports)
-    if missing and change_set["Status"] == "CREATE_COMPLETE":
-        reason = f"No export named {min(missing)} found."
-        change_set.update(Status="FAILED", ExecutionStatus="UNAVAILABLE", StatusReason=reason, Changes=[])
+def warn_without_export(change_set: dict[str, Any]) -> None:
+    """A change set that imports an export which does not exist is created and can be executed; with property values
+    its StatusReason names the export. The execution fails and rolls back, unless the export exists by then (LocalStack,
+    `test_change_set_exports_imports`, validated on AWS)."""
+    stack = {**_stacks[change_set["StackName"]], "_resolved_params": change_set["_resolved_params"]}
+    for logical_id, resource in change_set["_template"].get("Resources", {}).items():
+        stack["_template"] = {**change_set["_template"], "Resources": {logical_id: resource}, "Outputs": {}}
+        missing = handlers._imported_export_names(stack, change_set["StackName"]) - set(_exports)
+        if missing and change_set["Status"] == "CREATE_COMPLETE":
+            change_set["_warning"] = (
+                "[WARN] --include-property-values option can return incomplete ChangeSet data because: ChangeSet "
+                f"creation failed for resource [{logical_id}] because: No export named {min(missing)} found."
+            )
+            return
+
+
+def fail_by_fault(change_set: dict[str, Any]) -> None:
+    try:
+        faults.inject("change-set", "create")
+    except ValueError as error:
+        change_set.update(Status="FAILED", ExecutionStatus="UNAVAILABLE", StatusReason=str(error), Changes=[])

@@ -70,8 +70,9 @@ def never(*arguments: Any) -> Created:
 
 
 def physical_name(logical_id: str) -> str:
-    """As seen in deployments: <LogicalId>-<twelve characters>, without the stack's name."""
-    return f"{logical_id}-{''.join(secrets.choice(string.ascii_letters + string.digits) for _ in range(12))}"
+    """CloudFormation names these <LogicalId>-<twelve characters>, without the stack's name, and cuts the logical ID to
+    27 characters (`generateResourceIdentifier` in the handlers)."""
+    return f"{logical_id[:27]}-{''.join(secrets.choice(string.ascii_letters + string.digits) for _ in range(12))}"
 
 
 # Services. Return values: user guide, AWS::AppRunner::Service; Ref is the ARN, the schema's primary identifier.

@@ -66,12 +66,14 @@ def security_groups() -> list[str]:
 
 
 def create_service(logical_id: str, props: Props, stack_name: str) -> Created:
-    """API reference, CreateExpressGatewayService: without a name ECS generates one; the cluster is "default". The form
-    of a generated name is not documented. Host names as seen: two letters of the service's name, a hyphen, 32
-    digits."""
-    name = props.get("ServiceName") or f"{logical_id.lower()}-{secrets.token_hex(4)}"
+    """API reference, CreateExpressGatewayService: without a name ECS generates one; the cluster is "default". Generated
+    names as seen: the last part of the image's repository, a hyphen, 4 hexadecimal digits. Host names as seen: two
+    letters, a hyphen, 32 digits. An active or draining service keeps its name, an inactive one does not."""
+    name = props.get("ServiceName") or f"{repository_name(props['PrimaryContainer']['Image'])}-{secrets.token_hex(2)}"
     service_arn = arn("ecs", f"service/{CLUSTER}/{name}")
     host = f"{name[:2]}-{uuid.uuid4().hex}.ecs.{get_region()}.on.aws"
+    if services.get(service_arn, {}).get("status", {}).get("statusCode") in ("ACTIVE", "DRAINING"):
+        raise ValueError(f"Service with the provided name already exists: {name}.")
     services[service_arn] = {
         "cluster": CLUSTER,
         "serviceName": name,
@@ -94,6 +96,11 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Created:
         delete_service(service_arn, props)
         raise
     return service_arn, attributes(service_arn)
+
+
+def repository_name(image: str) -> str:
+    """The last part of the repository's name: users of registry/team/users:1, also with a digest."""
+    return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
 def configuration(service_arn: str, host: str, props: Props) -> dict[str, Any]:
