@@ -98,7 +98,7 @@ class LocalAws:
         context = context or self.context
         tag = context.tag()
         files = {name: context.directory / name for name in context.files()}
-        token = boto3.Session().client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
         self.registry(token).push(f"{uri}:{tag}", files, {"BUILD_ID": tag})
 
     def repositories(self) -> set[str]:
@@ -142,14 +142,17 @@ def outputs(stack: Mapping[str, Any]) -> dict[str, str]:
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """This process's environment with `values`, and without any other variable of AWS."""
+    """This process's environment with `values`, and without any other variable of AWS. boto3's default session, which
+    keeps the credentials that it found first, is made again."""
     before = dict(os.environ)
     for name in list(os.environ):
         if name.startswith("AWS_"):
             del os.environ[name]
     os.environ.update(values)
+    boto3.DEFAULT_SESSION = None
     try:
         yield
     finally:
+        boto3.DEFAULT_SESSION = None
         os.environ.clear()
         os.environ.update(before)

@@ -218,9 +218,7 @@ class Rehearsal:
         user = self.aws.identities.of("deploy")
         with self._timed("image, without a tool"), environment({**self.aws.variables, **user}):
             print("No container tool builds the image: pushing its source.", file=sys.stderr)
-            # boto3's default session was made with other credentials.
-            client = boto3.Session().client("cloudformation")
-            found = outputs(client.describe_stacks(StackName=f"{NAME}-data")["Stacks"][0])
+            found = outputs(boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-data")["Stacks"][0])
             for uri in dict.fromkeys(found[compute.repository] for compute in self.options.computes):
                 self.aws.push(uri)
         return True

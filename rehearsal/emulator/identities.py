@@ -46,7 +46,7 @@ class Identities:
 
 def identities(name: str, policies: Mapping[str, str]) -> Identities:
     """Creates them with the credentials in the environment; `policies` are documents by file."""
-    iam = boto3.Session().client("iam")
+    iam = boto3.client("iam")
     role = f"{name}-cloudformation"
     account = boto3.Session().client("sts").get_caller_identity()["Account"]
     created = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust(account)))
