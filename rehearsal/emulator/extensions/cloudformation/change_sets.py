@@ -160,6 +160,6 @@ def warn_without_export(change_set: dict[str, Any]) -> None:
 
 def fail_by_fault(change_set: dict[str, Any]) -> None:
     try:
-        faults.suffer("change-set", "create")
+        faults.inject("change-set", "create")
     except ValueError as error:
         change_set.update(Status="FAILED", ExecutionStatus="UNAVAILABLE", StatusReason=str(error), Changes=[])
