@@ -117,7 +117,7 @@ class Container:
             connection.close()
 
 
-def on_cluster(engine: Engine, image: str, cluster: Cluster) -> Container:
+def on_cluster(engine: Engine, image: str, cluster: Cluster, **more: str) -> Container:
     assert cluster.tls is not None
-    variables = {**environment(cluster), settings.TLS_CA_FILE: AUTHORITY}
+    variables = {**environment(cluster, **more), settings.TLS_CA_FILE: AUTHORITY}
     return Container(engine, image, variables, "--volume", f"{cluster.tls.authority}:{AUTHORITY}:ro")

@@ -13,7 +13,7 @@ from acceptance.pins import packages
 from generator.contract import SERVICE_PORT
 from rehearsal.services.redis_cluster import Cluster
 from service import settings
-from tests.running import curl
+from tests.running import curl, eventually
 
 UNREACHABLE = {
     settings.CLUSTER_ENDPOINT: "127.0.0.1:1",
@@ -73,9 +73,23 @@ def test_the_process_has_no_name_and_no_capability(engine: Engine, container: Co
     assert fields["NoNewPrivs"] == "1"
 
 
-def test_the_service_is_process_1_and_the_only_one(engine: Engine, container: Container) -> None:
-    code = "import os; print(*(name for name in os.listdir('/proc') if name.isdigit() and name != str(os.getpid())))"
-    assert engine("exec", container.id, "python", "-c", code) == "1"
+def test_process_1_supervises_a_worker_for_each_cpu_and_nothing_else_runs(engine: Engine, container: Container) -> None:
+    code = (
+        "import os; from service.workers import usable_cpus; me = str(os.getpid());"
+        "print(usable_cpus(), *(open(f'/proc/{n}/stat').read().rpartition(')')[2].split()[1]"
+        " for n in os.listdir('/proc') if n.isdigit() and n not in ('1', me)))"
+    )
+    cpus, *parents = engine("exec", container.id, "python", "-c", code).split()
+    assert parents == (["1"] * int(cpus) if int(cpus) > 1 else [])
+
+
+def test_a_worker_that_dies_is_replaced_in_the_container(engine: Engine, image: str, cluster: Cluster) -> None:
+    with on_cluster(engine, image, cluster, WORKERS="2") as container:
+        kill = "import os, signal; os.kill(int(open('/proc/1/task/1/children').read().split()[0]), signal.SIGKILL)"
+        engine("exec", container.id, "python", "-c", kill)
+        eventually(lambda: '"a worker died"' in container.log())
+        assert curl(f"{container.url}/ready")[0] == 200
+        assert container.stop() == 0
 
 
 def test_nothing_was_written(engine: Engine, container: Container) -> None:

@@ -112,8 +112,22 @@ class DataLossError(GeneratorError):
         )
 
 
+class LocalError(GeneratorError):
+    """A fault of this machine, or between it and AWS: a profile, a proxy, a certificate, a value, a clock.
+
+    then: what to type next, if that is known.
+    """
+
+    def __init__(self, *, what: str, why: str, then: str = "", exit_code: int = 1) -> None:
+        self.what = what
+        self.why = why.rstrip(".")
+        self.then = then
+        self.exit_code = exit_code
+        super().__init__(f"{what}: {self.why}. {then}".rstrip())
+
+
 class DeployError(GeneratorError):
-    """AWS refuses something, or cannot be reached. `then`: what to type next, if that is known."""
+    """AWS refuses something. `then`: what to type next, if that is known."""
 
     def __init__(self, *, stack: str, what: str, why: str, then: str = "") -> None:
         self.stack = stack

@@ -53,9 +53,17 @@ SHAPES = [
 ]
 
 
+_in_use: set[str] = set()
+
+
+def keep_out(secrets: Iterable[str]) -> None:
+    """From now on `redact` takes these out of every text of this process, as it does what it is given."""
+    _in_use.update(secrets)
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` without `secrets`, and without what looks like one. Secrets of fewer than 8 characters are not found."""
-    for secret in sorted(set(secrets), key=len, reverse=True):
+    for secret in sorted({*secrets, *_in_use}, key=len, reverse=True):
         for pattern in _patterns(secret):
             text = pattern.sub(MARK, text)
     for shape in SHAPES:

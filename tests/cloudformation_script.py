@@ -63,7 +63,6 @@ class Script:
             "TemplateBody": TEMPLATE,
             "Parameters": values,
             "Tags": [{"Key": "team", "Value": "a"}],
-            "Capabilities": ["CAPABILITY_IAM"],
         } | ({"OnStackFailure": "ROLLBACK"} if kind == "CREATE" else {})
         self.stubber.add_response("create_change_set", {"Id": ARN, "StackId": STACK_ARN}, expected)
 

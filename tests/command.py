@@ -9,6 +9,7 @@ import pytest
 
 from generator.cli import main
 from generator.cli.arguments import Deployments
+from generator.redaction import redact
 from rehearsal import local_aws
 
 
@@ -32,7 +33,9 @@ class Command:
     def __call__(self, *arguments: str, deployments: Deployments | None = None) -> Run:
         self._captured.readouterr()
         code = main(deployments or self._deployments, argv=list(arguments))
-        return Run(code, *self._captured.readouterr())
+        run = Run(code, *self._captured.readouterr())
+        assert redact(run.said) == run.said
+        return run
 
     def must(self, *arguments: str, deployments: Deployments | None = None) -> str:
         """The output of a command that must succeed."""

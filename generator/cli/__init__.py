@@ -9,14 +9,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import generator
 from generator.cli.arguments import FAILED, INTERRUPTED, Deployments, Program, checked_deployments
+from generator.cli.encoding import prepare_streams, refuse_undecodable
+from generator.cli.habits import meant
 from generator.errors import GeneratorError, UsageError
+from generator.redaction import redact, redacted_traceback, secrets_in_use
 
 # Each is a module of this package.
 VERBS = ("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "completion")
@@ -30,17 +34,14 @@ def main(deployments: Deployments, *, name: str = "users", argv: Sequence[str] |
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        words = _with_verb(given)
-        arguments = parser(verb=words[0], name=name).parse_args(words)
+        prepare_streams()
+        refuse_undecodable(given)
+        arguments = _parsed(_with_verb(given), name)
         code: int = arguments.run(lambda: checked_deployments(deployments), arguments)
         sys.stdout.flush()
         return code
     except GeneratorError as error:
-        if "--debug" in given:
-            import traceback
-
-            traceback.print_exception(error)
-        print(error, file=sys.stderr)
+        _report(error, str(error), debug="--debug" in given)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -48,9 +49,47 @@ def main(deployments: Deployments, *, name: str = "users", argv: Sequence[str] |
         # The reader of the output has gone; Python would raise this again when it closes standard output.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__}: {error}".rstrip(": ").rstrip(".")
+        _report(
+            error,
+            f"{what} ({Path(frame.filename).name}, line {frame.lineno}). --debug shows the traceback.",
+            debug="--debug" in given,
+        )
+        return FAILED
+
+
+def _report(error: Exception, text: str, *, debug: bool) -> None:
+    """Prints an error, without secrets."""
+    secrets = secrets_in_use(os.environ)
+    if debug:
+        print(redacted_traceback(error, secrets), end="", file=sys.stderr)
+    print(redact(text, secrets), file=sys.stderr)
+
+
+def _parsed(words: Sequence[str], name: str) -> argparse.Namespace:
+    """The arguments of a command. Raises UsageError, with the nearest name for what is not known."""
+    made = parser(verb=words[0], name=name)
+    if not words[0].startswith("-") and words[0] not in VERBS:
+        near = meant(words[0], VERBS)
+        hint = f"Did you mean {near}?" if near else f"There are {', '.join(VERBS)}."
+        raise UsageError(f"There is no command {words[0]!r}. {hint} See `{made.prog} --help`.")
+    arguments, unknown = made.parse_known_args(words)
+    if unknown:
+        # What follows an unknown option may be its value, and a secret one.
+        options = [word.partition("=")[0] for word in unknown if word.startswith("-")] or unknown[:1]
+        near = meant(options[0], arguments.parser.options)
+        hint = f" Did you mean {near}?" if near else ""
+        raise UsageError(f"Unrecognized arguments: {' '.join(options)}.{hint} See `{arguments.parser.prog} --help`.")
+    return arguments
 
 
 class _Parser(argparse.ArgumentParser):
+    @property
+    def options(self) -> Collection[str]:
+        return self._option_string_actions.keys()
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
 

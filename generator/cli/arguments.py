@@ -40,7 +40,7 @@ def add_command(verbs: Subparsers, name: str, run: Run, *, help: str, descriptio
         name, help=help, description=description, epilog=f"Example: {example}", allow_abbrev=False
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     return parser
 
 
@@ -85,7 +85,7 @@ def add_name_option(parser: Any, program: Program, help: str) -> None:
 
 
 def add_yes_option(parser: Any) -> None:
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
 def add_account_options(parser: Any, program: Program) -> None:
@@ -131,25 +131,26 @@ def add_change_options(parser: Any, program: Program) -> None:
         help="the image to run: the parameter ImageUri (default: build --context); for several services repeatable",
     )
     add_image_options(parser)
-    parser.add_argument(
-        "--parameters", metavar="FILE", type=Path, help="a parameter file of the AWS CLI or CodePipeline"
-    )
+    parser.add_argument("--parameters", metavar="FILE", help="a parameter file of the AWS CLI or CodePipeline")
     parser.add_argument(
         "--parameter",
         metavar="[LAYER.]KEY=VALUE",
-        type=key_value,
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
-        help="one parameter, of every layer that has it or of one; repeatable; others keep their deployed values",
+        help="parameters, of every layer that has them or of one; the others keep their deployed values",
     )
     parser.add_argument(
         "--tag",
         "--tags",
         metavar="KEY=VALUE",
-        type=key_value,
-        action="append",
+        nargs="+",
+        action="extend",
         default=[],
-        help="a tag of the stacks; repeatable",
+        help="tags of the stacks; the others stay",
+    )
+    parser.add_argument(
+        "--untag", metavar="KEY", nargs="+", action="extend", default=[], help="tags to take off the stacks"
     )
     parser.add_argument(
         "--allow-replacement",
@@ -164,6 +165,17 @@ def add_change_options(parser: Any, program: Program) -> None:
         action="append",
         default=[],
         help="an SNS topic for stack events; repeatable",
+    )
+    parser.add_argument(
+        "--capabilities",
+        choices=("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"),
+        nargs="+",
+        default=[],
+        metavar="CAPABILITY",
+        help="refuse a template that needs another one (default: what each template needs)",
+    )
+    parser.add_argument(
+        "--template-bucket", metavar="BUCKET", default="", help="an S3 bucket for templates over 51,200 bytes"
     )
     parser.add_argument(
         "--import-existing", action="store_true", help="import existing resources that have the same name"
@@ -186,15 +198,26 @@ def stack_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields of ChangeOptions. Raises UsageError for a parameter file that cannot be read."""
-    from generator.cli.parameter_file import read_parameter_file
+    """The fields of ChangeOptions. Raises UsageError for a value or a file that cannot be read."""
+    from generator.cli import values
 
-    parameters, tags = read_parameter_file(arguments.parameters) if arguments.parameters else ({}, {})
-    images = dict(arguments.image)
+    file = values.parameter_file(arguments.parameters) if arguments.parameters else values.Values()
+    given = values.parameters("--parameter", arguments.parameter)
+    images = values.unique("--image", arguments.image)
+    tags = {**file.tags, **given.tags, **values.tags("--tag", arguments.tag)}
+    if both := [key for key in arguments.untag if key in tags]:
+        raise UsageError(f"--untag {both[0]}: the tag is also given. Remove one of the two.")
     return {
         **stack_options(arguments),
-        "parameters": {**parameters, **dict(arguments.parameter)},
-        "tags": {**tags, **dict(arguments.tag)},
+        "parameters": {
+            **{name: value for name, value in file.parameters.items() if name not in given.previous},
+            **given.parameters,
+        },
+        "previous": given.previous | (file.previous - given.parameters.keys()),
+        "tags": tags,
+        "removed_tags": tuple(arguments.untag),
+        "capabilities": tuple(arguments.capabilities),
+        "template_bucket": arguments.template_bucket,
         "image": images.pop("", ""),
         "images": images,
         "context": arguments.context,

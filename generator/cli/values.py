@@ -79,7 +79,7 @@ def parameters(option: str, texts: Iterable[str]) -> Values:
             found.append(_parameter(option, "", members))
         else:
             found.append(_pair(option, text))
-    by_name = _unique(option, found)
+    by_name = unique(option, found)
     return Values(
         {name: value for name, value in by_name.items() if value is not None},
         tags_found,
@@ -102,7 +102,7 @@ def tags(option: str, texts: Iterable[str]) -> dict[str, str]:
             found.append((members["Key"], members.get("Value", "")))
         else:
             found.append(_pair(option, text))
-    return _checked(option, _unique(option, found))
+    return _checked(option, unique(option, found))
 
 
 def _place(option: str, source: str) -> str:
@@ -216,7 +216,7 @@ def _parameters(where: str, items: Sequence[Any], place: str) -> Values:
                 raise UsageError(
                     f'{where}: {at} is {_kind(item)}, but must be an object with ParameterKey, or "Key=Value".'
                 )
-    by_name = _unique(where, found)
+    by_name = unique(where, found)
     return Values(
         {name: value for name, value in by_name.items() if value is not None},
         previous=frozenset(name for name, value in by_name.items() if value is None),
@@ -262,7 +262,7 @@ def _tags(where: str, document: Any, place: str) -> dict[str, str]:
                 found.append((str(key), _text(where, _at(at, "Value"), value)))
             case _:
                 raise UsageError(f'{where}: {at} must be an object with Key and Value, or "Key=Value".')
-    return _unique(where, found)
+    return unique(where, found)
 
 
 def _checked(where: str, found: dict[str, str]) -> dict[str, str]:
@@ -315,13 +315,14 @@ def _pair(where: str, text: str) -> tuple[str, str]:
     return key, value
 
 
-def _unique(where: str, found: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    unique: dict[str, Any] = {}
+def unique(where: str, found: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs as a dictionary. Raises UsageError for a key that is there twice."""
+    by_key: dict[str, Any] = {}
     for key, value in found:
-        if key in unique:
-            raise UsageError(f"{where}: {key} is given twice. Remove one of the two.")
-        unique[key] = value
-    return unique
+        if key in by_key:
+            raise UsageError(f"{where}{f': {key}' if key else ''} is given twice. Remove one of the two.")
+        by_key[key] = value
+    return by_key
 
 
 def _text(where: str, place: str, value: Any) -> str:

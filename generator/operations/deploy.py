@@ -16,7 +16,8 @@ from generator.operations.options import DeployOptions
 from generator.operations.plans import plan
 from generator.operations.service import Service
 from generator.operations.session import Session
-from generator.operations.updates import stack_updates, with_login_of_data_stack
+from generator.operations.templates import uploaded
+from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
 from generator.operations.watch import watch
 from generator.report.results import Plan
 from generator.stacks.change_set import ChangeSet
@@ -48,6 +49,7 @@ def deploy(
     """
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
+    check_values(session.cloudformation, deployment, updates, options)
     for layer, update in updates:
         if layer.compute:
             ImageSource(session, layer.compute, options).check(update)
@@ -113,6 +115,7 @@ class LayerDeployment:
             Service(self.session, self.layer.compute).check_updatable(update.stack_name)
             update = ImageSource(self.session, self.layer.compute, self.options).published(update)
         self.session.ui.progress(f"Creating a change set for {update.stack_name} ...")
+        update = uploaded(self.session, update, self.options)
         return self.execute(self.session.cloudformation.pending_change_set(update))
 
     def execute(self, creating: AbstractContextManager[PendingChangeSet]) -> DeployedLayer:

@@ -43,15 +43,21 @@ class StackOptions:
 class ChangeOptions(StackOptions):
     """What the stacks should become.
 
-    parameters: `Key` for every layer that declares it, or `layer.Key`; the others keep their deployed values. tags: of
-    the stacks. image: the parameter ImageUri; images: of several services, by their layers. Without it, the image is
-    built from `context` (by default the compute's own folder) with build_args and build_secrets by container_tool.
-    allow_replacement: logical IDs that the guard does not refuse. notification_arns: SNS topics for the stacks' events.
-    import_existing: resources of the same name are imported. disable_rollback: resources stay when one fails.
+    parameters: `Key` for every layer that declares it, or `layer.Key`; the others keep their deployed values, and those
+    named in `previous` must. tags: of the stacks; the others stay, but for removed_tags. capabilities: those that
+    templates may need; all if empty. template_bucket: where a template goes that is too large for a request. image: the
+    parameter ImageUri; images: of several services, by their layers. Without it, the image is built from `context` (by
+    default the compute's own folder) with build_args and build_secrets by container_tool. allow_replacement: logical
+    IDs that the guard does not refuse. notification_arns: SNS topics for the stacks' events. import_existing: resources
+    of the same name are imported. disable_rollback: resources stay when one fails.
     """
 
     parameters: Mapping[str, str] = field(default_factory=dict)
+    previous: frozenset[str] = frozenset()
     tags: Mapping[str, str] = field(default_factory=dict)
+    removed_tags: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    template_bucket: str = ""
     image: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
     context: Path | None = None

@@ -7,7 +7,8 @@ from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import PreviewOptions
 from generator.operations.plans import plan, plan_from_template
 from generator.operations.session import Session
-from generator.operations.updates import stack_updates, with_login_of_data_stack
+from generator.operations.templates import uploaded
+from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
 from generator.report.results import Plan
 
 
@@ -19,6 +20,7 @@ def preview(deployment: Deployment, session: Session, options: PreviewOptions = 
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
     cloudformation = session.cloudformation
+    check_values(cloudformation, deployment, updates, options)
     plans = []
     for layer, update in updates:
         planned = plan_from_template(cloudformation, layer, update)
@@ -27,6 +29,7 @@ def preview(deployment: Deployment, session: Session, options: PreviewOptions = 
             if layer.compute:
                 update = ImageSource(session, layer.compute, options).previewed(update)
             session.ui.progress(f"Creating a change set for {update.stack_name} ...")
+            update = uploaded(session, update, options)
             with cloudformation.pending_change_set(update) as pending:
                 if options.keep:
                     pending.keep()

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Protocol
 
 import boto3
-import botocore.exceptions
+import botocore.session
 from botocore.config import Config
 
 from generator.aws.calls import Clock
-from generator.errors import DeployError, UsageError
+from generator.aws.errors import CONFIGURED, local_error, translate_errors
+from generator.aws.faults import (
+    Context,
+    credentials_fault,
+    fault,
+    look_up_credentials,
+    malformed_credentials,
+    refuse_foreign_answer,
+    region_fault,
+)
+from generator.errors import UsageError
+from generator.redaction import keep_out, secrets_in_use
 from generator.report.results import Result
 from generator.stacks.cloudformation import CloudFormation
 
@@ -58,7 +70,7 @@ class Session:
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
-        """The client of a service. Raises UsageError where no Region or an unknown profile is configured."""
+        """The client of a service. Raises LocalError where no Region or an unknown profile is configured."""
         if service not in self._clients:
             self._clients[service] = self._create(service)
         return self._clients[service]
@@ -69,24 +81,59 @@ class Session:
 
 
 def boto3_clients(region: str | None = None, profile: str | None = None) -> Callable[[str], Any]:
-    """A function that creates boto3's client of a service, in a Region and with a profile of the AWS CLI."""
+    """A function that creates boto3's client of a service, in a Region and with a profile of the AWS CLI.
+
+    It raises LocalError where the configuration or the credentials cannot be used, before AWS is called for anything
+    but credentials.
+    """
     sessions: list[Any] = []
 
     def create(service: str) -> Any:
-        try:
-            if not sessions:
-                # boto3 reads AWS_DEFAULT_REGION only; the AWS CLI prefers AWS_REGION.
-                sessions.append(boto3.Session(profile_name=profile, region_name=region or os.environ.get("AWS_REGION")))
-            retries = {"mode": "standard", "total_max_attempts": _max_attempts()}
-            return sessions[0].client(service, config=Config(retries=retries))
-        except botocore.exceptions.NoRegionError:
-            raise UsageError("There is no AWS Region: pass --region, or set AWS_REGION.") from None
-        except botocore.exceptions.ProfileNotFound as error:
-            raise UsageError(f"{error}.") from None
-        except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            raise DeployError(stack=service, what="The AWS configuration cannot be used", why=str(error)) from error
+        retries = {"mode": "standard", "total_max_attempts": _max_attempts()}
+        if not sessions:
+            sessions.append(_boto3_session(region, profile))
+        with translate_errors(service):
+            try:
+                return sessions[0].client(service, config=Config(retries=retries))
+            except ValueError as error:
+                # An endpoint that is not a URL, which botocore does not wrap.
+                raise local_error(fault(error, CONFIGURED.get())) from error
 
     return create
+
+
+def _boto3_session(region: str | None, profile: str | None) -> Any:
+    """boto3's session, with a Region and with credentials that were looked up."""
+    environment = os.environ
+    if malformed := malformed_credentials(environment):
+        raise local_error(malformed)
+    secrets = secrets_in_use(environment)
+    context = Context(profile=profile or environment.get("AWS_PROFILE", ""), environment=environment, secrets=secrets)
+    CONFIGURED.set(context)
+    with translate_errors("AWS"):
+        core = botocore.session.Session()
+        context = replace(context, profiles=core.available_profiles)
+        CONFIGURED.set(context)
+        # boto3 reads AWS_DEFAULT_REGION only; the AWS CLI prefers AWS_REGION.
+        chosen = region or environment.get("AWS_REGION") or None
+        session = boto3.Session(botocore_session=core, profile_name=profile, region_name=chosen)
+        session.events.register("before-parse", refuse_foreign_answer)
+        context = replace(
+            context,
+            region=session.region_name or "",
+            regions=lambda: session.get_available_regions("cloudformation"),
+        )
+    if wrong := region_fault(context):
+        raise local_error(wrong)
+    try:
+        credentials = look_up_credentials(session)
+    # A profile may run any program, and ask for a code on a terminal.
+    except Exception as error:
+        raise local_error(credentials_fault(error, context)) from error
+    context = replace(context, secrets=secrets_in_use(environment, credentials))
+    keep_out(context.secrets)
+    CONFIGURED.set(context)
+    return session
 
 
 def _max_attempts() -> int:

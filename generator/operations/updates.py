@@ -3,46 +3,147 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from generator import contract
 from generator.errors import UsageError
 from generator.layers import Deployment, Layer
 from generator.operations.options import ChangeOptions
 from generator.operations.session import UI
-from generator.stacks.cloudformation import CloudFormation, StackUpdate
+from generator.stacks.cloudformation import CloudFormation, Stack, StackUpdate
+from generator.stacks.inventory import logical_ids
+from generator.template.capabilities import IAM, NAMED_IAM, capabilities
+from generator.template.parameters import LayerParameters, findings, values_for
+from generator.template.resources import resources_in
 
 
 def stack_updates(deployment: Deployment, ui: UI, options: ChangeOptions) -> list[tuple[Layer, StackUpdate]]:
     """Each chosen layer with what its stack should become.
 
     A parameter `Key` is passed to every layer that declares it, which is reported where there are several; `layer.Key`
-    only to that layer, and wins. Raises UsageError for an unknown layer or parameter.
+    only to that layer, and wins. Raises UsageError for an unknown layer or parameter, and for a value that
+    CloudFormation would refuse, as far as that is certain before anything is known of the stacks.
     """
     layers = deployment.chosen(options.layer)
-    given = [(*_layer_and_name(deployment, key), value) for key, value in options.given_parameters.items()]
-    for layer_name, name, _ in given:
-        passed = [layer.name for layer in layers if name in layer.parameters]
-        if not layer_name and len(passed) > 1:
-            if name == contract.IMAGE_URI:
+    for key in options.given_parameters:
+        passed = [layer.name for layer in layers if key in layer.parameters]
+        if len(passed) > 1:
+            if key == contract.IMAGE_URI:
                 raise UsageError(f"--image is of one service: write {' or '.join(f'--image {p}=URI' for p in passed)}.")
-            ui.progress(f"The parameter {name} is passed to the layers {', '.join(passed)}.")
-    return [(layer, _stack_update(deployment, layer, given, options)) for layer in layers]
+            ui.progress(f"The parameter {key} is passed to the layers {', '.join(passed)}.")
+    _check(
+        options,
+        [
+            LayerParameters(layer.name, layer.template, pending=layer.parameters, selected=layer in layers)
+            for layer in deployment.layers
+        ],
+    )
+    for layer in layers:
+        _check_capabilities(layer, ui, options)
+    updates = [(layer, _stack_update(deployment, layer, options)) for layer in layers]
+    for layer, update in updates:
+        if update.too_large and not options.template_bucket:
+            size = len(update.body.encode())
+            raise UsageError(
+                f"The template of the layer {layer.name} has {size:,} bytes without white space, and CloudFormation "
+                f"takes {contract.TEMPLATE_BODY_LIMIT:,} in a request: pass --template-bucket BUCKET, or split the "
+                "layer in two."
+            )
+    return updates
 
 
-def _stack_update(
-    deployment: Deployment, layer: Layer, given: Sequence[tuple[str, str, str]], options: ChangeOptions
-) -> StackUpdate:
+def _check_capabilities(layer: Layer, ui: UI, options: ChangeOptions) -> None:
+    """Reports what is more than CAPABILITY_IAM. Raises UsageError for what is not among those that were given."""
+    needed = capabilities(layer.template)
+    given = {*options.capabilities, *([IAM] if NAMED_IAM in options.capabilities else [])}
+    lacking = [name for name in needed if given and name not in given]
+    if lacking:
+        raise UsageError(f"The layer {layer.name} needs {' and '.join(lacking)}: add it to --capabilities.")
+    if needed and needed != (IAM,):
+        ui.progress(f"The layer {layer.name} needs {' and '.join(needed)}. CloudFormation gets it for this layer.")
+
+
+def check_values(
+    cloudformation: CloudFormation,
+    deployment: Deployment,
+    updates: Sequence[tuple[Layer, StackUpdate]],
+    options: ChangeOptions,
+) -> None:
+    """Checks the values that the stacks will have, those of all layers before the first one is deployed.
+
+    Raises UsageError for a parameter without a value, for what CloudFormation would refuse, and for an
+    allow_replacement that is no resource of a template or a stack.
+    """
+    stacks = {layer.name: cloudformation.stack(update.stack_name) for layer, update in updates}
+    _check_logical_ids(cloudformation, [layer for layer, _ in updates], stacks, options)
+    _check(
+        options,
+        [
+            LayerParameters(
+                layer.name,
+                layer.template,
+                deployed=stack.parameters if (stack := stacks.get(layer.name)) and stack.exists else {},
+                pending=_added_later(layer),
+                selected=layer.name in stacks,
+            )
+            for layer in deployment.layers
+        ],
+        {f"{layer.name}.{name}": value for layer, update in updates for name, value in update.parameters.items()},
+        {"AWS::Region": cloudformation.region},
+    )
+
+
+def _check_logical_ids(
+    cloudformation: CloudFormation,
+    layers: Sequence[Layer],
+    stacks: Mapping[str, Stack | None],
+    options: ChangeOptions,
+) -> None:
+    known = {name for layer in layers for name, _ in resources_in(layer.template)}
+    unknown = [name for name in options.allow_replacement if name not in known]
+    # A transform makes resources of other names, and a resource that is removed is in the stack only.
+    if not unknown or any("Transform" in layer.template for layer in layers):
+        return
+    for stack in stacks.values():
+        deployed = logical_ids(cloudformation.client, stack) if stack and stack.exists else ()
+        if deployed is None:
+            return
+        known.update(deployed)
+    for name in unknown:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UsageError(f"--allow-replacement {name}: no template or stack has a resource of this name.{hint}")
+
+
+def _check(
+    options: ChangeOptions,
+    layers: Sequence[LayerParameters],
+    values: Mapping[str, str] = MappingProxyType({}),
+    pseudo: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    given = {**options.given_parameters, **values}
+    if found := findings(given, layers, previous=options.previous, pseudo=pseudo):
+        raise UsageError("\n".join(found))
+
+
+def _added_later(layer: Layer) -> tuple[str, ...]:
+    """The parameters that take a value of their own during the deployment."""
+    return (contract.AUTHENTICATION, *([contract.IMAGE_URI] if layer.compute else []))
+
+
+def _stack_update(deployment: Deployment, layer: Layer, options: ChangeOptions) -> StackUpdate:
     data_stack = options.data_stack_name(deployment, layer)
     parameters = {contract.DATA_STACK_NAME: data_stack} if data_stack else {}
-    for only_for in ("", layer.name):
-        parameters |= {name: value for layer_name, name, value in given if layer_name == only_for}
+    parameters |= values_for(layer.name, options.given_parameters)
     return StackUpdate(
         stack_name=options.stack_name(deployment, layer),
         template=layer.text(),
         parameters={name: value for name, value in parameters.items() if name in layer.parameters},
         tags=options.tags,
+        removed_tags=options.removed_tags,
         role_arn=options.role_arn,
         notification_arns=options.notification_arns,
         import_existing=options.import_existing,
@@ -58,16 +159,3 @@ def with_login_of_data_stack(cloudformation: CloudFormation, update: StackUpdate
     if login is None or contract.AUTHENTICATION not in update.declared or contract.AUTHENTICATION in update.parameters:
         return update
     return replace(update, parameters={**update.parameters, contract.AUTHENTICATION: login})
-
-
-def _layer_and_name(deployment: Deployment, key: str) -> tuple[str, str]:
-    """The layer, empty for every layer, and the parameter of `layer.Key` or `Key`."""
-    layer_name, _, name = key.rpartition(".")
-    layers = deployment.chosen(layer_name)
-    known = sorted({known for layer in layers for known in layer.parameters})
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1, 0.5)
-        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
-        where = f"The layer {layer_name} has no" if layer_name else "No layer has a"
-        raise UsageError(f"{where} parameter {name!r}. {hint}")
-    return layer_name, name

@@ -9,7 +9,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any
+
+from generator.template.resources import resources_in
+from generator.template.stateful import holds_data, is_stateful
 
 NOTHING_TO_CHANGE = ("The submitted information didn't contain changes.", "No updates are to be performed.")
 WARNING = "[WARN]"
@@ -20,14 +24,15 @@ SECRET = re.compile(
     r"password|passphrase|secretstring|authenticationmode|authtoken|credential|private_?key", re.IGNORECASE
 )
 
-DATA = {
-    "AWS::MemoryDB::Cluster": "the database",
-    "AWS::SecretsManager::Secret": "the password",
-    "AWS::ECR::Repository": "the images",
-}
-"""Types that hold what cannot be created again, and what that is."""
+CLUSTER, REPOSITORY = "AWS::MemoryDB::Cluster", "AWS::ECR::Repository"
 
-PROTECTED = {**DATA, "AWS::EC2::VPC": "the network under the database"}
+SIDE_BY_SIDE = {
+    CLUSTER: "the database",
+    "AWS::SecretsManager::Secret": "the password",
+    REPOSITORY: "the images",
+    "AWS::EC2::VPC": "the network under the database",
+}
+"""What resources of the data layer hold; they are replaced by a second data stack."""
 
 # A changed tag replaces these, and a connector's replacement fails while its security groups stay the same.
 REPLACED_BY_TAGS = ("AWS::AppRunner::", "AWS::ECS::ExpressGatewayService")
@@ -83,7 +88,10 @@ class PropertyChange:
 
 @dataclass(frozen=True)
 class Change:
-    """A resource and what happens to it, in CloudFormation's terms. unknown: fields that this module does not know."""
+    """A resource and what happens to it, in CloudFormation's terms. unknown: fields that this module does not know.
+
+    holds_data: whether it holds what no template can create again.
+    """
 
     action: str
     logical_id: str
@@ -94,6 +102,7 @@ class Change:
     scope: tuple[str, ...] = ()
     properties: tuple[PropertyChange, ...] = ()
     unknown: tuple[str, ...] = ()
+    holds_data: bool = False
 
     @property
     def replaces(self) -> bool:
@@ -120,9 +129,13 @@ class Change:
         return Effect.UNKNOWN
 
     @property
+    def stays(self) -> bool:
+        """Whether the resource, or the one that is replaced, outlives the change."""
+        return "Retain" in self.policy_action
+
+    @property
     def _destroys(self) -> bool:
-        """Whether data is deleted: neither policy retains it."""
-        return self.resource_type in DATA and "Retain" not in self.policy_action
+        return self.holds_data and not self.stays
 
 
 @dataclass(frozen=True)
@@ -160,10 +173,14 @@ class Refusal:
     instead: str
 
 
-def change_set(pages: Sequence[Mapping[str, Any]]) -> ChangeSet:
-    """The change set in the pages of DescribeChangeSet; every field but the changes is read from the first."""
+def change_set(pages: Sequence[Mapping[str, Any]], template: Mapping[str, Any] = MappingProxyType({})) -> ChangeSet:
+    """The change set in the pages of DescribeChangeSet; every field but the changes is read from the first.
+
+    template: says which resources hold data, whatever their type.
+    """
     first = pages[0]
-    changes = [_change(change) for page in pages for change in page.get("Changes", ())]
+    marked = {logical_id: holds_data(body) for logical_id, body in resources_in(template)}
+    changes = [_change(change, marked) for page in pages for change in page.get("Changes", ())]
     return ChangeSet(
         arn=first.get("ChangeSetId", ""),
         stack_name=first.get("StackName", ""),
@@ -197,24 +214,10 @@ def _refused(change: Change) -> Iterator[Refusal]:
     causes = [changed for changed in change.properties if changed.recreates]
     unnamed = "the template no longer has it" if change.action == "Remove" else "CloudFormation does not say why"
     cause = ", ".join(dict.fromkeys(changed.path for changed in causes)) or unnamed
-    if change.resource_type in PROTECTED and (change.replaces or change.action == "Remove"):
-        images = change.resource_type == "AWS::ECR::Repository"
-        restored = "" if images else ", restored from a snapshot of this one (SnapshotName)"
-        pushed = ", which pushes their images there" if images else ""
-        verb = (
-            "deletes"
-            if change.action == "Remove"
-            else "may replace"
-            if change.replacement == "Conditional"
-            else "replaces"
-        )
-        yield Refusal(
-            change.logical_id,
-            f"{verb} {PROTECTED[change.resource_type]}",
-            cause,
-            f"Deploy a second data stack with the new value{restored}; move DataStackName of the compute stacks to it"
-            f"{pushed}; destroy the old one.",
-        )
+    protected = change.holds_data or change.resource_type in SIDE_BY_SIDE
+    if protected and (change.replaces or change.action == "Remove"):
+        what, instead = _removed(change) if change.action == "Remove" else _replaced(change)
+        yield Refusal(change.logical_id, what, cause, instead)
     elif any((changed.path, changed.before, changed.after) == ENGINE_DOWNGRADE for changed in change.properties):
         yield Refusal(
             change.logical_id,
@@ -232,21 +235,44 @@ def _refused(change: Change) -> Iterator[Refusal]:
         )
 
 
-def _change(change: Mapping[str, Any]) -> Change:
+def _removed(change: Change) -> tuple[str, str]:
+    held = SIDE_BY_SIDE.get(change.resource_type, "the data in it")
+    what = f"takes {held} out of the stack; the resource stays" if change.stays else f"deletes {held}"
+    return what, "Put the resource back into the template."
+
+
+def _replaced(change: Change) -> tuple[str, str]:
+    verb = "may replace" if change.replacement == "Conditional" else "replaces"
+    stays = "; the old one stays, outside of the stack" if change.stays else ""
+    what = f"{verb} {SIDE_BY_SIDE.get(change.resource_type, 'the data in it')}{stays}"
+    if change.resource_type not in SIDE_BY_SIDE:
+        return what, "Add the new one under another logical ID, copy the data, then remove the old one."
+    images = change.resource_type == REPOSITORY
+    restored = "" if images else ", restored from a snapshot of this one (SnapshotName)"
+    pushed = ", which pushes their images there" if images else ""
+    return what, (
+        f"Deploy a second data stack with the new value{restored}; move DataStackName of the compute stacks to it"
+        f"{pushed}; destroy the old one."
+    )
+
+
+def _change(change: Mapping[str, Any], marked: Mapping[str, bool]) -> Change:
     resource = change.get("ResourceChange", {})
     unknown = [f"{name}: {value}" for name, value in resource.items() if name not in KNOWN_FIELDS]
     if change.get("Type", "Resource") != "Resource":
         unknown.append(f"Type: {change['Type']}")
+    logical_id, resource_type = resource.get("LogicalResourceId", ""), resource.get("ResourceType", "")
     return Change(
         action=resource.get("Action", ""),
-        logical_id=resource.get("LogicalResourceId", ""),
-        resource_type=resource.get("ResourceType", ""),
+        logical_id=logical_id,
+        resource_type=resource_type,
         physical_id=resource.get("PhysicalResourceId", ""),
         replacement=resource.get("Replacement", ""),
         policy_action=resource.get("PolicyAction", ""),
         scope=tuple(resource.get("Scope", ())),
         properties=tuple(_properties(resource.get("Details", ()))),
         unknown=tuple(unknown),
+        holds_data=marked.get(logical_id, is_stateful(resource_type)),
     )
 
 
@@ -255,7 +281,7 @@ def _properties(details: Sequence[Mapping[str, Any]]) -> Iterator[PropertyChange
     merged: dict[str, PropertyChange] = {}
     for detail in details:
         target = detail.get("Target", {})
-        path = str(target.get("Path", "")).removeprefix("/Properties/").replace("/", ".").removeprefix("/")
+        path = str(target.get("Path", "")).removeprefix("/Properties").removeprefix("/").replace("/", ".")
         path = path or target.get("Name") or target.get("Attribute", "")
         secret = SECRET.search(path)
         listed = PropertyChange(

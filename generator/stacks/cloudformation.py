@@ -10,7 +10,9 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import takewhile
+from types import MappingProxyType
 from typing import Any
 
 import botocore.exceptions
@@ -21,6 +23,7 @@ from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import DeployError, UsageError
 from generator.stacks.change_set import ChangeSet, change_set
 from generator.stacks.events import REVIEW, Event, event, in_progress
+from generator.template.capabilities import capabilities
 
 # Short at first, since most waits are short; then longer, since AWS throttles frequent calls.
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 5.0
@@ -41,6 +44,7 @@ class Stack:
     reason: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     protected: bool = False
 
     @property
@@ -56,22 +60,45 @@ class Stack:
 
 @dataclass(frozen=True)
 class StackUpdate:
-    """What a stack should become. A parameter that is not in `parameters` keeps its deployed value."""
+    """What a stack should become. A parameter that is not in `parameters` keeps its deployed value, and a tag that is
+    not in `tags` stays unless it is one of `removed_tags`.
+
+    template_url: where the template is in S3; needed for one that is too large for a request.
+    """
 
     stack_name: str
     template: str
     parameters: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    removed_tags: Sequence[str] = ()
+    template_url: str = ""
     role_arn: str = ""
     notification_arns: Sequence[str] = ()
     import_existing: bool = False
     disable_rollback: bool = False
 
+    @cached_property
+    def parsed(self) -> Mapping[str, Any]:
+        """The template as CloudFormation reads it."""
+        parsed: Mapping[str, Any] = json.loads(self.template)
+        return parsed
+
     @property
     def declared(self) -> Mapping[str, Any]:
         """The parameters that the template declares."""
-        parameters: Mapping[str, Any] = json.loads(self.template).get("Parameters", {})
+        parameters: Mapping[str, Any] = self.parsed.get("Parameters", {})
         return parameters
+
+    @property
+    def body(self) -> str:
+        """The template as it is sent: without white space if that makes it fit into a request."""
+        fits = len(self.template.encode()) <= TEMPLATE_BODY_LIMIT
+        return self.template if fits else json.dumps(self.parsed, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def too_large(self) -> bool:
+        """Whether the template has to be in S3."""
+        return len(self.body.encode()) > TEMPLATE_BODY_LIMIT
 
 
 @dataclass
@@ -115,12 +142,16 @@ class CloudFormation:
                 parameter["ParameterKey"]: parameter.get("ParameterValue", "")
                 for parameter in found.get("Parameters", ())
             },
+            tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", ()) if not tag["Key"].startswith("aws:")},
             outputs={output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())},
             protected=found.get("EnableTerminationProtection", False),
         )
 
     def describe_change_set(self, arn: str) -> ChangeSet:
-        """An existing change set with all its pages. Raises DeployError if there is none."""
+        """An existing change set with all its pages. Raises DeployError if there is none.
+
+        Which resources hold data follows from their types alone.
+        """
         return self._ready(arn, arn)
 
     @contextmanager
@@ -136,7 +167,7 @@ class CloudFormation:
         arn = self._create(update, before)
         pending = None
         try:
-            found = self._ready(update.stack_name, arn)
+            found = self._ready(update.stack_name, arn, update.parsed)
             if found.status == "FAILED" and not found.empty:
                 raise DeployError(
                     stack=update.stack_name,
@@ -211,20 +242,23 @@ class CloudFormation:
             return [event(described) for described in fresh][::-1]
 
     def _create(self, update: StackUpdate, before: Stack | None) -> str:
-        size = len(update.template.encode())
-        if size > TEMPLATE_BODY_LIMIT:
-            raise DeployError(
-                stack=update.stack_name,
-                what="The template is too large",
-                why=f"it has {size:,} bytes and CloudFormation takes {TEMPLATE_BODY_LIMIT:,} in a request",
-                then="Split the layer in two, or upload the file in the console, which takes 1 MB.",
-            )
         creates = before is None or not before.exists
         optional: dict[str, Any] = {"RoleARN": update.role_arn} if update.role_arn else {}
         if update.notification_arns:
             optional["NotificationARNs"] = list(update.notification_arns)
         if update.import_existing:
             optional["ImportExistingResources"] = True
+        needed = capabilities(update.parsed)
+        if needed:
+            optional["Capabilities"] = list(needed)
+        if update.tags or update.removed_tags:
+            deployed = before.tags if before else {}
+            tags = {key: value for key, value in deployed.items() if key not in update.removed_tags}
+            optional["Tags"] = [{"Key": key, "Value": value} for key, value in (tags | {**update.tags}).items()]
+        if update.template_url:
+            optional["TemplateURL"] = update.template_url
+        else:
+            optional["TemplateBody"] = update.body
         if creates:
             # Its default is documented inconsistently.
             optional["OnStackFailure"] = "DO_NOTHING" if update.disable_rollback else "ROLLBACK"
@@ -234,15 +268,12 @@ class CloudFormation:
                     StackName=update.stack_name,
                     ChangeSetName=f"preview-{uuid.uuid4().hex}",
                     ChangeSetType="CREATE" if creates else "UPDATE",
-                    TemplateBody=update.template,
                     Parameters=parameters(update, before),
-                    Tags=[{"Key": key, "Value": value} for key, value in update.tags.items()],
-                    Capabilities=["CAPABILITY_IAM"],
                     **optional,
                 )["Id"]
             )
 
-    def _ready(self, stack_name: str, arn: str) -> ChangeSet:
+    def _ready(self, stack_name: str, arn: str, template: Mapping[str, Any] = MappingProxyType({})) -> ChangeSet:
         def look() -> Sequence[Mapping[str, Any]]:
             describe = pages(self.client.describe_change_set, ChangeSetName=arn, IncludePropertyValues=True)
             with translate_errors(stack_name):
@@ -260,7 +291,7 @@ class CloudFormation:
                 why=f"it has been {found[0]['Status']} for {CHANGE_SET_MINUTES} minutes",
                 then="Look at it in the console.",
             )
-        return change_set(found)
+        return change_set(found, template)
 
     def _findings(self, arn: str) -> str:
         """What CloudFormation's validation before deployment found. Only DescribeEvents has it."""

@@ -11,6 +11,7 @@ import botocore.exceptions
 
 from generator.aws.calls import pages
 from generator.aws.errors import translate_errors
+from generator.aws.faults import DENIED
 from generator.contract import FINAL_SNAPSHOT_LABEL
 from generator.stacks.cloudformation import Stack
 
@@ -65,6 +66,18 @@ def inventory(client: Any, stack: Stack) -> Inventory:
     )
     cluster = any(resource.resource_type == CLUSTER for resource in resources)
     return Inventory(stack, resources, final_snapshot(stack.arn) if cluster else "")
+
+
+def logical_ids(client: Any, stack: Stack) -> frozenset[str] | None:
+    """The logical IDs of a stack's resources; None where the caller may not list them."""
+    try:
+        listed = pages(client.list_stack_resources, StackName=stack.arn)
+        return frozenset(each["LogicalResourceId"] for page in listed for each in page["StackResourceSummaries"])
+    except botocore.exceptions.ClientError as error:
+        if error.response["Error"].get("Code") in DENIED:
+            return None
+        with translate_errors(stack.name):
+            raise
 
 
 def final_snapshot(stack_arn: str) -> str:

@@ -70,14 +70,15 @@ def findings(
     previous: Collection[str] = (),
     pseudo: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """What CloudFormation would refuse of `given`, one sentence each; a value goes to every layer that declares it.
+    """What CloudFormation would refuse of `given`, one sentence each.
 
-    `previous` names parameters that are to keep their deployed value. `pseudo` has values such as that of AWS::Region.
+    A value of `Key` goes to every layer that declares it, one of `layer.Key` to that layer only, and wins. `previous`
+    names parameters that are to keep their deployed value. `pseudo` has values such as that of AWS::Region.
     """
     found: dict[str, list[str]] = {}
     for layer in layers:
         if layer.selected:
-            for sentence in _of_layer(layer, given, pseudo or {}):
+            for sentence in _of_layer(layer, values_for(layer.layer, given), pseudo or {}):
                 found.setdefault(sentence, []).append(layer.layer)
     return [
         *_names([*given, *previous], layers),
@@ -208,21 +209,33 @@ def java_pattern(text: str) -> re.Pattern[str] | None:
         return None
 
 
+def values_for(layer: str, given: Mapping[str, str]) -> dict[str, str]:
+    """The values for one layer: those for every layer, and those for this one, which win."""
+    found: dict[str, str] = {}
+    for only in ("", layer):
+        found |= {name: given[key] for key in given for of, _, name in [key.rpartition(".")] if of == only}
+    return found
+
+
 def _names(names: Sequence[str], layers: Sequence[LayerParameters]) -> Iterator[str]:
     """A sentence for each name that no selected layer declares."""
-    known = {name: layer.layer for layer in layers for name in layer.declared}
-    here = {name for layer in layers if layer.selected for name in layer.declared}
-    for name in names:
-        if name in here:
+    selected = ", ".join(layer.layer for layer in layers if layer.selected)
+    for key in names:
+        of, _, name = key.rpartition(".")
+        meant = [layer for layer in layers if of in ("", layer.layer)]
+        if not meant:
+            yield f"There is no layer {of!r}; there are {', '.join(layer.layer for layer in layers)}."
+            continue
+        known = {name: layer for layer in meant for name in layer.declared}
+        if any(layer.selected and name in layer.declared for layer in meant):
             continue
         if name in known:
-            selected = ", ".join(layer.layer for layer in layers if layer.selected)
-            yield f"{name} is a parameter of the layer {known[name]}, but only {selected} is deployed."
+            yield f"{name} is a parameter of the layer {known[name].layer}, but only {selected} is deployed."
             continue
-        near = difflib.get_close_matches(name.lower(), {other.lower(): other for other in known}, 1, 0.5)
         spelled = {other.lower(): other for other in known}
+        near = difflib.get_close_matches(name.lower(), spelled, 1, 0.5)
         hint = f"Did you mean {spelled[near[0]]}?" if near else f"There are {', '.join(sorted(known))}."
-        yield f"No layer has a parameter {_shown(name)}. {hint}"
+        yield f"{f'The layer {of} has no' if of else 'No layer has a'} parameter {_shown(name)}. {hint}"
 
 
 def _of_layer(layer: LayerParameters, given: Mapping[str, str], pseudo: Mapping[str, str]) -> Iterator[str]:

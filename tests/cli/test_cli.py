@@ -104,7 +104,9 @@ def test_an_unknown_layer_is_named_with_the_known_ones(capsys: pytest.CaptureFix
     ("arguments", "message"),
     [
         (["--bogus"], "Unrecognized arguments: --bogus."),
-        (["frobnicate"], "Argument COMMAND: invalid choice: 'frobnicate'"),
+        (["frobnicate"], "There is no command 'frobnicate'. There are build, preview, deploy,"),
+        (["plan"], "There is no command 'plan'. Did you mean preview? See `python "),
+        (["preview", "--stack-name", "x"], "Unrecognized arguments: --stack-name. Did you mean --name? See `python "),
         (["build", "--out"], "Argument --out: expected one argument."),
         (["--layer", "dat"], "There is no layer 'dat'; there are topic."),
         (["--chec"], "Unrecognized arguments: --chec."),

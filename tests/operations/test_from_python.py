@@ -24,12 +24,12 @@ class PushingLog(from_python.Log):
     """The example's UI, which pushes the image as soon as there is a repository: no container tool is needed."""
 
     def __init__(self, aws: LocalAws) -> None:
-        self._stand_ins = aws
+        self._aws = aws
 
     def show(self, result: Result) -> None:
         super().show(result)
         if isinstance(result, Stack) and contract.REPOSITORY_URI in result.outputs:
-            self._stand_ins.push(result.outputs[contract.REPOSITORY_URI])
+            self._aws.push(result.outputs[contract.REPOSITORY_URI])
 
 
 def test_both_layers_are_previewed_deployed_verified_and_destroyed(

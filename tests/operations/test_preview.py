@@ -29,13 +29,13 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--parameter", "Cpu"], "Argument --parameter: Cpu is not KEY=VALUE."),
-        (["--parameter", "=1"], "Argument --parameter: =1 is not KEY=VALUE."),
-        (["--tag", "a"], "Argument --tag/--tags: a is not KEY=VALUE."),
-        (["--parameter", "NodeTyp=x"], "No layer has a parameter 'NodeTyp'. Did you mean NodeType?"),
+        (["--parameter", "Cpu"], "--parameter Cpu is not KEY=VALUE."),
+        (["--parameter", "=1"], "--parameter is not KEY=VALUE."),
+        (["--tag", "a"], "--tag a is not KEY=VALUE."),
+        (["--parameter", "NodeTyp=x"], "No layer has a parameter NodeTyp. Did you mean NodeType?"),
         (["--layer", "dat"], "There is no layer 'dat'; there are data, apprunner."),
         (["--format", "yaml"], "Argument --format: invalid choice: 'yaml'"),
-        (["--profile", "nobody"], "The config profile (nobody) could not be found."),
+        (["--profile", "nobody"], "There is no AWS profile nobody: "),
         (["--parameters", "/nonexistent/file"], "Cannot read /nonexistent/file: No such file or directory."),
     ],
 )
@@ -55,7 +55,7 @@ def test_without_a_region_the_message_says_how_to_set_one(
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     assert main(default_deployments, argv=["preview"]) == 64
-    assert capsys.readouterr().err == "There is no AWS Region: pass --region, or set AWS_REGION.\n"
+    assert capsys.readouterr().err == "There is no AWS Region: none is set. Pass --region, or set AWS_REGION.\n"
 
 
 @pytest.mark.parametrize("attempts", ["many", "0", "-1", ""])
@@ -71,5 +71,5 @@ def test_an_aws_that_cannot_be_reached_is_one_paragraph_and_1(capsys: pytest.Cap
     assert main(default_deployments, argv=["preview", "--layer", "data"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert "\nusers-data: AWS cannot be reached: " in err
+    assert err.startswith("Nothing answers at AWS_ENDPOINT_URL (http://127.0.0.1:9): the connection was refused.")
     assert "secret-key" not in err

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from troposphere import iam, sns
 
 from generator.cli import parser
 from generator.cli.arguments import change_options
 from generator.errors import UsageError
-from generator.layers import Deployment, app_runner_deployment
+from generator.layers import Deployment, Layer, app_runner_deployment
 from generator.operations import PreviewOptions
 from generator.operations.updates import stack_updates
 from generator.stacks.cloudformation import StackUpdate
 from tests.ui import ListUI
 
 LIST = [{"ParameterKey": "NodeType", "ParameterValue": "db.r7g.large"}, {"ParameterKey": "Shards", "ParameterValue": 2}]
+WEB = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web:1"
+ORDERS = f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders@sha256:{'0' * 64}"
 OBJECT = {"Parameters": {"NodeType": "db.r7g.large", "Shards": "2"}}
 
 
@@ -81,7 +85,6 @@ def test_a_previous_value_is_left_to_cloudformation(tmp_path: Path) -> None:
         '[{"ParameterKey": "Cpu", "ParameterValue": null}]',
         '{"Parameters": {"Cpu": ["1024"]}}',
         '{"Parameters": {"Cpu": {"Fn::GetParam": []}}}',
-        '{"Parameters": {}, "Tags": [{"Key": "team", "Value": "a"}]}',
         '{"Parameters": {}, "Tags": {"team": null}}',
     ],
 )
@@ -99,8 +102,29 @@ def test_a_parameter_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
         asked("--parameters", path)
 
 
+def test_every_value_that_would_be_refused_is_named_before_aws_is_asked() -> None:
+    with pytest.raises(UsageError) as caught:
+        asked("--parameter", "Memory=999", "Shards=0", "--image", "foo:latest")
+    found = str(caught.value).splitlines()
+    assert [line.split(":")[0] for line in found] == ["data", "apprunner", "apprunner"]
+    assert found[0].startswith("data: Shards is 0: A whole number from 1 to")
+    assert {"Memory is 999", "ImageUri is foo:latest"} == {line.split(": ")[1] for line in found[1:]}
+
+
+def test_a_parameter_of_a_layer_that_is_not_deployed_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^Cpu is a parameter of the layer apprunner, but only data is deployed\.$"):
+        asked("--layer", "data", "--parameter", "Cpu=512")
+
+
+def test_a_value_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^--parameter: Cpu is given twice"):
+        asked("--parameter", "Cpu=512", "--parameter", "Cpu=256")
+    with pytest.raises(UsageError, match=r"^--image is given twice"):
+        asked("--image", WEB, "--image", ORDERS)
+
+
 def test_an_unknown_parameter_names_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"No layer has a parameter 'NodeTyp'\. Did you mean NodeType\?"):
+    with pytest.raises(UsageError, match=r"No layer has a parameter NodeTyp\. Did you mean NodeType\?"):
         asked("--parameter", "NodeTyp=x")
     with pytest.raises(UsageError, match="There are AlarmEmail, Authentication, Cpu"):
         asked("--parameter", "zzz=x")
@@ -123,23 +147,23 @@ def test_a_parameter_of_one_layer_goes_to_that_layer_and_wins() -> None:
 
 
 def test_a_parameter_that_one_layer_does_not_have_names_the_layer() -> None:
-    with pytest.raises(UsageError, match=r"^The layer orders has no parameter 'Cpus'\. Did you mean Cpu\?$"):
+    with pytest.raises(UsageError, match=r"^The layer orders has no parameter Cpus\. Did you mean Cpu\?$"):
         updates(two_services(), ListUI(), "--parameter", "orders.Cpus=512")
     with pytest.raises(UsageError, match=r"^There is no layer 'shop'; there are storage, web, orders\.$"):
         updates(two_services(), ListUI(), "--parameter", "shop.Cpu=512")
 
 
 def test_each_service_gets_its_own_image() -> None:
-    found = updates(two_services(), ListUI(), "--image", "web=a/web:1", "--image", "orders=a/orders@sha256:2")
-    assert found["web"].parameters["ImageUri"] == "a/web:1"
-    assert found["orders"].parameters["ImageUri"] == "a/orders@sha256:2"
+    found = updates(two_services(), ListUI(), "--image", f"web={WEB}", "--image", f"orders={ORDERS}")
+    assert found["web"].parameters["ImageUri"] == WEB
+    assert found["orders"].parameters["ImageUri"] == ORDERS
 
 
 def test_one_image_is_not_that_of_two_services() -> None:
     with pytest.raises(UsageError, match="--image is of one service: write --image web=URI or --image orders=URI"):
-        updates(two_services(), ListUI(), "--image", "a/web:1")
-    found = updates(two_services(), ListUI(), "--image", "a/web:1", "--layer", "web")
-    assert found["web"].parameters["ImageUri"] == "a/web:1"
+        updates(two_services(), ListUI(), "--image", WEB)
+    found = updates(two_services(), ListUI(), "--image", WEB, "--layer", "web")
+    assert found["web"].parameters["ImageUri"] == WEB
 
 
 def test_the_data_stack_is_that_of_the_layer_whose_exports_are_imported() -> None:
@@ -159,3 +183,39 @@ def test_one_data_stack_is_not_that_of_two_data_layers() -> None:
     deployment = Deployment("two", (data, replace(data, name="more")))
     with pytest.raises(UsageError, match="--data-stack is the name of one stack, but data and more are data layers"):
         updates(deployment, ListUI(), "--data-stack", "restored")
+
+
+def auditor(**properties: Any) -> Deployment:
+    role = iam.Role("Auditor", AssumeRolePolicyDocument={"Version": "2012-10-17", "Statement": []}, **properties)
+    return Deployment("audit", (Layer("audit", "A role.", (role,)),))
+
+
+def test_a_named_role_is_told_before_its_capability_is_used() -> None:
+    ui = ListUI()
+    updates(auditor(RoleName="auditor"), ui)
+    assert ui.said == ["The layer audit needs CAPABILITY_NAMED_IAM. CloudFormation gets it for this layer."]
+    updates(auditor(), ui := ListUI())
+    assert ui.said == []
+
+
+def test_capabilities_that_are_given_are_all_that_templates_may_need() -> None:
+    with pytest.raises(UsageError, match=r"^The layer audit needs CAPABILITY_NAMED_IAM: add it to --capabilities\.$"):
+        updates(auditor(RoleName="auditor"), ListUI(), "--capabilities", "CAPABILITY_IAM")
+    updates(auditor(), ListUI(), "--capabilities", "CAPABILITY_NAMED_IAM")
+    updates(auditor(RoleName="auditor"), ListUI(), "--capabilities", "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
+
+
+def test_tags_are_taken_off_by_name() -> None:
+    found = asked("--tag", "team=a", "--untag", "cost", "owner")["data"]
+    assert (found.tags, found.removed_tags) == ({"team": "a"}, ("cost", "owner"))
+    with pytest.raises(UsageError, match=r"^--untag team: the tag is also given"):
+        asked("--tags", "Key=team,Value=a", "--untag", "team")
+
+
+def test_a_template_that_is_too_large_needs_a_bucket() -> None:
+    large = Deployment("large", (Layer("big", "x" * 1000, (sns.Topic("Topic", DisplayName="x" * 51_000),)),))
+    with pytest.raises(
+        UsageError, match=r"^The template of the layer big has 52,\d\d\d bytes .* --template-bucket BUCKET"
+    ):
+        updates(large, ListUI())
+    assert updates(large, ListUI(), "--template-bucket", "templates")["big"].too_large

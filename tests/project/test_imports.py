@@ -48,10 +48,13 @@ FLOORS = (
 )
 SERVICE = (
     "service.__main__",
+    "service.workers",
     "service.server",
     "service.app",
+    "service.requests",
     "service.store",
     "service.connection",
+    "service.queries",
     "service.openapi",
     "service.users",
     "service.tokens",

@@ -19,6 +19,7 @@ CLUSTER = Change(
     replacement="True",
     policy_action="ReplaceAndDelete",
     properties=(PropertyChange("KmsKeyId", None, "arn:aws:kms:k", "Always", "parameter KmsKeyArn"),),
+    holds_data=True,
 )
 SERVICE = Change(
     action="Modify",

@@ -171,18 +171,56 @@ def test_a_template_has_additions_without_a_change_set() -> None:
         ("AWS::SecretsManager::Secret", "replaces the password"),
         ("AWS::ECR::Repository", "replaces the images"),
         ("AWS::EC2::VPC", "replaces the network under the database"),
+        ("AWS::DynamoDB::Table", "replaces the data in it"),
+        ("AWS::S3::Bucket", "replaces the data in it"),
+        ("AWS::Kinesis::Stream", "replaces the data in it"),
     ],
 )
 def test_the_guard_refuses_to_replace_what_holds_data(resource_type: str, what: str) -> None:
     change = parsed(
         ResourceType=resource_type,
         Replacement="True",
-        PolicyAction="ReplaceAndRetain",
+        PolicyAction="ReplaceAndDelete",
         Details=[detail("KmsKeyId", "Always")],
     )
     (refusal,) = refusals([change])
     assert (refusal.logical_id, refusal.what, refusal.cause) == ("Thing", what, "KmsKeyId")
-    assert ("SnapshotName" in refusal.instead) is (resource_type != "AWS::ECR::Repository")
+    assert ("a second data stack" in refusal.instead) is (what != "replaces the data in it")
+    assert ("SnapshotName" in refusal.instead) is (what.endswith(("database", "password")))
+
+
+@pytest.mark.parametrize("resource_type", ["AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::S3::Bucket"])
+def test_a_removal_is_refused_and_what_stays_is_not_called_deleted(resource_type: str) -> None:
+    (deleted,) = refusals([parsed(Action="Remove", ResourceType=resource_type, PolicyAction="Delete")])
+    (retained,) = refusals([parsed(Action="Remove", ResourceType=resource_type, PolicyAction="Retain")])
+    assert deleted.what.startswith("deletes ")
+    assert retained.what.startswith("takes ")
+    assert retained.what.endswith(" out of the stack; the resource stays")
+    assert deleted.instead == retained.instead == "Put the resource back into the template."
+
+
+def test_a_resource_can_be_marked_as_data_or_as_not() -> None:
+    pages = [
+        {"Changes": [told(Replacement="True", ResourceType="Custom::Ledger", LogicalResourceId=name)]} for name in "AB"
+    ]
+    pages.append({"Changes": [told(Action="Remove", ResourceType="AWS::SQS::Queue", LogicalResourceId="C")]})
+    template = {
+        "Resources": {
+            "A": {"Type": "Custom::Ledger", "Metadata": {"HoldsData": True}},
+            "B": {"Type": "Custom::Ledger"},
+            "C": {"Type": "AWS::SQS::Queue", "Metadata": {"HoldsData": False}},
+        }
+    }
+    assert [refusal.logical_id for refusal in refusals(change_set(pages, template).changes)] == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [("/Properties/Tags/0/Value", "Tags.0.Value"), ("/Tags", "Tags"), ("/DeletionPolicy", "DeletionPolicy")],
+)
+def test_a_path_does_not_begin_with_a_dot(path: str, shown: str) -> None:
+    (changed,) = parsed(Details=[{"Target": {"Path": path}}]).properties
+    assert changed.path == shown
 
 
 def test_a_replacement_that_only_may_happen_is_refused_too() -> None:

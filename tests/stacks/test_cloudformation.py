@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import botocore.exceptions
 import pytest
 
 from generator.aws.calls import Clock
-from generator.errors import DeployError, UsageError
+from generator.errors import DeployError, LocalError, UsageError
 from generator.stacks.cloudformation import CloudFormation, StackUpdate, parameters
 from tests.cloudformation_script import ABSENT, ADD, ARN, SIZE, STACK_ARN, TEMPLATE, Script, an_event
 
@@ -147,16 +149,16 @@ def test_a_change_set_that_never_gets_ready_is_given_up(script: Script) -> None:
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("ExpiredToken", "users-data: The AWS session has expired"),
+        ("ExpiredToken", "The AWS session has expired"),
         ("AccessDenied", "users-data: AWS does not permit DescribeStacks"),
         ("Throttling", "users-data: AWS throttles DescribeStacks"),
-        ("InvalidClientTokenId", "users-data: AWS does not accept the credentials"),
+        ("InvalidClientTokenId", "AWS does not accept the credentials"),
         ("SomethingNew", "users-data: DescribeStacks failed: SomethingNew: words"),
     ],
 )
 def test_an_error_of_aws_is_one_message_without_credentials(script: Script, code: str, message: str) -> None:
     script.stubber.add_client_error("describe_stacks", code, "words")
-    with pytest.raises(DeployError) as caught:
+    with pytest.raises((DeployError, LocalError)) as caught:
         script.cloudformation.stack("users-data")
     assert str(caught.value).startswith(message)
     assert "secret-key" not in str(caught.value)
@@ -168,17 +170,79 @@ def test_missing_credentials_are_one_message() -> None:
         def describe_stacks(self, **_: str) -> None:
             raise botocore.exceptions.NoCredentialsError
 
-    with pytest.raises(DeployError, match=r"There are no AWS credentials: .*aws sso login"):
+    with pytest.raises(LocalError, match=r"There are no AWS credentials: .*aws sso login"):
         CloudFormation(Client()).stack("users-data")
 
 
-def test_a_template_beyond_the_limit_is_refused_before_a_change_set_is_created(script: Script) -> None:
-    script.stack()
-    with (
-        pytest.raises(DeployError, match="it has 51,201 bytes and CloudFormation takes 51,200"),
-        script.cloudformation.pending_change_set(StackUpdate("users-data", "x" * 51_201)),
-    ):
+def sent(script: Script, update: StackUpdate, **stack: Any) -> dict[str, Any]:
+    """What CreateChangeSet is called with."""
+    calls: list[dict[str, Any]] = []
+    script.client.meta.events.register(
+        "provide-client-params.cloudformation.CreateChangeSet", lambda params, **_: calls.append(dict(params))
+    )
+    script.stack(**stack)
+    script.stubber.add_response("create_change_set", {"Id": ARN, "StackId": STACK_ARN})
+    script.describe()
+    script.delete()
+    with script.cloudformation.pending_change_set(update):
         pass
+    (found,) = calls
+    return found
+
+
+DEPLOYED_TAGS = [{"Key": "team", "Value": "a"}, {"Key": "cost", "Value": "7"}]
+
+
+@pytest.mark.parametrize(
+    ("given", "removed", "tags"),
+    [
+        # CloudFormation keeps a stack's tags where CreateChangeSet has none (API reference, CreateChangeSet, Tags).
+        ({}, (), None),
+        ({"team": "b"}, (), {"team": "b", "cost": "7"}),
+        ({"owner": "c"}, (), {"team": "a", "cost": "7", "owner": "c"}),
+        ({}, ("team",), {"cost": "7"}),
+        ({"owner": "c"}, ("team", "cost"), {"owner": "c"}),
+        ({}, ("team", "cost"), {}),
+    ],
+)
+def test_tags_that_are_not_named_stay(
+    script: Script, given: dict[str, str], removed: tuple[str, ...], tags: dict[str, str] | None
+) -> None:
+    update = StackUpdate("users-data", '{"Resources": {}}', tags=given, removed_tags=removed)
+    found = sent(script, update, Tags=DEPLOYED_TAGS).get("Tags")
+    assert (None if found is None else {tag["Key"]: tag["Value"] for tag in found}) == tags
+
+
+@pytest.mark.parametrize(
+    ("properties", "capabilities"), [({}, ["CAPABILITY_IAM"]), ({"RoleName": "auditor"}, ["CAPABILITY_NAMED_IAM"])]
+)
+def test_the_capabilities_are_those_that_the_template_needs(
+    script: Script, properties: dict[str, str], capabilities: list[str]
+) -> None:
+    template = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}}
+    assert sent(script, StackUpdate("users-data", json.dumps(template)))["Capabilities"] == capabilities
+
+
+def test_a_template_without_iam_needs_no_capability(script: Script) -> None:
+    assert "Capabilities" not in sent(script, StackUpdate("users-data", '{"Resources": {}}'))
+
+
+def test_a_large_template_is_sent_without_white_space(script: Script) -> None:
+    template = {"Description": "é", "Resources": {}, "Metadata": {"Note": "x" * 51_000}}
+    text = json.dumps(template, indent=400, ensure_ascii=False)
+    assert len(text.encode()) > 51_200
+    body = sent(script, StackUpdate("users-data", text))["TemplateBody"]
+    assert json.loads(body) == template
+    assert len(body.encode()) <= 51_200
+
+
+def test_a_template_that_is_too_large_for_a_request_is_read_from_s3(script: Script) -> None:
+    text = json.dumps({"Resources": {}, "Metadata": {"Note": "x" * 51_200}})
+    update = StackUpdate("users-data", text, template_url="https://bucket.s3.eu-west-1.amazonaws.com/key")
+    assert update.too_large
+    found = sent(script, update)
+    assert found["TemplateURL"] == update.template_url
+    assert "TemplateBody" not in found
 
 
 def test_a_parameter_without_a_value_is_named() -> None:
