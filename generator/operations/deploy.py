@@ -10,6 +10,7 @@ from generator.compute.verification import Fact
 from generator.database.passwords import USER, refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
 from generator.layers import Deployment, Layer
+from generator.operations.destroy import report_left_snapshot
 from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import DeployOptions
 from generator.operations.plans import plan
@@ -161,6 +162,8 @@ class LayerDeployment:
             self.session.cloudformation.delete(stack)
             left = self._finished(stack, since)
             if left is None:
+                if self.layer.holds_data:
+                    report_left_snapshot(self.session, stack)
                 return
             stack = left
         if then := advice(stack.status, stack.name):
