@@ -1,7 +1,7 @@
 # make build        write templates, policies and pictures, linted; what plain `make` does
 # make rehearse     deploy and destroy everything on this machine, without an AWS account
 #                   FAULT=rollback makes a step fail; ARGS="--stay" passes options on
-# make serve        run the service on this machine
+# make serve        run the service on this machine; ARGS="--port 9000" passes options on
 # make test         run the tests
 # make check        what to run before a commit: format, lint, types, tests, committed files up to date
 # make format       reformat the code
@@ -37,7 +37,7 @@ rehearse: $(VENV)/rehearse.stamp $(MINISTACK) redis-server
 	@$(BIN)/python build.py rehearse $(if $(FAULT),--fault $(FAULT)) $(ARGS)
 
 serve: $(VENV)/serve.stamp
-	@$(BIN)/python build.py serve
+	@$(BIN)/python build.py serve $(ARGS)
 
 # Four processes, a file each: the tests spend most of their time waiting for servers they started.
 test: $(VENV)/test.stamp $(MINISTACK) redis-server
@@ -80,22 +80,27 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/build.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing packages into $(VENV) ..."
 	@$(PIP_INSTALL) --editable '.[deploy,lint]'
 	@touch $@
 
 $(VENV)/serve.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing packages into $(VENV) ..."
 	@$(PIP_INSTALL) --editable '.[serve]'
 	@touch $@
 
 $(VENV)/rehearse.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing packages into $(VENV) ..."
 	@$(PIP_INSTALL) --editable '.[rehearse]'
 	@touch $@ $(VENV)/build.stamp
 
 $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing packages into $(VENV) ..."
 	@$(PIP_INSTALL) --editable '.[test]'
 	@touch $@ $(VENV)/build.stamp $(VENV)/rehearse.stamp $(VENV)/serve.stamp
 
 $(VENV)/all.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing packages into $(VENV) ..."
 	@$(PIP_INSTALL) --editable '.[acceptance,bench,test]'
 	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp $(VENV)/rehearse.stamp $(VENV)/serve.stamp
 
