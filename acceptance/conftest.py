@@ -1,4 +1,4 @@
-"""The image, built once; a real TLS cluster with the service's own user; a container of the image that uses it."""
+"""The image, built once; a TLS cluster with the service's user; a container of the image on that cluster."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from acceptance import engine as engines
 from acceptance.engine import Engine
 from generator.contract import HEALTH_PATH
-from rehearsal.certificates import certificates
-from rehearsal.cluster import Cluster
 from rehearsal.processes import ADDRESS, free_ports
+from rehearsal.services.certificates import certificates
+from rehearsal.services.redis_cluster import Cluster
 from service import settings
 from tests.running import environment, user
 
@@ -26,7 +26,7 @@ _facts: list[str] = []
 
 
 def note(fact: str) -> None:
-    """Printed when the tests are over."""
+    """Prints a line after the tests."""
     _facts.append(fact)
 
 
@@ -44,7 +44,7 @@ def engine() -> Engine:
 def base(engine: Engine) -> str:
     started = time.monotonic()
     image, real = engines.base(engine)
-    kind = "pulled" if real else "a stand-in: its registry is out of reach"
+    kind = "pulled" if real else "a substitute, because it cannot be pulled"
     note(f"base: {image}, {kind}, ready after {time.monotonic() - started:.0f} s")
     return image
 
@@ -74,7 +74,7 @@ def container(engine: Engine, image: str, cluster: Cluster) -> Iterator[Containe
 
 class Container:
     def __init__(self, engine: Engine, image: str, environment: dict[str, str], *options: str) -> None:
-        """The service listens on the loopback interface of this machine, whose network the container shares."""
+        """The container shares the network of this machine; the service listens on the loopback interface."""
         self.engine = engine
         (self.port,) = free_ports(1)
         here = {settings.HOST: ADDRESS, settings.PORT: str(self.port)}
@@ -103,7 +103,7 @@ class Container:
         return int(self.engine("inspect", "--format", "{{.State.ExitCode}}", self.id))
 
     def log(self) -> str:
-        """All it has printed."""
+        """All output."""
         return self.engine.printed("logs", self.id)
 
     def _healthy(self) -> bool:
@@ -117,7 +117,7 @@ class Container:
             connection.close()
 
 
-def on_cluster(engine: Engine, image: str, cluster: Cluster) -> Container:
+def on_cluster(engine: Engine, image: str, cluster: Cluster, **more: str) -> Container:
     assert cluster.tls is not None
-    variables = {**environment(cluster), settings.TLS_CA_FILE: AUTHORITY}
+    variables = {**environment(cluster, **more), settings.TLS_CA_FILE: AUTHORITY}
     return Container(engine, image, variables, "--volume", f"{cluster.tls.authority}:{AUTHORITY}:ro")

@@ -1,4 +1,4 @@
-"""Writes service/requirements.txt: what the image holds beside the service, to the byte. `make pins` runs it.
+"""Writes service/requirements.txt, the packages of the image by hash. `make pins` runs it.
 
 The packages are those of setup.cfg's extra `service`, the versions those of constraints.txt; the hashes are of the
 wheels that pip chooses for the Python of the Dockerfile's base, on both kinds of processor that AWS runs containers on.

@@ -1,4 +1,4 @@
-"""The image as App Runner would run it, or worse: a user without a name, nothing to write to, no capability."""
+"""The image, more restricted than on App Runner: a user without a name, no place to write to, no capability."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from acceptance.conftest import BUILD_ID, Container, on_cluster
 from acceptance.engine import ROOT, USER, Engine
 from acceptance.pins import packages
 from generator.contract import SERVICE_PORT
-from rehearsal.cluster import Cluster
+from rehearsal.services.redis_cluster import Cluster
 from service import settings
-from tests.running import curl
+from tests.running import curl, eventually
 
 UNREACHABLE = {
     settings.CLUSTER_ENDPOINT: "127.0.0.1:1",
@@ -23,12 +23,12 @@ UNREACHABLE = {
 
 
 def inside(engine: Engine, image: str, code: str) -> str:
-    """What Python prints in a container of the image."""
+    """The output of Python code in a container of the image."""
     closed = ("--read-only", "--cap-drop", "all", *engine.limits)
     return engine("run", "--rm", *closed, "--network", "none", "--entrypoint", "python", image, "-c", code)
 
 
-# The transcript: what the original answers.
+# The answers of the application that this project replaces.
 
 
 def test_a_posted_user_is_stored(container: Container) -> None:
@@ -48,7 +48,7 @@ def test_an_unknown_user_is_a_404_in_plain_text(container: Container) -> None:
     assert headers["content-type"].startswith("text/plain")
 
 
-# As it runs.
+# The running container.
 
 
 def test_readiness_names_the_build(container: Container) -> None:
@@ -57,16 +57,14 @@ def test_readiness_names_the_build(container: Container) -> None:
     assert BUILD_ID in body
 
 
-def test_a_body_beyond_every_bound_is_a_413_although_nothing_can_be_written(
-    container: Container, tmp_path: Path
-) -> None:
+def test_a_body_that_is_too_large_is_413_without_a_place_to_write_to(container: Container, tmp_path: Path) -> None:
     body = tmp_path / "body"
     body.write_bytes(b'{"email":"' + b"a" * 2**21)
     status, _, _ = curl("-H", "Expect:", "--data-binary", f"@{body}", f"{container.url}/")
     assert status == 413
 
 
-def test_the_process_is_nobody_and_may_do_nothing(engine: Engine, container: Container) -> None:
+def test_the_process_has_no_name_and_no_capability(engine: Engine, container: Container) -> None:
     status = engine("exec", container.id, "cat", "/proc/1/status")
     fields = dict(line.split(":\t", 1) for line in status.splitlines())
     assert fields["Uid"].split() == ["10001"] * 4
@@ -75,9 +73,23 @@ def test_the_process_is_nobody_and_may_do_nothing(engine: Engine, container: Con
     assert fields["NoNewPrivs"] == "1"
 
 
-def test_the_service_is_process_1_and_the_only_one(engine: Engine, container: Container) -> None:
-    code = "import os; print(*(name for name in os.listdir('/proc') if name.isdigit() and name != str(os.getpid())))"
-    assert engine("exec", container.id, "python", "-c", code) == "1"
+def test_process_1_supervises_a_worker_for_each_cpu_and_nothing_else_runs(engine: Engine, container: Container) -> None:
+    code = (
+        "import os; from service.workers import usable_cpus; me = str(os.getpid());"
+        "print(usable_cpus(), *(open(f'/proc/{n}/stat').read().rpartition(')')[2].split()[1]"
+        " for n in os.listdir('/proc') if n.isdigit() and n not in ('1', me)))"
+    )
+    cpus, *parents = engine("exec", container.id, "python", "-c", code).split()
+    assert parents == (["1"] * int(cpus) if int(cpus) > 1 else [])
+
+
+def test_a_worker_that_dies_is_replaced_in_the_container(engine: Engine, image: str, cluster: Cluster) -> None:
+    with on_cluster(engine, image, cluster, WORKERS="2") as container:
+        kill = "import os, signal; os.kill(int(open('/proc/1/task/1/children').read().split()[0]), signal.SIGKILL)"
+        engine("exec", container.id, "python", "-c", kill)
+        eventually(lambda: '"a worker died"' in container.log())
+        assert curl(f"{container.url}/ready")[0] == 200
+        assert container.stop() == 0
 
 
 def test_nothing_was_written(engine: Engine, container: Container) -> None:
@@ -92,7 +104,7 @@ def test_sigterm_ends_it_with_0(engine: Engine, image: str, cluster: Cluster) ->
         assert container.stop() == 0
 
 
-def test_without_redis_it_starts_and_says_what_is_wrong(engine: Engine, image: str) -> None:
+def test_without_redis_it_starts_and_is_not_ready(engine: Engine, image: str) -> None:
     with Container(engine, image, UNREACHABLE) as container:
         for path, status in (("health", 200), ("ready", 503), ("user1@foo.com", 503)):
             assert curl(f"{container.url}/{path}")[0] == status
@@ -101,7 +113,7 @@ def test_without_redis_it_starts_and_says_what_is_wrong(engine: Engine, image: s
 
 
 @pytest.mark.parametrize("missing", settings.REQUIRED[settings.BY_PASSWORD])
-def test_without_a_required_variable_it_ends_and_names_it(engine: Engine, image: str, missing: str) -> None:
+def test_a_missing_variable_ends_it_and_is_named(engine: Engine, image: str, missing: str) -> None:
     id = engine.start(image, {name: value for name, value in UNREACHABLE.items() if name != missing})
     try:
         assert engine("wait", id) != "0"
@@ -110,10 +122,10 @@ def test_without_a_required_variable_it_ends_and_names_it(engine: Engine, image:
         engine("rm", "--force", id)
 
 
-# What is in it.
+# The contents of the image.
 
 
-def test_it_holds_the_service_and_its_pinned_packages_and_no_pip(engine: Engine, image: str) -> None:
+def test_it_contains_the_service_and_its_pinned_packages_but_no_pip(engine: Engine, image: str) -> None:
     found = "f'{d.name}=={d.version}' for d in m.distributions(path=['/app/packages'])"
     code = f"import importlib.metadata as m; print(*sorted({found}))"
     assert inside(engine, image, code).split() == [f"{name}=={version}" for name, version in packages().items()]
@@ -125,7 +137,7 @@ def test_it_holds_the_service_and_its_pinned_packages_and_no_pip(engine: Engine,
     assert found == ""
 
 
-def test_it_signs_what_a_service_with_iam_logs_in_with(engine: Engine, image: str) -> None:
+def test_it_signs_tokens_for_iam_authentication(engine: Engine, image: str) -> None:
     code = (
         "import os, time; os.environ.update(AWS_ACCESS_KEY_ID='AKIA1', AWS_SECRET_ACCESS_KEY='a');"
         "from service.settings import Iam; from service.tokens import Credentials, Tokens, botocore_credentials;"
@@ -135,7 +147,7 @@ def test_it_signs_what_a_service_with_iam_logs_in_with(engine: Engine, image: st
     assert inside(engine, image, code).startswith("db-1/?Action=connect&User=user-1&X-Amz-Algorithm=AWS4-HMAC-SHA256&")
 
 
-def test_it_holds_no_compiler(engine: Engine, image: str) -> None:
+def test_it_contains_no_compiler(engine: Engine, image: str) -> None:
     tools = ("cc", "gcc", "g++", "clang", "ld", "make", "pip", "pip3")
     code = f"import shutil; print(*(name for name in {tools} if shutil.which(name)))"
     assert inside(engine, image, code) == ""
@@ -145,7 +157,7 @@ def test_its_user_is_a_number_and_not_root(engine: Engine, image: str) -> None:
     assert engine("image", "inspect", "--format", "{{.Config.User}}", image) == USER
 
 
-def test_it_names_its_port_and_its_build(engine: Engine, image: str) -> None:
+def test_its_metadata_has_the_port_and_the_build(engine: Engine, image: str) -> None:
     (inspected,) = json.loads(engine("image", "inspect", image))
     assert list(inspected["Config"]["ExposedPorts"]) == [f"{SERVICE_PORT}/tcp"]
     assert f"{settings.BUILD_ID}={BUILD_ID}" in inspected["Config"]["Env"]

@@ -20,21 +20,21 @@ from generator.images.build import Tool, publish
 from generator.images.context import Context
 from generator.images.repository import ImageRepository
 from generator.layers import default_deployments
-from rehearsal.certificates import certificates
-from rehearsal.emulator import emulator
-from rehearsal.internet import Internet
-from rehearsal.rehearse import FAULTS
-from rehearsal.stand_ins import REGISTRY
+from rehearsal.emulator.process import emulator
+from rehearsal.local_aws import REGISTRY
+from rehearsal.run import FAULTS
+from rehearsal.services.certificates import certificates
+from rehearsal.services.https_proxy import HttpsProxy
 from tests.command import Command, Run
 
-# The cause that each fault's rehearsal ends with, as somebody reads it.
+# The cause that each fault's rehearsal ends with.
 CAUSES = {
     "build": "The image could not be built: ",
     "push": "The push was refused: ",
     "data": "Cluster (AWS::MemoryDB::Cluster): Insufficient capacity",
     "unhealthy": "its log ends with: Missing from the environment: MEMORYDB_PASSWORD.",
     "rollback": "the last operation is UPDATE_SERVICE ROLLBACK_SUCCEEDED",
-    "image": "/ready says that the build is another, not content-",
+    "image": "/ready reports the build another, not content-",
     "redis": "is answered 503: Redis does not answer in time.",
 }
 
@@ -55,9 +55,9 @@ def builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def source(base: str, builder: None) -> list[str]:
-    """What the image is made from, as options."""
+    """The options for the image's source."""
     secret = [f"--build-secret=id=ca,src={CERTIFICATES}"] if CERTIFICATES.exists() else []
-    return [f"--build-arg=BASE={'localhost/' if base.startswith('stand-in') else ''}{base}", *secret]
+    return [f"--build-arg=BASE={'localhost/' if base.startswith('substitute') else ''}{base}", *secret]
 
 
 def rehearsed(capfd: pytest.CaptureFixture[str], *arguments: str) -> Run:
@@ -73,11 +73,11 @@ def containers() -> set[str]:
 
 
 def images() -> list[str]:
-    """What of the rehearsal's registry is left on this machine."""
+    """The images of the rehearsal's registry in podman's store."""
     return PODMAN("images", "--quiet", "--filter", f"reference={REGISTRY}/*").split()
 
 
-def test_an_image_is_built_pushed_pulled_by_digest_and_proven_to_run(
+def test_an_image_is_built_pushed_pulled_by_digest_and_verified(
     source: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = rehearsed(capfd, *source)
@@ -94,7 +94,7 @@ def test_an_image_is_built_pushed_pulled_by_digest_and_proven_to_run(
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_with_a_fault_it_ends_with_the_first_cause_and_nothing_is_left(
+def test_a_fault_ends_with_its_cause_and_leaves_nothing(
     fault: str, source: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = rehearsed(capfd, "--fault", fault, *source)
@@ -104,7 +104,7 @@ def test_with_a_fault_it_ends_with_the_first_cause_and_nothing_is_left(
     assert "\nLeft behind: nothing.\n" in run.out
 
 
-# The registry's protocol, spoken by podman.
+# Podman and buildah with the emulator's registry.
 
 
 @pytest.fixture
@@ -112,9 +112,9 @@ def repository(tmp_path: Path, builder: None, monkeypatch: pytest.MonkeyPatch) -
     names = certificates(tmp_path, REGISTRY)
     with emulator(tmp_path / "emulator") as running:
         port = int(running.url.rpartition(":")[2])
-        with Internet(names, {REGISTRY: port}.get) as internet:
-            outside = {"HTTPS_PROXY": internet.url, "SSL_CERT_FILE": str(names.authority)}
-            for name, value in {**running.environment, **outside}.items():
+        with HttpsProxy(names, {REGISTRY: port}.get) as proxy:
+            through_proxy = {"HTTPS_PROXY": proxy.url, "SSL_CERT_FILE": str(names.authority)}
+            for name, value in {**running.environment, **through_proxy}.items():
                 monkeypatch.setenv(name, value)
             ecr = boto3.client("ecr")
             ecr.create_repository(repositoryName="users", imageTagMutability="IMMUTABLE")
@@ -148,7 +148,7 @@ def test_an_image_is_pulled_again_by_its_digest(kind: str, repository: ImageRepo
 def test_a_tag_is_not_overwritten(kind: str, repository: ImageRepository, tmp_path: Path) -> None:
     first = publish(kind, context(tmp_path / "one", "one"), repository, "content-1", print)
     said: list[str] = []
-    # As if two machines had found the tag missing at the same time.
+    # As when two machines find the tag missing at the same time.
     late = _Late(repository.uri, repository.ecr)
     second = publish(kind, context(tmp_path / "two", "two"), late, "content-1", said.append)
     assert "immutable" in " ".join(said)
@@ -156,7 +156,7 @@ def test_a_tag_is_not_overwritten(kind: str, repository: ImageRepository, tmp_pa
 
 
 class _Late(ImageRepository):
-    """A repository that is asked before somebody else pushes, the first time."""
+    """A repository that does not have the tag when it is first asked."""
 
     def digest(self, tag: str) -> str | None:
         if not hasattr(self, "asked"):
@@ -165,7 +165,7 @@ class _Late(ImageRepository):
         return super().digest(tag)
 
 
-# The context, as the builders see it.
+# The build context as the tools read it.
 
 FILES = (
     *("Dockerfile", ".dockerignore", "a.txt", "b.md", "keep.md", "deep/a.txt", "deep/er/a.txt", "deep/er/b.md"),
@@ -185,7 +185,9 @@ IGNORED = (
 
 @pytest.mark.parametrize("kind", ["podman", "buildah"])
 @pytest.mark.parametrize("ignored", IGNORED)
-def test_the_tag_is_of_the_files_that_the_builder_takes(kind: str, ignored: str, builder: None, tmp_path: Path) -> None:
+def test_the_tag_covers_the_files_that_the_builder_copies(
+    kind: str, ignored: str, builder: None, tmp_path: Path
+) -> None:
     for name in FILES:
         path = tmp_path / "source" / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""What neutral tools say about the templates, and whether docs/security.md explains all that stands."""
+"""Runs other tools on the templates and policies, and compares their findings with docs/security.md."""

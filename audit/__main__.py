@@ -1,6 +1,6 @@
 """`make audit`: runs each tool in an environment of its own and compares with docs/security.md.
 
-A finding that the page does not explain fails the audit, and so does an explanation that no tool asks for any more.
+A finding that the page does not explain fails the audit, and so does an explanation of a finding that no tool reports.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TOOLS = {
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One objection of one tool. `template` is the file's name (ecs-express-deploy for iam/ecs-express/deploy.json),
+    """One finding of one tool. `template` is the file's name (ecs-express-deploy for iam/ecs-express/deploy.json),
     `subject` a logical ID, or in a policy an action."""
 
     tool: str
@@ -46,7 +46,7 @@ class Finding:
 def main() -> int:
     if shutil.which("node") is None:
         print(
-            "node is missing, which cdk-nag runs on: sudo apt-get install nodejs, or brew install node", file=sys.stderr
+            "node is missing, which cdk-nag needs: sudo apt-get install nodejs, or brew install node", file=sys.stderr
         )
         return 1
     found = {finding for tool in TOOLS for finding in findings(tool)}
@@ -63,9 +63,9 @@ def main() -> int:
 
 
 def findings(tool: str) -> Iterator[Finding]:
-    """What one tool objects to. Its program prints a JSON list of [rule, template, subject]."""
+    """The findings of one tool, whose program prints a JSON list of [rule, template, subject]."""
     program = Path(__file__).with_name(f"{tool}_findings.py")
-    # The others know templates only.
+    # The other tools read templates only.
     files = [*TEMPLATES, *(POLICIES if tool == "parliament" else [])]
     ran = subprocess.run(
         [environment(tool), program, *map(str, files)], capture_output=True, text=True, cwd=ENVIRONMENTS
@@ -77,21 +77,21 @@ def findings(tool: str) -> Iterator[Finding]:
 
 
 def environment(tool: str) -> Path:
-    """The interpreter of the tool's environment, which is made when its packages are not the ones wanted."""
+    """The interpreter of the tool's environment, which is made again when other packages are required."""
     directory = ENVIRONMENTS / tool
     stamp = directory / "packages"
-    wanted = "\n".join(TOOLS[tool])
-    if not stamp.exists() or stamp.read_text() != wanted:
-        print(f"Making an environment for {tool} ...", file=sys.stderr)
+    required = "\n".join(TOOLS[tool])
+    if not stamp.exists() or stamp.read_text() != required:
+        print(f"Installing {tool} ...", file=sys.stderr)
         venv.create(directory, clear=True, with_pip=True)
         pip = [str(directory / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, *TOOLS[tool]], check=True)
-        stamp.write_text(wanted)
+        stamp.write_text(required)
     return directory / "bin" / "python"
 
 
 def explanations(page: str) -> Iterator[Finding]:
-    """The rows of the page's tables that have a finding: tool, rule, template, logical ID, reason."""
+    """The findings in the page's table: tool, rule, template, logical ID, reason."""
     row = re.compile(r"\| (\w+) \| ([\w.-]+) \| ([\w-]+) \| (\w+) \| \S")
     for line in page.splitlines():
         if matched := row.match(line):

@@ -5,7 +5,7 @@
 belong together (`layers.py`).
 
 `operations/` previews, deploys, destroys, rotates and describes a deployment. It uses `stacks/` (CloudFormation),
-`images/` (containers), `compute/` (the running service) and `memorydb/` (passwords, snapshots), which all call AWS
+`images/` (containers), `compute/` (the running service) and `database/` (passwords, snapshots), which all call AWS
 through `aws/`. `report/` turns the results into text, Markdown and JSON; `iam/` derives the policies that operations
 need; `rules/` are cfn-lint rules; `cli/` is the command. Imports point down only.
 

@@ -86,6 +86,7 @@ USER_COMMANDS = (
     "del",
     "multi",
     "exec",
+    "watch",
     "cluster|slots",
     "readonly",
     "ping",

@@ -235,7 +235,7 @@ def app_runner_layer(
         name,
         f"App Runner layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces the "
         "service, or makes the update fail.",
-        _with_data_stack((app_runner(settings, workload), supported_region(), *parts), "data-layer.json"),
+        _with_data_stack((app_runner(settings, workload), supported_region(), *parts), "The data layer's stack"),
         AppRunnerCompute(workload.repository_output, workload.context, workload.checks.users_api),
         workload=workload,
     )
@@ -263,7 +263,7 @@ def ecs_express_layer(
         name,
         f"ECS Express layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces the "
         "service and its address.",
-        _with_data_stack((ecs_express(workload), region, *parts), "ecs-express-data-layer.json"),
+        _with_data_stack((ecs_express(workload), region, *parts), "The stack of a data layer for ECS Express"),
         EcsExpressCompute(workload.repository_output, workload.context, workload.checks.users_api),
         workload=workload,
     )
@@ -274,13 +274,14 @@ def for_tasks(settings: Settings) -> Settings:
     return settings if settings.task_endpoints != "none" else replace(settings, task_endpoints="one")
 
 
-def _with_data_stack(parts: tuple[Part, ...], made_from: str) -> tuple[Part, ...]:
+def _with_data_stack(parts: tuple[Part, ...], what: str) -> tuple[Part, ...]:
     """`parts` after the parameter DataStackName, where one of them imports from that stack."""
     placeholder = f"${{{contract.DATA_STACK_NAME}}}"
     for _, element in elements(parts):
-        body = getattr(element, "resource", None) or getattr(element, "expression", None)
+        attributes = (getattr(element, name, None) for name in ("resource", "expression", "fragment"))
+        body = next(filter(None, attributes), None)
         if body is not None and placeholder in json.dumps(encode_to_dict(body)):
-            return data_stack_name(made_from), *parts
+            return data_stack_name(what), *parts
     return parts
 
 

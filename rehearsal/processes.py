@@ -1,4 +1,4 @@
-"""Processes that listen on the loopback interface: a port for each, its first answer, its end."""
+"""Processes that listen on the loopback interface: free ports, the first answer, the end."""
 
 from __future__ import annotations
 
@@ -14,28 +14,35 @@ from itertools import cycle, islice
 from types import FrameType
 
 ADDRESS = "127.0.0.1"
-# Below what the kernel hands out to outgoing connections, which would take a port between its choice and its use.
+# Below the ports that the kernel gives to outgoing connections.
 PORTS = range(20000, 32000)
-# Each goes to one caller, who may take a while to listen on it. Processes that are started one after the other, as the
-# workers of a test run are, begin far from each other: multiples of the golden ratio spread evenly.
+# Multiples of the golden ratio spread evenly, so processes that start one after the other begin far apart.
 FIRST = int(os.getpid() * 0.6180339887 % 1 * len(PORTS))
 untried = cycle([*PORTS[FIRST:], *PORTS[:FIRST]])
 
 
 def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on, all of them different, also from those of the last calls."""
+    """Free TCP ports, different in every call and every process. Raises RuntimeError if there are none left."""
     found: list[int] = []
     for port in islice(untried, len(PORTS)):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind((ADDRESS, port))
-            found.append(port)
+        reservation = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            reservation.bind((ADDRESS, port))
+            with socket.socket() as probe:
+                probe.bind((ADDRESS, port))
+        except OSError:
+            reservation.close()
+            continue
+        # A UDP port stays bound until this process ends, so that other processes with this module skip its number.
+        reservation.detach()
+        found.append(port)
         if len(found) == number:
             return found
     raise RuntimeError("There are no free ports.")
 
 
 def answers(port: int, path: str, alive: Callable[[], bool], seconds: float) -> bool:
-    """Waits until GET is answered 200; False when `seconds` are over, or what should answer is not `alive`."""
+    """Waits until GET is answered 200; False after `seconds`, or when `alive` returns False."""
     end = time.monotonic() + seconds
     while alive() and time.monotonic() < end:
         connection = http.client.HTTPConnection(ADDRESS, port, timeout=2)
@@ -48,7 +55,7 @@ def answers(port: int, path: str, alive: Callable[[], bool], seconds: float) -> 
 
 
 def wait_or_kill(process: subprocess.Popen[bytes], seconds: float) -> None:
-    """The end of a process that has been told to end."""
+    """Waits for a process that was asked to end."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -57,8 +64,8 @@ def wait_or_kill(process: subprocess.Popen[bytes], seconds: float) -> None:
 
 
 @contextmanager
-def ended_in_order() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does, and Ctrl-C also where a script has started it in the background."""
+def interrupted_by_signals() -> Iterator[None]:
+    """SIGTERM and SIGINT raise KeyboardInterrupt, also in a script's background process, which ignores SIGINT."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
+import socket
 import sys
+from functools import partial
 
 from service import logs
 from service.app import create_app
-from service.server import Server
-from service.settings import SettingsError, settings
+from service.server import Server, bound
+from service.settings import Settings, SettingsError, settings
 from service.store import Store
 from service.tokens import Credentials, NobodyToAskError, Tokens, botocore_credentials
+from service.workers import supervise, usable_cpus
 
 WRONG_ENVIRONMENT = 64
 
@@ -22,29 +26,50 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return WRONG_ENVIRONMENT
-    logs.configure(chosen.log_level)
-    tokens = Tokens(chosen.iam, chosen.username, Credentials(botocore_credentials)) if chosen.iam else None
-    if tokens:
-        try:
-            tokens.prepare()
-        except NobodyToAskError as error:
-            print(error, file=sys.stderr)
-            return WRONG_ENVIRONMENT
     # glibc's resolver waits 5 seconds, twice, for each server that does not answer, and no deadline reaches it.
     os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
-    store = Store(chosen, tokens.token if tokens else None)
-    app = create_app(store, seconds=chosen.deadline, build_id=chosen.build_id)
+    workers = chosen.workers or usable_cpus()
     try:
-        server = Server(app, chosen.host, chosen.port, chosen.threads)
+        listener = bound(chosen.host, chosen.port)
+        if workers > 1:
+            # The first would have failed where something else listens. The second keeps the port while workers change.
+            listener.close()
+            listener = bound(chosen.host, chosen.port, shared=True)
     except OSError as error:
         print(f"Cannot listen on {chosen.host}:{chosen.port}: {error.strerror}.", file=sys.stderr)
         return 1
+    if workers == 1:
+        code = work(chosen, listener)
+    else:
+        # A worker ends a second after the deadline of its last request.
+        code = supervise(workers, partial(work, chosen, None), grace=chosen.deadline + 2, fatal=WRONG_ENVIRONMENT)
+        listener.close()
+    if code == WRONG_ENVIRONMENT:
+        print(NobodyToAskError(), file=sys.stderr)
+    return code
+
+
+def work(chosen: Settings, own: socket.socket | None, died: int | None = None, supervisor: int | None = None) -> int:
+    """One process that serves. `died` is the exit code of the worker it replaces."""
+    writer = logs.configure(chosen.log_level)
     log = logging.getLogger("service")
-    log.info("started", extra={"port": chosen.port, "threads": chosen.threads, "build": chosen.build_id})
-    # What runs ends by its deadline.
-    server.run(grace=chosen.deadline + 1)
-    log.info("stopped")
-    return 0
+    try:
+        if died is not None:
+            log.error("a worker died", extra={"code": died})
+        tokens = Tokens(chosen.iam, chosen.username, Credentials(botocore_credentials)) if chosen.iam else None
+        if tokens:
+            tokens.prepare()
+        listener = own or bound(chosen.host, chosen.port, shared=True)
+        store = Store(chosen, tokens.token if tokens else None)
+        server = Server(create_app(chosen.build_id), store, listener, chosen.deadline)
+        log.info("started", extra={"port": chosen.port, "build": chosen.build_id})
+        asyncio.run(server.run(chosen.deadline + 1, supervisor))
+        log.info("stopped")
+        return 0
+    except NobodyToAskError:
+        return WRONG_ENVIRONMENT
+    finally:
+        writer.drain(1)
 
 
 if __name__ == "__main__":

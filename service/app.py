@@ -1,22 +1,31 @@
-"""The API: HTTP in, HTTP out. `create_app(store)` knows of what keeps the users only what `Users` says."""
+"""The API: HTTP in, HTTP out. The server asks the store what `query_for` says, and then calls the application."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import time
-import uuid
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import falcon
 
+from service import logs
 from service.openapi import document
-from service.users import MAX_BODY, Fields, InvalidUserError, UnavailableError, dump, parse
+from service.queries import Query, checking, deleting, found, merging, reading, replacing
+from service.users import Fields, InvalidUserError, UnavailableError, dump, parse
 
-# The first is where WSGI servers of this project (service/server.py) say when a request had arrived.
+# What the server puts into a request's environment: when it arrived, the user in its body or why there is none, what
+# the store has answered or why it has not.
 ARRIVED = "service.arrived"
+USER = "service.user"
+ANSWERS = "service.answers"
+# All but these are users. No address is one of them, because each has an @; and an address may hold slashes.
+PATHS = {"/", "/health", "/ready", "/openapi.json"}
+USER_PATH = "/{email}"
 PROBLEM = "application/problem+json"
 RETRY_AFTER = 1
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -24,52 +33,62 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 log = logging.getLogger("service.app")
 
 
-class Users(Protocol):
-    """What keeps the users. A deadline is on `time.monotonic()`'s clock; each may raise UnavailableError."""
-
-    def get(self, email: str, deadline: float) -> Fields | None: ...
-    def merge(self, email: str, fields: Fields, deadline: float) -> None: ...
-    def replace(self, email: str, fields: Fields, deadline: float) -> bool: ...
-    def delete(self, email: str, deadline: float) -> bool: ...
-    def check(self, deadline: float) -> None: ...
+User: TypeAlias = Fields | InvalidUserError | None
 
 
-def create_app(store: Users, *, seconds: float = 2.0, build_id: str = "unknown") -> falcon.App[Any, Any]:
-    """The WSGI application. A request that has not been answered `seconds` after it arrived is answered 503."""
-    app = falcon.App(middleware=[_Envelope(seconds)])
+def query_for(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Query, User]:
+    """What has to be asked before the application can answer a request, and the user in its body.
+
+    The one place that says which request is about which user.
+    """
+    email = path[1:]
+    user: User = None
+    if method in ("POST", "PUT"):
+        try:
+            user = parse(body)
+        except InvalidUserError as error:
+            return Query(), error
+        if method == "POST" and path == "/":
+            return merging(user["email"], user), user
+        if method == "PUT" and user["email"] == email:
+            return replacing(email, user, creates=headers.get("IF_NONE_MATCH") == "*"), user
+    elif method in ("GET", "HEAD") and path == "/ready":
+        return checking(), None
+    elif method in ("GET", "HEAD") and path not in PATHS:
+        return reading(email), None
+    elif method == "DELETE" and path not in PATHS:
+        return deleting(email), None
+    return Query(), user
+
+
+def create_app(build_id: str = "unknown") -> falcon.App[Any, Any]:
+    """The WSGI application."""
+    app = falcon.App(middleware=[_Envelope()])
     # An answer without a body has no type.
     app.resp_options.default_media_type = None  # type: ignore[assignment]  # falcon takes it, but does not say so
     app.set_error_serializer(_problem)
     app.add_error_handler(UnavailableError, _unavailable)
     app.add_error_handler(Exception, _defect)
-    app.add_route("/", _Collection(store))
+    app.add_route("/", _Collection())
     app.add_route("/health", _Health())
-    app.add_route("/ready", _Ready(store, build_id))
+    app.add_route("/ready", _Ready(build_id))
     app.add_route("/openapi.json", _OpenApi())
-    # An e-mail may hold slashes.
-    app.add_route("/{email:path}", _User(store))
+    app.add_route(USER_PATH, _User())
     return app
 
 
 class _Collection:
-    def __init__(self, store: Users) -> None:
-        self._store = store
-
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
-        fields = _body(request)
-        self._store.merge(fields["email"], fields, request.context.deadline)
+        _body(request)
+        _answers(request)
         # The program this replaces answers nothing, with status 200.
 
 
 class _User:
-    def __init__(self, store: Users) -> None:
-        self._store = store
-
     def on_get(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
-        email = _email(request)
-        fields = self._store.get(email, request.context.deadline)
+        fields = found(_answers(request))
         if fields is None:
-            _missing(response, email)
+            _missing(request, response)
         else:
             response.content_type = falcon.MEDIA_JSON
             response.data = dump(fields)
@@ -77,19 +96,19 @@ class _User:
     on_head = on_get
 
     def on_put(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
-        fields = _body(request)
-        email = _email(request)
-        if fields["email"] != email:
+        if _body(request)["email"] != request.context.email:
             raise falcon.HTTPBadRequest(description="The e-mail address of the body is not that of the path.")
-        created = self._store.replace(email, fields, request.context.deadline)
-        response.status = falcon.HTTP_201 if created else falcon.HTTP_200
+        replaced = _answers(request)[-1]
+        if replaced is None:
+            raise falcon.HTTPPreconditionFailed(description="There is such a user.")
+        deleted, _ = replaced
+        response.status = falcon.HTTP_200 if deleted else falcon.HTTP_201
 
     def on_delete(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
-        email = _email(request)
-        if self._store.delete(email, request.context.deadline):
+        if _answers(request)[0]:
             response.status = falcon.HTTP_204
         else:
-            _missing(response, email)
+            _missing(request, response)
 
 
 class _Health:
@@ -105,13 +124,12 @@ class _Health:
 class _Ready:
     """Users can be read now, or why not."""
 
-    def __init__(self, store: Users, build_id: str) -> None:
-        self._store = store
+    def __init__(self, build_id: str) -> None:
         self._build_id = build_id
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
         response.set_header("X-Build-Id", self._build_id)
-        self._store.check(request.context.deadline)
+        _answers(request)
         response.content_type = falcon.MEDIA_JSON
         response.data = dump({"status": "ok", "build": self._build_id})
 
@@ -130,69 +148,69 @@ class _OpenApi:
 
 
 class _Envelope:
-    """What every request has: an ID, a deadline, a line in the log. No path and no body ever gets into the log."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    """What every request has: an ID, an address, a line in the log. No path and no body ever gets into the log."""
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
-        given = request.get_header("X-Request-Id") or ""
-        request.context.id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        request.context.arrived = request.env.get(ARRIVED) or time.monotonic()
-        request.context.deadline = request.context.arrived + self._seconds
-        response.set_header("X-Request-Id", request.context.id)
+        environment, context = request.env, request.context
+        context.id = request_id(environment.get("HTTP_X_REQUEST_ID"))
+        response.set_header("X-Request-Id", context.id)
         response.set_header("X-Content-Type-Options", "nosniff")
+        # Decoded once, by the server (PEP 3333: to Latin-1). Falcon would drop slashes from the front.
+        path = environment["PATH_INFO"].encode("latin-1").decode()
+        context.email = path[1:]
+        if path not in PATHS:
+            request.path = USER_PATH
 
     def process_response(
         self, request: falcon.Request, response: falcon.Response, resource: object, succeeded: bool
     ) -> None:
-        if log.isEnabledFor(logging.INFO):
-            log.info(
-                "request",
-                extra={
-                    "request": request.context.id,
-                    "method": request.method,
-                    "route": request.uri_template and request.uri_template.replace(":path", ""),
-                    "status": response.status_code,
-                    "ms": round(1000 * (time.monotonic() - request.context.arrived), 1),
-                },
-            )
+        arrived = request.env.get(ARRIVED) or time.monotonic()
+        logs.request(request.context.id, request.method, request.uri_template, response.status_code, arrived)
+
+
+def request_id(given: str | None) -> str:
+    return given if given and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+
+
+def refusal(status: int, detail: str, arrived: float) -> tuple[list[tuple[str, str]], bytes]:
+    """Headers and body where the server refuses what is not even a request; and its line in the log."""
+    name = request_id(None)
+    logs.request(name, None, None, status, arrived)
+    headers = [("Content-Type", PROBLEM), ("X-Request-Id", name), ("X-Content-Type-Options", "nosniff")]
+    return headers, _problem_text(status, detail)
 
 
 def _body(request: falcon.Request) -> Fields:
     """The user in the body, whatever type it says it has: curl -d calls it a form."""
-    if (request.content_length or 0) > MAX_BODY:
-        raise falcon.HTTPContentTooLarge(description=f"A body has at most {MAX_BODY} bytes.")
-    try:
-        return parse(request.bounded_stream.read())
-    except InvalidUserError as error:
-        raise falcon.HTTPBadRequest(description=f"{error}.") from None
+    user: User = request.env[USER]
+    if isinstance(user, dict):
+        return user
+    raise falcon.HTTPBadRequest(description=f"{user}.")
 
 
-def _email(request: falcon.Request) -> str:
-    """The e-mail in the path, which the server has decoded once (PEP 3333: to Latin-1).
-
-    Falcon's own view of it lacks leading slashes, and has U+FFFD for what is not UTF-8, which would be somebody else's.
-    """
-    try:
-        return str(request.env["PATH_INFO"])[1:].encode("latin-1").decode()
-    except UnicodeDecodeError:
-        raise falcon.HTTPBadRequest(description="The path is not UTF-8.") from None
+def _answers(request: falcon.Request) -> list[Any]:
+    answers: list[Any] | UnavailableError = request.env[ANSWERS]
+    if isinstance(answers, UnavailableError):
+        raise answers
+    return answers
 
 
-def _missing(response: falcon.Response, email: str) -> None:
+def _missing(request: falcon.Request, response: falcon.Response) -> None:
     """As the program this replaces says it."""
     response.status = falcon.HTTP_404
     response.content_type = falcon.MEDIA_TEXT
-    response.data = f"user does not exist {email}\n".encode()
+    response.data = f"user does not exist {request.context.email}\n".encode()
 
 
 def _problem(request: falcon.Request, response: falcon.Response, error: falcon.HTTPError) -> None:
-    """RFC 9457."""
-    title = HTTPStatus(error.status_code).phrase
-    problem = {"title": title, "status": error.status_code, "detail": error.description}
     response.content_type = PROBLEM
-    response.data = json.dumps({name: value for name, value in problem.items() if value}).encode() + b"\n"
+    response.data = _problem_text(error.status_code, error.description)
+
+
+def _problem_text(status: int, detail: str | None) -> bytes:
+    """RFC 9457."""
+    problem = {"title": HTTPStatus(status).phrase, "status": status} | ({"detail": detail} if detail else {})
+    return json.dumps(problem).encode() + b"\n"
 
 
 def _unavailable(request: falcon.Request, response: falcon.Response, error: Exception, params: dict[str, Any]) -> None:

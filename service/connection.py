@@ -1,29 +1,39 @@
-"""A connection to one node of a Redis cluster: redis-py's, with an end to every wait, and logging in with tokens.
+"""A connection to one node of a Redis cluster. All that is asked in a turn of the loop leaves as one write, and the
+answers come in the order of the questions.
 
-With IAM a connection logs in with a token, and again when it has grown old. Its age is looked at when a request takes
-it, before anything is sent, so never inside a transaction.
+With IAM a connection logs in with a token, and again when it has grown old: AUTH is one more question among the others.
+The commands are RESP2, https://redis.io/docs/latest/develop/reference/protocol-spec/, which has no notifications that
+would arrive between answers. Errors are redis-py's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import redis
+from redis._parsers.base import BaseParser
+from redis.exceptions import InvalidResponse
 
+from service.queries import Command
 from service.settings import Settings
 from service.tokens import NoCredentialsError
 
 # Connections log in again after this part of the time, or a little later: not all at once.
 SOONEST_RENEWAL = 0.9
+# Copying what has come so far, each time more comes, must not take long.
+MAX_ANSWER = 8 * 1024 * 1024
 
-Command = tuple[str, ...]
 # Makes a new token; takes until when it may wait, on `time.monotonic()`'s clock; may raise NoCredentialsError.
-Sign = Callable[[float], str]
+Sign: TypeAlias = Callable[[float], str]
+Outcome: TypeAlias = list[Any] | redis.RedisError
+Callback: TypeAlias = Callable[[Outcome], object]
 
 
 class CredentialsError(redis.RedisError):
@@ -38,128 +48,222 @@ class NoTokenError(redis.RedisError):
     """There is nothing to sign a token with."""
 
 
-class Login(NamedTuple):
-    """Who logs in with tokens, and after how many seconds again."""
-
-    username: str
-    sign: Sign
-    reauthenticate: float
+class ConnectionClosedError(redis.ConnectionError):
+    """The node has closed the connection: it executes nothing more that came over it."""
 
 
-class TokenProvider(redis.CredentialProvider):
-    """What one connection logs in with: asked by redis-py when it connects, and by the connection when it renews."""
+class NodeTimeoutError(redis.TimeoutError):
+    """The node does not answer. It may still execute the commands."""
 
-    def __init__(self, login: Login, connection: Connection) -> None:
-        self._login = login
-        self._connection = connection
 
-    def get_credentials(self) -> tuple[str, str]:
-        return self.signed(self._connection.until)
+class Answers:
+    """Reads answers from bytes as they come."""
 
-    def signed(self, until: float) -> tuple[str, str]:
-        """Raises NoTokenError, which redis-py takes for an error of Redis and so closes what it has opened."""
+    def __init__(self) -> None:
+        self._data = b""
+        # Arrays that are not complete, the innermost last, and how long they will be.
+        self._open: list[tuple[list[Any], int]] = []
+
+    def feed(self, data: bytes) -> list[Any]:
+        """The answers that are complete now. Raises ValueError."""
+        data = self._data + data
+        complete: list[Any] = []
+        at = 0
+        while (end := data.find(b"\r\n", at)) >= 0:
+            kind, line, after = data[at], data[at + 1 : end], end + 2
+            value: Any = None
+            if kind == 36 and line != b"-1":  # $
+                until = after + int(line)
+                if len(data) < until + 2:
+                    break
+                value, after = data[after:until], until + 2
+            elif kind == 42 and line != b"-1":  # *
+                value = []
+                if line != b"0":
+                    self._open.append((value, int(line)))
+                    at = after
+                    continue
+            elif kind == 58:  # :
+                value = int(line)
+            elif kind == 43:  # +
+                value = line
+            elif kind == 45:  # -
+                value = BaseParser.parse_error(line.decode(errors="replace"))
+            elif kind not in b"$*":
+                raise ValueError
+            at = after
+            while self._open:
+                values, count = self._open[-1]
+                values.append(value)
+                if len(values) < count:
+                    break
+                value = self._open.pop()[0]
+            else:
+                complete.append(value)
+        self._data = data[at:]
+        if len(self._data) > MAX_ANSWER:
+            raise ValueError
+        return complete
+
+
+def pack(commands: Sequence[Command]) -> bytes:
+    parts: list[bytes] = []
+    for command in commands:
+        parts.append(b"*%d\r\n" % len(command))
+        for word in command:
+            encoded = word.encode()
+            parts.append(b"$%d\r\n%b\r\n" % (len(encoded), encoded))
+    return b"".join(parts)
+
+
+class Connection(asyncio.Protocol):
+    """Open until `closed`; it should log in again at `renewal`, which is never with a password."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.renewal = math.inf
+        self.used = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._asked: deque[tuple[int, float, Callback]] = deque()
+        self._gathered: list[bytes] = []
+        self._answers = Answers()
+        self._values: list[Any] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+
+    def ask(self, commands: Sequence[Command], until: float, callback: Callback) -> None:
+        """Calls `callback` by `until`: with the answers, or with an error: the first of them, or why there are none."""
+        if self.closed:
+            self._loop.call_soon(callback, ConnectionClosedError("It is closed."))
+            return
+        if not self._gathered:
+            self._loop.call_soon(self._send)
+        self._gathered.append(pack(commands))
+        self._asked.append((len(commands), until, callback))
+        if not self._timer:
+            self._timer = self._loop.call_at(until, self._check_time)
+
+    async def exchange(self, commands: Sequence[Command], until: float) -> list[Any]:
+        """The answers. Raises redis.RedisError."""
+        answered: asyncio.Future[Outcome] = self._loop.create_future()
+
+        def answer(outcome: Outcome) -> None:
+            # The request that waited may have reached its deadline.
+            if not answered.done():
+                answered.set_result(outcome)
+
+        self.ask(commands, until, answer)
+        outcome = await answered
+        if isinstance(outcome, redis.RedisError):
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        """Closes when all is answered that was asked."""
+        self._closing = True
+        if not self._asked:
+            self._fail(ConnectionClosedError("It is not needed any more."))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._fail(ConnectionClosedError("Redis has closed the connection."))
+
+    def data_received(self, data: bytes) -> None:
+        self.used = time.monotonic()
         try:
-            token = self._login.sign(until)
-        except NoCredentialsError as error:
-            raise NoTokenError from error
-        part = random.uniform(SOONEST_RENEWAL, 1)
-        self._connection.renewal = time.monotonic() + part * self._login.reauthenticate
-        return self._login.username, token
+            values = self._answers.feed(data)
+        except ValueError:
+            self._fail(InvalidResponse("It does not speak RESP2, or says too much."))
+            return
+        for value in values:
+            if not self._asked:
+                self._fail(InvalidResponse("An answer without a question."))
+                return
+            self._values.append(value)
+            number, _, callback = self._asked[0]
+            if len(self._values) == number:
+                answers, self._values = self._values, []
+                self._asked.popleft()
+                callback(next((answer for answer in answers if isinstance(answer, redis.RedisError)), answers))
+        if self._closing:
+            self.close()
+
+    def _send(self) -> None:
+        if not self.closed:
+            self.transport.write(b"".join(self._gathered))
+        self._gathered.clear()
+
+    def _check_time(self) -> None:
+        self._timer = None
+        if self._asked:
+            until = self._asked[0][1]
+            if until <= self._loop.time():
+                self._fail(NodeTimeoutError("No answer in time."))
+            else:
+                self._timer = self._loop.call_at(until, self._check_time)
+
+    def _fail(self, error: redis.RedisError) -> None:
+        self.closed = True
+        self.transport.abort()
+        if self._timer:
+            self._timer.cancel()
+        asked, self._asked = self._asked, deque()
+        for _, _, callback in asked:
+            callback(error)
 
 
-class Connection(redis.Connection):
-    """A connection that waits for nothing longer than `until`: neither connecting, nor TLS, nor credentials, nor AUTH,
-    nor an answer. It should log in again at `renewal`, which is never with a password."""
+class Connector:
+    """Connects to nodes and logs in. `sign` makes the tokens, where the settings say iam."""
 
-    until = 0.0
-    used = 0.0
-    renewal = math.inf
-    tokens: TokenProvider | None = None
+    def __init__(self, settings: Settings, sign: Sign | None = None) -> None:
+        self._settings, self._sign = settings, sign
+        self._tls: ssl.SSLContext | None = None
+        if settings.tls:
+            self._tls = ssl.create_default_context()
+            self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+            if settings.tls_ca_file:
+                self._tls.load_verify_locations(settings.tls_ca_file)
 
-    def renew(self) -> bool:
-        """Logs in again; False, and closed, if that fails: a new connection logs in by itself.
-
-        Without credentials at hand it stays as it is, and nothing waits: MemoryDB keeps it for some time yet, and
-        whoever takes it next tries again.
-        """
-        assert self.tokens
+    async def connect(self, host: str, port: int, until: float) -> Connection:
+        """Raises redis.RedisError."""
         try:
-            self.send_command("AUTH", *self.tokens.signed(0.0), check_health=False)
-            self.read_response()
-        except NoTokenError:
-            return True
-        except redis.RedisError:
-            self.disconnect()
-            return False
-        return True
-
-    def exchange(self, commands: Sequence[Command]) -> list[Any]:
-        """Sends all commands, reads all answers, and raises the first that is an error."""
-        self.send_packed_command(self.pack_commands(commands))
-        answers: list[Any] = []
-        failure: redis.ResponseError | None = None
-        for _ in commands:
-            try:
-                answers.append(self.read_response())
-            except redis.ResponseError as error:
-                failure = failure or error
-        if failure:
-            raise failure
-        return answers
-
-    def read_response(self, *args: Any, **options: Any) -> Any:
-        return super().read_response(*args, **{"timeout": self.socket_timeout, **options})
-
-    # redis-py reads both when it connects, the first for each address and the second for the TLS handshake. It only
-    # writes them when asked for maintenance notifications, hence nothing here that could be written.
-    @property  # type: ignore[misc]
-    def socket_connect_timeout(self) -> float:
-        return self.socket_timeout
-
-    @property  # type: ignore[misc]
-    def socket_timeout(self) -> float:
-        # 0 would mean not to wait at all, and is another error.
-        return max(0.001, self.until - time.monotonic())
-
-
-class TlsConnection(Connection, redis.SSLConnection):
-    """The same with TLS."""
-
-
-def connector(settings: Settings, sign: Sign | None = None) -> Callable[[str, int], Connection]:
-    """What makes a connection to a host and port, not connected yet.
-
-    `sign` makes the tokens that connections log in with, where the settings say iam.
-    """
-    options: dict[str, Any] = {
-        "username": None if settings.iam else settings.username,
-        "password": None if settings.iam else settings.password,
-        # RESP2 has no notifications that would arrive between answers.
-        "protocol": 2,
-        # CLIENT SETINFO is not permitted, and every connection would be logged as a violation.
-        "driver_info": None,
-        "redis_connect_func": _read_only if settings.read_replicas else None,
-    }
-    kind: type[Connection] = Connection
-    if settings.tls:
-        kind = TlsConnection
-        options |= {"ssl_ca_certs": settings.tls_ca_file, "ssl_min_version": ssl.TLSVersion.TLSv1_2}
-    login = None
-    if settings.iam:
-        assert sign
-        login = Login(settings.username, sign, settings.iam.reauthenticate)
-
-    def connect(host: str, port: int) -> Connection:
-        connection = kind(host=host, port=port, **options)
-        if login:
-            connection.tokens = connection.credential_provider = TokenProvider(login, connection)
+            async with asyncio.timeout_at(until):
+                _, connection = await asyncio.get_running_loop().create_connection(
+                    Connection, host, port, ssl=self._tls
+                )
+        except TimeoutError as error:
+            raise redis.TimeoutError("No connection in time.") from error
+        except OSError as error:
+            raise redis.ConnectionError("No connection.") from error
+        try:
+            await self.log_in(connection, until)
+            if self._settings.read_replicas:
+                # Lets a replica answer reads; to a primary it makes no difference.
+                await connection.exchange((("READONLY",),), until)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
-    return connect
-
-
-def _read_only(connection: redis.Connection) -> None:
-    """Connects, and lets a replica answer reads; a primary does not mind."""
-    connection.on_connect()
-    connection.send_command("READONLY")
-    connection.read_response()
+    async def log_in(self, connection: Connection, until: float) -> None:
+        """Also again. Raises redis.RedisError."""
+        settings, secret = self._settings, self._settings.password
+        if settings.iam:
+            assert self._sign
+            try:
+                secret = await asyncio.get_running_loop().run_in_executor(None, self._sign, until)
+            except NoCredentialsError as error:
+                raise NoTokenError from error
+        try:
+            await connection.exchange((("AUTH", settings.username, secret),), until)
+        except redis.AuthenticationError as error:
+            # redis-py counts it among the failures of a connection; no other node will say anything else.
+            raise (TokenError if settings.iam else CredentialsError) from error
+        if settings.iam:
+            part = random.uniform(SOONEST_RENEWAL, 1)
+            connection.renewal = time.monotonic() + part * settings.iam.reauthenticate

@@ -57,7 +57,12 @@ def document() -> Json:
                 "put": _operation(
                     "replaceUser",
                     "Makes these attributes all that the user has. The body's e-mail is that of the path.",
-                    {"200": _answer("Replaced; no body."), "201": _answer("Created; no body."), **broken},
+                    {
+                        "200": _answer("Replaced; no body."),
+                        "201": _answer("Created; no body."),
+                        "412": _problem("With If-None-Match: *, there is such a user."),
+                        **broken,
+                    },
                     requestBody=body,
                 ),
                 "delete": _operation(

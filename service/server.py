@@ -1,140 +1,299 @@
-"""waitress, with what it lacks: the moment a request arrived, the path as it is, an end that finishes what runs."""
+"""HTTP at the socket, in one asyncio loop and without threads. waitress parses requests and formats answers.
+
+A channel is one client's connection. It answers its requests in order, one at a time:
+
+    bytes -> Request, parsed strictly (service/requests.py) -> the Query it needs (service.app.query_for)
+          -> Store.ask, which answers later (service/store.py) -> the application, which never waits -> one write
+
+Every step in the loop is bounded: a read by READ_BYTES, a body by MAX_BODY, a client to one request per turn, and to no
+further request before it has read the last answer. The deadline of a request starts with its first byte and covers a
+slow client and a slow store alike. docs/decisions/0023 says what asyncio replaces here, and why.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
-import threading
-import time
+import socket
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from functools import lru_cache, partial
 from typing import Any
 
-from waitress import wasyncore
 from waitress.adjustments import Adjustments
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
-from waitress.server import TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher, WSGITask
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import build_http_date
 
-from service.app import ARRIVED
+from service.app import ANSWERS, ARRIVED, USER, query_for, refusal
+from service.requests import Request, http_error
+from service.store import Store, Values
+
+# Load balancers keep a connection for about a minute, and should be the ones to close it.
+IDLE_SECONDS = 120.0
+# How long a client may keep sending after its last answer. An earlier close could destroy that answer (RFC 9112 9.6).
+LINGER_SECONDS = 1.0
+MAX_CONNECTIONS = 1000
+BACKLOG = 1024
+READ_BYTES = 16 * 1024
+# Of a body with its chunk sizes. waitress writes to disk above 512 KiB.
+MAX_CHUNKED = 256 * 1024
+MAX_HEADER = 16 * 1024
 
 log = logging.getLogger("service.server")
 
-# Load balancers keep a connection for about a minute, and should be the ones who close it.
-IDLE_SECONDS = 120
-MAX_CONNECTIONS = 1000
-# More than the API takes, so that the API says so; beyond this waitress does, before it has read it all.
-MAX_BODY = 1024 * 1024
-MAX_HEADER = 16 * 1024
-SEND_BYTES = 18_000
+
+def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A socket at this address; the kernel distributes connections over those that are `shared`. Raises OSError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    return listener
 
 
-class Server(TcpWSGIServer):
-    """Listens from the moment it is made; `run` serves until SIGTERM or SIGINT."""
+class Server:
+    """Serves the clients of `listener`. `seconds` is the deadline of a request."""
 
-    def __init__(self, app: Callable[..., Any], host: str, port: int, threads: int) -> None:
-        adjustments = Adjustments(
-            host=host,
-            port=port,
-            threads=threads,
-            backlog=1024,
-            channel_timeout=IDLE_SECONDS,
-            connection_limit=MAX_CONNECTIONS,
-            max_request_body_size=MAX_BODY,
-            max_request_header_size=MAX_HEADER,
-            # select() ends at 1,024 files.
-            asyncore_use_poll=True,
-            # Nothing here looks at proxy headers.
-            clear_untrusted_proxy_headers=False,
-            ident=None,
-        )
-        # Sending is the main loop's: a thread that sends by itself wakes it anyway. waitress calls the keyword
-        # deprecated; should the attribute go, the service is only slower (docs/decisions/0022).
-        adjustments.send_bytes = SEND_BYTES
-        self.channel_class = _Channel
-        self._sockets: dict[int, Any] = {}
-        self._stopping = False
-        super().__init__(app, self._sockets, adj=adjustments, dispatcher=_Dispatcher(threads))
+    def __init__(self, app: Callable[..., Any], store: Store, listener: socket.socket, seconds: float) -> None:
+        self.application, self.store, self.seconds = app, store, seconds
+        self.adj = Adjustments(max_request_body_size=MAX_CHUNKED, max_request_header_size=MAX_HEADER, ident=None)
+        # Read by waitress's tasks.
+        self.server_name, self.effective_port = self.adj.server_name, listener.getsockname()[1]
+        self.channels: set[Channel] = set()
+        self.buffer = bytearray(READ_BYTES)
+        self.stopping = asyncio.Event()
+        self._listener = listener
 
-    def run(self, grace: float = 5.0) -> None:
-        """Serves until SIGTERM or SIGINT; then stops listening, and returns when all is answered, or after `grace`
-        seconds. A second signal ends the process.
-
-        The handlers matter beyond politeness: the kernel lets process 1 ignore what it has no handler for.
-        """
+    async def run(self, grace: float, supervisor: int | None = None) -> None:
+        """Stops listening at SIGTERM, at SIGINT, or when the descriptor `supervisor` is at its end. Returns when all
+        requests are answered, or after `grace` seconds. A second signal ends the process."""
+        self.loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
-        while not self._stopping:
-            self._turn(timeout=30)
-        wasyncore.dispatcher.close(self)
-        end = time.monotonic() + grace
-        while self.active_channels and time.monotonic() < end:
-            channels: Any = self.active_channels
-            for channel in tuple(channels.values()):
-                if not (channel.requests or channel.request or channel.total_outbufs_len):
-                    channel.will_close = True
-            self._turn(timeout=0.1)
-        self.task_dispatcher.shutdown(timeout=1)
+            self.loop.add_signal_handler(number, self._stop, number)
+        if supervisor is not None:
+            self.loop.add_reader(supervisor, self._stop)
+        server = await self.loop.create_server(partial(Channel, self), sock=self._listener, backlog=BACKLOG)
+        await self.stopping.wait()
+        if supervisor is not None:
+            self.loop.remove_reader(supervisor)
+        server.close()
+        for channel in tuple(self.channels):
+            channel.start_next()
+        end = self.loop.time() + grace
+        while self.channels and self.loop.time() < end:
+            await asyncio.sleep(0.02)
 
-    def _turn(self, timeout: float) -> None:
-        wasyncore.loop(timeout=timeout, use_poll=True, map=self._sockets, count=1)
-
-    def _stop(self, number: int, frame: object) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        self._stopping = True
-        self.pull_trigger()
+    def _stop(self, number: int | None = None) -> None:
+        if number:
+            self.loop.remove_signal_handler(number)
+        self.stopping.set()
 
 
-class _Dispatcher(ThreadedTaskDispatcher):
-    """Hands requests to threads through a queue in C; waitress's own takes a lock and counts idle threads each time."""
+class Channel(asyncio.BufferedProtocol):
+    """One client's connection. waitress's tasks use `adj`, `server`, `addr` and the last two methods."""
 
-    def __init__(self, threads: int) -> None:
-        super().__init__()
-        self._tasks: SimpleQueue[Any] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
-        for thread in self._threads:
-            thread.start()
+    transport: asyncio.Transport
 
-    def add_task(self, task: Any) -> None:
-        """Called by waitress for each request."""
-        self._tasks.put(task)
+    def __init__(self, server: Server) -> None:
+        self.server, self.adj, self._loop = server, server.adj, server.loop
+        self._partial: Request | None = None
+        self._requests: deque[Request] = deque()
+        self._written: list[bytes] = []
+        self._busy = self._paused = self._half_closed = self._closing = False
 
-    def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
-        """Lets the threads finish what is waiting, and waits for that no longer than `timeout` seconds."""
-        for _ in self._threads:
-            self._tasks.put(None)
-        end = time.monotonic() + timeout
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+    # Called by the transport.
 
-    def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            try:
-                task.service()
-            except BaseException:
-                log.exception("Exception when servicing a request")
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self.addr = transport.get_extra_info("peername") or ("", 0)
+        self._used = self._loop.time()
+        self._timer = self._loop.call_later(IDLE_SECONDS, self._check_time)
+        self.server.channels.add(self)
+        if len(self.server.channels) > MAX_CONNECTIONS:
+            transport.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.server.channels.discard(self)
+        self._timer.cancel()
+        self._closing = True
+        self._requests.clear()
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.start_next()
+
+    def eof_received(self) -> bool:
+        self._half_closed = True
+        # Stay open for the answers.
+        return bool(self._busy or self._requests)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self.server.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._closing:
+            return
+        data = bytes(memoryview(self.server.buffer)[:nbytes])
+        self._used = self._loop.time()
+        while data:
+            request = self._partial or Request(self.adj)
+            data = data[request.received(data) :]
+            self._partial = None if request.completed else request
+            if request.completed:
+                self._requests.append(request)
+                if request.error:
+                    break
+        if self._partial and self._partial.arrived:
+            self._timer.cancel()
+            self._timer = self._loop.call_at(self._partial.arrived + self.server.seconds, self._check_time)
+        if len(self._requests) > 1:
+            self.transport.pause_reading()
+        self.start_next()
+
+    # The life of a request.
+
+    def start_next(self) -> None:
+        """Starts the next request, unless one is being answered."""
+        if self._busy or self._paused or self._closing:
+            return
+        if self._requests:
+            self._busy = True
+            self._start(self._requests.popleft())
+            return
+        self.transport.resume_reading()
+        if self._half_closed or (self.server.stopping.is_set() and not self._partial):
+            self._closing = True
+            self.transport.close()
+        elif self._partial and self._partial.expect_continue:
+            self._partial.expect_continue = False
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _start(self, request: Request) -> None:
+        if request.error:
+            self.answer(_RefusalTask(self, request))
+            return
+        query, user = query_for(request.command, request.path, request.headers, request.body())
+        task = _Task(self, request, {ARRIVED: request.arrived, USER: user})
+        if query.commands:
+            self.server.store.ask(query, request.arrived + self.server.seconds, task.answered)
+        else:
+            self.answer(task)
+
+    def answer(self, task: _Task | _RefusalTask) -> None:
+        if self.server.stopping.is_set():
+            task.set_close_on_finish()
+        try:
+            task.service()
+        except Exception:
+            log.exception("defect")
+            self._written.clear()
+            task.request.error = http_error(500, "The answer cannot be formatted.")
+            task = _RefusalTask(self, task.request)
+            task.service()
+        task.request.close()
+        self._busy = False
+        if self._closing:
+            return
+        self._used = self._loop.time()
+        self.transport.write(b"".join(self._written))
+        self._written.clear()
+        if task.close_on_finish:
+            self._close()
+        elif self._requests:
+            # Other clients come first.
+            self._loop.call_soon(self.start_next)
+        else:
+            self.start_next()
+
+    def _close(self) -> None:
+        """Closes when the client does, or after LINGER_SECONDS."""
+        self._closing = True
+        self._requests.clear()
+        if self._half_closed or self.transport.is_closing():
+            self.transport.close()
+            return
+        self.transport.resume_reading()
+        self.transport.write_eof()
+        self._loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _check_time(self) -> None:
+        """One timer for both limits: of a request that is not complete, and of a client that sends none."""
+        now = self._loop.time()
+        if self._partial and self._partial.arrived + self.server.seconds <= now:
+            self._partial.refuse(http_error(408, "The request did not arrive in time."))
+            self._requests.append(self._partial)
+            self._partial = None
+            self.start_next()
+        elif self._used + IDLE_SECONDS <= now and not self._busy:
+            self.transport.abort()
+        self._timer = self._loop.call_at(max(now + 1, self._used + IDLE_SECONDS), self._check_time)
+
+    # Called by waitress's tasks.
+
+    def write_soon(self, data: bytes) -> int:
+        self._written.append(data)
+        return len(data)
+
+    def check_client_disconnected(self) -> bool:
+        return self._closing
 
 
-class _Parser(HTTPRequestParser):
-    arrived = 0.0
+class _RefusalTask(ErrorTask):
+    """Answers a malformed request like the application, and ends the connection."""
 
-    def received(self, data: bytes) -> int:
-        consumed = super().received(data)
-        if self.completed:
-            self.arrived = time.monotonic()
-        return consumed
+    request: Any
+
+    def __init__(self, channel: Any, request: Any) -> None:
+        super().__init__(channel, request)
+
+    def execute(self) -> None:
+        error = self.request.error
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers, body = refusal(error.code, error.body, self.request.arrived)
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
 
 
 class _Task(WSGITask):
     request: Any
 
+    def __init__(self, channel: Any, request: Any, extra: dict[str, Any]) -> None:
+        super().__init__(channel, request)
+        self._extra = extra
+
+    def answered(self, values: Values) -> None:
+        """Called by the store."""
+        self._extra[ANSWERS] = values
+        channel: Any = self.channel
+        channel.answer(self)
+
     def get_environment(self) -> dict[str, Any]:
-        # waitress leaves one of several leading slashes, but an e-mail may begin with one.
-        return {**super().get_environment(), "PATH_INFO": self.request.path, ARRIVED: self.request.arrived}
+        # waitress would drop slashes from the start of the path. An e-mail may start with some.
+        environment: dict[str, Any] = super().get_environment()
+        environment["PATH_INFO"] = self.request.path.encode().decode("latin-1")
+        environment |= self._extra
+        return environment
+
+    def build_response_header(self) -> bytes:
+        # waitress capitalizes, sorts and formats a date each time, and closes the connection after a 204.
+        if (
+            self.version != "1.1"
+            or "CONNECTION" in self.request.headers
+            or (self.content_length is None and self.has_body)
+        ):
+            return super().build_response_header()
+        lines = [f"{name}: {value}" for name, value in self.response_headers]
+        date = _date(int(self.start_time))
+        return "\r\n".join((f"HTTP/1.1 {self.status}", *lines, date, "", "")).encode("latin-1")
 
 
-class _Channel(HTTPChannel):
-    parser_class = _Parser
-    task_class = _Task
+@lru_cache(2)
+def _date(second: int) -> str:
+    return f"date: {build_http_date(second)}"

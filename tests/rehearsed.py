@@ -1,4 +1,4 @@
-"""A rehearsal's world with what is deployed in it, and the command there, for tests that go on with both."""
+"""A deployment on this machine, for tests that run further commands and send requests to it."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from generator.compute import Compute
 from generator.iam.policies import documents
 from generator.images.context import Context
 from generator.layers import app_runner_deployment, default_deployments
-from rehearsal.stand_ins import NAME, StandIns
+from rehearsal.local_aws import NAME, LocalAws
 from tests.command import Command, output
 from tests.load import CONNECTIONS
 from tests.running import ROOT
 
 
 @contextmanager
-def deployed(directory: Path, *computes: Compute) -> Iterator[StandIns]:
-    """What stands for AWS, with the data layer and App Runner; the image is pushed without a container tool."""
-    with StandIns(directory, Context(ROOT), computes, documents(app_runner_deployment().layers, NAME)) as made:
+def deployed(directory: Path, *computes: Compute) -> Iterator[LocalAws]:
+    """Local AWS with the data layer and App Runner deployed; the image is pushed without a container tool."""
+    with LocalAws(directory, Context(ROOT), computes, documents(app_runner_deployment().layers, NAME)) as made:
         assert main(default_deployments, argv=["deploy", "--yes", "--layer", "data"]) == 0
         made.push(output("users-data", contract.REPOSITORY_URI))
         assert main(default_deployments, argv=["deploy", "--yes"]) == 0
         yield made
 
 
-class World:
-    """What stands for AWS and the command in it, with these deployments. `capsys` is the running test's."""
+class LocalDeployment:
+    """The command with these deployments, and the deployed service. `capsys` is the running test's."""
 
-    def __init__(self, stand_ins: StandIns, capsys: pytest.CaptureFixture[str], deployments: Deployments) -> None:
-        self.stand_ins = stand_ins
+    def __init__(self, aws: LocalAws, capsys: pytest.CaptureFixture[str], deployments: Deployments) -> None:
+        self.aws = aws
         self.said = ""
         self._command = Command(deployments, capsys)
 
@@ -54,7 +54,7 @@ class World:
         assert self(*arguments) == 0, self.said
 
     def build(self) -> str:
-        """The build that answers."""
+        """The build that the service reports."""
         _, body = self.answer("GET", output("users-apprunner", contract.SERVICE_URL), "/ready")
         return str(json.loads(body)["build"])
 
@@ -77,7 +77,7 @@ class World:
 
     @contextmanager
     def load(self, stack: str = "users-apprunner") -> Iterator[list[str]]:
-        """Writes and reads from 16 connections while it is open; what went wrong, after it is closed."""
+        """Writes and reads from 16 connections until the `with` block ends; then the list has the failed requests."""
         url = output(stack, contract.SERVICE_URL)
         ended = threading.Event()
         wrong: list[str] = []

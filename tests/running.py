@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rehearsal.cluster import Cluster, User
-from rehearsal.processes import ADDRESS, free_ports
+from rehearsal.processes import ADDRESS, answers, free_ports
+from rehearsal.services.redis_cluster import Cluster, User
 from service import settings
+from service.logs import Writer
 
 ROOT = Path(__file__).parents[1]
 DEADLINE = settings.Settings.deadline
@@ -55,8 +56,10 @@ class Client:
 class Service(Client):
     """`python -m service`, a context manager; calling it makes a request."""
 
-    def __init__(self, environment: dict[str, str], directory: Path) -> None:
+    def __init__(self, environment: dict[str, str], directory: Path, output: int | None = None) -> None:
+        """Its log is a file in `directory`, or goes to the descriptor `output`."""
         (port,) = free_ports(1)
+        self._output = output
         super().__init__(port)
         self._log = directory / f"service-{port}.log"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORYDB_", "AWS_"))}
@@ -65,8 +68,15 @@ class Service(Client):
     def __enter__(self) -> Service:
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "service"], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", "service"],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=self._output or log,
+                stderr=log,
             )
+        if self._output:
+            answers(self.port, "/health", lambda: self.process.poll() is None, 10)
+            return self
         for _ in range(500):
             if '"started"' in self._log.read_text():
                 return self
@@ -88,6 +98,8 @@ class Service(Client):
 
     @property
     def log(self) -> list[dict[str, Any]]:
+        """What it has logged; a thread of its own writes it, a moment later."""
+        time.sleep(5 * Writer.GATHER_SECONDS)
         return [json.loads(line) for line in self._log.read_text().splitlines()]
 
     def terminate(self) -> int:

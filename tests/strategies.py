@@ -1,4 +1,4 @@
-"""All there is to choose: every `Settings`."""
+"""Hypothesis strategies for `Settings`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A template as CloudFormation reads it: an interpreter of its own, independent of how the template was made."""
+"""Reads templates as CloudFormation does, independently of the code that generates them."""
 
 from __future__ import annotations
 
@@ -115,6 +115,8 @@ def _holds(expression: Any, values: dict[str, Any]) -> bool:
             return bool(_value(one, values) == _value(other, values))
         case {"Fn::Not": [inner]}:
             return not _holds(inner, values)
+        case {"Fn::Or": [*inner]}:
+            return any(_holds(one, values) for one in inner)
     raise AssertionError(expression)
 
 

@@ -23,7 +23,7 @@ _users = msgspec.json.Decoder(dict[str, Value])
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    app.state.redis = RedisCluster(**settings.connection(), max_connections=64)
+    app.state.redis = RedisCluster(**settings.connection(), max_connections=512)
     yield
     await app.state.redis.aclose()
 

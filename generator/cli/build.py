@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.cli import build_memory
 from generator.cli.arguments import (
     DONE,
     FAILED,
@@ -66,14 +67,13 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Writes the files, or compares them with those that exist; returns the exit code."""
     found = deployments()
     layers = _layers(found, arguments.layer)
-    if arguments.lint:
-        _lint({arguments.out / name: layer.text() for name, layer in layers.items()})
-    files = [_template(arguments.out / name, layer, linted=arguments.lint) for name, layer in layers.items()]
     # Policies and diagrams are of whole deployments.
-    for number, deployment in enumerate(found if not arguments.layer else ()):
-        name = deployment.name if number else DEFAULT
+    whole = {deployment.name if number else DEFAULT: deployment for number, deployment in enumerate(found)}
+    policies = _policies_of_clean(layers, {} if arguments.layer else whole, arguments) if arguments.lint else {}
+    files = [_template(arguments.out / name, layer, linted=arguments.lint) for name, layer in layers.items()]
+    for name, deployment in whole.items() if not arguments.layer else ():
         files += _diagrams(name, deployment, arguments.out)
-        files += _policies(name, deployment, arguments) if arguments.lint else []
+    files += [_policy(arguments.out / name, text) for name, text in policies.items()]
     files = list({file.path: file for file in files}.values())
     if arguments.check:
         difference = "".join(_difference(file.path, file.text) for file in files)
@@ -126,16 +126,39 @@ def _template(path: Path, layer: Layer, *, linted: bool) -> _File:
     return _File(path, text, line)
 
 
-def _policies(name: str, deployment: Deployment, arguments: argparse.Namespace) -> list[_File]:
-    from generator.iam.policies import INLINE_LIMIT, actions, documents, size
+def _policies_of_clean(
+    layers: Mapping[str, Layer], deployments: Mapping[str, Deployment], arguments: argparse.Namespace
+) -> dict[str, str]:
+    """The policies of the deployments, by their files, if cfn-lint finds nothing in the layers' templates.
 
-    files = []
-    folder = arguments.out / POLICIES / ("" if name == DEFAULT else name)
-    for document, text in sorted(documents(deployment.layers, arguments.name).items()):
-        path = folder / document
-        line = f"{path}: {len(actions(text))} actions, {size(text):,} of {INLINE_LIMIT:,} characters"
-        files.append(_File(path, text, line))
-    return files
+    Remembered from an earlier build of the same, except under --check and in CI. Raises FindingsError.
+    """
+    fresh = arguments.check or os.environ.get("CI")
+    key = "" if fresh else build_memory.key(tuple(deployments.values()), arguments.layer, arguments.name)
+    remembered = build_memory.recall(key) if key and deployments else None
+    if remembered is not None:
+        return remembered
+    _lint({arguments.out / name: layer.text() for name, layer in layers.items()})
+    policies = {
+        file: text for name, each in deployments.items() for file, text in _policies(name, each, arguments.name)
+    }
+    if key and deployments:
+        build_memory.remember(key, policies)
+    return policies
+
+
+def _policies(name: str, deployment: Deployment, prefix: str) -> Iterator[tuple[str, str]]:
+    from generator.iam.policies import documents
+
+    folder = f"{POLICIES}/" if name == DEFAULT else f"{POLICIES}/{name}/"
+    for document, text in sorted(documents(deployment.layers, prefix).items()):
+        yield folder + document, text
+
+
+def _policy(path: Path, text: str) -> _File:
+    from generator.iam.policies import INLINE_LIMIT, actions, size
+
+    return _File(path, text, f"{path}: {len(actions(text))} actions, {size(text):,} of {INLINE_LIMIT:,} characters")
 
 
 def _diagrams(name: str, deployment: Deployment, out: Path) -> list[_File]:

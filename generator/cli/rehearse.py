@@ -57,8 +57,8 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         return code
 
     try:
-        from rehearsal.rehearse import Options, rehearse
-        from rehearsal.stand_ins import NAME
+        from rehearsal.local_aws import NAME
+        from rehearsal.run import Options, rehearse
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     options = Options(

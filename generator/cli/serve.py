@@ -43,7 +43,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     if not users:
         raise UsageError("No layer has a MemoryDB user, which the service needs.")
     try:
-        from rehearsal.serve import serve
+        from rehearsal.embedded import serve
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=error.name or "rehearsal", extra="serve", make="serve") from error
     return serve(users[0], data=arguments.data, port=arguments.port)

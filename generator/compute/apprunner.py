@@ -68,12 +68,18 @@ class AppRunnerCompute:
         return f"{region}.awsapprunner.com"
 
     def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
-        """An unnamed service is named <logical ID>-<random characters>, without the stack's name."""
-        return (f"arn:aws:apprunner:*:*:service/{logical_id}-*/*",)
+        return (f"arn:aws:apprunner:*:*:service/{app_runner_name(logical_id)}/*",)
 
     def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
         """They begin with the service's name."""
-        return (f"/aws/apprunner/{logical_id}-*",)
+        return (f"/aws/apprunner/{app_runner_name(logical_id)}",)
+
+
+def app_runner_name(logical_id: str) -> str:
+    """A pattern for the name of an unnamed service, VPC connector or VPC ingress connection: the logical ID, cut to 27
+    characters, a hyphen and 12 random ones, without the stack's name (`generateResourceIdentifier` in the
+    handlers of the three types)."""
+    return f"{logical_id[:27]}-*"
 
 
 def _outcome(state: str, status: str) -> Outcome:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from generator.compute.apprunner import app_runner_name
 from generator.iam.handlers import TARGETS, TemplateResource
 
 ELB = "elasticloadbalancing:"
@@ -58,17 +59,20 @@ def _after_both(kind: str, start: str) -> Callable[[Sequence[TemplateResource]],
 secrets = _after_both("AWS::SecretsManager::Secret", "arn:aws:secretsmanager:*:*:secret:")
 
 
-def _repositories(resources: Sequence[TemplateResource]) -> list[str]:
+def repositories(resources: Sequence[TemplateResource]) -> list[str]:
+    """ARNs of ECR repositories, in the lower case that ECR demands."""
     return [arn.lower() for arn in _after_stack("AWS::ECR::Repository", "arn:aws:ecr:*:*:repository/")(resources)]
 
 
 def _app_runner(resources: Sequence[TemplateResource]) -> list[str]:
-    found = {
-        f"arn:aws:apprunner:*:*:{resource.resource_type.split('::')[2].lower()}/{resource.logical_id}-*/*"
-        for resource in resources
-        if resource.resource_type.startswith("AWS::AppRunner::")
-    }
-    return sorted(found | set(_web_acls(resources)))
+    """Every auto scaling configuration: how CloudFormation names one is not documented."""
+    found = set(_web_acls(resources))
+    for resource in resources:
+        if resource.resource_type.startswith("AWS::AppRunner::"):
+            kind = resource.resource_type.split("::")[2].lower()
+            name = "*" if kind == "autoscalingconfiguration" else f"{app_runner_name(resource.logical_id)}/*"
+            found.add(f"arn:aws:apprunner:*:*:{kind}/{name}")
+    return sorted(found)
 
 
 def _express(resources: Sequence[TemplateResource]) -> list[str]:
@@ -129,7 +133,7 @@ def _pattern(value: Any) -> str:
 LIMITS: dict[str, Callable[[Sequence[TemplateResource]], list[str]]] = {
     "apprunner": _app_runner,
     "cloudwatch": _cloudwatch,
-    "ecr": _repositories,
+    "ecr": repositories,
     "ecs": _express,
     "elasticloadbalancing": _balancers,
     "iam": roles,

@@ -61,18 +61,23 @@ def execution_role(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
 
 
 def permissions(resource_type: str) -> set[str]:
-    """The permissions that the type's schema lists for its handlers, except the list handler."""
+    """The permissions that the type's schema lists for its handlers, except the list handler, and for its tags.
+
+    A handler may list tags whenever it reads, although no resource has any: that of App Runner's auto scaling
+    configuration fails the stack with "Failed to list tags" where it may not (aws-cdk 34275, redcap-on-aws 82).
+    """
     try:
         from cfnlint.schema import ResourceNotFoundError
         from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as manager
     except ModuleNotFoundError as error:
         raise MissingPackageError(package="cfn-lint", extra="lint", instead="pass --no-lint") from error
     try:
-        handlers = manager.get_resource_schema(SCHEMA_REGION, resource_type).schema.get("handlers", {})
+        schema = manager.get_resource_schema(SCHEMA_REGION, resource_type).schema
     except ResourceNotFoundError:
         return set()
+    handlers = schema.get("handlers", {})
     listed = {action for verb, handler in handlers.items() if verb != "list" for action in handler["permissions"]}
-    return {str(action) for action in listed}
+    return {str(action) for action in (*listed, *schema.get("tagging", {}).get("permissions", ()))}
 
 
 def _actions(resources: Sequence[TemplateResource]) -> set[str]:

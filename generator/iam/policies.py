@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from awacs import aws, cloudformation, ecr, iam, logs, memorydb, secretsmanager
 
-from generator.contract import DATA_LAYER, FINAL_SNAPSHOT_LABEL
-from generator.iam.arns import secrets, users
+from generator.contract import FINAL_SNAPSHOT_LABEL
+from generator.iam.arns import repositories, secrets, users
 from generator.iam.execution_role import execution_role
 from generator.iam.handlers import CLUSTER, TemplateResource, allow, resources_of
 from generator.layers import Layer
@@ -64,7 +64,7 @@ def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         allow("ChangeSets", [*look, *make], stacks),
         _findings(stacks),
         allow("EmptyStack", [cloudformation.DeleteStack], stacks),
-        *([allow("Images", [ecr.DescribeImages], _repositories(name))] if _computes(layers) else []),
+        *_images(layers, name, [ecr.DescribeImages]),
     )
 
 
@@ -123,7 +123,7 @@ def rotate(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         allow("Users", [memorydb.DescribeUsers, memorydb.UpdateUser], users(resources)),
         allow("Passwords", versions, secrets(resources)),
         allow("NewPassword", [secretsmanager.GetRandomPassword], ["*"]),
-        *([allow("Images", [ecr.DescribeImages], _repositories(name))] if _computes(layers) else []),
+        *_images(layers, name, [ecr.DescribeImages]),
         *_running(layers, name, redeploy=True),
     )
 
@@ -150,9 +150,14 @@ def _findings(stacks: list[str]) -> aws.Statement:
     return allow("Findings", [cloudformation.DescribeEvents], [change_sets, *stacks])
 
 
-def _repositories(name: str) -> list[str]:
-    # CloudFormation names them after the stack, in the lower case that ECR demands.
-    return [f"arn:aws:ecr:*:*:repository/{name.lower()}-{DATA_LAYER}-*"]
+def _images(layers: Sequence[Layer], name: str, actions: list[aws.Action]) -> Iterator[aws.Statement]:
+    """In the repositories of the layers, and in those that exist and that a workload names."""
+    found = set(repositories(_resources(layers, name)))
+    for named in (layer.workload.repository for layer in layers if layer.workload):
+        if named:
+            found.add(named if named.startswith("arn:") else f"arn:aws:ecr:*:*:repository/{named}")
+    if _computes(layers) and found:
+        yield allow("Images", actions, found)
 
 
 def _computes(layers: Sequence[Layer]) -> bool:
@@ -177,8 +182,10 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
         ecr.UploadLayerPart,
     ]
     look = [ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages]
-    yield allow("Images", [*push, *look], _repositories(name))
-    yield allow("RegistryToken", [ecr.GetAuthorizationToken], ["*"])
+    images = list(_images(layers, name, [*push, *look]))
+    yield from images
+    if images:
+        yield allow("RegistryToken", [ecr.GetAuthorizationToken], ["*"])
     yield from _running(layers, name)
 
 

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from generator.compute.verification import Fact
+from generator.database.passwords import USER, refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
 from generator.layers import Deployment, Layer
-from generator.memorydb.passwords import USER, refuse_during_rotation
 from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import DeployOptions
 from generator.operations.plans import plan

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from generator.compute import Compute
+from generator.database.snapshots import snapshot_exists
 from generator.errors import DeclinedError, DeployError
 from generator.images.repository import delete_images, images
 from generator.layers import Deployment
-from generator.memorydb.snapshots import snapshot_exists
 from generator.operations.options import DestroyOptions
 from generator.operations.session import Session
 from generator.operations.watch import watch

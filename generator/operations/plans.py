@@ -23,6 +23,7 @@ def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, 
         new=found.creates,
         kept=found.arn if pending.kept else "",
         console=_console(cloudformation.region, found.stack_id, found.arn) if pending.kept else "",
+        warning=found.warning,
         note="" if found.changes or found.empty else "only outputs, metadata or tags of the stack change.",
     )
 

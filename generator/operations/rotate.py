@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from generator import contract
+from generator.database.passwords import PasswordRotation
 from generator.errors import DeclinedError, DeployError
 from generator.layers import Deployment
-from generator.memorydb.passwords import PasswordRotation
 from generator.operations.options import StackOptions
 from generator.operations.service import Service
 from generator.operations.session import Session

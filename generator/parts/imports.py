@@ -46,8 +46,8 @@ def imported_memorydb(prefix: str = "") -> MemoryDBAccess:
     )
 
 
-def data_stack_name(made_from: str = "data-layer.json") -> Input:
-    """The parameter DataStackName, which says what template that stack is `made_from`."""
+def data_stack_name(what: str = "The data layer's stack") -> Input:
+    """The parameter DataStackName, described as `what`."""
     return Input(
         Parameter(
             contract.DATA_STACK_NAME,
@@ -56,7 +56,7 @@ def data_stack_name(made_from: str = "data-layer.json") -> Input:
             MaxLength=128,
             AllowedPattern="^[a-zA-Z][a-zA-Z0-9-]*$",
             ConstraintDescription="A stack name: letters, digits and hyphens, starting with a letter.",
-            Description=f"The stack made from {made_from}, in this account and Region. While this stack imports "
+            Description=f"{what}, in this account and Region. While this stack imports "
             "its values, CloudFormation refuses to delete or replace them.",
         ),
         group="Connection",

@@ -82,7 +82,8 @@ def variables(workload: Workload, basis: Basis, pair: Pair) -> list[object]:
             pair(contract.ENV_USERNAME, access.user_name),
             login.with_iam(pair(contract.ENV_AUTHENTICATION, contract.IAM)),
             login.with_iam(pair(contract.ENV_CLUSTER_NAME, access.cluster_name or "")),
-            # Not documented that App Runner or ECS sets it itself.
+            # ECS sets it itself (developer guide, "Amazon ECS environment variables"). Not documented that App Runner
+            # sets it itself.
             login.with_iam(pair(contract.ENV_REGION, Region)),
         ]
     return present([*ours, *(pair(name, _value(value)) for name, value in workload.environment.items())])

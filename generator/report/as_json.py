@@ -26,6 +26,7 @@ def preview_document(plans: Sequence[Plan]) -> str:
                 "seen": plan.seen,
                 "changeSet": plan.kept or None,
                 "note": plan.note or None,
+                "warning": plan.warning or None,
                 "changes": [_change(change) for change in plan.changes],
                 "refusals": [
                     {"logicalId": refusal.logical_id, "what": refusal.what, "cause": refusal.cause}

@@ -26,6 +26,7 @@ def markdown(plans: Sequence[Plan], limit: int = COMMENT_LIMIT) -> str:
             f"{html.escape(refusal.instead)}\n\n"
             for refusal in plan.refusals
         )
+        head += f"> **Warning:** {_code(plan.warning)}\n\n" if plan.warning else ""
     changes = [(plan, change) for plan in plans for change in plan.changes]
     ordered = sorted(changes, key=lambda item: item[1].effect)
     table = "| | resource | type | stack | |\n|---|---|---|---|---|\n"

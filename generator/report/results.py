@@ -28,7 +28,8 @@ class Plan:
     """What would happen to one layer's stack.
 
     new: the stack does not exist yet. seen: `changes` are of a change set; otherwise they are the template's resources.
-    kept: the ARN of the change set if it was kept, and console the link to it. note: a remark.
+    kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. warning: what
+    CloudFormation says of a change set that it created, which may fail when it is executed.
     """
 
     layer: str
@@ -40,6 +41,7 @@ class Plan:
     kept: str = ""
     console: str = ""
     note: str = ""
+    warning: str = ""
 
     @property
     def title(self) -> str:

@@ -83,6 +83,8 @@ def plan_lines(plans: Sequence[Plan]) -> Iterator[Line]:
             yield Line(f"  refused: {refusal.logical_id}: {refusal.what} ({refusal.cause}).", Effect.LOSES_DATA)
             yield Line(f"    {refusal.instead}")
             yield Line(f"    To do it anyway: --allow-replacement {refusal.logical_id}")
+        if plan.warning:
+            yield Line(f"  warning: {plan.warning}", Effect.REPLACES)
         if plan.kept:
             yield Line(f"  change set: {plan.kept}")
             yield Line(f"  {plan.console}")

@@ -68,8 +68,8 @@ class LiteralName(ExpressRule):
     id = "W9642"
     shortdesc = "ECS Express services are named by ECS"
     description = (
-        "A deleted service stays INACTIVE under its name, and a replacement is created before the old one is deleted: "
-        "with a literal ServiceName both fail. Without one, ECS makes a new name from the image's."
+        "A replacement is created before the old service is deleted, and a service has its name until it is INACTIVE: "
+        "with a literal ServiceName the replacement fails. Without one, ECS makes a new name from the image's."
     )
 
     def findings(self, node: Node) -> Iterator[Finding]:

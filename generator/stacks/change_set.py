@@ -16,6 +16,7 @@ from generator.template.resources import resources_in
 from generator.template.stateful import holds_data, is_stateful
 
 NOTHING_TO_CHANGE = ("The submitted information didn't contain changes.", "No updates are to be performed.")
+WARNING = "[WARN]"
 HIDDEN = "(hidden)"
 
 # Properties whose values may be or hold a secret. CloudFormation shows dynamic references unresolved; hidden anyway.
@@ -154,6 +155,12 @@ class ChangeSet:
     def empty(self) -> bool:
         """Whether it has nothing to do. One without changes may still change outputs."""
         return self.status == "FAILED" and self.reason.startswith(NOTHING_TO_CHANGE)
+
+    @property
+    def warning(self) -> str:
+        """What CloudFormation found although it created the change set, such as an import of an export that does not
+        exist, with which the execution fails (LocalStack, `test_change_set_exports_imports`, validated on AWS)."""
+        return self.reason.removeprefix(WARNING).strip() if self.reason.startswith(WARNING) else ""
 
 
 @dataclass(frozen=True)

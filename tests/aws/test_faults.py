@@ -35,7 +35,7 @@ from generator.aws.faults import (
     region_fault,
 )
 from generator.redaction import MARK
-from rehearsal.certificates import certificates
+from rehearsal.services.certificates import certificates
 from tests.running import ROOT
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

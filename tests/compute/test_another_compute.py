@@ -24,11 +24,11 @@ from generator.parts.imports import data_stack_name, imported
 from generator.settings import Settings
 from generator.template.elements import Input
 from generator.workload import Workload
-from rehearsal.emulator import ACCOUNT, REGION, Emulator
+from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from tests.command import Command
 from tests.running import ROOT
 
-ROOMS = ("aws", "cli", "images", "memorydb", "operations", "report", "stacks")
+ROOMS = ("aws", "cli", "images", "database", "operations", "report", "stacks")
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:content-1"
 
 
@@ -146,7 +146,7 @@ def test_what_takes_any_compute_names_none(file: str) -> None:
     said = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    known = re.compile(r"app.?runner|ecs|fargate|express", re.IGNORECASE)
+    known = re.compile(r"app.?runner|(?<![a-z])ecs|fargate|express", re.IGNORECASE)
     assert not [word for word in (said - documentation) | names if known.search(word)]
 
 

@@ -22,20 +22,20 @@ from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
 from generator.images.context import Context
 from generator.layers import Deployment, app_runner_deployment, default_deployments
-from rehearsal.emulator import ACCOUNT, Call, Emulator, Fault
-from rehearsal.emulator import environment as interpreter
-from rehearsal.identities import identities
-from rehearsal.registry import Registry, RegistryError
-from rehearsal.rehearse import Options, Rehearsal
-from rehearsal.stand_ins import NAME, REGISTRY, environment
+from rehearsal.emulator.environment import interpreter
+from rehearsal.emulator.identities import identities
+from rehearsal.emulator.process import ACCOUNT, Call, Emulator, Fault
+from rehearsal.emulator.registry import Registry, RegistryError
+from rehearsal.local_aws import NAME, REGISTRY, environment
+from rehearsal.run import Options, Rehearsal
 from tests.running import ROOT
 
 PAGE = (ROOT / "docs" / "permissions.md").read_text()
 DOCUMENTS = policies.documents(app_runner_deployment().layers, NAME)
 USERS = ("preview", "deploy", "rotate")
 ACTIONS = [(user, action) for user in USERS for action in policies.actions(DOCUMENTS[f"{user}.json"])]
-# Its exports are nobody's, so that a change set which imports them fails.
-FAILS = ["--name", NAME, "--layer", "apprunner", "--data-stack", f"{NAME}-apprunner", "--image", f"{REGISTRY}/nobody:1"]
+FAILS = ["--name", NAME, "--layer", "apprunner", "--image", f"{REGISTRY}/nobody:1"]
+NO_CHANGE_SET = Fault("change-set", reason="Resource of type 'AWS::SNS::Topic' with identifier 'taken' already exists.")
 
 
 def changed() -> tuple[Deployment, ...]:
@@ -53,32 +53,34 @@ class Thorough(Rehearsal):
     deployments: Deployments = default_deployments
 
     def verb(self, name: str, arguments: list[str]) -> bool:
-        if name == "image, service, proof":
+        if name == "image and service":
             self._record("a user that is changed", ["deploy", "--yes", "--name", NAME, "--layer", "data"], changed)
             self._record("a user that is changed back", ["deploy", "--yes", "--name", NAME, "--layer", "data"])
-            self._record("a change set that fails", ["deploy", "--yes", *FAILS])
-            with self.world.emulator.faults(Fault("Service", "start", spoils="secrets")):
+            with self.aws.emulator.faults(NO_CHANGE_SET):
+                self._record("a change set that fails", ["deploy", "--yes", *FAILS])
+            with self.aws.emulator.faults(Fault("Service", "start", spoils="secrets")):
                 self._record("a service that fails", arguments)
             arguments = [*arguments, "--recreate"]
         if name == "rotation":
             # As where nobody has proven the service yet, so nobody has limited its logs.
-            with environment(self.world.aws):
+            with environment(self.aws.variables):
                 logs = boto3.Session().client("logs")
                 for group in logs.describe_log_groups()["logGroups"]:
                     logs.delete_retention_policy(logGroupName=group["logGroupName"])
             # A deployment that is no stack's has no logical ID.
-            with self.world.emulator.faults(Fault("", "start", spoils="secrets")):
+            with self.aws.emulator.faults(Fault("", "start", spoils="secrets")):
                 self._record("a rotation that fails", arguments)
         succeeded = self._record(name, arguments)
         if name == "status":
             self._record("a change that would be none", ["preview", "--name", NAME])
-            self._record("a change set that fails", ["preview", *FAILS])
+            with self.aws.emulator.faults(NO_CHANGE_SET):
+                self._record("a change set that fails", ["preview", *FAILS])
         return succeeded
 
     def _record(self, name: str, arguments: list[str], deployments: Deployments = default_deployments) -> bool:
         self.deployments = deployments
         succeeded = super().verb(name, arguments)
-        self.by_verb.setdefault(arguments[0], []).extend(self.parts[-1].calls)
+        self.by_verb.setdefault(arguments[0], []).extend(self.steps[-1].calls)
         return succeeded
 
 
@@ -89,7 +91,7 @@ def played() -> Thorough:
         rehearsal = Thorough(lambda arguments: main(rehearsal.deployments, argv=arguments), options, Path(directory))
         rehearsal.play(stack)
     # What a container tool would do in its place is the deploying user's.
-    (pushed,) = (part for part in rehearsal.parts if part.name == "image, without a tool")
+    (pushed,) = (step for step in rehearsal.steps if step.name == "image, without a tool")
     rehearsal.by_verb["deploy"] += pushed.calls
     return rehearsal
 
@@ -102,7 +104,7 @@ def asked(calls: list[Call]) -> list[dict[str, Any]]:
 
 def by(user: str, played: Thorough) -> list[Call]:
     who = f"arn:aws:iam::{ACCOUNT}:user/{NAME}-{user}"
-    return [call for part in played.parts for call in part.calls if call.principal == who]
+    return [call for step in played.steps for call in step.calls if call.principal == who]
 
 
 def without(document: str, action: str) -> str:
@@ -132,8 +134,8 @@ def decisions(played: Thorough) -> dict[tuple[str, str], list[bool]]:
 
 
 def test_the_rehearsal_came_to_its_end(played: Thorough) -> None:
-    codes = [part.code for part in played.parts]
-    assert [part.name for part in played.parts if part.code] == [
+    codes = [step.code for step in played.steps]
+    assert [step.name for step in played.steps if step.code] == [
         "a change set that fails",
         "a service that fails",
         "a change set that fails",
@@ -162,7 +164,7 @@ def test_without_any_one_action_a_call_is_denied(
 
 
 def test_only_these_users_act(played: Thorough) -> None:
-    assert {call.principal for part in played.parts for call in part.calls} == {
+    assert {call.principal for step in played.steps for call in step.calls} == {
         f"arn:aws:iam::{ACCOUNT}:user/{NAME}-{user}" for user in USERS
     }
 

@@ -14,16 +14,25 @@ import pytest
 from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from troposphere import awslambda
+from troposphere import apprunner, awslambda
 from troposphere.cloudformation import CustomResource
 
 from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
 from generator.iam.execution_role import SCHEMA_REGION, permissions
 from generator.iam.handlers import CONDITIONAL, EXCLUDED, EXTRA, WITHOUT_RESOURCE, needed
-from generator.layers import Layer, app_runner_deployment
+from generator.layers import (
+    Deployment,
+    Layer,
+    app_runner_deployment,
+    app_runner_layer,
+    data_layer,
+    default_deployments,
+    ecs_express_layer,
+)
 from generator.settings import Settings
 from generator.template.lint import lint
+from generator.workload import Workload
 
 DOCUMENTS = policies.documents(app_runner_deployment().layers, "users")
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
@@ -123,6 +132,46 @@ def test_cloudformation_passes_roles_to_those_they_trust_only() -> None:
     }
 
 
+@pytest.mark.parametrize("deployment", default_deployments(), ids=lambda deployment: deployment.name)
+def test_handlers_may_read_and_remove_the_tags_of_every_type(deployment: Deployment) -> None:
+    allowed = set(policies.actions(policies.documents(deployment.layers, "users")["execution-role.json"]))
+    types = {
+        resource["Type"] for layer in deployment.layers for resource in json.loads(layer.text())["Resources"].values()
+    }
+    of_tags = {
+        action
+        for kind in types
+        for action in PROVIDER_SCHEMA_MANAGER.get_resource_schema(SCHEMA_REGION, kind)
+        .schema.get("tagging", {})
+        .get("permissions", ())
+    }
+    assert len(of_tags) > 20
+    assert of_tags - allowed == set()
+
+
+def test_an_auto_scaling_configuration_may_have_any_name() -> None:
+    resources = statement("Apprunner")["Resource"]
+    assert [arn for arn in resources if "autoscaling" in arn] == ["arn:aws:apprunner:*:*:autoscalingconfiguration/*"]
+
+
+@pytest.mark.parametrize("length", [1, 26, 27, 28, 64, 255])
+def test_a_long_logical_id_is_cut_as_in_the_name(length: int) -> None:
+    logical_id = "A" * length
+    name = f"{logical_id[:27]}-0123456789ab"
+    (service,) = AppRunnerCompute().resources("users-apprunner", logical_id)
+    (group,) = AppRunnerCompute().log_group_names("users-apprunner", logical_id)
+    assert len(name) <= 40
+    assert fnmatchcase(f"arn:aws:apprunner:eu-west-1:123456789012:service/{name}/1", service)
+    assert fnmatchcase(f"/aws/apprunner/{name}/1/service", group)
+
+
+def test_the_role_covers_long_names_of_app_runner() -> None:
+    connector = apprunner.VpcConnector("A" * 30, Subnets=["subnet-1"])
+    layer = Layer("long", "Long.", (connector,), AppRunnerCompute())
+    resources = statement("Apprunner", (*app_runner_deployment().layers, layer))["Resource"]
+    assert f"arn:aws:apprunner:*:*:vpcconnector/{'A' * 27}-*/*" in resources
+
+
 def test_names_of_the_database_are_those_of_the_template() -> None:
     resources = statement("Memorydb")["Resource"]
     assert "arn:aws:memorydb:*:*:cluster/db-*" in resources
@@ -207,3 +256,27 @@ def test_what_is_needed_besides_is_not_in_the_schema(kind: str, name: str) -> No
     assert name in PROVIDER_SCHEMA_MANAGER.get_resource_schema(SCHEMA_REGION, kind).schema["properties"]
     assert not set(EXTRA[kind, name]) & permissions(kind)
     assert needed(kind, set(), {name}) == set(EXTRA[kind, name])
+
+
+def resources_of(document: str, sid: str) -> list[str]:
+    found = [statement["Resource"] for statement in json.loads(document)["Statement"] if statement["Sid"] == sid]
+    return [resource for resources in found for resource in resources]
+
+
+@pytest.mark.parametrize("file", ["preview.json", "deploy.json", "rotate.json"])
+def test_images_are_in_the_repositories_of_the_layers_whatever_these_are_called(file: str) -> None:
+    layers = (data_layer(Settings(), name="storage"), app_runner_layer(Settings(), name="web"))
+    document = policies.documents(layers, "Shop")[file]
+    assert resources_of(document, "Images") == ["arn:aws:ecr:*:*:repository/shop-storage-*"]
+
+
+def test_images_may_be_in_a_repository_that_exists() -> None:
+    layers = (ecs_express_layer(Settings(), Workload(memorydb=False, repository="team/worker"), name="worker"),)
+    document = policies.documents(layers, "users")["deploy.json"]
+    assert resources_of(document, "Images") == ["arn:aws:ecr:*:*:repository/team/worker"]
+
+
+def test_a_fixed_image_is_neither_looked_up_nor_pushed() -> None:
+    workload = Workload(memorydb=False, image="123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/worker:7")
+    document = policies.documents((ecs_express_layer(Settings(), workload),), "users")["deploy.json"]
+    assert "ecr:" not in document

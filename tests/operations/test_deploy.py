@@ -10,10 +10,10 @@ import pytest
 from botocore.stub import Stubber
 
 from generator.aws.calls import Clock
+from generator.database.passwords import refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
 from generator.images.repository import images
 from generator.layers import Layer, app_runner_deployment
-from generator.memorydb.passwords import refuse_during_rotation
 from generator.operations import DeployedLayer, DeployOptions, Plan, Session, deploy_change_set
 from generator.operations.deploy import LayerDeployment
 from tests.cloudformation_script import ADD, ARN, SIZE, STACK_ARN, UPDATE, Script, an_event

@@ -16,28 +16,28 @@ from generator.images.context import Context
 from generator.layers import app_runner_deployment
 from generator.operations import Session, Stack
 from generator.report.results import Result
-from rehearsal.stand_ins import NAME, StandIns
+from rehearsal.local_aws import NAME, LocalAws
 from tests.running import ROOT
 
 
 class PushingLog(from_python.Log):
     """The example's UI, which pushes the image as soon as there is a repository: no container tool is needed."""
 
-    def __init__(self, stand_ins: StandIns) -> None:
-        self._stand_ins = stand_ins
+    def __init__(self, aws: LocalAws) -> None:
+        self._aws = aws
 
     def show(self, result: Result) -> None:
         super().show(result)
         if isinstance(result, Stack) and contract.REPOSITORY_URI in result.outputs:
-            self._stand_ins.push(result.outputs[contract.REPOSITORY_URI])
+            self._aws.push(result.outputs[contract.REPOSITORY_URI])
 
 
 def test_both_layers_are_previewed_deployed_verified_and_destroyed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     policies = documents(app_runner_deployment().layers, NAME)
-    with StandIns(tmp_path, Context(ROOT), (AppRunnerCompute(),), policies) as stand_ins:
-        url = from_python.run(Session(PushingLog(stand_ins)))
+    with LocalAws(tmp_path, Context(ROOT), (AppRunnerCompute(),), policies) as aws:
+        url = from_python.run(Session(PushingLog(aws)))
         stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
     assert url.startswith("https://")
     assert [stack["StackStatus"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"] == []

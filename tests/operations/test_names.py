@@ -20,7 +20,7 @@ from generator.operations import (
     rotate,
     status,
 )
-from rehearsal.emulator import ACCOUNT, REGION, Emulator
+from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from tests.ui import ListUI
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"

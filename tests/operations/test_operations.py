@@ -1,4 +1,4 @@
-"""The days after, on real parts: what docs/operations.md says, in the rehearsal's world, with requests going on."""
+"""The procedures of docs/operations.md on a deployment on this machine, some of them under load."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from generator.compute.apprunner import AppRunnerCompute
 from generator.images.context import Context
 from generator.images.repository import ImageRepository
 from generator.layers import app_runner_deployment, default_deployments
-from rehearsal.cluster import ClusterError
-from rehearsal.stand_ins import REGISTRY, StandIns
+from rehearsal.local_aws import REGISTRY, LocalAws
+from rehearsal.services.redis_cluster import ClusterError
 from tests.command import output
-from tests.rehearsed import World, deployed
+from tests.rehearsed import LocalDeployment, deployed
 from tests.running import ROOT
 
 PAGE = ROOT / "docs" / "operations.md"
 
 
 @pytest.fixture(scope="module")
-def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIns]:
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     with deployed(tmp_path_factory.mktemp("rehearsal"), AppRunnerCompute()) as made:
         yield made
 
 
 @pytest.fixture
-def world(stand_ins: StandIns, capsys: pytest.CaptureFixture[str]) -> World:
-    return World(stand_ins, capsys, default_deployments)
+def deployment(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> LocalDeployment:
+    return LocalDeployment(local_aws, capsys, default_deployments)
 
 
 # The password.
 
 
-def lets_in(world: World, password: str) -> bool:
+def lets_in(deployment: LocalDeployment, password: str) -> bool:
     """Whether the cluster takes the user with this password."""
-    (cluster,) = world.stand_ins.machines.clusters.values()
+    (cluster,) = deployment.aws.services.clusters.values()
     (user,) = boto3.client("memorydb").describe_users()["Users"]
     try:
         with cluster.client(cluster.nodes[0], username=user["Name"], password=password) as client:
@@ -53,30 +53,30 @@ def lets_in(world: World, password: str) -> bool:
     return True
 
 
-def password(world: World) -> str:
+def password(deployment: LocalDeployment) -> str:
     secret = output("users-data", contract.PASSWORD_SECRET_ARN)
     return str(boto3.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])
 
 
-def test_a_password_is_rotated_without_a_failed_request(world: World) -> None:
-    old = password(world)
-    with world.load() as wrong:
+def test_a_password_is_rotated_without_a_failed_request(deployment: LocalDeployment) -> None:
+    old = password(deployment)
+    with deployment.load() as wrong:
         time.sleep(1)
-        world.must("rotate", "--yes")
+        deployment.must("rotate", "--yes")
         time.sleep(1)
-    new = password(world)
+    new = password(deployment)
     assert wrong == []
     assert old != new
-    assert (lets_in(world, old), lets_in(world, new)) == (False, True)
-    assert old not in world.said
-    assert new not in world.said
-    assert "users-apprunner will be redeployed" in world.said
-    assert "a user           written, read back, deleted" in world.said
+    assert (lets_in(deployment, old), lets_in(deployment, new)) == (False, True)
+    assert old not in deployment.said
+    assert new not in deployment.said
+    assert "users-apprunner will be redeployed" in deployment.said
+    assert "a user           written, read back, deleted" in deployment.said
 
 
 @pytest.mark.parametrize("step", ["update_user", "update_secret_version_stage", "start_deployment"])
 def test_an_interrupted_rotation_is_finished_by_beginning_it_again(
-    step: str, world: World, monkeypatch: pytest.MonkeyPatch
+    step: str, deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*arguments: object, **named: object) -> None:
         raise KeyboardInterrupt
@@ -87,76 +87,76 @@ def test_an_interrupted_rotation_is_finished_by_beginning_it_again(
             setattr(made, step, interrupted)
         return made
 
-    old = password(world)
+    old = password(deployment)
     real = boto3.Session.client
     monkeypatch.setattr(boto3.Session, "client", client)
-    assert world("rotate", "--yes") == 130, world.said
-    assert world.ask("GET", "/ready") == 200
+    assert deployment("rotate", "--yes") == 130, deployment.said
+    assert deployment.ask("GET", "/ready") == 200
     monkeypatch.undo()
-    world.must("rotate", "--yes")
-    assert "an unfinished rotation will be continued" in world.said
-    assert not lets_in(world, old)
-    assert lets_in(world, password(world))
-    assert world.ask("GET", "/ready") == 200
+    deployment.must("rotate", "--yes")
+    assert "an unfinished rotation will be continued" in deployment.said
+    assert not lets_in(deployment, old)
+    assert lets_in(deployment, password(deployment))
+    assert deployment.ask("GET", "/ready") == 200
 
 
-def test_a_deployment_between_the_steps_of_a_rotation_is_refused(world: World) -> None:
+def test_a_deployment_between_the_steps_of_a_rotation_is_refused(deployment: LocalDeployment) -> None:
     memorydb = boto3.client("memorydb")
     (user,) = memorydb.describe_users()["Users"]
     memorydb.update_user(
         UserName=user["Name"],
-        AuthenticationMode={"Type": "password", "Passwords": [password(world), "another-password-of-24-c"]},
+        AuthenticationMode={"Type": "password", "Passwords": [password(deployment), "another-password-of-24-c"]},
     )
-    assert world("deploy", "--yes", "--layer", "data", "--tag", "a=b") == 1
-    assert "users-data: The user's password is being rotated" in world.said
-    world.must("rotate", "--yes")
-    assert not lets_in(world, "another-password-of-24-c")
+    assert deployment("deploy", "--yes", "--layer", "data", "--tag", "a=b") == 1
+    assert "users-data: The user's password is being rotated" in deployment.said
+    deployment.must("rotate", "--yes")
+    assert not lets_in(deployment, "another-password-of-24-c")
 
 
-def test_a_password_lets_in_to_the_clusters_of_its_user_only(world: World) -> None:
+def test_a_password_lets_in_to_the_clusters_of_its_user_only(deployment: LocalDeployment) -> None:
     memorydb = boto3.client("memorydb")
     (user,) = memorydb.describe_users()["Users"]
-    world.must("deploy", "--yes", "--name", "beside", "--layer", "data")
+    deployment.must("deploy", "--yes", "--name", "beside", "--layer", "data")
     # The same password once more: a change that reaches the nodes.
-    mode = {"Type": "password", "Passwords": [password(world)]}
+    mode = {"Type": "password", "Passwords": [password(deployment)]}
     memorydb.update_user(UserName=user["Name"], AuthenticationMode=mode)
-    for name, cluster in world.stand_ins.machines.clusters.items():
+    for name, cluster in deployment.aws.services.clusters.items():
         with cluster.client(cluster.nodes[0]) as client:
             known = set(client.acl_users()) - {"default"}
         assert (user["Name"] in known, len(known)) == (name == output("users-data", contract.CLUSTER_NAME), 1)
-    world.must("destroy", "--yes", "--name", "beside", "--layer", "data")
+    deployment.must("destroy", "--yes", "--name", "beside", "--layer", "data")
 
 
-def test_a_user_whose_access_changes_keeps_the_password(world: World) -> None:
+def test_a_user_whose_access_changes_keeps_the_password(deployment: LocalDeployment) -> None:
     memorydb = boto3.client("memorydb")
     (user,) = memorydb.describe_users()["Users"]
     memorydb.update_user(UserName=user["Name"], AccessString=f"{user['AccessString']} +exists")
-    assert lets_in(world, password(world))
+    assert lets_in(deployment, password(deployment))
     memorydb.update_user(UserName=user["Name"], AccessString=user["AccessString"])
 
 
-def test_without_a_password_there_is_nothing_to_rotate(world: World) -> None:
-    assert world("rotate", "--yes", "--name", "nobody") == 1
-    assert "nobody-data: There is no password to rotate: the stack does not exist." in world.said
+def test_without_a_password_there_is_nothing_to_rotate(deployment: LocalDeployment) -> None:
+    assert deployment("rotate", "--yes", "--name", "nobody") == 1
+    assert "nobody-data: There is no password to rotate: the stack does not exist." in deployment.said
 
 
 # Pausing and scaling.
 
 
-def test_a_paused_service_comes_back_with_its_data(world: World) -> None:
-    assert world.ask("POST", "/", {"email": "user1@foo.com", "name": "user1"}) == 200
+def test_a_paused_service_comes_back_with_its_data(deployment: LocalDeployment) -> None:
+    assert deployment.ask("POST", "/", {"email": "user1@foo.com", "name": "user1"}) == 200
     arn = output("users-apprunner", contract.SERVICE_ARN)
     apprunner = boto3.client("apprunner")
     apprunner.pause_service(ServiceArn=arn)
     with pytest.raises(OSError, match="502"):
-        world.ask("GET", "/user1@foo.com")
+        deployment.ask("GET", "/user1@foo.com")
     apprunner.resume_service(ServiceArn=arn)
-    assert world.ask("GET", "/user1@foo.com") == 200
+    assert deployment.ask("GET", "/user1@foo.com") == 200
 
 
-def test_scaling_loses_no_request_under_load(world: World) -> None:
-    with world.load() as wrong:
-        world.must(
+def test_scaling_loses_no_request_under_load(deployment: LocalDeployment) -> None:
+    with deployment.load() as wrong:
+        deployment.must(
             "deploy", "--yes", "--parameter", "Cpu=2048", "--parameter", "Memory=4096", "--parameter", "MaxSize=9"
         )
     assert wrong == []
@@ -165,15 +165,15 @@ def test_scaling_loses_no_request_under_load(world: World) -> None:
 # While something is under way.
 
 
-def test_logs_are_read_while_a_deployment_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_are_read_while_a_deployment_runs(deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     def start(*arguments: Any, **named: Any) -> Any:
         begun.set()
         time.sleep(0.5)
         return runner(*arguments, **named)
 
-    begun, runner = threading.Event(), world.stand_ins.machines.runner
+    begun, runner = threading.Event(), deployment.aws.services.runner
     arn, logs = output("users-apprunner", contract.SERVICE_ARN), boto3.client("logs")
-    monkeypatch.setattr(world.stand_ins.machines, "runner", start)
+    monkeypatch.setattr(deployment.aws.services, "runner", start)
     boto3.client("apprunner").start_deployment(ServiceArn=arn)
     assert begun.wait(10)
     end = time.monotonic() + 20
@@ -183,22 +183,22 @@ def test_logs_are_read_while_a_deployment_runs(world: World, monkeypatch: pytest
     assert last(arn) == ("START_DEPLOYMENT", "SUCCEEDED")
 
 
-def test_a_deployment_that_cannot_be_started_ends(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deployment_that_cannot_be_started_ends(deployment: LocalDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **named: object) -> None:
         raise ClusterError("podman pull: manifest unknown")
 
     apprunner, arn = boto3.client("apprunner"), output("users-apprunner", contract.SERVICE_ARN)
-    monkeypatch.setattr(world.stand_ins.machines, "runner", refuse)
+    monkeypatch.setattr(deployment.aws.services, "runner", refuse)
     apprunner.start_deployment(ServiceArn=arn)
     end = time.monotonic() + 10
     while last(arn) == ("START_DEPLOYMENT", "IN_PROGRESS") and time.monotonic() < end:
         time.sleep(0.1)
     assert last(arn) == ("START_DEPLOYMENT", "FAILED")
     assert apprunner.describe_service(ServiceArn=arn)["Service"]["Status"] == "RUNNING"
-    assert world.ask("GET", "/ready") == 200
+    assert deployment.ask("GET", "/ready") == 200
 
 
-def test_an_update_is_an_operation_in_progress(world: World) -> None:
+def test_an_update_is_an_operation_in_progress(deployment: LocalDeployment) -> None:
     def watch() -> None:
         while not ended.is_set():
             status = apprunner.describe_service(ServiceArn=arn)["Service"]["Status"]
@@ -208,7 +208,7 @@ def test_an_update_is_an_operation_in_progress(world: World) -> None:
     ended, seen = threading.Event(), set[tuple[str, ...]]()
     watching = threading.Thread(target=watch)
     watching.start()
-    world.must("deploy", "--yes", "--parameter", "MaxSize=8")
+    deployment.must("deploy", "--yes", "--parameter", "MaxSize=8")
     ended.set()
     watching.join()
     assert ("OPERATION_IN_PROGRESS", "UPDATE_SERVICE", "IN_PROGRESS") in seen
@@ -224,70 +224,70 @@ def last(arn: str) -> tuple[str, str]:
 # Going back.
 
 
-def test_an_older_image_is_deployed_again_without_being_built(world: World) -> None:
-    today = world.build()
+def test_an_older_image_is_deployed_again_without_being_built(deployment: LocalDeployment) -> None:
+    today = deployment.build()
     other = Context(ROOT, {"RELEASE": "other"})
     uri = output("users-data", contract.REPOSITORY_URI)
-    world.stand_ins.push(uri, other)
-    world.must("deploy", "--yes", "--build-arg", "RELEASE=other")
-    assert world.build() == other.tag() != today
+    deployment.aws.push(uri, other)
+    deployment.must("deploy", "--yes", "--build-arg", "RELEASE=other")
+    assert deployment.build() == other.tag() != today
     digest = ImageRepository(uri, boto3.client("ecr")).digest(today)
-    world.must("deploy", "--yes", "--image", f"{uri}@{digest}")
-    assert world.build() == today
-    assert f"GET /ready       200, build {today}" in world.said
+    deployment.must("deploy", "--yes", "--image", f"{uri}@{digest}")
+    assert deployment.build() == today
+    assert f"GET /ready       200, build {today}" in deployment.said
 
 
 # Another cluster with the same data.
 
 
-def test_a_cluster_is_replaced_side_by_side_and_the_data_moves_with_it(world: World) -> None:
+def test_a_cluster_is_replaced_side_by_side_and_the_data_moves_with_it(deployment: LocalDeployment) -> None:
     user = {"email": "user1@foo.com", "name": "user1"}
-    assert world.ask("POST", "/", user) == 200
+    assert deployment.ask("POST", "/", user) == 200
     memorydb = boto3.client("memorydb")
     (cluster,) = memorydb.describe_clusters()["Clusters"]
     memorydb.create_snapshot(ClusterName=cluster["Name"], SnapshotName="move")
 
     second = ["--data-stack", "users-data-2"]
-    world.must("deploy", "--yes", "--layer", "data", *second, "--parameter", "SnapshotName=move")
-    world.stand_ins.push(output("users-data-2", contract.REPOSITORY_URI))
-    world.must("deploy", "--yes", "--layer", "apprunner", *second)
-    assert world.ask("GET", "/user1@foo.com") == 200
+    deployment.must("deploy", "--yes", "--layer", "data", *second, "--parameter", "SnapshotName=move")
+    deployment.aws.push(output("users-data-2", contract.REPOSITORY_URI))
+    deployment.must("deploy", "--yes", "--layer", "apprunner", *second)
+    assert deployment.ask("GET", "/user1@foo.com") == 200
 
-    world.must("destroy", "--yes", "--layer", "data", "--purge-images")
+    deployment.must("destroy", "--yes", "--layer", "data", "--purge-images")
     assert [one["Name"] for one in memorydb.describe_clusters()["Clusters"]] != [cluster["Name"]]
     url = output("users-apprunner", contract.SERVICE_URL)
-    status, body = world.answer("GET", url, "/user1@foo.com")
+    status, body = deployment.answer("GET", url, "/user1@foo.com")
     assert (status, json.loads(body)) == (200, user)
-    world.must("destroy", "--yes", *second, "--purge-images")
+    deployment.must("destroy", "--yes", *second, "--purge-images")
 
 
-def test_destroyed_and_restored_from_the_final_snapshot_the_data_are_there_again(world: World) -> None:
+def test_destroyed_and_restored_from_the_final_snapshot_the_data_are_there_again(deployment: LocalDeployment) -> None:
     user = {"email": "user2@foo.com", "name": "user2"}
-    world.must("deploy", "--yes", "--name", "short", "--layer", "data")
-    world.stand_ins.push(output("short-data", contract.REPOSITORY_URI))
-    world.must("deploy", "--yes", "--name", "short")
-    assert world.ask("POST", "/", user, "short-apprunner") == 200
-    world.must("destroy", "--yes", "--name", "short", "--purge-images")
-    (snapshot,) = re.findall("snapshot (final-[0-9a-f]{32})", world.said)
+    deployment.must("deploy", "--yes", "--name", "short", "--layer", "data")
+    deployment.aws.push(output("short-data", contract.REPOSITORY_URI))
+    deployment.must("deploy", "--yes", "--name", "short")
+    assert deployment.ask("POST", "/", user, "short-apprunner") == 200
+    deployment.must("destroy", "--yes", "--name", "short", "--purge-images")
+    (snapshot,) = re.findall("snapshot (final-[0-9a-f]{32})", deployment.said)
 
     restored = ("--parameter", f"SnapshotName={snapshot}")
-    world.must("deploy", "--yes", "--name", "short", "--layer", "data", *restored)
-    world.stand_ins.push(output("short-data", contract.REPOSITORY_URI))
-    world.must("deploy", "--yes", "--name", "short")
-    assert world.ask("GET", "/user2@foo.com", stack="short-apprunner") == 200
-    world.must("destroy", "--yes", "--name", "short", "--purge-images")
+    deployment.must("deploy", "--yes", "--name", "short", "--layer", "data", *restored)
+    deployment.aws.push(output("short-data", contract.REPOSITORY_URI))
+    deployment.must("deploy", "--yes", "--name", "short")
+    assert deployment.ask("GET", "/user2@foo.com", stack="short-apprunner") == 200
+    deployment.must("destroy", "--yes", "--name", "short", "--purge-images")
 
 
 # The page itself.
 
 
 @pytest.mark.parametrize("line", re.findall(r"^python build\.py .*$", PAGE.read_text(), re.MULTILINE))
-def test_every_command_of_the_page_is_one(line: str, world: World) -> None:
+def test_every_command_of_the_page_is_one(line: str, deployment: LocalDeployment) -> None:
     """As far as anything is looked at before AWS is asked: verbs and options; and the names of parameters."""
     declared = {name for layer in app_runner_deployment().layers for name in json.loads(layer.text())["Parameters"]}
     assert {pair.partition("=")[0] for pair in re.findall(r"--parameter (\S+)", line)} <= declared
     values = {"REPOSITORY_URI@sha256:DIGEST": f"{REGISTRY}/a@sha256:{64 * 'a'}"}
     words = [values.get(word, word) for word in line.split()[2:]]
     unattended = ["--yes"] if words[0] in ("deploy", "destroy", "rotate") else []
-    assert world(*words, *unattended, "--profile", "nobody") == 64
-    assert "The config profile (nobody) could not be found." in world.said
+    assert deployment(*words, *unattended, "--profile", "nobody") == 64
+    assert "The config profile (nobody) could not be found." in deployment.said

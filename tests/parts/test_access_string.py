@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.cluster import Cluster
+from rehearsal.services.redis_cluster import Cluster
 
 PERMITTED = "OK"
 

@@ -87,7 +87,20 @@ def test_only_the_infrastructure_role_has_a_policy_of_aws_and_says_why() -> None
     assert managed == {"InfrastructureRole": [{"Fn::Sub": arn}]}
     reason = ECS["Resources"]["InfrastructureRole"]["Metadata"]["com.aws.cloudformation.Context"]["why"]
     assert reason.startswith("AWS's own policy: ")
-    assert "Policies" not in properties("InfrastructureRole")
+
+
+def test_the_infrastructure_role_suffices_in_an_account_without_a_load_balancer() -> None:
+    actions = ["ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeInternetGateways"]
+    assert statements(properties("InfrastructureRole")["Policies"]) == [
+        {"Action": actions, "Effect": "Allow", "Resource": ["*"]}
+    ]
+    reason = ECS["Resources"]["InfrastructureRole"]["Metadata"]["com.aws.cloudformation.Context"]["why"]
+    assert "never had a load balancer" in reason
+
+
+def test_a_reader_learns_that_a_name_is_free_again_when_a_service_has_drained() -> None:
+    reason = ECS["Resources"]["Service"]["Metadata"]["com.aws.cloudformation.Context"]["why"]
+    assert "stays taken while a deleted service drains" in reason
 
 
 @pytest.mark.parametrize("cpu", SIZES)

@@ -11,7 +11,7 @@ from troposphere import Ref
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.layers import app_runner_deployment
+from generator.layers import app_runner_deployment, default_deployments
 from generator.parts.apprunner.service import SIZES
 from generator.parts.data.cluster_inputs import MAX_REPLICAS, MAX_SHARDS
 from generator.parts.data.memorydb import memorydb
@@ -24,7 +24,7 @@ from generator.parts.network.vpc import network
 from generator.settings import Settings
 from generator.template.assemble import assemble
 from generator.template.render import render
-from tests.templates import imported, statements
+from tests.templates import chosen, imported, resources, statements
 
 DATA, APP_RUNNER = (json.loads(layer.text()) for layer in app_runner_deployment().layers)
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0-da77-11e4-872e-1234567abcdb"
@@ -320,3 +320,40 @@ def test_users_that_memorydb_would_refuse_are_refused(users: tuple[str, ...], me
 def test_keys_and_commands_that_are_none_are_refused(keys: str, command: str) -> None:
     with pytest.raises(TemplateError, match="is not a"):
         access_string(keys, (command,))
+
+
+VCPUS = {"small": 2, "medium": 2, "large": 2, "xlarge": 4, "2xlarge": 8, "16xlarge": 64}
+
+
+@pytest.mark.parametrize("node_type", parameter("NodeType")["AllowedValues"])
+def test_the_cpu_alarm_fits_the_node_type(node_type: str) -> None:
+    alarm = chosen(DATA, NodeType=node_type)["Resources"]["CpuAlarm"]["Properties"]
+    watched = alarm["MetricName"], alarm["Threshold"]
+    small = VCPUS.get(node_type.rpartition(".")[2], 4) == 2
+    assert watched == (("CPUUtilization", 45) if small else ("EngineCPUUtilization", 80))
+
+
+def test_an_alarm_on_usage_shows_that_it_has_no_data_and_one_on_events_does_not() -> None:
+    treated = {
+        logical_id: alarm["TreatMissingData"]
+        for deployment in default_deployments()
+        for layer in deployment.layers
+        for logical_id, alarm in resources(json.loads(layer.text()), "AWS::CloudWatch::Alarm").items()
+    }
+    assert {logical_id for logical_id, how in treated.items() if how == "missing"} == {
+        "MemoryUsageAlarm",
+        "CpuAlarm",
+        "InstanceMemoryAlarm",
+        "TaskCpuAlarm",
+        "TaskMemoryAlarm",
+    }
+    assert set(treated.values()) == {"missing", "notBreaching"}
+
+
+@pytest.mark.parametrize("metric", ["CPUUtilization", "EngineCPUUtilization"])
+def test_the_dashboards_show_what_the_cpu_alarm_may_watch(metric: str) -> None:
+    for deployment in default_deployments():
+        compute = json.loads(deployment.layers[1].text())
+        body = json.loads(compute["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0])
+        shown = [line[:3] for graph in body["widgets"] for line in graph["properties"]["metrics"]]
+        assert ["AWS/MemoryDB", metric, "ClusterName"] in shown

@@ -1,4 +1,4 @@
-"""The tutorial: its commands, in their order, in a copy of the project and the world of `rehearse --stay`."""
+"""The tutorial: its commands, in order, in a copy of the project, as during `rehearse --stay`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from generator.compute.apprunner import AppRunnerCompute
 from generator.iam.policies import documents
 from generator.images.context import Context
 from generator.layers import app_runner_deployment, default_deployments
-from rehearsal.stand_ins import NAME, StandIns
+from rehearsal.local_aws import NAME, LocalAws
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
@@ -43,9 +43,8 @@ def test_every_step_up_to_an_account_does_what_the_page_says(copy: Path, tmp_pat
     steps = PAGE.partition("## 5.")[0]
     lines = re.findall(r"^python (?!build\.py rehearse).*$", steps, re.MULTILINE)
     assert len(lines) == 10
-    with StandIns(tmp_path, Context(ROOT), (AppRunnerCompute(),), documents(app_runner_deployment().layers, NAME)):
-        deploy = ["deploy", "--yes", "--name", NAME, "--image", "111122223333.dkr.ecr.eu-west-1.amazonaws.com/a:1"]
-        assert main(default_deployments, argv=[*deploy, "--layer", "data"]) == 0
+    with LocalAws(tmp_path, Context(ROOT), (AppRunnerCompute(),), documents(app_runner_deployment().layers, NAME)):
+        assert main(default_deployments, argv=["deploy", "--yes", "--name", NAME, "--layer", "data"]) == 0
         said = [run(line, copy) for line in lines[:3]]
         assert [one.returncode for one in said] == [0, 0, 3], [one.stderr for one in said]
         assert "      SnapshotRetentionLimit  7 → 14  (parameter SnapshotRetentionDays)" in said[0].stdout

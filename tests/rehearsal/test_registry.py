@@ -1,4 +1,4 @@
-"""The emulator's registry, as a client of it finds it."""
+"""The client of the emulator's registry."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import suppress
 import boto3
 import pytest
 
-from rehearsal.emulator import Emulator
-from rehearsal.registry import Registry, RegistryError
-from rehearsal.stand_ins import REGISTRY
+from rehearsal.emulator.process import Emulator
+from rehearsal.emulator.registry import Registry, RegistryError
+from rehearsal.local_aws import REGISTRY
 from tests.running import ROOT
 
 
@@ -35,6 +35,6 @@ def test_a_tag_is_not_overwritten(registry: Registry) -> None:
     assert registry.variables(f"{REGISTRY}/users:2") == {"BUILD_ID": "two"}
 
 
-def test_nobody_is_let_in_without_the_token(registry: Registry, aws: Emulator) -> None:
+def test_a_client_without_the_token_is_refused(registry: Registry, aws: Emulator) -> None:
     with pytest.raises(RegistryError, match="401"):
         Registry(aws.url, "QVdTOndyb25n").push(f"{REGISTRY}/users:4", {}, {})

@@ -149,6 +149,15 @@ def test_what_happens_in_words(fields: dict[str, Any], words: str) -> None:
     assert happens(Change(logical_id="A", resource_type="T", **fields)) == words
 
 
+def test_a_warning_of_cloudformation_is_shown_in_every_form() -> None:
+    plan = Plan("apprunner", "users-apprunner", (ADDED,), warning="No export named users-data-VpcId found <late>.")
+    assert "  warning: No export named users-data-VpcId found <late>." in lines(plan)
+    assert "> **Warning:** <code>No export named users-data-VpcId found &lt;late&gt;.</code>" in markdown([plan])
+    (layer,) = json.loads(preview_document([plan]))["layers"]
+    assert layer["warning"] == "No export named users-data-VpcId found <late>."
+    assert "arning" not in "".join((markdown([COMPUTE]), lines(COMPUTE)))
+
+
 def test_a_plan_from_the_template_has_its_note() -> None:
     unseen = Plan("apprunner", "users-apprunner", (ADDED,), new=True, seen=False, note="cannot be previewed yet.")
     assert lines(unseen).startswith("users-apprunner: cannot be previewed yet. Its template has:\n  + Topic")

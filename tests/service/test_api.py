@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from rehearsal.cluster import Cluster
+from rehearsal.services.redis_cluster import Cluster
 from service.openapi import document
 from service.users import MAX_BODY
 from tests.running import Client, Service, body, curl, path
@@ -57,6 +58,35 @@ def test_put_takes_only_the_user_of_its_path(service: Service) -> None:
     answer = service("PUT", "/one@foo.com", body("other@foo.com"))
     assert (answer.status, answer.headers["content-type"]) == (400, PROBLEM)
     assert answer.json["detail"] == "The e-mail address of the body is not that of the path."
+
+
+def test_put_with_if_none_match_only_creates(service: Service) -> None:
+    first = service("PUT", "/create@foo.com", body("create@foo.com", "first"), If_None_Match="*")
+    second = service("PUT", "/create@foo.com", body("create@foo.com", "second", more="x"), If_None_Match="*")
+    assert (first.status, second.status, second.headers["content-type"]) == (201, 412, PROBLEM)
+    assert service("GET", "/create@foo.com").json == {"email": "create@foo.com", "name": "first"}
+    # There are no entity tags, so none can match.
+    assert service("PUT", "/create@foo.com", body("create@foo.com"), If_None_Match='"tag"').status == 200
+
+
+def test_of_many_that_create_a_user_at_once_one_does(service: Service) -> None:
+    def create(number: int) -> int:
+        client = Client(service.port)
+        status = client("PUT", "/race@foo.com", body("race@foo.com", str(number)), If_None_Match="*").status
+        client.close()
+        return status
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(create, range(16)))
+    assert sorted(statuses) == [201] + [412] * 15
+    assert service("GET", "/race@foo.com").json["name"] == str(statuses.index(201))
+
+
+def test_a_deletion_keeps_the_connection(service: Service) -> None:
+    assert "connection" not in service("DELETE", "/not-there@foo.com").headers
+    service("POST", "/", body("kept@foo.com"))
+    answer = service("DELETE", "/kept@foo.com")
+    assert (answer.status, "connection" in answer.headers, "content-length" in answer.headers) == (204, False, False)
 
 
 def test_delete_forgets(service: Service) -> None:
@@ -153,7 +183,9 @@ def test_what_is_no_user_is_400_and_says_why(service: Service, wrong: bytes, det
     assert answer.json == {"title": "Bad Request", "status": 400, "detail": detail}
 
 
-@pytest.mark.parametrize("email", ["", "a", "a@", "@a", "a@b c", "a\u0007@b", "a@b@", "a" * 250 + "@foo.com"])
+@pytest.mark.parametrize(
+    "email", ["", "a", "a@", "@a", "a@b c", "a\u0007@b", "a\u0085@b", "a@b\u009f", "a@b@", "a" * 250 + "@foo.com"]
+)
 def test_what_is_no_address_is_400(service: Service, email: str) -> None:
     assert service("POST", "/", body(email)).status == 400
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from rehearsal.certificates import certificates
-from rehearsal.cluster import HOST, SLOTS, Cluster, Node
 from rehearsal.processes import ADDRESS
+from rehearsal.services.certificates import certificates
+from rehearsal.services.redis_cluster import HOST, SLOTS, Cluster, Node
 from tests.load import Load, Send, live, write
 from tests.running import (
     DEADLINE,
@@ -96,7 +96,7 @@ def test_when_a_primary_fails_its_replica_takes_over(
 
 def test_while_a_primary_is_stopped_the_other_shards_are_served(cluster: Cluster, tmp_path: Path) -> None:
     emails = [f"shard-{number}@foo.com" for number in range(40)]
-    with Service(environment(cluster, THREADS="4"), tmp_path) as service:
+    with Service(environment(cluster), tmp_path) as service:
         for email in emails:
             assert service("POST", "/", body(email)).status == 200
         stopped = owner(cluster, emails[0])
@@ -172,6 +172,49 @@ def test_after_a_restart_of_all_of_redis_it_recovers(replicated: Cluster, tmp_pa
     again = max(request.ended for request in load.requests if request.status == 503) - whole
     print(f"writes {again:+.2f} s after all of Redis was whole")
     assert again <= 1
+
+
+def test_connections_that_are_killed_all_the_time_fail_no_request(cluster: Cluster, tmp_path: Path) -> None:
+    with Service(environment(cluster), tmp_path) as service, Load(service.port, write).running() as load:
+        for _ in range(10):
+            time.sleep(0.2)
+            for node in cluster.nodes:
+                with cluster.client(node) as client:
+                    client.execute_command("CLIENT", "KILL", "USER", cluster.user.name)
+    assert load.errors == []
+    assert {request.status for request in load.requests} == {200}
+    slowest = max(request.seconds for request in load.requests)
+    print(f"{len(load.requests)} requests, slowest {slowest:.2f} s")
+    assert slowest <= DEADLINE
+    assert {f"user:{request.email}" for request in load.requests} <= keys(cluster)
+
+
+def test_a_write_without_an_answer_is_503_and_not_sent_again(cluster: Cluster, tmp_path: Path) -> None:
+    """The node executes what it was sent when it runs again: an older write must not come after a newer one."""
+    with Service(environment(cluster, WORKERS="1"), tmp_path) as service:
+        assert service("POST", "/", body("late@foo.com", "0")).status == 200
+        stopped = owner(cluster, "late@foo.com")
+        with cluster.client(stopped) as client:
+            before = client.info("commandstats")["cmdstat_hset"]["calls"]
+        stopped.send(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            assert_unavailable(service("POST", "/", body("late@foo.com", "1")), "Redis does not answer in time.")
+            assert time.monotonic() - began < DEADLINE / 4 + LATE
+        finally:
+            stopped.send(signal.SIGCONT)
+        eventually(lambda: service("GET", "/late@foo.com").status == 200)
+        with cluster.client(stopped) as client:
+            assert client.info("commandstats")["cmdstat_hset"]["calls"] - before <= 1
+    cluster.wait()
+
+
+def test_an_answer_in_many_pieces_is_whole(cluster: Cluster, service: Service) -> None:
+    fields = {f"key-{number}": "v" * 1000 for number in range(2000)}
+    with cluster.client(owner(cluster, "large@foo.com")) as client:
+        client.hset("user:large@foo.com", mapping=fields)
+    assert service("GET", "/large@foo.com").json == fields
+    assert service("DELETE", "/large@foo.com").status == 204
 
 
 def test_it_starts_without_redis_and_is_ready_when_redis_is(replicated: Cluster, tmp_path: Path) -> None:
@@ -318,8 +361,8 @@ def read(worker: int, turn: int, send: Send) -> None:
     time.sleep(0.01)
 
 
-def test_what_waits_for_a_thread_longer_than_the_deadline_is_503(cluster: Cluster, tmp_path: Path) -> None:
-    with Service(environment(cluster, THREADS="1"), tmp_path) as service:
+def test_what_waits_longer_than_the_deadline_is_503(cluster: Cluster, tmp_path: Path) -> None:
+    with Service(environment(cluster), tmp_path) as service:
         assert service("GET", "/ready").status == 200
         with everywhere(cluster, "CLIENT PAUSE 3000 ALL", "CLIENT UNPAUSE"), Load(service.port, read).running() as load:
             time.sleep(2.5)

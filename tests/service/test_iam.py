@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.certificates import certificates
-from rehearsal.cluster import Cluster, Tls, User
+from rehearsal.services.certificates import certificates
+from rehearsal.services.redis_cluster import Cluster, Tls, User
 from service import settings
 from tests.container_credentials import Endpoint, endpoint
 from tests.load import Load, live
@@ -142,7 +142,7 @@ def test_connections_that_do_not_are_cut(memorydb: StandIn, tmp_path: Path) -> N
         Service(environment(memorydb), tmp_path) as service,
         Load(service.port, partial(live, EMAILS)).running(),
     ):
-        time.sleep(2.5)
+        eventually(lambda: len([login for login in memorydb.logins if login.cut]) >= NODES)
         cut = [login for login in memorydb.logins if login.cut]
     assert len(cut) >= NODES
     assert {len(login.times) for login in cut} == {1}
@@ -152,7 +152,7 @@ def test_a_connection_that_cannot_log_in_again_is_replaced_by_one_that_can(memor
     memorydb.renewals = False
     with Service(environment(memorydb, RENEWING), tmp_path) as service:
         with Load(service.port, partial(live, EMAILS)).running() as load:
-            time.sleep(2)
+            eventually(lambda: len([login for login in memorydb.logins if login.refused]) >= NODES)
         assert_nothing_secret_was_logged(service)
     replaced = [login for login in memorydb.logins if login.refused]
     assert len(replaced) >= NODES
@@ -166,6 +166,8 @@ def test_a_role_that_may_connect_no_more_is_503(memorydb: StandIn, tmp_path: Pat
         assert service("GET", "/ready").status == 200
         memorydb.iam.keys = []
         time.sleep(1.1)
+        # Connections log in while they are used; from then on all are refused.
+        eventually(lambda: service("GET", "/ready").status == 503, 1)
         assert_unavailable(service("GET", "/ready"), REFUSED)
         memorydb.iam.keys = [KEYS]
         assert service("GET", "/ready").status == 200
@@ -180,7 +182,7 @@ def test_every_login_is_signed_with_the_roles_newest_credentials(memorydb: Stand
     with endpoint(give, lasting=30) as role:
         with Service(environment(memorydb, {settings.REAUTHENTICATE: "1"}, role=role), tmp_path) as service:
             with Load(service.port, partial(live, EMAILS)).running() as load:
-                time.sleep(2)
+                time.sleep(4)
             assert_nothing_secret_was_logged(service)
         assert role.asked > 12
     assert load.errors == []
@@ -208,9 +210,7 @@ def test_connections_outlive_a_role_without_credentials(memorydb: StandIn, tmp_p
     there = True
     with (
         endpoint(lambda number: KEYS if there else None, lasting=30) as role,
-        Service(
-            environment(memorydb, {settings.REAUTHENTICATE: "1", settings.THREADS: "1"}, role=role), tmp_path
-        ) as service,
+        Service(environment(memorydb, {settings.REAUTHENTICATE: "1"}, role=role), tmp_path) as service,
     ):
         assert service("GET", "/ready").status == 200
         there = False

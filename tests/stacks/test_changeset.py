@@ -258,3 +258,20 @@ def test_the_guard_refuses_to_take_a_cluster_from_valkey_back_to_redis() -> None
     assert refusal.what == "takes the engine from valkey back to redis"
     there = parsed(ResourceType=CLUSTER, Details=[detail("Engine", BeforeValue="redis", AfterValue="valkey")])
     assert refusals([there]) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "warning"),
+    [
+        (
+            "CREATE_COMPLETE",
+            "[WARN] No export named users-data-VpcId found.",
+            "No export named users-data-VpcId found.",
+        ),
+        ("CREATE_COMPLETE", "", ""),
+        ("CREATE_COMPLETE", "The change set will import 1 resource.", ""),
+        ("FAILED", "No updates are to be performed.", ""),
+    ],
+)
+def test_a_warning_is_the_reason_of_a_change_set_that_was_created(status: str, reason: str, warning: str) -> None:
+    assert change_set([{"Status": status, "StatusReason": reason}]).warning == warning

@@ -10,7 +10,7 @@ import pytest
 from generator import contract
 from generator.layers import Deployment, ecs_express_deployment
 from generator.settings import Settings
-from rehearsal.emulator import ACCOUNT, REGION, Emulator
+from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from tests.command import Command, output
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"

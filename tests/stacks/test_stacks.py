@@ -22,7 +22,7 @@ from generator.layers import Deployment, app_runner_deployment, default_deployme
 from generator.operations import Clock, Destroyed, DestroyOptions, Session, destroy
 from generator.settings import Settings
 from generator.stacks.inventory import final_snapshot
-from rehearsal.emulator import ACCOUNT, REGION, Emulator, Fault
+from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault
 from tests.command import Command, output
 from tests.running import ROOT
 from tests.ui import ListUI

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from generator.layers import Deployment, app_runner_deployment, ecs_express_deployment
 from generator.template.parameters import LayerParameters, evaluate, fault, findings, java_pattern
-from rehearsal.emulator import Emulator
+from rehearsal.emulator.process import Emulator
 
 SECRET = "hunter2-hunter2"
 

@@ -64,6 +64,7 @@ def app_runner_alarms(
             "An instance has used more than 90 % of its memory for 15 minutes",
             "Raise Memory or lower MaxConcurrency",
             Statistic="Maximum",
+            TreatMissingData="missing",
             Threshold=90,
             EvaluationPeriods=3,
         ),

@@ -25,6 +25,9 @@ NODE_TYPES = (
 )
 """Node types without data tiering. The r6gd ones demand the property DataTiering, which cfn-lint rejects (E3012)."""
 
+TWO_VCPUS = tuple(node for node in NODE_TYPES if node.startswith("db.t4g.") or node.endswith(".large"))
+"""Those of `NODE_TYPES` that have two vCPUs; the others have at least four (MemoryDB pricing page, by node type)."""
+
 ENGINES = {
     "redis": {"Version": "7.1", "ParameterGroup": "default.memorydb-redis7"},
     "valkey": {"Version": "7.2", "ParameterGroup": "default.memorydb-valkey7"},

@@ -94,7 +94,7 @@ def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
         security_group,
         cluster,
         notify,
-        memorydb_alarms(notify, cluster.ref()),
+        memorydb_alarms(notify, cluster.ref(), inputs.node_type),
         export(
             contract.MEMORYDB_SECURITY_GROUP_ID,
             "The security group of the cluster, to which each compute stack adds its own rule.",

@@ -1,20 +1,31 @@
 """Alarms and graphs of a MemoryDB cluster.
 
 Metric names, units and dimensions: MemoryDB developer guide, "Metrics for MemoryDB".
+
+The guide's page "Which metrics should I monitor?" has the CPU metric that fits a node. With two vCPUs or fewer it is
+CPUUtilization, at 90 % divided by the number of vCPUs, because the engine's one thread can fill only one of them; with
+four or more it is EngineCPUUtilization.
 """
 
 from __future__ import annotations
 
-from troposphere import AWSHelperFn, cloudwatch
+from troposphere import AWSHelperFn, Equals, Or, cloudwatch
 
+from generator.parts.data.cluster_inputs import TWO_VCPUS
 from generator.parts.observability import Notifications, alarm_on, dashboard, dimensions, widget
-from generator.template.elements import Value
+from generator.template.elements import Condition, Element, Input, Value
+
+# Data on usage is published whenever a node runs, so an alarm without data shows that something is wrong. Refused
+# logins and commands are published only when there are some.
+USAGE = {"Statistic": "Maximum", "EvaluationPeriods": 3, "TreatMissingData": "missing"}
+SMALL_NODE_PERCENT, ENGINE_PERCENT = 45, 80
 
 
-def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> tuple[cloudwatch.Alarm, ...]:
+def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn, node_type: Input) -> tuple[Element, ...]:
     """Alarms for memory and CPU near their limit, and for clients that the ACL refuses."""
+    two_vcpus = Condition("HasTwoVCpus", Or(*(Equals(node_type.ref(), node) for node in TWO_VCPUS)))
 
-    def alarm(logical_id: str, metric: str, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
+    def alarm(logical_id: str, metric: object, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
         return alarm_on(
             logical_id,
             notify,
@@ -32,18 +43,18 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn) -> tuple[c
             "DatabaseMemoryUsagePercentage",
             "A node has used more than 80 % of its memory for 15 minutes",
             "Writes fail when memory is full: add shards or use a larger node type",
-            Statistic="Maximum",
             Threshold=80,
-            EvaluationPeriods=3,
+            **USAGE,
         ),
+        two_vcpus,
         alarm(
-            "EngineCpuAlarm",
-            "EngineCPUUtilization",
-            "The engine of a node has been more than 80 % busy for 15 minutes",
-            "Add shards, or replicas if reads go to them",
-            Statistic="Maximum",
-            Threshold=80,
-            EvaluationPeriods=3,
+            "CpuAlarm",
+            two_vcpus.choose("CPUUtilization", "EngineCPUUtilization"),
+            f"A node has been busy for 15 minutes: with two vCPUs more than {SMALL_NODE_PERCENT} % of CPUUtilization, "
+            f"with four or more {ENGINE_PERCENT} % of EngineCPUUtilization",
+            "Add shards, use a larger node type, or add replicas if reads go to them",
+            Threshold=two_vcpus.choose(SMALL_NODE_PERCENT, ENGINE_PERCENT),
+            **USAGE,
         ),
         alarm(
             "AuthenticationFailuresAlarm",
@@ -79,7 +90,7 @@ def service_dashboard(
 def _cluster_widgets(row: int) -> list[dict[str, object]]:
     """One row of a dashboard: the load of the cluster ${ClusterName}, and what it refused."""
     namespace, cluster = "AWS/MemoryDB", ["ClusterName", "${ClusterName}"]
-    load = ("EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
+    load = ("CPUUtilization", "EngineCPUUtilization", "DatabaseMemoryUsagePercentage")
     refused = ("AuthenticationFailures", "CommandAuthorizationFailures")
     return [
         widget(row, 0, "Cluster load (%)", "Maximum", namespace, load, cluster),

@@ -73,6 +73,7 @@ def ecs_alarms(notify: Notifications, metrics: EcsMetrics) -> tuple[cloudwatch.A
             Dimensions=dimensions(ClusterName=metrics.cluster_name, ServiceName=metrics.service_name),
             EvaluationPeriods=3,
             Threshold=90,
+            TreatMissingData="missing",
             **properties,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from awacs import aws, ecr, logs
+from awacs import aws, ec2, ecr, logs
 from troposphere import AccountId, GetAtt, Sub, iam
 from troposphere import logs as cloudwatch_logs
 
@@ -12,6 +12,9 @@ from generator.parts.secrets import read_secrets
 from generator.parts.service import Basis, connect_policy, given, password_policies
 from generator.template.elements import Value, why
 from generator.workload import Workload
+
+# What ECS asks of EC2 before the account's first load balancer.
+BEFORE_FIRST_BALANCER = [ec2.DescribeAccountAttributes, ec2.DescribeAddresses, ec2.DescribeInternetGateways]
 
 # What AmazonECSTaskExecutionRolePolicy allows on every resource (AWS managed policy reference).
 PULL = [ecr.BatchCheckLayerAvailability, ecr.BatchGetImage, ecr.GetDownloadUrlForLayer]
@@ -23,21 +26,34 @@ def infrastructure_role() -> iam.Role:
 
     AWS's managed policy, because the calls are ECS's own and change: the policy was at its sixth version three months
     after its first (AWS managed policy reference, AmazonECSInfrastructureRoleforExpressGatewayServices, edited
-    2026-02-12), and a copy that lacks an action fails deployments, or leaves the service draining at its deletion. The
-    trust has no condition, because none is documented for it (Amazon ECS developer guide, "Amazon ECS infrastructure
-    IAM role").
+    2026-02-12), and a copy that lacks an action fails deployments, or leaves the service draining at its deletion.
+
+    Beside it three actions that version 6 lacks. In an account that never had a load balancer, the service-linked role
+    of Elastic Load Balancing does not exist yet, and its caller needs these rights itself (kubernetes
+    cloud-provider-aws PR 59); ECS then answers that it may not call ec2:DescribeAccountAttributes (deployment notes of
+    fsl-challenge and carrieros, 2026). None of them takes a resource (Service Authorization Reference, Amazon EC2).
+
+    The trust has no condition, because none is documented for it (Amazon ECS developer guide, "Amazon ECS
+    infrastructure IAM role").
     """
     return iam.Role(
         "InfrastructureRole",
         Metadata=why(
             "AWS's own policy: which calls ECS makes for Express Mode is up to ECS and has changed several times. A "
-            "copy here would break deployments and deletions with the next change"
+            "copy here would break deployments and deletions with the next change. The inline policy is for an account "
+            "that never had a load balancer, in which AWS's policy does not suffice"
         ),
         AssumeRolePolicyDocument=trust("ecs.amazonaws.com"),
         ManagedPolicyArns=[
             Sub(
                 "arn:${AWS::Partition}:iam::aws:policy/service-role/"
                 "AmazonECSInfrastructureRoleforExpressGatewayServices"
+            )
+        ],
+        Policies=[
+            policy(
+                "first-load-balancer",
+                aws.Statement(Effect=aws.Allow, Action=BEFORE_FIRST_BALANCER, Resource=["*"]),
             )
         ],
     )

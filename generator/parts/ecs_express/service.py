@@ -96,8 +96,8 @@ def ecs_express(workload: Workload = Workload()) -> Part:
     service = aws_ecs.ExpressGatewayService(
         "Service",
         Metadata=why(
-            "No tags and no name: changing one replaces the service and its address, and ECS does not release the name "
-            "of a deleted service. Runs in the account's default cluster, which ECS creates if there is none"
+            "No tags and no name: changing one replaces the service and its address, and a name stays taken while a "
+            "deleted service drains. Runs in the account's default cluster, which ECS creates if there is none"
         ),
         **given(DependsOn=rules or None),
         InfrastructureRoleArn=GetAtt(infrastructure, "Arn"),

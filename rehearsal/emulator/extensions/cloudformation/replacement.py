@@ -1,0 +1,41 @@
+"""Which changes replace a resource, from the resource schemas of every type.
+
+Facts: CloudFormation CLI user guide, "Resource type schema": createOnlyProperties can only be set at creation, a change
+makes a new resource; conditionalCreateOnlyProperties may. User guide, "Resource tags": stack-level tags are set as the
+resource's own, so where the tag property is create-only a change of them replaces the resource.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from ministack.services.cloudformation import changesets, provisioners
+
+
+def install() -> None:
+    for name, properties in json.loads(Path(os.environ["REHEARSAL_SCHEMAS"]).read_text(encoding="utf-8")).items():
+        if name in provisioners._RESOURCE_HANDLERS:
+            provisioners._REPLACING_PROPERTIES[name] = tuple(properties["always"])
+            provisioners._CONDITIONALLY_REPLACING_PROPERTIES[name] = tuple(properties["conditionally"])
+    differ = changesets._diff_resources
+
+    def diff(*arguments: Any) -> Any:
+        changes = differ(*arguments)
+        for change in changes:
+            replace_for_tags(change["ResourceChange"])
+        return changes
+
+    changesets._diff_resources = diff
+
+
+def replace_for_tags(change: dict[str, Any]) -> None:
+    for detail in change.get("Details", ()):
+        target = detail["Target"]
+        if target["Attribute"] == "Tags":
+            target["RequiresRecreation"] = provisioners._property_recreation(change["ResourceType"], "Tags")
+            if target["RequiresRecreation"] == "Always":
+                change["Replacement"] = "True"
+                change.setdefault("PolicyAction", "ReplaceAndDelete")

@@ -1,0 +1,158 @@
+"""AWS on this machine: the emulator, the local services, the host names, and IAM identities with the emitted policies.
+
+While it is open, the environment of this process leads to it, and to nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
+
+from generator.compute import Compute
+from generator.contract import SERVICE_ARN
+from generator.images.context import Context
+from rehearsal.containers import wrapped
+from rehearsal.emulator.identities import identities
+from rehearsal.emulator.process import ACCOUNT, REGION, emulator
+from rehearsal.emulator.registry import Registry
+from rehearsal.services.certificates import certificates
+from rehearsal.services.control import LocalServices, Runner
+from rehearsal.services.https_proxy import HttpsProxy
+from rehearsal.services.runners import Containers, Processes, podman
+
+NAME = "rehearsal"
+REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+
+
+@dataclass
+class LocalAws:
+    """A context manager, with its files in `directory`.
+
+    `context` is the image's source; `computes` run services; `policies` are the IAM documents for a deployment called
+    NAME, by file; `builder` is a container tool, or None to do without containers. With `losing_redis` the cluster is
+    suspended when a user is written.
+    """
+
+    directory: Path
+    context: Context
+    computes: tuple[Compute, ...]
+    policies: Mapping[str, str]
+    builder: str | None = None
+    losing_redis: bool = False
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> LocalAws:
+        with ExitStack() as stack:
+            self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def _start(self, stack: ExitStack) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.services = stack.enter_context(LocalServices(self.directory / "services", self._runner()))
+        self.emulator = stack.enter_context(emulator(self.directory / "emulator", self.services.environment))
+        domains = dict.fromkeys(f"*.{one.domain(REGION)}" for one in self.computes)
+        tls = certificates(self.directory, REGISTRY, *domains)
+        self.proxy = stack.enter_context(HttpsProxy(tls, self._port, self._observe))
+        self.authority = tls.authority
+        self.tool = wrapped(self.builder, self.directory) if self.builder else None
+        self.variables = {**self.emulator.environment, **self._through_proxy()}
+        stack.enter_context(environment(self.variables))
+        self.identities = identities(NAME, self.policies)
+
+    def _runner(self) -> Runner:
+        program = podman()
+        if program and self.builder:
+            return Containers(program, self._through_proxy)
+        return Processes(lambda image, credentials: self.registry(credentials).variables(image), self.directory)
+
+    def _through_proxy(self) -> dict[str, str]:
+        """Variables with which a client reaches AWS's host names here, and trusts their certificates."""
+        proxy = {"HTTPS_PROXY": self.proxy.url, "https_proxy": self.proxy.url}
+        return {**proxy, "SSL_CERT_FILE": str(self.authority)}
+
+    def registry(self, credentials: str) -> Registry:
+        return Registry(self.emulator.url, credentials)
+
+    def _port(self, host: str) -> int | None:
+        if host == REGISTRY:
+            return int(self.emulator.url.rpartition(":")[2])
+        return self.services.port(host)
+
+    def _observe(self, data: bytes) -> None:
+        if self.losing_redis and data.startswith(b"POST / "):
+            self.services.suspend_redis()
+
+    def push(self, uri: str, context: Context | None = None) -> None:
+        """Pushes an image of the source, or of another one, without building it."""
+        context = context or self.context
+        tag = context.tag()
+        files = {name: context.directory / name for name in context.files()}
+        token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        self.registry(token).push(f"{uri}:{tag}", files, {"BUILD_ID": tag})
+
+    def repositories(self) -> set[str]:
+        """The URIs of all repositories that were used, also after the end."""
+        resources = [check.resource for call in self.emulator.calls() for check in call.checks]
+        return {f"{REGISTRY}/{name}" for name in (each.partition(":repository/")[2] for each in resources) if name}
+
+    def kept(self) -> list[str]:
+        """What `destroy` keeps on purpose."""
+        found = [f"the snapshot {one['Name']}" for one in boto3.client("memorydb").describe_snapshots()["Snapshots"]]
+        secrets = boto3.client("secretsmanager").list_secrets()["SecretList"]
+        return found + [f"the secret {one['Name']}" for one in secrets]
+
+    def deployed(self) -> list[tuple[Compute, str]]:
+        """Each deployed service's compute and ARN."""
+        stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
+        arns = [values[SERVICE_ARN] for stack in stacks if SERVICE_ARN in (values := outputs(stack))]
+        return [(one, arn) for one in self.computes for arn in arns if f":{one.client_name}:" in arn]
+
+    def leftovers(self, deployed: Iterable[tuple[Compute, str]]) -> list[str]:
+        """What `destroy` should have deleted."""
+        found = [
+            f"the stack {stack['StackName']} ({stack['StackStatus']})"
+            for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
+            if stack["StackStatus"] != "DELETE_COMPLETE"
+        ]
+        found += [f"the cluster {one['Name']}" for one in boto3.client("memorydb").describe_clusters()["Clusters"]]
+        for compute, arn in deployed:
+            with suppress(ClientError):
+                if compute.running(boto3.client(compute.client_name), arn).ready:
+                    found.append(f"the service {arn}")
+        found += [f"the instance {id}" for id in self.services.instances]
+        found += [f"the nodes of {name}" for name in self.services.clusters]
+        return found
+
+
+def outputs(stack: Mapping[str, Any]) -> dict[str, str]:
+    """The outputs of a stack in the answer of DescribeStacks."""
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
+
+
+@contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment with `values`, and without any other variable of AWS. boto3's default session, which
+    keeps the credentials that it found first, is made again."""
+    before = dict(os.environ)
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            del os.environ[name]
+    os.environ.update(values)
+    boto3.DEFAULT_SESSION = None
+    try:
+        yield
+    finally:
+        boto3.DEFAULT_SESSION = None
+        os.environ.clear()
+        os.environ.update(before)

@@ -1,0 +1,247 @@
+"""One rehearsal: the command's verbs in order, each with its own policy, against AWS on this machine.
+
+The verbs are the ones that run against AWS; only the environment differs. A fault makes one step fail. Whatever
+happens, everything is destroyed at the end.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import boto3
+
+from generator.compute import Compute
+from generator.errors import UsageError
+from generator.images.context import DOCKERFILE, Context
+from rehearsal.containers import container_tool, remove_images
+from rehearsal.emulator.process import Call, Fault
+from rehearsal.local_aws import NAME, LocalAws, environment, outputs
+from rehearsal.processes import interrupted_by_signals
+from rehearsal.services.redis_cluster import ClusterError
+
+LARGER = ("--parameter", "Cpu=2048", "--parameter", "Memory=4096")
+
+FAULTS = {
+    "build": "the image cannot be built",
+    "push": "the registry refuses the push",
+    "data": "the cluster cannot be created",
+    "unhealthy": "the first instance does not become healthy",
+    "rollback": "the service rolls an update back, and CloudFormation reports success",
+    "image": "an image of another build runs",
+    "redis": "the cluster stops answering while a user is written",
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command's options. `computes` run services; `policies` are the IAM documents for a deployment called NAME, by
+    file. `process`: without containers. `fault`: a key of FAULTS. `stay`: wait for Ctrl-C before destroying."""
+
+    context: Context
+    computes: tuple[Compute, ...]
+    policies: Mapping[str, str]
+    container_tool: str | None = None
+    process: bool = False
+    fault: str | None = None
+    stay: bool = False
+
+
+@dataclass
+class Step:
+    """A step of a rehearsal: its duration in seconds, its exit code, and its calls to AWS."""
+
+    name: str
+    seconds: float = 0
+    code: int = 0
+    calls: list[Call] = field(default_factory=list)
+
+
+def rehearse(command: Callable[[list[str]], int], options: Options) -> int:
+    """Runs every step and prints the report; 0 when all succeeded and nothing is left. `command` takes arguments and
+    returns an exit code. Raises UsageError, ClusterError."""
+    if not shutil.which("redis-server"):
+        raise ClusterError("redis-server is missing, which runs in place of MemoryDB: `make rehearse` installs it.")
+    options.context.tag()
+    required = options.fault in ("build", "push")
+    if options.process and required:
+        raise UsageError(f"--fault {options.fault} needs podman or buildah, which --process excludes.")
+    builder = None if options.process else container_tool(options.container_tool, options.context, required=required)
+    with interrupted_by_signals(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
+        rehearsal = Rehearsal(command, options, Path(directory), builder)
+        stack.callback(rehearsal.remove_images)
+        rehearsal.play(stack)
+        return rehearsal.report()
+
+
+@dataclass
+class Rehearsal:
+    """One run, in a temporary directory; `builder` is a container tool, or None to do without containers."""
+
+    command: Callable[[list[str]], int]
+    options: Options
+    directory: Path
+    builder: str | None = None
+    steps: list[Step] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    _aws: LocalAws | None = None
+
+    @property
+    def aws(self) -> LocalAws:
+        """Where the deployment is, from the first step on."""
+        assert self._aws
+        return self._aws
+
+    def play(self, stack: ExitStack) -> None:
+        """Runs the steps up to the first that fails, then destroys everything. `stack` stops the local services."""
+        options, fault = self.options, self.options.fault
+        with self._timed("local AWS"):
+            self._aws = LocalAws(self.directory, options.context, options.computes, options.policies, self.builder)
+            stack.enter_context(self._aws)
+        deploy = ["deploy", "--yes", "--name", NAME]
+        source = self._source()
+        with_image = [*deploy, *(["--container-tool", str(self.aws.tool)] if self.aws.tool else []), *source]
+        with self._at_first_deployment(fault):
+            succeeded = (
+                self.verb("preview", ["preview", "--name", NAME, *source])
+                and self.verb("data layer", [*deploy, "--layer", "data"])
+                and self._pushed()
+                and self.verb("image and service", with_image)
+            )
+        if fault == "rollback":
+            with self.aws.emulator.faults(Fault("Service", "start", spoils="secrets")):
+                succeeded = succeeded and self.verb("update", [*with_image, *LARGER])
+        elif succeeded:
+            self.verb("status", ["status", "--name", NAME])
+            self.verb("nothing to change", with_image)
+            if "rotate" in self.aws.identities.users:
+                self.verb("rotation", ["rotate", "--yes", "--name", NAME])
+        if options.stay:
+            self._wait()
+        self.aws.services.resume_redis()
+        deployed = self.aws.deployed()
+        self.verb("destroy", ["destroy", "--yes", "--name", NAME, "--purge-images"])
+        self.left, self.kept = self.aws.leftovers(deployed), self.aws.kept()
+
+    def _wait(self) -> None:
+        """Until Ctrl-C. Another terminal gets the rights of the account's owner from a file."""
+        file = self.directory / "environment"
+        file.touch(0o600)
+        # These would take precedence; curl has a variable of its own for certificates.
+        lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN"]
+        variables = {**self.aws.variables, "CURL_CA_BUNDLE": self.aws.variables["SSL_CERT_FILE"]}
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        file.write_text("".join(f"{line}\n" for line in lines))
+        failed = [f"It failed in: {step.name}. " for step in self.steps if step.code]
+        with suppress(KeyboardInterrupt):
+            print(
+                f"\n{''.join(failed)}Waiting until Ctrl-C. Type this in another terminal, and add --name {NAME} there:"
+            )
+            print(f"\n. {file}\n", flush=True)
+            threading.Event().wait()
+
+    def report(self) -> int:
+        """Prints the steps, the calls and what is left; the exit code."""
+        print()
+        for step in self.steps:
+            print(f"{step.name:24} {step.seconds:6.1f} s  {'done' if step.code == 0 else f'exit {step.code}'}")
+        print(f"{'in all':24} {sum(step.seconds for step in self.steps):6.1f} s")
+        print("\nCalls to AWS:")
+        for line in table(call for step in self.steps for call in step.calls):
+            print(f"  {line}")
+        print(f"\nKept by destroy, as on AWS: {'; '.join(self.kept) or 'nothing'}.")
+        print(f"Left behind: {'; '.join(self.left) or 'nothing'}.")
+        failed = [step.name for step in self.steps if step.code]
+        if self.options.fault:
+            found = f"It was found in: {failed[0]}." if failed else "No step failed."
+            print(f"The fault was: {FAULTS[self.options.fault]}. {found}")
+            return 1
+        if failed and self.builder:
+            print("If the image cannot be built here: --process rehearses without containers.")
+        return 1 if failed or self.left else 0
+
+    def remove_images(self) -> None:
+        """Removes the images of this rehearsal from the container tool's store, after its containers have ended."""
+        if self.builder and self._aws:
+            remove_images(self._aws.repositories())
+
+    @contextmanager
+    def _at_first_deployment(self, fault: str | None) -> Iterator[None]:
+        self.aws.losing_redis = fault == "redis"
+        faults = {
+            "push": Fault("registry", "push", reason="The rehearsal refuses this push"),
+            "data": Fault("Cluster", "create", reason="Insufficient capacity for this node type in these zones"),
+            "unhealthy": Fault("Service", "start", spoils="secrets"),
+            "image": Fault("Service", "start", spoils="build"),
+        }
+        with self.aws.emulator.faults(*([faults[fault]] if fault in faults else [])):
+            yield
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[Step]:
+        print(f"\n=== {name} ===", file=sys.stderr, flush=True)
+        started = time.monotonic()
+        step = Step(name)
+        self.steps.append(step)
+        before = len(self.aws.emulator.calls()) if self._aws else None
+        try:
+            yield step
+        finally:
+            step.seconds = time.monotonic() - started
+            # The calls that prepare the emulator belong to no step.
+            if before is not None:
+                step.calls = self.aws.emulator.calls()[before:]
+
+    def verb(self, name: str, arguments: list[str]) -> bool:
+        """Runs a verb as the IAM user with its policy; `deploy` and `destroy` pass CloudFormation's role."""
+        verb = arguments[0]
+        role = ["--role-arn", self.aws.identities.role_arn] if verb in ("deploy", "destroy") else []
+        with self._timed(name) as step, environment({**self.aws.variables, **self.aws.identities.of(verb)}):
+            step.code = self.command([*arguments, *role])
+            sys.stdout.flush()
+        return step.code == 0
+
+    def _pushed(self) -> bool:
+        """Without a container tool, pushes an image of the same content."""
+        if self.aws.tool:
+            return True
+        user = self.aws.identities.of("deploy")
+        with self._timed("image, without a tool"), environment({**self.aws.variables, **user}):
+            print("No container tool builds the image: pushing its source.", file=sys.stderr)
+            found = outputs(boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-data")["Stacks"][0])
+            for uri in dict.fromkeys(found[compute.repository] for compute in self.options.computes):
+                self.aws.push(uri)
+        return True
+
+    def _source(self) -> list[str]:
+        """The options for the image's source; with the fault `build`, a copy with a broken Dockerfile."""
+        context = self.options.context
+        options = [f"--build-arg={name}={value}" for name, value in context.arguments.items()]
+        options += [f"--build-secret={secret}" for secret in context.secrets]
+        directory = context.directory
+        if self.options.fault == "build":
+            for name in context.files():
+                (self.directory / "broken" / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(directory / name, self.directory / "broken" / name)
+            directory = self.directory / "broken"
+            with (directory / DOCKERFILE).open("a", encoding="utf-8") as file:
+                file.write('\nRUN ["/this-program-is-missing"]\n')
+        return [*options, "--context", str(directory)]
+
+
+def table(calls: Iterable[Call]) -> Iterator[str]:
+    """A line for each service: its operations with how often they were called."""
+    counts = Counter((call.service, call.operation) for call in calls)
+    for service in sorted({service for service, _ in counts}):
+        counted = sorted((operation, number) for (one, operation), number in counts.items() if one == service)
+        yield f"{service}: " + ", ".join(f"{operation} {number}" for operation, number in counted)

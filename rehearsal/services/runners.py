@@ -1,0 +1,150 @@
+"""The service in place of App Runner or ECS: a container of the pushed image, or a process without a container tool."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.errors import GeneratorError
+from rehearsal.processes import wait_or_kill
+
+ROOT = Path(__file__).parents[2]
+STOP_SECONDS = 15
+INSIDE = "/run/authority.pem"
+# Prefixes of variables that instances do not inherit from this machine.
+NOT_INHERITED = ("MEMORYDB_", "AWS_", "REHEARSAL_")
+# No rights beyond running, and this machine's network.
+RESTRICTED = ("--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--network", "host")
+# Some kernels refuse podman's own defaults, which are higher.
+LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+
+
+class ContainerError(GeneratorError):
+    """A container tool failed; the text is the last line of its output."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Starts the service from this folder, with the variables that `image_variables` returns for an image and the
+    registry's credentials."""
+
+    image_variables: Callable[[str, str], dict[str, str]]
+    directory: Path
+
+    def __call__(
+        self, image: str, environment: Mapping[str, str], *, trusted: Path, credentials: str, build: str
+    ) -> Process:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
+        own = self.image_variables(image, credentials)
+        own.pop("PATH", None)
+        own.pop("PYTHONPATH", None)
+        log = self.directory / f"instance-{secrets.token_hex(4)}.log"
+        return Process(log, {**inherited, **own, **_variables(environment, str(trusted), build)})
+
+
+class Process:
+    """The service as a process of its own."""
+
+    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
+        self._log = log
+        with log.open("wb") as file:
+            # In its own session, so that Ctrl-C in a terminal does not end it before `stop`.
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "service"],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def lines(self) -> list[str]:
+        return self._log.read_text(errors="replace").splitlines()
+
+    def stop(self) -> None:
+        self._process.terminate()
+        wait_or_kill(self._process, STOP_SECONDS)
+
+
+@dataclass(frozen=True)
+class Containers:
+    """Pulls the image by its digest and runs it with podman, restricted as on AWS."""
+
+    podman: str
+    registry_environment: Callable[[], Mapping[str, str]]
+
+    def __call__(
+        self, image: str, environment: Mapping[str, str], *, trusted: Path, credentials: str, build: str
+    ) -> Container:
+        with tempfile.TemporaryDirectory(prefix="registry-") as directory:
+            file = Path(directory, "auth.json")
+            file.touch(0o600)
+            file.write_text(json.dumps({"auths": {image.partition("/")[0]: {"auth": credentials}}}))
+            pulling = {**os.environ, **self.registry_environment()}
+            output(self.podman, "pull", "--quiet", "--authfile", str(file), image, environment=pulling)
+        variables = _variables(environment, INSIDE, build)
+        # By name only: every user of the machine can read argument lists.
+        named = [part for name in variables for part in ("--env", name)]
+        volume = ("--volume", f"{trusted}:{INSIDE}:ro")
+        id = output(
+            *(self.podman, "run", "--detach", *RESTRICTED, *LIMITS, *volume, *named, image),
+            environment={**os.environ, **variables},
+        )
+        return Container(self.podman, id)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running container."""
+
+    podman: str
+    id: str
+
+    def alive(self) -> bool:
+        return output(self.podman, "inspect", "--format", "{{.State.Running}}", self.id) == "true"
+
+    def lines(self) -> list[str]:
+        shown = subprocess.run(
+            [self.podman, "logs", self.id], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        return shown.stdout.splitlines()
+
+    def stop(self) -> None:
+        output(self.podman, "stop", "--time", str(STOP_SECONDS), self.id)
+        output(self.podman, "rm", "--force", self.id)
+
+
+def _variables(environment: Mapping[str, str], authority: str, build: str) -> dict[str, str]:
+    """The variables of an instance: `authority` is a file that it can read, `build` replaces the build of its image."""
+    return {**environment, "MEMORYDB_TLS_CA_FILE": authority, **({"BUILD_ID": build} if build else {})}
+
+
+def podman() -> str | None:
+    """Podman's program on Linux. Elsewhere containers share the network of a virtual machine instead of this one's."""
+    return shutil.which("podman") if sys.platform == "linux" else None
+
+
+def output(*command: str, environment: Mapping[str, str] | None = None, seconds: float | None = None) -> str:
+    """The output of a container tool. Raises ContainerError."""
+    try:
+        ran = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, timeout=seconds
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ContainerError(f"{Path(command[0]).name} {command[1]}: no end after {seconds} s") from error
+    if ran.returncode:
+        lines = ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"]
+        raise ContainerError(f"{Path(command[0]).name} {command[1]}: {lines[-1]}")
+    return ran.stdout.strip()

@@ -1,0 +1,150 @@
+"""Requests as RFC 9112 has them: waitress's parser, made strict.
+
+What waitress lets through would reach another user than the client named, or end where the client does not think it
+ends; docs/decisions/0023 lists each case. A refused request has an `error` and ends its connection.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.receiver import ChunkedReceiver
+from waitress.utilities import Error
+
+from service.users import MAX_BODY
+
+_HOST = rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?"
+_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Z-]+ ([^ ]+) HTTP/([0-9]\.[0-9])")
+_AUTHORITY = re.compile(rb"(?i:https?)://(?![/?:]|$)" + _HOST + rb"(?=[/?]|$)")
+# Any visible ASCII, because it has only one meaning: but no fragment, and "%" only before two hexadecimal digits.
+_ORIGIN = re.compile(rb'(/(?:[!"$&->@-~]++|%[0-9A-Fa-f]{2})*+)(?:\?[!"$-~]*+)?')
+_CODINGS = re.compile(rb"\r\ntransfer-encoding:[ \t]*(.*?)[ \t]*(?=\r\n)", re.IGNORECASE)
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_CHUNK = re.compile(rb"([0-9A-Fa-f]+)(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[^"\\\r\n]*"))?)*\r\n')
+_TRAILER = re.compile(rb"(?:" + _TOKEN + rb":[^\r\n\0]*\r\n)*\r\n")
+_HOST_FIELD = re.compile(_HOST.decode())
+
+
+def http_error(status: int, detail: str) -> Error:
+    """As waitress's parser keeps it."""
+    error = Error(detail)
+    error.code, error.reason = status, HTTPStatus(status).phrase
+    return error
+
+
+class _RefusedError(Exception):
+    """Holds the answer, where it is not 400."""
+
+    def __init__(self, error: Error) -> None:
+        self.error = error
+
+
+class Request(HTTPRequestParser):
+    """One request, complete once `completed`. `arrived` is the moment of its first byte; `path` is decoded once."""
+
+    arrived = 0.0
+    _chunks = b""
+    command: Any
+    path: Any
+
+    def received(self, data: bytes) -> int:
+        blank = 0
+        if not self.arrived:
+            # Blank lines between requests belong to none (RFC 9112 2.2).
+            blank = len(data) - len(data.lstrip(b"\r\n"))
+            data = data[blank:]
+            if not data:
+                return blank
+            self.arrived = time.monotonic()
+            if data[0] <= 0x20:
+                return blank + self.refuse(http_error(400, "Whitespace before the request."), data)
+        in_body = self.body_rcv is not None
+        try:
+            consumed = blank + super().received(data)
+        except _RefusedError as refused:
+            return blank + self.refuse(refused.error, data)
+        if isinstance(self.body_rcv, ChunkedReceiver) and not self.error:
+            self._check_chunks(self.body_rcv, data[: consumed - blank] if in_body else b"")
+        # waitress 310: it would say 100 Continue to a request that is complete, and then wait for more of it.
+        self.expect_continue = self.expect_continue and not self.completed
+        return consumed
+
+    def body(self) -> bytes:
+        return self.body_rcv.getbuf().get(MAX_BODY) if self.body_rcv else b""
+
+    def get_body_stream(self) -> Any:
+        """For waitress's environment. The application gets the user of the body instead."""
+        return None
+
+    def refuse(self, error: Error, data: bytes = b"") -> int:
+        self.error = error
+        self.completed = True
+        self.expect_continue = False
+        return len(data)
+
+    def parse_header(self, header_plus: bytes) -> None:
+        line = _LINE.fullmatch(header_plus.partition(b"\r\n")[0])
+        if not line:
+            raise ParsingError("The request line is malformed.")
+        target, version = line.groups()
+        if version not in (b"1.0", b"1.1"):
+            raise _RefusedError(http_error(505, "This server supports HTTP/1.0 and HTTP/1.1."))
+        authority = _AUTHORITY.match(target)
+        if authority:
+            target = target[authority.end() :]
+            target = target if target.startswith(b"/") else b"/" + target
+        origin = _ORIGIN.fullmatch(target)
+        if not origin:
+            raise ParsingError("The target is neither a path nor a URL.")
+        try:
+            path = unquote_to_bytes(origin[1]).decode()
+        except UnicodeDecodeError:
+            raise ParsingError("The path is not UTF-8.") from None
+        try:
+            super().parse_header(header_plus)
+        except ValueError:
+            # waitress 464: a number of more digits than int() takes.
+            raise ParsingError("Content-Length is invalid") from None
+        self.path = path
+        self._check_framing(header_plus)
+
+    def _check_framing(self, header_plus: bytes) -> None:
+        headers = self.headers
+        host = headers.get("HOST")
+        # waitress joins equal names with ", ", and no host contains a space.
+        if (host is None and self.version == "1.1") or (host is not None and not _HOST_FIELD.fullmatch(host)):
+            raise ParsingError("There must be one Host.")
+        if self.chunked:
+            if "CONTENT_LENGTH" in headers or [found.lower() for found in _CODINGS.findall(header_plus)] != [
+                b"chunked"
+            ]:
+                raise ParsingError("The length of the body is ambiguous.")
+        elif "TRANSFER_ENCODING" in headers:
+            raise ParsingError("HTTP/1.0 has no Transfer-Encoding.")
+        elif self.content_length > MAX_BODY:
+            raise _RefusedError(_too_large())
+        if self.version == "1.1" and "EXPECT" in headers:
+            self.expect_continue = "100-continue" in re.split(r"[ \t]*,[ \t]*", headers["EXPECT"].lower())
+
+    def _check_chunks(self, chunks: ChunkedReceiver, data: bytes) -> None:
+        """waitress takes lines that end with a line feed alone, blank lines, and half a quoted string."""
+        self._chunks += data
+        if not self.completed:
+            return
+        at, size = 0, 1
+        while size and (line := _CHUNK.match(self._chunks, at)):
+            size = int(line[1], 16)
+            at = line.end() + (size + 2 if size else 0)
+        if size or not _TRAILER.fullmatch(self._chunks, at):
+            self.error = http_error(400, "The chunks are malformed.")
+        elif len(chunks) > MAX_BODY:
+            self.error = _too_large()
+
+
+def _too_large() -> Error:
+    return http_error(413, f"A body has at most {MAX_BODY} bytes.")

@@ -1,0 +1,118 @@
+"""One process per CPU, all on one port, under a supervisor.
+
+The process that was started, process 1 in a container, is the supervisor. It has no thread, no connection and no loop,
+and writes no log, so nothing can block it: the replacement of a dead worker logs the death. Each worker makes its loop,
+connections and credentials after the fork.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+# A worker that died sooner than this after its start is replaced after a pause, each time twice as long.
+STEADY_SECONDS = 10.0
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+
+# What a worker runs: takes the exit code of the worker it replaces, as os.waitstatus_to_exitcode returns it, and a
+# descriptor that reaches its end when the supervisor is gone; returns its own exit code.
+Work = Callable[[int | None, int], int]
+
+
+@dataclass
+class _Worker:
+    process: int = 0
+    started: float = 0.0
+    pause: float = 0.0
+    died: int | None = None
+
+
+def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """The CPUs that this process may use, by its affinity and by the limit of its cgroup."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        quota, period = map(int, (cgroup / "cpu.max").read_text().split())
+        cpus = min(cpus, -(-quota // period))
+    return max(1, cpus)
+
+
+def supervise(number: int, work: Work, grace: float, fatal: int) -> int:
+    """Keeps `number` workers running until SIGTERM or SIGINT, which it forwards; `grace` seconds later it kills the
+    rest. An exit code `fatal` ends all workers. Returns the exit code."""
+    workers = [_Worker() for _ in range(number)]
+    alive, keep = os.pipe()
+    # A signal ends the wait by a byte in a pipe. Without a handler the kernel would ignore it for process 1.
+    awake, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    received: list[int] = []
+    for watched in SIGNALS:
+        signal.signal(watched, lambda number, _: received.append(number))
+    end, code = float("inf"), 0
+    while True:
+        code = _reap(workers, fatal) or code
+        if code:
+            end = min(end, time.monotonic())
+        while received:
+            forwarded = received.pop()
+            if forwarded != signal.SIGCHLD:
+                end = min(end, time.monotonic() + grace)
+                _send(workers, forwarded)
+        if time.monotonic() >= end:
+            _send(workers, signal.SIGKILL)
+        for worker in workers:
+            if not worker.process and end == float("inf") and time.monotonic() >= worker.started + worker.pause:
+                worker.started = time.monotonic()
+                worker.process = os.fork()
+                if not worker.process:
+                    os.close(keep)
+                    _work(work, worker.died, alive)
+        if end < float("inf") and not any(worker.process for worker in workers):
+            return code
+        waits = end < float("inf") or any(not worker.process for worker in workers)
+        if select.select([awake], [], [], 0.1 if waits else None)[0]:
+            os.read(awake, 4096)
+
+
+def _work(work: Work, died: int | None, alive: int) -> None:
+    """The rest of a worker's life."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        code = work(died, alive)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _reap(workers: list[_Worker], fatal: int) -> int:
+    """Notes which workers have died; process 1 also inherits other processes. Returns `fatal` if it was among the exit
+    codes."""
+    found = 0
+    with suppress(ChildProcessError):
+        while (status := os.waitpid(-1, os.WNOHANG))[0]:
+            for worker in workers:
+                if worker.process == status[0]:
+                    worker.process, worker.died = 0, os.waitstatus_to_exitcode(status[1])
+                    steady = time.monotonic() - worker.started > STEADY_SECONDS
+                    worker.pause = FIRST_PAUSE if steady else min(LONGEST_PAUSE, 2 * worker.pause + FIRST_PAUSE)
+                    found = fatal if worker.died == fatal else found
+    return found
+
+
+def _send(workers: list[_Worker], number: int) -> None:
+    for worker in workers:
+        if worker.process:
+            os.kill(worker.process, number)

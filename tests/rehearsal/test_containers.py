@@ -1,0 +1,67 @@
+"""The container tool of a rehearsal, with shell scripts as tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from generator.images.context import Context
+from rehearsal.containers import base_images, container_tool
+from tests.running import ROOT
+
+
+@pytest.mark.parametrize("image", ["no.registry.invalid/base:1", "${BASE}"])
+def test_without_a_base_image_it_goes_on_without_containers(
+    image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, 'case "$1" in pull) echo "no such host" >&2; exit 125 ;; esac')
+    (tmp_path / "Dockerfile").write_text(f"ARG BASE=no.registry.invalid/base:1\nFROM {image} AS made\nFROM made\n")
+    assert container_tool(None, Context(tmp_path), required=False) is None
+    assert capsys.readouterr().err == (
+        "Rehearsing without containers: the base image no.registry.invalid/base:1 cannot be pulled "
+        "(podman pull: no such host).\n"
+    )
+
+
+@pytest.mark.parametrize(("name", "required"), [("podman", False), (None, True)])
+def test_containers_that_were_asked_for_need_no_base_image_in_advance(
+    name: str | None, required: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = install(tmp_path, monkeypatch, 'case "$1" in pull) exit 125 ;; esac')
+    (tmp_path / "Dockerfile").write_text("FROM no.registry.invalid/base:1\n")
+    assert container_tool(name, Context(tmp_path), required=required) == str(program)
+
+
+def test_a_base_image_that_is_there_is_not_pulled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = install(tmp_path, monkeypatch, 'case "$1" in pull) exit 125 ;; images) echo 0123456789ab ;; esac')
+    (tmp_path / "Dockerfile").write_text("FROM base:1\n")
+    assert container_tool(None, Context(tmp_path), required=False) == str(program)
+
+
+def test_base_images_are_those_of_every_stage(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        "ARG TAG=3\nARG BASE\nFROM --platform=linux/amd64 python:${TAG} AS made\nARG TAG=4\nFROM $BASE\n"
+        "FROM scratch\nCOPY --from=made / /\nFROM made\nFROM python:3\n"
+    )
+    assert base_images(Context(tmp_path, {"BASE": "debian:13"})) == ["python:3", "debian:13"]
+
+
+def test_where_docker_is_the_only_tool_a_line_says_why_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, "", "docker")
+    assert container_tool(None, Context(ROOT), required=False) is None
+    assert capsys.readouterr().err == (
+        "Rehearsing without containers: neither podman nor buildah works. Docker and Finch cannot rehearse, because "
+        "their engine would look for ECR on the internet.\n"
+    )
+
+
+def install(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str, name: str = "podman") -> Path:
+    """A container tool, the only program on the PATH."""
+    program = directory / name
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(directory))
+    return program
