@@ -53,7 +53,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     elif arguments.format == "markdown":
         print(markdown(plans), end="")
     else:
-        print_lines(plan_lines(plans))
+        print_lines(plan_lines(plans), plain=arguments.no_color)
     if any(plan.refusals for plan in plans):
         return DATA_WOULD_BE_LOST
     return CHANGES if arguments.detailed_exitcode and any(plan.changes for plan in plans) else DONE

@@ -198,6 +198,13 @@ class LayerDeployment:
         return stack
 
     def _failure(self, stack: Stack, events: Sequence[Event]) -> DeployError:
+        if stack.status == "DELETE_COMPLETE":
+            return DeployError(
+                stack=stack.arn.split("/")[1],
+                what="The stack was deleted while it was deployed",
+                why="another command or the console deleted it",
+                then="Find out who did, then deploy again.",
+            )
         cause = first_failure(events)
         why = f"{cause.logical_id} ({cause.resource_type}): {cause.reason}" if cause else stack.reason
         logged = Service(self.session, self.layer.compute).failure(events) if self.layer.compute else ""

@@ -51,7 +51,8 @@ users-apprunner:
       InstanceConfiguration.Cpu  1024 → 2048  (parameter Cpu)
 
 ! loses data, ~ modified, + added
-3 changes: 1 loses data, 1 modified, 1 added."""
+3 changes: 1 loses data, 1 modified, 1 added.
+Refused: Cluster replaces the database."""
 
 MARKDOWN = """\
 ### 3 changes: 1 loses data, 1 modified, 1 added.
