@@ -148,6 +148,14 @@ class LayerDeployment:
         if planned.refusals:
             refused = tuple(dict.fromkeys(refusal.logical_id for refusal in planned.refusals))
             raise DataLossError(stack=planned.stack_name, logical_ids=refused)
+        replaced = [found.logical_id for found in change_set.changes if found.replaces and found.replacement == "True"]
+        if self.options.disable_rollback and replaced:
+            raise DeployError(
+                stack=planned.stack_name,
+                what="The change set was not executed",
+                why=f"it replaces {', '.join(replaced)}, which CloudFormation refuses without rollback",
+                then="Deploy without --disable-rollback.",
+            )
         users = [found.physical_id for found in change_set.changes if found.resource_type == USER and found.physical_id]
         if users:
             refuse_during_rotation(planned.stack_name, users, self.session.client("memorydb"))
