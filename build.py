@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 try:
     from generator import Deployment, Settings, app_runner_deployment, ecs_express_deployment
     from generator.cli import main
 except ModuleNotFoundError as missing:
+    if Path(".venv", "bin", "activate").exists() and sys.prefix == sys.base_prefix:
+        sys.exit(
+            f"The package {missing.name} is not installed here, but .venv may have it: run `. .venv/bin/activate`."
+        )
     sys.exit(f"The package {missing.name} is not installed. Run `make build`, which installs all that is needed.")
 
 

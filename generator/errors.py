@@ -77,6 +77,11 @@ class MissingPackageError(GeneratorError):
     def __init__(self, *, package: str, extra: str, make: str = "build", instead: str = "") -> None:
         self.package = package
         self.extra = extra
+        if package == "rehearsal":
+            super().__init__(
+                "This command works only in a clone of the project: the installed package does not have it."
+            )
+            return
         otherwise = f", or {instead}" if instead else ""
         super().__init__(
             f"{package} is not installed. Run `make {make}`, "

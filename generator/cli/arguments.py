@@ -40,6 +40,7 @@ def add_command(verbs: Subparsers, name: str, run: Run, *, help: str, descriptio
         name, help=help, description=description, epilog=f"Example: {example}", allow_abbrev=False
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--no-color", action="store_true", help="print without color, as with NO_COLOR")
     parser.set_defaults(run=run, parser=parser)
     return parser
 
@@ -187,7 +188,7 @@ def session(arguments: argparse.Namespace) -> Session:
     from generator.cli.terminal import Terminal
     from generator.operations import Session
 
-    ui = Terminal(yes=getattr(arguments, "yes", False), asks=hasattr(arguments, "yes"))
+    ui = Terminal(yes=getattr(arguments, "yes", False), asks=hasattr(arguments, "yes"), plain=arguments.no_color)
     return Session(ui, region=arguments.region, profile=arguments.profile)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,16 +75,27 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         files += _diagrams(name, deployment, arguments.out)
     files += [_policy(arguments.out / name, text) for name, text in policies.items()]
     files = list({file.path: file for file in files}.values())
+    left = [] if arguments.layer or not arguments.lint else _left_over(arguments.out, {file.path for file in files})
+    for path in left:
+        print(f"{path}: no layer or deployment makes this file. Delete it if it is of an earlier one.", file=sys.stderr)
     if arguments.check:
         difference = "".join(_difference(file.path, file.text) for file in files)
         if difference:
             print(difference, end="")
             print("Not current: run `make build` and commit what it writes.", file=sys.stderr)
             return FAILED
+        if left:
+            return FAILED
     else:
         _write({file.path: file.text for file in files})
     print(*(file.line for file in files), sep="\n")
     return DONE
+
+
+def _left_over(out: Path, made: Collection[Path]) -> list[Path]:
+    """Files named as `build` names them that it does not make, such as those of a layer that was renamed."""
+    patterns = ("*-layer.json", f"{POLICIES}/**/*.json", f"{DIAGRAMS}/*.mmd")
+    return sorted(path for pattern in patterns for path in out.glob(pattern) if path not in made)
 
 
 def _layers(deployments: Sequence[Deployment], name: str) -> dict[str, Layer]:

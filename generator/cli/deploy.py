@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from generator import contract
 from generator.cli.arguments import (
     DONE,
     Deployments,
@@ -44,7 +45,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Deploys; returns the exit code."""
-    from generator.operations import DeployOptions, deploy, deploy_change_set
+    from generator.operations import DeployedLayer, DeployOptions, deploy, deploy_change_set
 
     options = DeployOptions(
         **change_options(arguments),
@@ -56,7 +57,13 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     )
     found = deployments()
     if arguments.change_set:
-        deploy_change_set(found, arguments.change_set, session(arguments), options)
+        deployed: tuple[DeployedLayer, ...] = (
+            deploy_change_set(found, arguments.change_set, session(arguments), options),
+        )
     else:
-        deploy(chosen_deployment(found, arguments.deployment, arguments.layer), session(arguments), options)
+        chosen = chosen_deployment(found, arguments.deployment, arguments.layer)
+        deployed = deploy(chosen, session(arguments), options)
+    for layer in deployed:
+        if layer.stack and (url := layer.stack.outputs.get(contract.SERVICE_URL)):
+            print(f"{layer.stack.name} is at {url}")
     return DONE

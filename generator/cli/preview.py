@@ -68,7 +68,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         heading = Heading(arguments.name, deployment.name, arguments.commit)
         print(comment(plans, heading, prices), end="")
     else:
-        print_lines(plan_lines(plans, prices))
+        print_lines(plan_lines(plans, prices), plain=arguments.no_color)
     if any(plan.refusals or (arguments.fail_on and plan.broadens) for plan in plans):
         return DATA_WOULD_BE_LOST
     return CHANGES if arguments.detailed_exitcode and any(plan.changes for plan in plans) else DONE

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from generator.cli.arguments import (
     DONE,
+    FAILED,
     Deployments,
     Program,
     Subparsers,
@@ -50,7 +52,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         print(status_document(statuses), end="")
     else:
-        print_lines(line for found in statuses for line in lines(found))
+        print_lines((line for found in statuses for line in lines(found)), plain=arguments.no_color)
     if arguments.outputs_file:
         try:
             arguments.outputs_file.write_text(outputs_document(statuses), encoding="utf-8")
@@ -58,4 +60,8 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
             raise OutputError(
                 action="write", path=arguments.outputs_file, reason=error.strerror or str(error)
             ) from error
+    if not any(found.stack for found in statuses):
+        names = " or ".join(found.stack_name for found in statuses)
+        print(f"There is no stack {names} here: pass another --name or --region.", file=sys.stderr)
+        return FAILED
     return DONE

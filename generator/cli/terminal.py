@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
 
@@ -27,16 +28,17 @@ class Terminal:
     Raises UsageError where a command `asks`, `yes` was not given, and standard input is not a terminal.
     """
 
-    def __init__(self, *, yes: bool = False, asks: bool = False) -> None:
+    def __init__(self, *, yes: bool = False, asks: bool = False, plain: bool = False) -> None:
         if asks and not yes and not sys.stdin.isatty():
             raise UsageError("Cannot ask for confirmation: no terminal. Pass --yes.")
         self._yes = yes
+        self._plain = plain
 
     def progress(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     def show(self, result: Result) -> None:
-        print_lines(lines(result))
+        print_lines(lines(result), plain=self._plain)
 
     def confirm(self, question: str) -> bool:
         return self._yes or _answer(f"{question} [y/N] ").lower() in ("y", "yes")
@@ -45,9 +47,12 @@ class Terminal:
         return self._yes or _answer(f"{question} ") == name
 
 
-def print_lines(lines: Iterable[Line]) -> None:
-    """Prints lines, in color on a terminal that takes it."""
-    if not sys.stdout.isatty():
+def print_lines(lines: Iterable[Line], *, plain: bool = False) -> None:
+    """Prints lines, in color on a terminal that takes it or where FORCE_COLOR is set; never if `plain`.
+
+    rich reads NO_COLOR and FORCE_COLOR.
+    """
+    if plain or not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
         for line in lines:
             print(line.text)
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,8 +18,12 @@ LINES_READ = 100
 RETENTION_DAYS = 30
 
 
-def last_lines(logs: Any, group: str, number: int = LINES_READ) -> list[str]:
-    """The last lines of a log group, from its newest streams; empty if it cannot be read."""
+def last_lines(logs: Any, group: str, since: datetime | None = None, number: int = LINES_READ) -> list[str]:
+    """The last lines of a log group, from its newest streams; empty if it cannot be read.
+
+    since: earlier lines, such as those of the version before, are left out.
+    """
+    earliest = 1000 * since.timestamp() if since else 0
     try:
         # Three streams hold the last lines of the newest instances; all pages would be all instances that ever ran.
         streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True, limit=3)
@@ -31,7 +36,8 @@ def last_lines(logs: Any, group: str, number: int = LINES_READ) -> list[str]:
     except (BotoCoreError, ClientError):
         # The caller reports another error, which this one must not hide.
         return []
-    return [str(event["message"]).rstrip() for event in sorted(events, key=lambda event: event["timestamp"])][-number:]
+    ordered = sorted(events, key=lambda event: event["timestamp"])
+    return [str(event["message"]).rstrip() for event in ordered if event["timestamp"] >= earliest][-number:]
 
 
 def important_lines(lines: list[str]) -> list[str]:

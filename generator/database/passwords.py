@@ -11,9 +11,11 @@ AWSCURRENT, AWSPREVIOUS).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from botocore.exceptions import ClientError
 
 from generator.aws.calls import Clock
 from generator.aws.errors import translate_errors
@@ -29,8 +31,7 @@ ACTIVE_MINUTES = 15
 def refuse_during_rotation(stack_name: str, user_names: Iterable[str], memorydb: Any) -> None:
     """Raises DeployError for a user with two passwords: CloudFormation would leave only the template's."""
     for name in user_names:
-        with translate_errors(stack_name):
-            (user,) = memorydb.describe_users(UserName=name)["Users"]
+        user = _described(stack_name, name, memorydb)
         if user["Authentication"].get("PasswordCount", 0) > 1:
             raise DeployError(
                 stack=stack_name,
@@ -38,6 +39,25 @@ def refuse_during_rotation(stack_name: str, user_names: Iterable[str], memorydb:
                 why=f"{name} has two passwords, and this deployment would remove one",
                 then="Run rotate to finish the rotation, then deploy again.",
             )
+
+
+def _described(stack_name: str, user_name: str, memorydb: Any) -> Mapping[str, Any]:
+    """A user as MemoryDB describes it. Raises DeployError for one that was deleted outside of CloudFormation."""
+    with translate_errors(stack_name):
+        try:
+            users: Sequence[Mapping[str, Any]] = memorydb.describe_users(UserName=user_name)["Users"]
+        except ClientError as error:
+            if error.response["Error"].get("Code") not in ("UserNotFound", "UserNotFoundFault"):
+                raise
+            users = ()
+    if not users:
+        raise DeployError(
+            stack=stack_name,
+            what=f"The MemoryDB user {user_name} is gone",
+            why="the stack has it, but MemoryDB does not: it was deleted outside of CloudFormation",
+            then="Take it out of the template and deploy, then put it back and deploy again.",
+        )
+    return users[0]
 
 
 @dataclass(frozen=True)
@@ -105,10 +125,8 @@ class PasswordRotation:
                 then="Both passwords may be in use. Run rotate again.",
             )
 
-    def _user(self) -> dict[str, Any]:
-        with translate_errors(self.stack_name):
-            found: dict[str, Any] = self.memorydb.describe_users(UserName=self.user_name)["Users"][0]
-        return found
+    def _user(self) -> Mapping[str, Any]:
+        return _described(self.stack_name, self.user_name, self.memorydb)
 
     def _password_count(self) -> int:
         return int(self._user()["Authentication"].get("PasswordCount", 0))

@@ -60,10 +60,15 @@ class ImageRepository:
 
 
 def images(ecr: Any, repository_name: str) -> list[dict[str, str]]:
-    """The IDs of all images in a repository, by its name."""
+    """The IDs of all images in a repository, by its name; none if it was deleted outside of CloudFormation."""
     with translate_errors(repository_name):
-        listed = pages(ecr.list_images, repositoryName=repository_name)
-        return [image for page in listed for image in page["imageIds"]]
+        try:
+            listed = pages(ecr.list_images, repositoryName=repository_name)
+            return [image for page in listed for image in page["imageIds"]]
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"].get("Code") == "RepositoryNotFoundException":
+                return []
+            raise
 
 
 def delete_images(ecr: Any, repository_name: str, image_ids: Sequence[Mapping[str, str]]) -> None:

@@ -10,6 +10,7 @@ from generator.compute.verification import Fact
 from generator.database.passwords import USER, refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
 from generator.layers import Deployment, Layer
+from generator.operations.destroy import report_left_snapshot
 from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import DeployOptions
 from generator.operations.plans import plan
@@ -169,6 +170,8 @@ class LayerDeployment:
             self.session.cloudformation.delete(stack)
             left = self._finished(stack, since)
             if left is None:
+                if self.layer.holds_data:
+                    report_left_snapshot(self.session, stack)
                 return
             stack = left
         if then := advice(stack.status, stack.name):
@@ -203,6 +206,13 @@ class LayerDeployment:
         return stack
 
     def _failure(self, stack: Stack, events: Sequence[Event]) -> DeployError:
+        if stack.status == "DELETE_COMPLETE":
+            return DeployError(
+                stack=stack.arn.split("/")[1],
+                what="The stack was deleted while it was deployed",
+                why="another command or the console deleted it",
+                then="Find out who did, then deploy again.",
+            )
         cause = first_failure(events)
         why = f"{cause.logical_id} ({cause.resource_type}): {cause.reason}" if cause else stack.reason
         logged = Service(self.session, self.layer.compute).failure(events) if self.layer.compute else ""

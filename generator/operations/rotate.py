@@ -55,17 +55,24 @@ def rotate(
     if not session.ui.confirm("Rotate?"):
         raise DeclinedError("Nothing was changed.")
     started = session.clock.now()
-    for rotation in rotations:
-        rotation.add_new_password()
-    session.ui.progress("Old and new passwords are valid.")
-    for rotation in rotations:
-        rotation.make_new_password_current()
-    session.ui.progress("The secrets hold the new passwords.")
-    for name, stack in readers.items():
-        session.ui.progress(f"Redeploying {name} ...")
-        services[name].redeploy(stack)
-    for rotation in rotations:
-        rotation.remove_old_password()
+    try:
+        for rotation in rotations:
+            rotation.add_new_password()
+        session.ui.progress("Old and new passwords are valid.")
+        for rotation in rotations:
+            rotation.make_new_password_current()
+        session.ui.progress("The secrets hold the new passwords.")
+        for name, stack in readers.items():
+            session.ui.progress(f"Redeploying {name} ...")
+            services[name].redeploy(stack)
+        for rotation in rotations:
+            rotation.remove_old_password()
+    except KeyboardInterrupt:
+        session.ui.progress(
+            "\nThe rotation is not finished: two passwords are valid, and services run with either. Run rotate again, "
+            "which finishes it."
+        )
+        raise
     seconds = session.clock.now() - started
     session.ui.progress(f"The old passwords are no longer valid. The rotation took {seconds:.0f} s.")
     return RotatedPasswords(tuple(rotation.user_name for rotation in rotations), tuple(readers), seconds)

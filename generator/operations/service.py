@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -112,14 +113,15 @@ class Service:
         """
         own = [event for event in events if event.resource_type == self.compute.resource_type]
         if any(event.failed for event in own):
-            return self.report_log(next((event.physical_id for event in reversed(own) if event.physical_id), ""))
+            arn = next((event.physical_id for event in reversed(own) if event.physical_id), "")
+            return self.report_log(arn, since=events[0].moment)
         return ""
 
-    def report_log(self, service_arn: str) -> str:
-        """Reports the end of the service's logs; returns the last line, or an empty text if there is none."""
+    def report_log(self, service_arn: str, since: datetime | None = None) -> str:
+        """Reports the end of the service's logs since then; returns the last line, or an empty text without one."""
         lines: list[str] = []
         for group in self._log_groups(service_arn) if service_arn else ():
-            lines = important_lines(last_lines(self.session.client("logs"), group))
+            lines = important_lines(last_lines(self.session.client("logs"), group, since))
             if lines:
                 self.session.ui.progress(f"The end of {group}:")
                 for line in lines[-LINES_SHOWN:]:

@@ -67,6 +67,7 @@ class Session:
         self.ui = ui
         self.clock = clock
         self._create = clients or boto3_clients(region, profile)
+        self._reports_place = clients is None
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
@@ -77,7 +78,19 @@ class Session:
 
     @cached_property
     def cloudformation(self) -> CloudFormation:
-        return CloudFormation(self.client("cloudformation"), self.clock)
+        client = self.client("cloudformation")
+        if self._reports_place:
+            self.ui.progress(self._place(client))
+        return CloudFormation(client, self.clock)
+
+    def _place(self, client: Any) -> str:
+        """Where this session acts."""
+        with translate_errors("AWS"):
+            account = self.client("sts").get_caller_identity()["Account"]
+        context = CONFIGURED.get(Context())
+        profile = f", profile {context.profile}" if context.profile else ""
+        endpoint = context.environment.get("AWS_ENDPOINT_URL", "")
+        return f"Account {account}, {client.meta.region_name}{profile}{f', endpoint {endpoint}' if endpoint else ''}"
 
 
 def boto3_clients(region: str | None = None, profile: str | None = None) -> Callable[[str], Any]:

@@ -8,10 +8,12 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from generator import contract
+from generator.compute.apprunner import AppRunnerCompute
 from generator.errors import UsageError
 from generator.layers import Deployment, Layer
 from generator.operations.options import ChangeOptions
 from generator.operations.session import UI
+from generator.regions import ECS_REGIONS, REGIONS
 from generator.stacks.cloudformation import CloudFormation, Stack, StackUpdate
 from generator.stacks.inventory import logical_ids
 from generator.template.capabilities import IAM, NAMED_IAM, capabilities
@@ -76,6 +78,12 @@ def check_values(
     Raises UsageError for a parameter without a value, for what CloudFormation would refuse, and for an
     allow_replacement that is no resource of a template or a stack.
     """
+    region = cloudformation.region
+    app_runner = any(isinstance(layer.compute, AppRunnerCompute) for layer, _ in updates)
+    if app_runner and region not in REGIONS and region in ECS_REGIONS:
+        raise UsageError(
+            f"App Runner is not in {region}: choose another Region with --region, or --compute ecs-express."
+        )
     stacks = {layer.name: cloudformation.stack(update.stack_name) for layer, update in updates}
     _check_logical_ids(cloudformation, [layer for layer, _ in updates], stacks, options)
     _check(
@@ -91,7 +99,7 @@ def check_values(
             for layer in deployment.layers
         ],
         {f"{layer.name}.{name}": value for layer, update in updates for name, value in update.parameters.items()},
-        {"AWS::Region": cloudformation.region},
+        {"AWS::Region": region},
     )
 
 

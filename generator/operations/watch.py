@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC
 from types import MappingProxyType
 
 from generator.operations.session import Session
@@ -32,7 +33,9 @@ def watch(
             if event.reason == "Resource creation Initiated":
                 continue
             reason = f"  {event.reason}" if event.reason else ""
-            session.ui.progress(f"{event.moment:%H:%M:%S} {event.status:28} {event.logical_id}{reason}")
+            session.ui.progress(
+                f"{event.moment.astimezone(UTC):%H:%M:%S}Z {event.status:28} {event.logical_id}{reason}"
+            )
         now = session.clock.now()
         if fresh:
             reported = now

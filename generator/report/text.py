@@ -61,7 +61,9 @@ def lines(result: Result) -> Iterator[Line]:
         case LayerStatus():
             yield from map(Line, _status(result))
         case Stack():
-            yield from (Line(f"{key}: {value}") for key, value in sorted(result.outputs.items()))
+            # The commands that push an image are in `status`.
+            shown = {key: value for key, value in result.outputs.items() if not key.endswith("PushCommands")}
+            yield from (Line(f"{key}: {value}") for key, value in sorted(shown.items()))
 
 
 def plan_lines(plans: Sequence[Plan], prices: Prices | None = None) -> Iterator[Line]:
@@ -135,7 +137,9 @@ def short(value: str | None, start: int = 0) -> str:
 
 def _property(changed: PropertyChange) -> str:
     before, after = short_values(changed)
-    text = f"{changed.path}  {before} → {after}"
+    # CloudFormation gives no values for some changes, such as that of a stack's tags.
+    known = changed.before is not None or changed.after is not None
+    text = f"{changed.path}  {before} → {after}" if known else changed.path
     if changed.recreates:
         text += "  recreates it" if changed.recreation == "Always" else "  may recreate it"
     return f"{text}  ({changed.cause})" if changed.cause else text

@@ -30,6 +30,13 @@ PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 5.0
 # A change set is ready within minutes; one that validates against the account may take longer.
 CHANGE_SET_MINUTES = 30
 DISCARD_SECONDS = 60
+# A change set that was executed, deleted or made obsolete (API reference, ExecuteChangeSet, Errors).
+STALE = (
+    "ChangeSetNotFound",
+    "ChangeSetNotFoundException",
+    "InvalidChangeSetStatus",
+    "InvalidChangeSetStatusException",
+)
 # How long MemoryDB's resource handler may take.
 FOLLOW_HOURS = 36
 
@@ -152,7 +159,18 @@ class CloudFormation:
 
         Which resources hold data follows from their types alone.
         """
-        return self._ready(arn, arn)
+        try:
+            return self._ready(arn, arn)
+        except DeployError as error:
+            cause = error.__cause__
+            if isinstance(cause, botocore.exceptions.ClientError) and cause.response["Error"].get("Code") in STALE:
+                raise DeployError(
+                    stack=arn,
+                    what="There is no such change set",
+                    why="it was executed or deleted, or is in another account or Region. Nothing was executed",
+                    then="Create and review a new one: preview --keep.",
+                ) from error
+            raise
 
     @contextmanager
     def pending_change_set(self, update: StackUpdate) -> Iterator[PendingChangeSet]:
@@ -202,7 +220,17 @@ class CloudFormation:
         # A new stack got OnStackFailure with CreateChangeSet; CloudFormation refuses both together.
         update = {} if found.creates else {"DisableRollback": disable_rollback}
         with translate_errors(found.stack_name):
-            self.client.execute_change_set(ChangeSetName=found.arn, **update)
+            try:
+                self.client.execute_change_set(ChangeSetName=found.arn, **update)
+            except botocore.exceptions.ClientError as error:
+                if error.response["Error"].get("Code") not in STALE:
+                    raise
+                raise DeployError(
+                    stack=found.stack_name,
+                    what="Nothing was executed",
+                    why="another deployment was executed, or the change set was deleted, after this one was shown",
+                    then="Deploy again to see what is left to change.",
+                ) from error
 
     def set_termination_protection(self, stack_name: str, *, on: bool) -> None:
         with translate_errors(stack_name):

@@ -123,6 +123,8 @@ def advice(status: str, stack_name: str) -> str:
             "Fix the cause, which its events name. Then run aws cloudformation continue-update-rollback --stack-name "
             f"{stack_name}, and deploy again."
         )
+    if status == "IMPORT_ROLLBACK_FAILED":
+        return "Its events say which resource could not be taken out again, and why. Correct that, then deploy again."
     if status in ("DELETE_FAILED", "UPDATE_FAILED"):
         what = "its deletion" if status == "DELETE_FAILED" else "the update"
         return f"Its events say why {what} failed. aws cloudformation rollback-stack or delete-stack continues."

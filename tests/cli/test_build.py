@@ -143,6 +143,23 @@ def test_check_is_silent_about_what_is_current(tmp_path: Path) -> None:
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
+def test_files_of_a_renamed_layer_are_named_and_fail_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(lambda: [Deployment("one", (topic("old"),))], argv=["--out", str(tmp_path)]) == 0
+    capsys.readouterr()
+    renamed = [Deployment("one", (topic("new"),))]
+    assert main(lambda: renamed, argv=["--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        f"{tmp_path / name}: no layer or deployment makes this file. Delete it if it is of an earlier one."
+        for name in ("old-layer.json", "pictures/old.mmd")
+    ]
+    assert main(lambda: renamed, argv=["--out", str(tmp_path), "--check"]) == 1
+    for name in ("old-layer.json", "pictures/old.mmd"):
+        (tmp_path / name).unlink()
+    assert main(lambda: renamed, argv=["--out", str(tmp_path), "--check"]) == 0
+
+
 def test_check_shows_the_difference_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "topic-layer.json"
     main(one_topic, argv=["--out", str(tmp_path)])

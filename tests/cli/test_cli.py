@@ -147,12 +147,30 @@ def test_help_names_how_it_was_called() -> None:
     assert run("-m", "generator", "--help").stdout.startswith("usage: python -m generator ")
 
 
-def test_without_its_packages_build_py_names_the_command_that_installs_them() -> None:
-    bare = run("-S", "build.py", PYTHONPATH="")
-    assert (bare.returncode, bare.stdout) == (1, "")
-    assert bare.stderr == (
-        "The package troposphere is not installed. Run `make build`, which installs all that is needed.\n"
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (False, ". Run `make build`, which installs all that is needed."),
+        (True, " here, but .venv may have it: run `. .venv/bin/activate`."),
+    ],
+)
+def test_without_its_packages_build_py_names_the_command_to_type(
+    tmp_path: Path, message: str, *, environment: bool
+) -> None:
+    (tmp_path / "build.py").write_text((ROOT / "build.py").read_text())
+    (tmp_path / "generator").symlink_to(ROOT / "generator")
+    if environment:
+        (tmp_path / ".venv" / "bin").mkdir(parents=True)
+        (tmp_path / ".venv" / "bin" / "activate").touch()
+    bare = subprocess.run(
+        [sys.executable, "-S", "build.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
     )
+    assert (bare.returncode, bare.stdout) == (1, "")
+    assert bare.stderr == f"The package troposphere is not installed{message}\n"
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -16,7 +17,15 @@ def logs() -> tuple[Any, Stubber]:
     return client, Stubber(client)
 
 
-def test_the_end_of_a_log_is_put_together_from_its_newest_streams() -> None:
+@pytest.mark.parametrize(
+    ("since", "lines"),
+    [
+        (None, ["second", "third", "fourth"]),
+        (datetime.fromtimestamp(0.003, UTC), ["third", "fourth"]),
+        (datetime.fromtimestamp(1, UTC), []),
+    ],
+)
+def test_the_end_of_a_log_is_put_together_from_its_newest_streams(since: datetime | None, lines: list[str]) -> None:
     client, stubber = logs()
     streams = {"logStreams": [{"logStreamName": "b"}, {"logStreamName": "a"}]}
     newest = {"logGroupName": "g", "orderBy": "LastEventTime", "descending": True, "limit": 3}
@@ -26,7 +35,7 @@ def test_the_end_of_a_log_is_put_together_from_its_newest_streams() -> None:
         found = [{"timestamp": moment, "message": message} for moment, message in events]
         stubber.add_response("get_log_events", {"events": found}, asked)
     with stubber:
-        assert last_lines(client, "g", 3) == ["second", "third", "fourth"]
+        assert last_lines(client, "g", since, 3) == lines
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])

@@ -6,10 +6,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from generator.aws.calls import Clock
+from generator.database.passwords import refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
+from generator.images.repository import images
 from generator.layers import Layer, app_runner_deployment
 from generator.operations import DeployedLayer, DeployOptions, Plan, Session, deploy_change_set
 from generator.operations.deploy import LayerDeployment
@@ -59,6 +63,7 @@ def pending(script: Script, *changes: dict[str, Any]) -> None:
     [
         ("ROLLBACK_COMPLETE", "Pass --recreate to delete it"),
         ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name users-data"),
+        ("IMPORT_ROLLBACK_FAILED", "Its events say which resource could not be taken out again"),
         ("DELETE_FAILED", "Its events say why its deletion failed"),
     ],
 )
@@ -143,6 +148,64 @@ def test_a_change_set_that_is_not_executed_is_deleted_unless_only_the_answer_was
         script.delete()
     with pytest.raises(DeployError, match="AccessDenied"):
         deployed(script)
+
+
+@pytest.mark.parametrize("code", ["InvalidChangeSetStatus", "ChangeSetNotFound"])
+def test_after_another_deployment_a_confirmed_change_set_is_not_executed(script: Script, code: str) -> None:
+    pending(script, ADD)
+    script.events([])
+    script.stubber.add_client_error(
+        "execute_change_set", code, "ChangeSet ... cannot be executed", http_status_code=400
+    )
+    script.delete()
+    with pytest.raises(DeployError, match=r"^users-data: Nothing was executed: another deployment was executed, or"):
+        deployed(script)
+
+
+def test_a_change_set_that_is_gone_is_a_sentence(script: Script) -> None:
+    script.stubber.add_client_error("describe_change_set", "ChangeSetNotFound", "ChangeSet [x] does not exist")
+    with pytest.raises(
+        DeployError, match=r"There is no such change set: .* Nothing was executed\. Create and review a new"
+    ):
+        deploy_change_set([app_runner_deployment()], ARN, session(script))
+
+
+def test_a_stack_that_is_deleted_while_it_is_followed_is_a_sentence(script: Script) -> None:
+    pending(script, ADD)
+    script.events([an_event(1)])
+    script.stubber.add_response("execute_change_set", {}, {"ChangeSetName": ARN, "DisableRollback": False})
+    script.at("DELETE_COMPLETE", [an_event(2, "DELETE_COMPLETE"), an_event(1)])
+    with pytest.raises(DeployError, match=r"^users-data: The stack was deleted while it was deployed: another command"):
+        deployed(script)
+
+
+@pytest.mark.parametrize("gone", ["empty", "UserNotFoundFault"])
+def test_a_user_that_was_deleted_outside_is_a_sentence(gone: str) -> None:
+    memorydb = boto3.client("memorydb", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(memorydb) as stubber:
+        if gone == "empty":
+            stubber.add_response("describe_users", {"Users": []})
+        else:
+            stubber.add_client_error("describe_users", gone)
+        with pytest.raises(DeployError, match=r"^users-data: The MemoryDB user app is gone: the stack has it, but"):
+            refuse_during_rotation("users-data", ["app"], memorydb)
+
+
+def test_a_repository_that_was_deleted_outside_has_no_images() -> None:
+    ecr = boto3.client("ecr", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(ecr) as stubber:
+        stubber.add_client_error("list_images", "RepositoryNotFoundException")
+        assert images(ecr, "users") == []
+
+
+def test_event_times_have_a_zone(script: Script) -> None:
+    pending(script, ADD)
+    script.events([an_event(1)])
+    script.stubber.add_response("execute_change_set", {}, {"ChangeSetName": ARN, "DisableRollback": False})
+    script.at("UPDATE_COMPLETE", [an_event(3661, logical_id="B"), an_event(1)])
+    ui = ListUI()
+    deployed(script, ui)
+    assert ui.said[-1].startswith("01:01:01Z CREATE_COMPLETE")
 
 
 def test_an_obsolete_change_set_is_refused(script: Script) -> None:
