@@ -29,7 +29,8 @@ class Plan:
 
     new: the stack does not exist yet. seen: `changes` are of a change set; otherwise they are the template's resources.
     kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. warning: what
-    CloudFormation says of a change set that it created, which may fail when it is executed.
+    CloudFormation says of a change set that it created, which may fail when it is executed. failed: there is no change set
+    because of an error, which the note has.
     """
 
     layer: str
@@ -42,12 +43,13 @@ class Plan:
     console: str = ""
     note: str = ""
     warning: str = ""
+    failed: bool = False
 
     @property
     def title(self) -> str:
         """The stack's name, and its note or what is new."""
         if not self.seen:
-            return f"{self.stack_name}: {self.note} Its template has:"
+            return f"{self.stack_name}: {self.note}{' Its template has:' if self.changes else ''}"
         if not self.changes:
             return f"{self.stack_name}: {self.note or 'nothing to change.'}"
         return f"{self.stack_name}:{' a new stack.' if self.new else ''}{f' {self.note}' if self.note else ''}"
