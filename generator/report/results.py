@@ -29,8 +29,8 @@ class Plan:
 
     new: the stack does not exist yet. seen: `changes` are of a change set; otherwise they are the template's resources.
     kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. warning: what
-    CloudFormation says of a change set that it created, which may fail when it is executed. failed: there is no change set
-    because of an error, which the note has.
+    CloudFormation says of a change set that it created, which may fail when it is executed. failed: an error, which is
+    the note, is why there is no change set.
     """
 
     layer: str
