@@ -10,6 +10,7 @@ from generator.cli.arguments import (
     CHANGES,
     DATA_WOULD_BE_LOST,
     DONE,
+    FAILED,
     Deployments,
     Program,
     Subparsers,
@@ -71,6 +72,8 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         print_lines(plan_lines(plans, prices), plain=arguments.no_color)
     if any(plan.refusals or (arguments.fail_on and plan.broadens) for plan in plans):
         return DATA_WOULD_BE_LOST
+    if any(plan.failed for plan in plans):
+        return FAILED
     return CHANGES if arguments.detailed_exitcode and any(plan.changes for plan in plans) else DONE
 
 

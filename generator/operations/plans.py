@@ -118,6 +118,21 @@ def plan_from_template(cloudformation: CloudFormation, layer: Layer, update: Sta
     )
 
 
+def plan_without_change_set(cloudformation: CloudFormation, layer: Layer, update: StackUpdate, reason: str) -> Plan:
+    """The plan of a layer for which no change set can be created yet, with the reason."""
+    stack = cloudformation.stack(update.stack_name)
+    new = not (stack and stack.exists)
+    return Plan(
+        layer.name,
+        update.stack_name,
+        additions(layer.template) if new else (),
+        new=new,
+        seen=False,
+        note=f"cannot be previewed: {reason}",
+        failed=True,
+    )
+
+
 def _console(region: str, stack_id: str, arn: str) -> str:
     return (
         f"https://{region}.console.aws.amazon.com/cloudformation/home?region={region}#/stacks/changesets/changes"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from generator.errors import DeployError, UsageError
 from generator.layers import Deployment
 from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import PreviewOptions
-from generator.operations.plans import plan, plan_from_template
+from generator.operations.plans import plan, plan_from_template, plan_without_change_set
 from generator.operations.session import Session
 from generator.operations.templates import uploaded
 from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
@@ -15,7 +16,8 @@ from generator.report.results import Plan
 def preview(deployment: Deployment, session: Session, options: PreviewOptions = PreviewOptions()) -> tuple[Plan, ...]:
     """The plan of each layer, from a change set that is deleted again unless `options.keep`.
 
-    A layer that imports from a stack that does not exist yet is planned from its template.
+    A layer that imports from a stack that does not exist yet is planned from its template. One of several layers whose
+    image can be neither found nor built has a plan that says why.
     """
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
@@ -26,8 +28,15 @@ def preview(deployment: Deployment, session: Session, options: PreviewOptions = 
         planned = plan_from_template(cloudformation, layer, update)
         if planned is None:
             update = with_login_of_data_stack(cloudformation, update)
-            if layer.compute:
-                update = ImageSource(session, layer.compute, options).previewed(update)
+            try:
+                if layer.compute:
+                    update = ImageSource(session, layer.compute, options).previewed(update)
+            except (DeployError, UsageError) as error:
+                # The other layers are shown all the same.
+                if len(updates) == 1:
+                    raise
+                plans.append(plan_without_change_set(cloudformation, layer, update, str(error)))
+                continue
             session.ui.progress(f"Creating a change set for {update.stack_name} ...")
             update = uploaded(session, update, options)
             with cloudformation.pending_change_set(update) as pending:

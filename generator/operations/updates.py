@@ -8,12 +8,11 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from generator import contract
-from generator.compute.apprunner import AppRunnerCompute
+from generator.compute.availability import unavailable
 from generator.errors import UsageError
 from generator.layers import Deployment, Layer
 from generator.operations.options import ChangeOptions
 from generator.operations.session import UI
-from generator.regions import ECS_REGIONS, REGIONS
 from generator.stacks.cloudformation import CloudFormation, Stack, StackUpdate
 from generator.stacks.inventory import logical_ids
 from generator.template.capabilities import IAM, NAMED_IAM, capabilities
@@ -79,11 +78,9 @@ def check_values(
     allow_replacement that is no resource of a template or a stack.
     """
     region = cloudformation.region
-    app_runner = any(isinstance(layer.compute, AppRunnerCompute) for layer, _ in updates)
-    if app_runner and region not in REGIONS and region in ECS_REGIONS:
-        raise UsageError(
-            f"App Runner is not in {region}: choose another Region with --region, or --compute ecs-express."
-        )
+    for layer, _ in updates:
+        if reason := unavailable(layer.compute, region):
+            raise UsageError(reason)
     stacks = {layer.name: cloudformation.stack(update.stack_name) for layer, update in updates}
     _check_logical_ids(cloudformation, [layer for layer, _ in updates], stacks, options)
     _check(

@@ -31,9 +31,10 @@ class Plan:
     """What would happen to one layer's stack.
 
     new: the stack does not exist yet. seen: `changes` are of a change set; otherwise they are the template's resources.
-    kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. stack_id: its ARN, empty
-    without a change set. outputs: those that change. findings: what CloudFormation warns of. billed: what is added to
-    the bill. image: what the service runs afterwards.
+    kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. failed: an error, which
+    is the note, is why there is no change set. stack_id: its ARN, empty without a change set. outputs: those that
+    change. findings: what CloudFormation warns of. billed: what is added to the bill. image: what the service runs
+    afterwards.
     """
 
     layer: str
@@ -45,6 +46,7 @@ class Plan:
     kept: str = ""
     console: str = ""
     note: str = ""
+    failed: bool = False
     stack_id: str = ""
     rights: tuple[Right, ...] = ()
     outputs: tuple[PropertyChange, ...] = ()
@@ -61,7 +63,7 @@ class Plan:
     def title(self) -> str:
         """The stack's name, and its note or what is new."""
         if not self.seen:
-            return f"{self.stack_name}: {self.note} Its template has:"
+            return f"{self.stack_name}: {self.note}{' Its template has:' if self.changes else ''}"
         if not self.changes:
             return f"{self.stack_name}: {self.note or 'nothing to change.'}"
         return f"{self.stack_name}:{' a new stack.' if self.new else ''}{f' {self.note}' if self.note else ''}"

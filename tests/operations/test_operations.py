@@ -290,4 +290,4 @@ def test_every_command_of_the_page_is_one(line: str, deployment: LocalDeployment
     words = [values.get(word, word) for word in line.split()[2:]]
     unattended = ["--yes"] if words[0] in ("deploy", "destroy", "rotate") else []
     assert deployment(*words, *unattended, "--profile", "nobody") == 64
-    assert "The config profile (nobody) could not be found." in deployment.said
+    assert "There is no AWS profile nobody: " in deployment.said

@@ -314,6 +314,10 @@ def test_without_a_dockerfile_the_image_stays_and_a_first_one_is_asked_for(
     assert again.code == 0
     assert f"There is no Dockerfile in {tmp_path}: the image stays {IMAGE}." in again.err
     command.must("destroy", "--yes", "--name", "twelfth", "--layer", "apprunner")
+    seen = command("preview", "--name", "twelfth")
+    assert seen.code == 1
+    assert "twelfth-data: nothing to change." in seen.out
+    assert "twelfth-apprunner: cannot be previewed: There is no Dockerfile in " in seen.out
     first = command("deploy", "--yes", "--name", "twelfth", "--no-verify")
     assert first.code == 64
     assert "There is no Dockerfile in ." in first.err
