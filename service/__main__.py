@@ -1,4 +1,4 @@
-"""`python -m service`: reads the environment, listens, serves until it is told to stop."""
+"""`python -m service`: reads the environment, and serves until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.app import create_app
 from service.server import Server, bound
 from service.settings import Settings, SettingsError, settings
 from service.store import Store
-from service.tokens import Credentials, NobodyToAskError, Tokens, botocore_credentials
+from service.tokens import Credentials, NoCredentialSourceError, Tokens, botocore_credentials
 from service.workers import supervise, usable_cpus
 
 WRONG_ENVIRONMENT = 64
@@ -32,7 +32,7 @@ def main() -> int:
     try:
         listener = bound(chosen.host, chosen.port)
         if workers > 1:
-            # The first would have failed where something else listens. The second keeps the port while workers change.
+            # The first would have failed if something else listened. The second keeps the port while workers change.
             listener.close()
             listener = bound(chosen.host, chosen.port, shared=True)
     except OSError as error:
@@ -43,30 +43,30 @@ def main() -> int:
     else:
         # A worker ends a second after the deadline of its last request.
         code = supervise(workers, partial(work, chosen, None), grace=chosen.deadline + 2, fatal=WRONG_ENVIRONMENT)
-        listener.close()
     if code == WRONG_ENVIRONMENT:
-        print(NobodyToAskError(), file=sys.stderr)
+        print(NoCredentialSourceError(), file=sys.stderr)
     return code
 
 
 def work(chosen: Settings, own: socket.socket | None, died: int | None = None, supervisor: int | None = None) -> int:
-    """One process that serves. `died` is the exit code of the worker it replaces."""
+    """Serves in this process. `died` is the exit code of the worker that it replaces."""
     writer = logs.configure(chosen.log_level)
     log = logging.getLogger("service")
     try:
         if died is not None:
             log.error("a worker died", extra={"code": died})
-        tokens = Tokens(chosen.iam, chosen.username, Credentials(botocore_credentials)) if chosen.iam else None
-        if tokens:
+        sign = None
+        if chosen.iam:
+            tokens = Tokens(chosen.iam, chosen.username, Credentials(botocore_credentials))
             tokens.prepare()
+            sign = tokens.token
         listener = own or bound(chosen.host, chosen.port, shared=True)
-        store = Store(chosen, tokens.token if tokens else None)
-        server = Server(create_app(chosen.build_id), store, listener, chosen.deadline)
+        server = Server(create_app(chosen.build_id), Store(chosen, sign), listener, chosen.deadline)
         log.info("started", extra={"port": chosen.port, "build": chosen.build_id})
         asyncio.run(server.run(chosen.deadline + 1, supervisor))
         log.info("stopped")
         return 0
-    except NobodyToAskError:
+    except NoCredentialSourceError:
         return WRONG_ENVIRONMENT
     finally:
         writer.drain(1)

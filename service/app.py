@@ -1,4 +1,4 @@
-"""The API: HTTP in, HTTP out. The server asks the store what `query_for` says, and then calls the application."""
+"""The API: HTTP in, HTTP out. The server sends `query_for`'s query to the store, and then calls the application."""
 
 from __future__ import annotations
 
@@ -15,32 +15,28 @@ import falcon
 
 from service import logs
 from service.openapi import document
-from service.queries import Query, checking, deleting, found, merging, reading, replacing
-from service.users import Fields, InvalidUserError, UnavailableError, dump, parse
+from service.queries import Query, deleting, found, merging, reading, replacing
+from service.users import Fields, InvalidUserError, Problem, UnavailableError, dump, parse
 
-# What the server puts into a request's environment: when it arrived, the user in its body or why there is none, what
-# the store has answered or why it has not.
+# What the server adds to a request's environment: its arrival (time.monotonic()), the user in its body, and the
+# answers of the store, or the errors in their place.
 ARRIVED = "service.arrived"
 USER = "service.user"
 ANSWERS = "service.answers"
-# All but these are users. No address is one of them, because each has an @; and an address may hold slashes.
+# All other paths are users. Every address has an @, so it is none of these; it may contain slashes.
 PATHS = {"/", "/health", "/ready", "/openapi.json"}
 USER_PATH = "/{email}"
 PROBLEM = "application/problem+json"
 RETRY_AFTER = 1
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
+User: TypeAlias = Fields | InvalidUserError | None
+
 log = logging.getLogger("service.app")
 
 
-User: TypeAlias = Fields | InvalidUserError | None
-
-
 def query_for(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Query, User]:
-    """What has to be asked before the application can answer a request, and the user in its body.
-
-    The one place that says which request is about which user.
-    """
+    """The query that the application needs the answers of, and the user in the body."""
     email = path[1:]
     user: User = None
     if method in ("POST", "PUT"):
@@ -53,7 +49,7 @@ def query_for(method: str, path: str, headers: Mapping[str, str], body: bytes) -
         if method == "PUT" and user["email"] == email:
             return replacing(email, user, creates=headers.get("IF_NONE_MATCH") == "*"), user
     elif method in ("GET", "HEAD") and path == "/ready":
-        return checking(), None
+        return reading("", everywhere=True), None
     elif method in ("GET", "HEAD") and path not in PATHS:
         return reading(email), None
     elif method == "DELETE" and path not in PATHS:
@@ -69,23 +65,23 @@ def create_app(build_id: str = "unknown") -> falcon.App[Any, Any]:
     app.set_error_serializer(_problem)
     app.add_error_handler(UnavailableError, _unavailable)
     app.add_error_handler(Exception, _defect)
-    app.add_route("/", _Collection())
-    app.add_route("/health", _Health())
-    app.add_route("/ready", _Ready(build_id))
-    app.add_route("/openapi.json", _OpenApi())
-    app.add_route(USER_PATH, _User())
+    users = _Users()
+    app.add_route("/", users)
+    app.add_route(USER_PATH, users, suffix="one")
+    # A restart would not repair Redis, so /health does not ask it.
+    app.add_route("/health", _Document(dump({"status": "ok"})))
+    app.add_route("/ready", _Document(dump({"status": "ok", "build": build_id}), build_id))
+    app.add_route("/openapi.json", _Document(json.dumps(document(), indent=2).encode() + b"\n"))
     return app
 
 
-class _Collection:
+class _Users:
     def on_post(self, request: falcon.Request, response: falcon.Response) -> None:
+        """Status 200 without a body, as in the application that this one replaces."""
         _body(request)
         _answers(request)
-        # The program this replaces answers nothing, with status 200.
 
-
-class _User:
-    def on_get(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
+    def on_get_one(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
         fields = found(_answers(request))
         if fields is None:
             _missing(request, response)
@@ -93,9 +89,9 @@ class _User:
             response.content_type = falcon.MEDIA_JSON
             response.data = dump(fields)
 
-    on_head = on_get
+    on_head_one = on_get_one
 
-    def on_put(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
+    def on_put_one(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
         if _body(request)["email"] != request.context.email:
             raise falcon.HTTPBadRequest(description="The e-mail address of the body is not that of the path.")
         replaced = _answers(request)[-1]
@@ -104,43 +100,23 @@ class _User:
         deleted, _ = replaced
         response.status = falcon.HTTP_200 if deleted else falcon.HTTP_201
 
-    def on_delete(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
+    def on_delete_one(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
         if _answers(request)[0]:
             response.status = falcon.HTTP_204
         else:
             _missing(request, response)
 
 
-class _Health:
-    """The process is alive. Nothing else is looked at: a restart would not mend Redis."""
+class _Document:
+    """JSON that does not change. For /ready: if Redis answers, with the build ID in the header too."""
+
+    def __init__(self, text: bytes, build_id: str | None = None) -> None:
+        self._text, self._build_id = text, build_id
 
     def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
-        response.content_type = falcon.MEDIA_JSON
-        response.data = b'{"status":"ok"}\n'
-
-    on_head = on_get
-
-
-class _Ready:
-    """Users can be read now, or why not."""
-
-    def __init__(self, build_id: str) -> None:
-        self._build_id = build_id
-
-    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
-        response.set_header("X-Build-Id", self._build_id)
-        _answers(request)
-        response.content_type = falcon.MEDIA_JSON
-        response.data = dump({"status": "ok", "build": self._build_id})
-
-    on_head = on_get
-
-
-class _OpenApi:
-    def __init__(self) -> None:
-        self._text = json.dumps(document(), indent=2).encode() + b"\n"
-
-    def on_get(self, request: falcon.Request, response: falcon.Response) -> None:
+        if self._build_id is not None:
+            response.set_header("X-Build-Id", self._build_id)
+            _answers(request)
         response.content_type = falcon.MEDIA_JSON
         response.data = self._text
 
@@ -148,7 +124,7 @@ class _OpenApi:
 
 
 class _Envelope:
-    """What every request has: an ID, an address, a line in the log. No path and no body ever gets into the log."""
+    """The ID, the address and the log line of every request."""
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         environment, context = request.env, request.context
@@ -173,15 +149,15 @@ def request_id(given: str | None) -> str:
 
 
 def refusal(status: int, detail: str, arrived: float) -> tuple[list[tuple[str, str]], bytes]:
-    """Headers and body where the server refuses what is not even a request; and its line in the log."""
+    """The headers and body of the answer to a malformed request, which it also logs."""
     name = request_id(None)
     logs.request(name, None, None, status, arrived)
     headers = [("Content-Type", PROBLEM), ("X-Request-Id", name), ("X-Content-Type-Options", "nosniff")]
-    return headers, _problem_text(status, detail)
+    return headers, dump(Problem(HTTPStatus(status).phrase, status, detail))
 
 
 def _body(request: falcon.Request) -> Fields:
-    """The user in the body, whatever type it says it has: curl -d calls it a form."""
+    """The user in the body. The content type does not matter: curl -d sends that of a form."""
     user: User = request.env[USER]
     if isinstance(user, dict):
         return user
@@ -196,7 +172,7 @@ def _answers(request: falcon.Request) -> list[Any]:
 
 
 def _missing(request: falcon.Request, response: falcon.Response) -> None:
-    """As the program this replaces says it."""
+    """The answer of the application that this one replaces."""
     response.status = falcon.HTTP_404
     response.content_type = falcon.MEDIA_TEXT
     response.data = f"user does not exist {request.context.email}\n".encode()
@@ -204,21 +180,13 @@ def _missing(request: falcon.Request, response: falcon.Response) -> None:
 
 def _problem(request: falcon.Request, response: falcon.Response, error: falcon.HTTPError) -> None:
     response.content_type = PROBLEM
-    response.data = _problem_text(error.status_code, error.description)
-
-
-def _problem_text(status: int, detail: str | None) -> bytes:
-    """RFC 9457."""
-    problem = {"title": HTTPStatus(status).phrase, "status": status} | ({"detail": detail} if detail else {})
-    return json.dumps(problem).encode() + b"\n"
+    status = error.status_code
+    response.data = dump(Problem(HTTPStatus(status).phrase, status, error.description or ""))
 
 
 def _unavailable(request: falcon.Request, response: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
-    cause = error.__cause__
-    log.warning(
-        "unavailable",
-        extra={"request": request.context.id, "reason": str(error), "cause": type(cause).__name__ if cause else None},
-    )
+    cause = type(error.__cause__).__name__ if error.__cause__ else None
+    log.warning("unavailable", extra={"request": request.context.id, "reason": str(error), "cause": cause})
     raise falcon.HTTPServiceUnavailable(description=str(error), retry_after=RETRY_AFTER)
 
 

@@ -1,9 +1,8 @@
-"""A connection to one node of a Redis cluster. All that is asked in a turn of the loop leaves as one write, and the
-answers come in the order of the questions.
+"""Pipelined connections to the nodes of a Redis cluster.
 
-With IAM a connection logs in with a token, and again when it has grown old: AUTH is one more question among the others.
-The commands are RESP2, https://redis.io/docs/latest/develop/reference/protocol-spec/, which has no notifications that
-would arrive between answers. Errors are redis-py's.
+All commands of one turn of the loop are sent in one write; answers arrive in the order of the commands. The protocol is
+RESP2 (https://redis.io/docs/latest/develop/reference/protocol-spec/), which has no notifications between the answers.
+Errors are redis-py's.
 """
 
 from __future__ import annotations
@@ -23,33 +22,19 @@ from redis.exceptions import InvalidResponse
 
 from service.queries import Command
 from service.settings import Settings
-from service.tokens import NoCredentialsError
+from service.users import UnavailableError
 
-# Connections log in again after this part of the time, or a little later: not all at once.
-SOONEST_RENEWAL = 0.9
-# Copying what has come so far, each time more comes, must not take long.
+# An incomplete answer is copied each time more of it arrives.
 MAX_ANSWER = 8 * 1024 * 1024
 
-# Makes a new token; takes until when it may wait, on `time.monotonic()`'s clock; may raise NoCredentialsError.
+# Tokens.token of service/tokens.py.
 Sign: TypeAlias = Callable[[float], str]
 Outcome: TypeAlias = list[Any] | redis.RedisError
 Callback: TypeAlias = Callable[[Outcome], object]
 
 
-class CredentialsError(redis.RedisError):
-    """User name or password are not accepted."""
-
-
-class TokenError(redis.RedisError):
-    """The token is not accepted."""
-
-
-class NoTokenError(redis.RedisError):
-    """There is nothing to sign a token with."""
-
-
 class ConnectionClosedError(redis.ConnectionError):
-    """The node has closed the connection: it executes nothing more that came over it."""
+    """The node has closed the connection, and executes no more commands from it."""
 
 
 class NodeTimeoutError(redis.TimeoutError):
@@ -57,15 +42,15 @@ class NodeTimeoutError(redis.TimeoutError):
 
 
 class Answers:
-    """Reads answers from bytes as they come."""
+    """Parses answers."""
 
     def __init__(self) -> None:
         self._data = b""
-        # Arrays that are not complete, the innermost last, and how long they will be.
+        # Incomplete arrays with their full lengths, the innermost last.
         self._open: list[tuple[list[Any], int]] = []
 
     def feed(self, data: bytes) -> list[Any]:
-        """The answers that are complete now. Raises ValueError."""
+        """The answers that `data` completes. Raises ValueError."""
         data = self._data + data
         complete: list[Any] = []
         at = 0
@@ -126,22 +111,23 @@ class Connection(asyncio.Protocol):
         self.renewal = math.inf
         self.used = time.monotonic()
         self._loop = asyncio.get_running_loop()
-        self._asked: deque[tuple[int, float, Callback]] = deque()
-        self._gathered: list[bytes] = []
+        # Of commands without an answer: how many, when the answers are due, and where they go.
+        self._pending: deque[tuple[int, float, Callback]] = deque()
+        self._unsent: list[bytes] = []
         self._answers = Answers()
         self._values: list[Any] = []
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
 
     def ask(self, commands: Sequence[Command], until: float, callback: Callback) -> None:
-        """Calls `callback` by `until`: with the answers, or with an error: the first of them, or why there are none."""
+        """Calls `callback` by `until` (`time.monotonic()`) with the answers, or with the first error."""
         if self.closed:
-            self._loop.call_soon(callback, ConnectionClosedError("It is closed."))
+            self._loop.call_soon(callback, ConnectionClosedError("The connection is closed."))
             return
-        if not self._gathered:
+        if not self._unsent:
             self._loop.call_soon(self._send)
-        self._gathered.append(pack(commands))
-        self._asked.append((len(commands), until, callback))
+        self._unsent.append(pack(commands))
+        self._pending.append((len(commands), until, callback))
         if not self._timer:
             self._timer = self._loop.call_at(until, self._check_time)
 
@@ -150,7 +136,7 @@ class Connection(asyncio.Protocol):
         answered: asyncio.Future[Outcome] = self._loop.create_future()
 
         def answer(outcome: Outcome) -> None:
-            # The request that waited may have reached its deadline.
+            # At the deadline of a request its task is cancelled.
             if not answered.done():
                 answered.set_result(outcome)
 
@@ -161,10 +147,10 @@ class Connection(asyncio.Protocol):
         return outcome
 
     def close(self) -> None:
-        """Closes when all is answered that was asked."""
+        """Closes after the last pending answer."""
         self._closing = True
-        if not self._asked:
-            self._fail(ConnectionClosedError("It is not needed any more."))
+        if not self._pending:
+            self._fail(ConnectionClosedError("The connection is closed."))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -178,30 +164,27 @@ class Connection(asyncio.Protocol):
         try:
             values = self._answers.feed(data)
         except ValueError:
-            self._fail(InvalidResponse("It does not speak RESP2, or says too much."))
+            self._fail(InvalidResponse("The answer is not RESP2, or too long."))
             return
         for value in values:
-            if not self._asked:
-                self._fail(InvalidResponse("An answer without a question."))
-                return
             self._values.append(value)
-            number, _, callback = self._asked[0]
+            number, _, callback = self._pending[0]
             if len(self._values) == number:
                 answers, self._values = self._values, []
-                self._asked.popleft()
+                self._pending.popleft()
                 callback(next((answer for answer in answers if isinstance(answer, redis.RedisError)), answers))
         if self._closing:
             self.close()
 
     def _send(self) -> None:
         if not self.closed:
-            self.transport.write(b"".join(self._gathered))
-        self._gathered.clear()
+            self.transport.write(b"".join(self._unsent))
+        self._unsent.clear()
 
     def _check_time(self) -> None:
         self._timer = None
-        if self._asked:
-            until = self._asked[0][1]
+        if self._pending:
+            until = self._pending[0][1]
             if until <= self._loop.time():
                 self._fail(NodeTimeoutError("No answer in time."))
             else:
@@ -212,13 +195,13 @@ class Connection(asyncio.Protocol):
         self.transport.abort()
         if self._timer:
             self._timer.cancel()
-        asked, self._asked = self._asked, deque()
-        for _, _, callback in asked:
+        pending, self._pending = self._pending, deque()
+        for _, _, callback in pending:
             callback(error)
 
 
 class Connector:
-    """Connects to nodes and logs in. `sign` makes the tokens, where the settings say iam."""
+    """Connects to nodes and logs in, with IAM with a token from `sign`."""
 
     def __init__(self, settings: Settings, sign: Sign | None = None) -> None:
         self._settings, self._sign = settings, sign
@@ -230,12 +213,11 @@ class Connector:
                 self._tls.load_verify_locations(settings.tls_ca_file)
 
     async def connect(self, host: str, port: int, until: float) -> Connection:
-        """Raises redis.RedisError."""
+        """Raises what `log_in` raises."""
+        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout_at(until):
-                _, connection = await asyncio.get_running_loop().create_connection(
-                    Connection, host, port, ssl=self._tls
-                )
+                _, connection = await loop.create_connection(Connection, host, port, ssl=self._tls)
         except TimeoutError as error:
             raise redis.TimeoutError("No connection in time.") from error
         except OSError as error:
@@ -243,7 +225,7 @@ class Connector:
         try:
             await self.log_in(connection, until)
             if self._settings.read_replicas:
-                # Lets a replica answer reads; to a primary it makes no difference.
+                # Lets a replica answer reads; a primary ignores it.
                 await connection.exchange((("READONLY",),), until)
         except BaseException:
             connection.close()
@@ -251,19 +233,17 @@ class Connector:
         return connection
 
     async def log_in(self, connection: Connection, until: float) -> None:
-        """Also again. Raises redis.RedisError."""
-        settings, secret = self._settings, self._settings.password
-        if settings.iam:
+        """Also logs in again. Raises redis.RedisError, NoCredentialsError, or UnavailableError for a refused login."""
+        iam, secret = self._settings.iam, self._settings.password
+        if iam:
             assert self._sign
-            try:
-                secret = await asyncio.get_running_loop().run_in_executor(None, self._sign, until)
-            except NoCredentialsError as error:
-                raise NoTokenError from error
+            secret = await asyncio.get_running_loop().run_in_executor(None, self._sign, until)
         try:
-            await connection.exchange((("AUTH", settings.username, secret),), until)
+            await connection.exchange((("AUTH", self._settings.username, secret),), until)
         except redis.AuthenticationError as error:
-            # redis-py counts it among the failures of a connection; no other node will say anything else.
-            raise (TokenError if settings.iam else CredentialsError) from error
-        if settings.iam:
-            part = random.uniform(SOONEST_RENEWAL, 1)
-            connection.renewal = time.monotonic() + part * settings.iam.reauthenticate
+            # For redis-py a kind of ConnectionError, but other nodes would refuse it too.
+            what = "the service's IAM role" if iam else "the user name and password"
+            raise UnavailableError(f"Redis does not accept {what}.") from error
+        if iam:
+            # At random, so that not all connections log in again at once.
+            connection.renewal = time.monotonic() + random.uniform(0.9, 1) * iam.reauthenticate

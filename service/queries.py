@@ -1,4 +1,4 @@
-"""What is asked of Redis about a user, who is the hash `user:<email>` there, as the program this replaces stores it."""
+"""Redis commands for a user: the hash `user:<email>`, as in the application that this one replaces."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Command: TypeAlias = tuple[str, ...]
 
 
 class Query(NamedTuple):
-    """Commands about one user, sent together; without any, nothing is asked.
+    """Commands for one key, sent together. Without commands, Redis is not asked.
 
-    `reads`: it changes nothing. `creates`: it is done only if there is no such user, whose answer is None otherwise.
-    `everywhere`: every shard has to answer as well.
+    `reads`: the commands change nothing. `creates`: they are executed only if the key does not exist; otherwise the
+    answers are [None]. `everywhere`: every shard has to answer as well.
     """
 
     key: str = ""
@@ -23,19 +23,17 @@ class Query(NamedTuple):
     everywhere: bool = False
 
 
-def reading(email: str) -> Query:
+def reading(email: str, *, everywhere: bool = False) -> Query:
     key = f"user:{email}"
-    return Query(key, (("HGETALL", key),), reads=True)
+    return Query(key, (("HGETALL", key),), reads=True, everywhere=everywhere)
 
 
 def merging(email: str, fields: Fields) -> Query:
-    """Sets `fields`, and leaves what else the user has."""
     key = f"user:{email}"
     return Query(key, (_hset(key, fields),))
 
 
 def replacing(email: str, fields: Fields, *, creates: bool = False) -> Query:
-    """Makes `fields` all that the user has, in one step."""
     key = f"user:{email}"
     return Query(key, (("MULTI",), ("DEL", key), _hset(key, fields), ("EXEC",)), creates=creates)
 
@@ -45,13 +43,9 @@ def deleting(email: str) -> Query:
     return Query(key, (("DEL", key),))
 
 
-def checking() -> Query:
-    return reading("")._replace(everywhere=True)
-
-
 def found(answers: list[Any]) -> Fields | None:
-    """The user that was read."""
-    # Other writers may have stored any bytes.
+    """The user in the answers to `reading`."""
+    # Other programs may have stored any bytes.
     text = [part.decode(errors="replace") for part in answers[0]]
     return dict(zip(text[::2], text[1::2], strict=True)) or None
 

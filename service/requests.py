@@ -1,7 +1,6 @@
-"""Requests as RFC 9112 has them: waitress's parser, made strict.
+"""Requests by RFC 9112: waitress's parser, made strict. docs/decisions/0023 lists what waitress accepts.
 
-What waitress lets through would reach another user than the client named, or end where the client does not think it
-ends; docs/decisions/0023 lists each case. A refused request has an `error` and ends its connection.
+A refused request has an `error` and ends its connection.
 """
 
 from __future__ import annotations
@@ -28,20 +27,17 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _CHUNK = re.compile(rb"([0-9A-Fa-f]+)(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[^"\\\r\n]*"))?)*\r\n')
 _TRAILER = re.compile(rb"(?:" + _TOKEN + rb":[^\r\n\0]*\r\n)*\r\n")
 _HOST_FIELD = re.compile(_HOST.decode())
+_TOO_LARGE = (413, f"A body has at most {MAX_BODY} bytes.")
 
 
 def http_error(status: int, detail: str) -> Error:
-    """As waitress's parser keeps it."""
     error = Error(detail)
     error.code, error.reason = status, HTTPStatus(status).phrase
     return error
 
 
 class _RefusedError(Exception):
-    """Holds the answer, where it is not 400."""
-
-    def __init__(self, error: Error) -> None:
-        self.error = error
+    """Refuses a request with the status and detail in `args`; ParsingError does so with 400."""
 
 
 class Request(HTTPRequestParser):
@@ -67,10 +63,10 @@ class Request(HTTPRequestParser):
         try:
             consumed = blank + super().received(data)
         except _RefusedError as refused:
-            return blank + self.refuse(refused.error, data)
+            return blank + self.refuse(http_error(*refused.args), data)
         if isinstance(self.body_rcv, ChunkedReceiver) and not self.error:
             self._check_chunks(self.body_rcv, data[: consumed - blank] if in_body else b"")
-        # waitress 310: it would say 100 Continue to a request that is complete, and then wait for more of it.
+        # waitress 310: it would answer a complete request with 100 Continue, and then wait for more of it.
         self.expect_continue = self.expect_continue and not self.completed
         return consumed
 
@@ -78,8 +74,7 @@ class Request(HTTPRequestParser):
         return self.body_rcv.getbuf().get(MAX_BODY) if self.body_rcv else b""
 
     def get_body_stream(self) -> Any:
-        """For waitress's environment. The application gets the user of the body instead."""
-        return None
+        """None, for waitress's environment: the application gets the user instead."""
 
     def refuse(self, error: Error, data: bytes = b"") -> int:
         self.error = error
@@ -93,13 +88,11 @@ class Request(HTTPRequestParser):
             raise ParsingError("The request line is malformed.")
         target, version = line.groups()
         if version not in (b"1.0", b"1.1"):
-            raise _RefusedError(http_error(505, "This server supports HTTP/1.0 and HTTP/1.1."))
-        authority = _AUTHORITY.match(target)
-        if authority:
+            raise _RefusedError(505, "This server supports HTTP/1.0 and HTTP/1.1.")
+        if authority := _AUTHORITY.match(target):
             target = target[authority.end() :]
             target = target if target.startswith(b"/") else b"/" + target
-        origin = _ORIGIN.fullmatch(target)
-        if not origin:
+        if not (origin := _ORIGIN.fullmatch(target)):
             raise ParsingError("The target is neither a path nor a URL.")
         try:
             path = unquote_to_bytes(origin[1]).decode()
@@ -108,7 +101,7 @@ class Request(HTTPRequestParser):
         try:
             super().parse_header(header_plus)
         except ValueError:
-            # waitress 464: a number of more digits than int() takes.
+            # waitress 464: more digits than int() takes.
             raise ParsingError("Content-Length is invalid") from None
         self.path = path
         self._check_framing(header_plus)
@@ -120,19 +113,18 @@ class Request(HTTPRequestParser):
         if (host is None and self.version == "1.1") or (host is not None and not _HOST_FIELD.fullmatch(host)):
             raise ParsingError("There must be one Host.")
         if self.chunked:
-            if "CONTENT_LENGTH" in headers or [found.lower() for found in _CODINGS.findall(header_plus)] != [
-                b"chunked"
-            ]:
+            codings = [coding.lower() for coding in _CODINGS.findall(header_plus)]
+            if "CONTENT_LENGTH" in headers or codings != [b"chunked"]:
                 raise ParsingError("The length of the body is ambiguous.")
         elif "TRANSFER_ENCODING" in headers:
             raise ParsingError("HTTP/1.0 has no Transfer-Encoding.")
         elif self.content_length > MAX_BODY:
-            raise _RefusedError(_too_large())
+            raise _RefusedError(*_TOO_LARGE)
         if self.version == "1.1" and "EXPECT" in headers:
             self.expect_continue = "100-continue" in re.split(r"[ \t]*,[ \t]*", headers["EXPECT"].lower())
 
     def _check_chunks(self, chunks: ChunkedReceiver, data: bytes) -> None:
-        """waitress takes lines that end with a line feed alone, blank lines, and half a quoted string."""
+        """waitress accepts lines that end with a line feed alone, blank lines, and half a quoted string."""
         self._chunks += data
         if not self.completed:
             return
@@ -143,8 +135,4 @@ class Request(HTTPRequestParser):
         if size or not _TRAILER.fullmatch(self._chunks, at):
             self.error = http_error(400, "The chunks are malformed.")
         elif len(chunks) > MAX_BODY:
-            self.error = _too_large()
-
-
-def _too_large() -> Error:
-    return http_error(413, f"A body has at most {MAX_BODY} bytes.")
+            self.error = http_error(*_TOO_LARGE)

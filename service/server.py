@@ -2,12 +2,11 @@
 
 A channel is one client's connection. It answers its requests in order, one at a time:
 
-    bytes -> Request, parsed strictly (service/requests.py) -> the Query it needs (service.app.query_for)
-          -> Store.ask, which answers later (service/store.py) -> the application, which never waits -> one write
+    bytes -> Request (service/requests.py) -> Query (service.app.query_for) -> Store.ask, which answers later
+          -> the application, which never waits -> one write
 
-Every step in the loop is bounded: a read by READ_BYTES, a body by MAX_BODY, a client to one request per turn, and to no
-further request before it has read the last answer. The deadline of a request starts with its first byte and covers a
-slow client and a slow store alike. docs/decisions/0023 says what asyncio replaces here, and why.
+Every step in the loop is bounded: a read by READ_BYTES, a body by MAX_BODY, and a client to one request per turn, and
+only after it has read the last answer. docs/decisions/0023 says what asyncio replaces here, and why.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ from service.app import ANSWERS, ARRIVED, USER, query_for, refusal
 from service.requests import Request, http_error
 from service.store import Store, Values
 
-# Load balancers keep a connection for about a minute, and should be the ones to close it.
+# Longer than load balancers keep a connection, about a minute, so that they close it.
 IDLE_SECONDS = 120.0
-# How long a client may keep sending after its last answer. An earlier close could destroy that answer (RFC 9112 9.6).
+# A client may send for so long after its last answer. An earlier close could destroy that answer (RFC 9112 9.6).
 LINGER_SECONDS = 1.0
 MAX_CONNECTIONS = 1000
 BACKLOG = 1024
@@ -41,6 +40,7 @@ MAX_CHUNKED = 256 * 1024
 MAX_HEADER = 16 * 1024
 
 log = logging.getLogger("service.server")
+_date = lru_cache(2)(build_http_date)
 
 
 def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -67,8 +67,8 @@ class Server:
         self._listener = listener
 
     async def run(self, grace: float, supervisor: int | None = None) -> None:
-        """Stops listening at SIGTERM, at SIGINT, or when the descriptor `supervisor` is at its end. Returns when all
-        requests are answered, or after `grace` seconds. A second signal ends the process."""
+        """Serves until SIGTERM, SIGINT or the end of the pipe `supervisor`. Returns when all requests are answered, or
+        after `grace` seconds. A second signal ends the process."""
         self.loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, self._stop, number)
@@ -102,8 +102,6 @@ class Channel(asyncio.BufferedProtocol):
         self._requests: deque[Request] = deque()
         self._written: list[bytes] = []
         self._busy = self._paused = self._half_closed = self._closing = False
-
-    # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -156,10 +154,8 @@ class Channel(asyncio.BufferedProtocol):
             self.transport.pause_reading()
         self.start_next()
 
-    # The life of a request.
-
     def start_next(self) -> None:
-        """Starts the next request, unless one is being answered."""
+        """Starts the next request, if none is in progress. Without one, closes or continues the connection."""
         if self._busy or self._paused or self._closing:
             return
         if self._requests:
@@ -217,13 +213,13 @@ class Channel(asyncio.BufferedProtocol):
         self._requests.clear()
         if self._half_closed or self.transport.is_closing():
             self.transport.close()
-            return
-        self.transport.resume_reading()
-        self.transport.write_eof()
-        self._loop.call_later(LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.resume_reading()
+            self.transport.write_eof()
+            self._loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _check_time(self) -> None:
-        """One timer for both limits: of a request that is not complete, and of a client that sends none."""
+        """The timer of incomplete requests and of idle connections."""
         now = self._loop.time()
         if self._partial and self._partial.arrived + self.server.seconds <= now:
             self._partial.refuse(http_error(408, "The request did not arrive in time."))
@@ -234,8 +230,6 @@ class Channel(asyncio.BufferedProtocol):
             self.transport.abort()
         self._timer = self._loop.call_at(max(now + 1, self._used + IDLE_SECONDS), self._check_time)
 
-    # Called by waitress's tasks.
-
     def write_soon(self, data: bytes) -> int:
         self._written.append(data)
         return len(data)
@@ -245,7 +239,7 @@ class Channel(asyncio.BufferedProtocol):
 
 
 class _RefusalTask(ErrorTask):
-    """Answers a malformed request like the application, and ends the connection."""
+    """Answers a malformed request with problem details, and ends the connection."""
 
     request: Any
 
@@ -262,6 +256,8 @@ class _RefusalTask(ErrorTask):
 
 
 class _Task(WSGITask):
+    """Answers a request with the application."""
+
     request: Any
 
     def __init__(self, channel: Any, request: Any, extra: dict[str, Any]) -> None:
@@ -269,13 +265,12 @@ class _Task(WSGITask):
         self._extra = extra
 
     def answered(self, values: Values) -> None:
-        """Called by the store."""
         self._extra[ANSWERS] = values
         channel: Any = self.channel
         channel.answer(self)
 
     def get_environment(self) -> dict[str, Any]:
-        # waitress would drop slashes from the start of the path. An e-mail may start with some.
+        # waitress would drop slashes from the start of the path. An e-mail address may start with some.
         environment: dict[str, Any] = super().get_environment()
         environment["PATH_INFO"] = self.request.path.encode().decode("latin-1")
         environment |= self._extra
@@ -283,17 +278,9 @@ class _Task(WSGITask):
 
     def build_response_header(self) -> bytes:
         # waitress capitalizes, sorts and formats a date each time, and closes the connection after a 204.
-        if (
-            self.version != "1.1"
-            or "CONNECTION" in self.request.headers
-            or (self.content_length is None and self.has_body)
-        ):
+        framed = self.content_length is not None or not self.has_body
+        if self.version != "1.1" or "CONNECTION" in self.request.headers or not framed:
             return super().build_response_header()
-        lines = [f"{name}: {value}" for name, value in self.response_headers]
+        lines = [f"{name}: {value}\r\n" for name, value in self.response_headers]
         date = _date(int(self.start_time))
-        return "\r\n".join((f"HTTP/1.1 {self.status}", *lines, date, "", "")).encode("latin-1")
-
-
-@lru_cache(2)
-def _date(second: int) -> str:
-    return f"date: {build_http_date(second)}"
+        return f"HTTP/1.1 {self.status}\r\n{''.join(lines)}date: {date}\r\n\r\n".encode("latin-1")

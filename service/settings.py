@@ -14,7 +14,6 @@ AUTHENTICATION = "MEMORYDB_AUTHENTICATION"
 CLUSTER_NAME = "MEMORYDB_CLUSTER_NAME"
 REGION = "AWS_REGION"
 REAUTHENTICATE = "MEMORYDB_REAUTHENTICATE_SECONDS"
-
 TLS = "MEMORYDB_TLS"
 TLS_CA_FILE = "MEMORYDB_TLS_CA_FILE"
 READ_REPLICAS = "MEMORYDB_READ_REPLICAS"
@@ -25,21 +24,19 @@ REQUEST_DEADLINE = "REQUEST_DEADLINE"
 LOG_LEVEL = "LOG_LEVEL"
 BUILD_ID = "BUILD_ID"
 
-WAYS_TO_LOG_IN = ("password", "iam")
-BY_PASSWORD, IAM = WAYS_TO_LOG_IN
+BY_PASSWORD, IAM = AUTHENTICATIONS = ("password", "iam")
 REQUIRED = {
     BY_PASSWORD: (CLUSTER_ENDPOINT, USERNAME, PASSWORD),
     IAM: (CLUSTER_ENDPOINT, USERNAME, CLUSTER_NAME, REGION),
 }
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-# MemoryDB cuts a connection 12 hours after it has logged in (developer guide, "Authenticating with IAM").
-LONGEST_LOGIN = 12 * 3600
 
 T = TypeVar("T")
+N = TypeVar("N", int, float)
 
 
 class SettingsError(Exception):
-    """The environment does not say what it must; the text is one line and holds no secret."""
+    """A variable is missing or invalid. The message is one line and does not contain the value."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +50,7 @@ class Iam:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says. `deadline` is in seconds. With `iam` there is no password. Without `workers` there
-    is one for each CPU."""
+    """`deadline` is in seconds. With `iam` there is no password. Without `workers` there is one for each CPU."""
 
     redis_host: str
     redis_port: int
@@ -73,34 +69,27 @@ class Settings:
 
 
 def settings(environment: Mapping[str, str]) -> Settings:
-    """Reads `environment`; raises SettingsError for the first thing that is missing or wrong.
+    """Reads `environment`, where an empty variable counts as missing. Raises SettingsError for the first problem."""
 
-    An empty variable counts as missing: that is what a template or a shell makes of a value it does not have.
-    """
+    def read(name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
+        try:
+            return parse(environment[name]) if environment.get(name) else default
+        except (KeyError, OSError, ValueError):
+            raise SettingsError(f"{name} must be {expected}.") from None
 
-    def read(name: str, default: T, parse: Callable[[str], T | None], expected: str) -> T:
-        text = environment.get(name, "")
-        if not text:
-            return default
-        value = parse(text)
-        if value is None:
-            raise SettingsError(f"{name} must be {expected}.")
-        return value
-
-    way = read(AUTHENTICATION, BY_PASSWORD, _one_of(WAYS_TO_LOG_IN), "password or iam")
-    missing = [name for name in REQUIRED[way] if not environment.get(name)]
+    authentication = read(AUTHENTICATION, BY_PASSWORD, _one_of(AUTHENTICATIONS), "password or iam")
+    missing = [name for name in REQUIRED[authentication] if not environment.get(name)]
     if missing:
         raise SettingsError(f"Missing from the environment: {', '.join(missing)}.")
     host, port = read(CLUSTER_ENDPOINT, ("", 0), _endpoint, "host:port")
     tls = read(TLS, Settings.tls, _switch, "true or false")
     iam = None
-    if way == IAM:
+    if authentication == IAM:
         if not tls:
-            raise SettingsError(f"{TLS} must be true with {IAM}: a token in clear would be anybody's.")
-        after = read(
-            REAUTHENTICATE, Iam.reauthenticate, _seconds(1, LONGEST_LOGIN - 1), f"seconds, 1 to {LONGEST_LOGIN - 1}"
-        )
-        iam = Iam(environment[CLUSTER_NAME], environment[REGION], after)
+            raise SettingsError(f"{TLS} must be true with {IAM}: without TLS anyone on the network can read the token.")
+        # MemoryDB closes a connection 12 hours after its login (developer guide, "Authenticating with IAM").
+        seconds = read(REAUTHENTICATE, Iam.reauthenticate, _between(1.0, 43199.0), "seconds, 1 to 43199")
+        iam = Iam(environment[CLUSTER_NAME], environment[REGION], seconds)
     return Settings(
         redis_host=host,
         redis_port=port,
@@ -111,56 +100,46 @@ def settings(environment: Mapping[str, str]) -> Settings:
         tls_ca_file=read(TLS_CA_FILE, Settings.tls_ca_file, _file, "a file that can be read"),
         read_replicas=read(READ_REPLICAS, Settings.read_replicas, _switch, "true or false"),
         host=environment.get(HOST) or Settings.host,
-        port=read(PORT, Settings.port, _whole(1, 65535), "a port, 1 to 65535"),
-        workers=read(WORKERS, Settings.workers, _whole(1, 64), "1 to 64"),
-        deadline=read(REQUEST_DEADLINE, Settings.deadline, _seconds(0.1, 60), "seconds, 0.1 to 60"),
+        port=read(PORT, Settings.port, _between(1, 65535), "a port, 1 to 65535"),
+        workers=read(WORKERS, Settings.workers, _between(1, 64), "1 to 64"),
+        deadline=read(REQUEST_DEADLINE, Settings.deadline, _between(0.1, 60.0), "seconds, 0.1 to 60"),
         log_level=read(LOG_LEVEL, Settings.log_level, _level, f"one of {', '.join(LOG_LEVELS)}"),
         build_id=environment.get(BUILD_ID) or Settings.build_id,
     )
 
 
-def _endpoint(text: str) -> tuple[str, int] | None:
+def _endpoint(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    number = _whole(1, 65535)(port)
-    return None if not host or number is None else (host.removeprefix("[").removesuffix("]"), number)
+    if not host:
+        raise ValueError
+    return host.removeprefix("[").removesuffix("]"), _between(1, 65535)(port)
 
 
-def _switch(text: str) -> bool | None:
-    return {"true": True, "false": False}.get(text.lower())
+def _switch(text: str) -> bool:
+    return {"true": True, "false": False}[text.lower()]
 
 
-def _file(text: str) -> str | None:
-    try:
-        Path(text).read_bytes()
-    except OSError:
-        return None
+def _file(text: str) -> str:
+    Path(text).read_bytes()
     return text
 
 
-def _whole(least: int, most: int) -> Callable[[str], int | None]:
-    def parse(text: str) -> int | None:
-        # int() itself takes underscores, spaces and other alphabets' digits.
-        if not (text.isascii() and text.isdigit() and len(text) < 10):
-            return None
-        return int(text) if least <= int(text) <= most else None
+def _between(least: N, most: N) -> Callable[[str], N]:
+    def parse(text: str) -> N:
+        # int() itself accepts underscores, spaces and the digits of other alphabets.
+        if isinstance(least, int) and not (text.isascii() and text.isdigit()):
+            raise ValueError
+        value = type(least)(text)
+        if not least <= value <= most:
+            raise ValueError
+        return value
 
     return parse
 
 
-def _seconds(least: float, most: float) -> Callable[[str], float | None]:
-    def parse(text: str) -> float | None:
-        try:
-            value = float(text)
-        except ValueError:
-            return None
-        return value if least <= value <= most else None
-
-    return parse
+def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
+    return lambda text: names[names.index(text)]
 
 
-def _one_of(known: tuple[str, ...]) -> Callable[[str], str | None]:
-    return lambda text: text if text in known else None
-
-
-def _level(text: str) -> str | None:
-    return text.upper() if text.upper() in LOG_LEVELS else None
+def _level(text: str) -> str:
+    return _one_of(LOG_LEVELS)(text.upper())

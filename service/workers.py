@@ -1,8 +1,8 @@
 """One process per CPU, all on one port, under a supervisor.
 
-The process that was started, process 1 in a container, is the supervisor. It has no thread, no connection and no loop,
-and writes no log, so nothing can block it: the replacement of a dead worker logs the death. Each worker makes its loop,
-connections and credentials after the fork.
+The supervisor is the process that was started, process 1 in a container. It has no thread, connection, loop or log, so
+nothing can block it; a new worker logs the death of the one that it replaces. Each worker makes its loop, connections
+and credentials after the fork.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-# A worker that died sooner than this after its start is replaced after a pause, each time twice as long.
+# A worker that dies sooner after its start is replaced after a pause, which doubles each time.
 STEADY_SECONDS = 10.0
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 
-# What a worker runs: takes the exit code of the worker it replaces, as os.waitstatus_to_exitcode returns it, and a
-# descriptor that reaches its end when the supervisor is gone; returns its own exit code.
+# Runs in a worker and returns its exit code. Arguments: the exit code of the worker that it replaces, as
+# os.waitstatus_to_exitcode returns it, and a descriptor that reaches its end when the supervisor has ended.
 Work = Callable[[int | None, int], int]
 
 
@@ -46,8 +46,8 @@ def usable_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def supervise(number: int, work: Work, grace: float, fatal: int) -> int:
-    """Keeps `number` workers running until SIGTERM or SIGINT, which it forwards; `grace` seconds later it kills the
-    rest. An exit code `fatal` ends all workers. Returns the exit code."""
+    """Runs `number` workers until SIGTERM or SIGINT, which it forwards; kills those that run after `grace` seconds.
+    The exit code `fatal` of a worker ends all. Returns the exit code."""
     workers = [_Worker() for _ in range(number)]
     alive, keep = os.pipe()
     # A signal ends the wait by a byte in a pipe. Without a handler the kernel would ignore it for process 1.
@@ -57,34 +57,35 @@ def supervise(number: int, work: Work, grace: float, fatal: int) -> int:
     received: list[int] = []
     for watched in SIGNALS:
         signal.signal(watched, lambda number, _: received.append(number))
-    end, code = float("inf"), 0
+    kill_at, code = float("inf"), 0
     while True:
         code = _reap(workers, fatal) or code
         if code:
-            end = min(end, time.monotonic())
+            kill_at = min(kill_at, time.monotonic())
         while received:
             forwarded = received.pop()
             if forwarded != signal.SIGCHLD:
-                end = min(end, time.monotonic() + grace)
+                kill_at = min(kill_at, time.monotonic() + grace)
                 _send(workers, forwarded)
-        if time.monotonic() >= end:
+        if time.monotonic() >= kill_at:
             _send(workers, signal.SIGKILL)
+        ending = kill_at < float("inf")
         for worker in workers:
-            if not worker.process and end == float("inf") and time.monotonic() >= worker.started + worker.pause:
+            if not (worker.process or ending) and time.monotonic() >= worker.started + worker.pause:
                 worker.started = time.monotonic()
                 worker.process = os.fork()
                 if not worker.process:
                     os.close(keep)
                     _work(work, worker.died, alive)
-        if end < float("inf") and not any(worker.process for worker in workers):
+        if ending and not any(worker.process for worker in workers):
             return code
-        waits = end < float("inf") or any(not worker.process for worker in workers)
-        if select.select([awake], [], [], 0.1 if waits else None)[0]:
+        waiting = ending or not all(worker.process for worker in workers)
+        if select.select([awake], [], [], 0.1 if waiting else None)[0]:
             os.read(awake, 4096)
 
 
 def _work(work: Work, died: int | None, alive: int) -> None:
-    """The rest of a worker's life."""
+    """Runs a worker and ends its process."""
     code = 1
     try:
         signal.set_wakeup_fd(-1)
@@ -98,10 +99,10 @@ def _work(work: Work, died: int | None, alive: int) -> None:
 
 
 def _reap(workers: list[_Worker], fatal: int) -> int:
-    """Notes which workers have died; process 1 also inherits other processes. Returns `fatal` if it was among the exit
-    codes."""
+    """Records which workers have died. Returns `fatal` if one of them ended with it, otherwise 0."""
     found = 0
     with suppress(ChildProcessError):
+        # Process 1 also inherits the children of processes that have ended.
         while (status := os.waitpid(-1, os.WNOHANG))[0]:
             for worker in workers:
                 if worker.process == status[0]:

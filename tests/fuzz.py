@@ -223,6 +223,9 @@ def changed_by(raw: bytes) -> set[str]:
                 if request.http_version == b"1.0":
                     # h11 keeps no connection of HTTP/1.0 open; the service does if it is asked to.
                     rest, _ = connection.trailing_data
+                    if not rest:
+                        # To h11 no bytes are the end of the connection, which it then reports without end.
+                        break
                     connection = h11.Connection(h11.SERVER)
                     connection.receive_data(rest)
                     continue

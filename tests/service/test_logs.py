@@ -28,7 +28,7 @@ def test_a_line_of_ours_has_its_message_and_fields() -> None:
 
 def test_of_a_library_only_the_place_is_kept() -> None:
     made = line("waitress", "Exception while serving /private@foo.com")
-    assert made["message"] == "test_service_logs.line:7"
+    assert made["message"] == "test_logs.line:7"
 
 
 def test_of_an_exception_type_and_places_are_kept() -> None:

@@ -16,7 +16,7 @@ from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
 from service.settings import Iam
-from service.tokens import Credentials, NobodyToAskError, NoCredentialsError, Tokens
+from service.tokens import Credentials, NoCredentialsError, NoCredentialSourceError, Tokens
 from tests.running import eventually
 from tests.sigv4 import encoded, signature
 
@@ -110,7 +110,7 @@ def test_credentials_that_last_are_fetched_once() -> None:
     assert source.fetched == 1
 
 
-def test_nobody_waits_while_the_old_ones_are_good() -> None:
+def test_a_renewal_does_not_delay_requests() -> None:
     source = Source()
     credentials = Credentials(source.load)
     credentials.get(soon())
@@ -181,8 +181,8 @@ def test_the_start_waits_for_the_first_ones_and_goes_on_without() -> None:
     Tokens(IAM, USER, Credentials(source.load)).prepare()
 
 
-def test_the_start_fails_where_there_is_nobody_to_ask() -> None:
-    with pytest.raises(NobodyToAskError, match="There are no AWS credentials"):
+def test_the_start_fails_without_a_source_of_credentials() -> None:
+    with pytest.raises(NoCredentialSourceError, match="There are no AWS credentials"):
         Tokens(IAM, USER, Credentials(lambda: None)).prepare()
 
 
