@@ -70,6 +70,18 @@ class Script:
         expected = {"ChangeSetName": ARN, "IncludePropertyValues": True} | ({"NextToken": token} if token else {})
         self.stubber.add_response("describe_change_set", {"Status": status, "ChangeSetId": ARN, **answer}, expected)
 
+    def planned(self, *events: dict[str, Any], new: dict[str, Any] | None = None) -> None:
+        """What a plan asks of a change set that updates the stack: both templates, then the change set's events."""
+        for template, named in ((new or {"Resources": {}}, "ChangeSetName"), ({"Resources": {}}, "StackName")):
+            if named == "StackName":
+                self.stack(asked=STACK_ARN)
+            self.stubber.add_response(
+                "get_template",
+                {"TemplateBody": json.dumps(template)},
+                {named: ARN if named == "ChangeSetName" else STACK_ARN, "TemplateStage": "Processed"},
+            )
+        self.stubber.add_response("describe_events", {"OperationEvents": list(events)}, {"ChangeSetName": ARN})
+
     def delete(self) -> None:
         self.stubber.add_response("delete_change_set", {}, {"ChangeSetName": ARN})
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from generator.cli.arguments import (
     CHANGES,
@@ -18,6 +20,10 @@ from generator.cli.arguments import (
     chosen_deployment,
     session,
 )
+from generator.errors import UsageError
+
+if TYPE_CHECKING:
+    from generator.review.quantities import Prices
 
 
 def add_to(verbs: Subparsers, program: Program) -> None:
@@ -29,11 +35,18 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         help="show what a deployment would change",
         description="Creates a change set for each layer's stack, shows what it would do with values before and after, "
         "and deletes it. Exit codes: 0 shown; 1 failed; 2 there are changes, with --detailed-exitcode; 3 data would be "
-        "lost; 64 wrong usage.",
+        "lost, or what --fail-on names; 64 wrong usage.",
         example=f"{program.prog} preview --name {program.name} --format markdown > comment.md",
     )
     add_change_options(parser, program)
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
+    parser.add_argument(
+        "--fail-on",
+        choices=("broader",),
+        help="exit with 3 if a right becomes broader, or is different in a way that cannot be compared",
+    )
+    parser.add_argument("--prices", metavar="FILE", type=Path, help="a price list, for money per month (docs/cost.md)")
+    parser.add_argument("--commit", metavar="SHA", default="", help="the commit to name in the comment")
     parser.add_argument("--keep", action="store_true", help="keep the change sets and print their ARNs")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there are changes")
 
@@ -43,20 +56,32 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     from generator.cli.terminal import print_lines
     from generator.operations import PreviewOptions, preview
     from generator.report.as_json import preview_document
-    from generator.report.markdown import markdown
+    from generator.report.comment import Heading, comment
     from generator.report.text import plan_lines
 
     deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
+    prices = _prices(arguments.prices) if arguments.prices else None
     options = PreviewOptions(**change_options(arguments), keep=arguments.keep)
     plans = preview(deployment, session(arguments), options)
     if arguments.format == "json":
-        print(preview_document(plans), end="")
+        print(preview_document(plans, prices), end="")
     elif arguments.format == "markdown":
-        print(markdown(plans), end="")
+        heading = Heading(arguments.name, deployment.name, arguments.commit)
+        print(comment(plans, heading, prices), end="")
     else:
-        print_lines(plan_lines(plans), plain=arguments.no_color)
-    if any(plan.refusals for plan in plans):
+        print_lines(plan_lines(plans, prices), plain=arguments.no_color)
+    if any(plan.refusals or (arguments.fail_on and plan.broadens) for plan in plans):
         return DATA_WOULD_BE_LOST
     if any(plan.failed for plan in plans):
         return FAILED
     return CHANGES if arguments.detailed_exitcode and any(plan.changes for plan in plans) else DONE
+
+
+def _prices(file: Path) -> Prices:
+    """A price list. Raises UsageError if it cannot be read or is not one."""
+    from generator.review.quantities import price_list
+
+    try:
+        return price_list(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read {file}: {getattr(error, 'strerror', None) or error}.") from error

@@ -78,6 +78,9 @@ class Compute(Protocol):
     def leaves(self, service_arn: str) -> tuple[str, ...]:
         """What remains when the service is deleted, a phrase each."""
 
+    def draining(self, client: Any, service_arn: str) -> bool:
+        """Whether the service is deleted and its last requests are still answered."""
+
     def domain(self, region: str) -> str:
         """The domain of the services' host names, for a rehearsal."""
 

@@ -64,6 +64,10 @@ class AppRunnerCompute:
     def leaves(self, service_arn: str) -> tuple[str, ...]:
         return (f"log groups {_logs_of(service_arn)}/*",)
 
+    def draining(self, client: Any, service_arn: str) -> bool:
+        """CloudFormation waits for the deletion itself."""
+        return False
+
     def domain(self, region: str) -> str:
         return f"{region}.awsapprunner.com"
 

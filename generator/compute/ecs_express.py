@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import botocore.exceptions
+
 from generator import contract
 from generator.aws.calls import pages
 from generator.compute import Outcome, Running
@@ -80,12 +82,23 @@ class EcsExpressCompute:
         """Nothing: the log group is deleted with the stack."""
         return ()
 
+    def draining(self, client: Any, service_arn: str) -> bool:
+        """A deleted service is DRAINING, and INACTIVE when it is gone (terraform-provider-aws PR 47568)."""
+        try:
+            service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("ResourceNotFoundException", "ServiceNotFoundException"):
+                return False
+            raise
+        return bool(service["status"]["statusCode"] == "DRAINING")
+
     def domain(self, region: str) -> str:
         """Seen of deployed services: <two letters>-<32 hexadecimal digits>.ecs.<Region>.on.aws."""
         return f"ecs.{region}.on.aws"
 
     def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
-        """Any service of the default cluster: the name of an unnamed service is not documented."""
+        """Any service of the default cluster: ECS names an unnamed one after its image's repository, which is a
+        parameter; the form is not documented."""
         return ("arn:aws:ecs:*:*:service/default/*",)
 
     def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:

@@ -76,7 +76,8 @@ def _app_runner(resources: Sequence[TemplateResource]) -> list[str]:
 
 
 def _express(resources: Sequence[TemplateResource]) -> list[str]:
-    """The name of an unnamed service is not documented, and its task definition has the same name."""
+    """An unnamed service is named after its image's repository, which is a parameter, and so is its task definition;
+    the form is not documented."""
     kinds = ("service", "service-deployment", "service-revision")
     return ["arn:aws:ecs:*:*:cluster/default", "arn:aws:ecs:*:*:task-definition/*:*"] + [
         f"arn:aws:ecs:*:*:{kind}/default/*" for kind in kinds

@@ -58,7 +58,12 @@ def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     A first preview leaves an empty stack, which DeleteStack removes; IAM has no condition for empty stacks.
     """
     stacks = _stacks(layers, name)
-    look = [cloudformation.DescribeChangeSet, cloudformation.DescribeStacks, cloudformation.ListChangeSets]
+    look = [
+        cloudformation.DescribeChangeSet,
+        cloudformation.DescribeStacks,
+        cloudformation.GetTemplate,
+        cloudformation.ListChangeSets,
+    ]
     make = [cloudformation.CreateChangeSet, cloudformation.DeleteChangeSet]
     return _document(
         allow("ChangeSets", [*look, *make], stacks),

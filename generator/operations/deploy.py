@@ -10,6 +10,7 @@ from generator.compute.verification import Fact
 from generator.database.passwords import USER, refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
 from generator.layers import Deployment, Layer
+from generator.operations.destroy import report_left_snapshot
 from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import DeployOptions
 from generator.operations.plans import plan
@@ -147,6 +148,14 @@ class LayerDeployment:
         if planned.refusals:
             refused = tuple(dict.fromkeys(refusal.logical_id for refusal in planned.refusals))
             raise DataLossError(stack=planned.stack_name, logical_ids=refused)
+        replaced = [found.logical_id for found in change_set.changes if found.replaces and found.replacement == "True"]
+        if self.options.disable_rollback and replaced:
+            raise DeployError(
+                stack=planned.stack_name,
+                what="The change set was not executed",
+                why=f"it replaces {', '.join(replaced)}, which CloudFormation refuses without rollback",
+                then="Deploy without --disable-rollback.",
+            )
         users = [found.physical_id for found in change_set.changes if found.resource_type == USER and found.physical_id]
         if users:
             refuse_during_rotation(planned.stack_name, users, self.session.client("memorydb"))
@@ -161,6 +170,8 @@ class LayerDeployment:
             self.session.cloudformation.delete(stack)
             left = self._finished(stack, since)
             if left is None:
+                if self.layer.holds_data:
+                    report_left_snapshot(self.session, stack)
                 return
             stack = left
         if then := advice(stack.status, stack.name):

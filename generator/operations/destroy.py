@@ -15,12 +15,13 @@ from generator.operations.session import Session
 from generator.operations.watch import watch
 from generator.report.results import Removal, count_of_images
 from generator.stacks.cloudformation import Stack
-from generator.stacks.events import Event, first_failure
-from generator.stacks.inventory import STILL_USED, Inventory, importers, inventory
+from generator.stacks.events import NEVER_CREATED, Event, first_failure
+from generator.stacks.inventory import STILL_USED, Inventory, final_snapshot, importers, inventory
 
 REPOSITORY = "AWS::ECR::Repository"
 # The network interfaces of a connector are released some time after it was deleted.
 RETRY_SECONDS, RETRY_MINUTES = 60, 45
+DRAIN_MINUTES = 15
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,40 @@ def destroy(deployment: Deployment, session: Session, options: DestroyOptions = 
         delete_images(session.client("ecr"), name, ids)
     for one in inventories:
         _delete(session, one, options.role_arn)
+        if compute := computes[one.stack.name]:
+            for service in one.of_type(compute.resource_type):
+                wait_until_drained(session, compute, service.physical_id)
+        elif one.stack.status in NEVER_CREATED and not one.final_snapshot:
+            report_left_snapshot(session, one.stack)
     return Destroyed(tuple(stack.name for stack in stacks), absent)
+
+
+def report_left_snapshot(session: Session, stack: Stack) -> None:
+    """Names the snapshot that a deleted cluster has left, although its stack was never created: CloudFormation passes
+    FinalSnapshotName when it rolls a creation back too (`DeleteHandler` of AWS::MemoryDB::Cluster)."""
+    name = final_snapshot(stack.arn)
+    if snapshot_exists(session.client("memorydb"), name):
+        session.ui.progress(
+            f"The failed creation of {stack.name} has left the snapshot {name}, which is billed: aws memorydb "
+            f"delete-snapshot --snapshot-name {name}"
+        )
+
+
+def wait_until_drained(session: Session, compute: Compute, service_arn: str) -> None:
+    """Until then the service keeps its name and may still use the load balancer and the subnets."""
+    client = session.client(compute.client_name)
+    drains = session.clock.poll(
+        lambda: compute.draining(client, service_arn),
+        lambda found: not found,
+        seconds=60 * DRAIN_MINUTES,
+        pause=1,
+        longest=15,
+    )
+    if drains:
+        session.ui.progress(
+            f"{service_arn} still drains after {DRAIN_MINUTES} minutes. Until it is gone, its load balancer, target "
+            "groups and security groups may stay: look at them in the console."
+        )
 
 
 def _check_imports(session: Session, stacks: Sequence[Stack]) -> None:

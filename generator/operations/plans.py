@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from generator import contract
 from generator.layers import Layer
 from generator.report.results import Plan
-from generator.stacks.change_set import additions, refusals
+from generator.review import intrinsics
+from generator.review.quantities import difference
+from generator.review.rights import Right, rights
+from generator.stacks.change_set import HIDDEN, SECRET, Change, ChangeSet, PropertyChange, additions, refusals
 from generator.stacks.cloudformation import CloudFormation, PendingChangeSet, StackUpdate
+from generator.stacks.events import Finding
 
 
 def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, allowed: Sequence[str]) -> Plan:
-    """The plan of a change set, with what the guard refuses of it."""
+    """The plan of a change set: what the guard refuses of it, what CloudFormation warns of, rights, and cost.
+
+    What is billed is read from whole templates, since a change set has changed resources only: an App Runner service
+    bills the memory of its instances times the minimum that another resource sets. It does not list outputs either.
+    """
     found = pending.change_set
+    if found.empty:
+        return Plan(layer, found.stack_name, (), stack_id=found.stack_id)
+    before, after = _templates(cloudformation, found)
+    warning = [Finding("", "", found.warning, blocking=False)] if found.warning else []
     return Plan(
         layer=layer,
         stack_name=found.stack_name,
@@ -23,9 +37,53 @@ def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, 
         new=found.creates,
         kept=found.arn if pending.kept else "",
         console=_console(cloudformation.region, found.stack_id, found.arn) if pending.kept else "",
-        warning=found.warning,
-        note="" if found.changes or found.empty else "only outputs, metadata or tags of the stack change.",
+        note="" if found.changes else "only outputs, metadata or tags of the stack change.",
+        stack_id=found.stack_id,
+        rights=tuple(right for change in found.changes for right in _rights(change)),
+        outputs=tuple(_outputs(intrinsics.outputs(*before), intrinsics.outputs(*after))),
+        findings=(*warning, *cloudformation.findings(found.arn)),
+        billed=difference(intrinsics.resources(*before), intrinsics.resources(*after)),
+        image=found.parameters.get(contract.IMAGE_URI, ""),
     )
+
+
+_Template = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""A template and its parameters."""
+
+
+def _templates(cloudformation: CloudFormation, found: ChangeSet) -> tuple[_Template, _Template]:
+    """The stack's template, which is empty for a new stack, and the change set's."""
+    region = {"AWS::Region": cloudformation.region}
+    after = (cloudformation.template(ChangeSetName=found.arn), {**region, **found.parameters})
+    stack = None if found.creates else cloudformation.stack(found.stack_id)
+    before = (cloudformation.template(StackName=stack.arn), {**region, **stack.parameters}) if stack else ({}, {})
+    return before, after
+
+
+def _rights(change: Change) -> Sequence[Right]:
+    """What changes of a resource's rights. Not narrower where the resource stays, and never silent where one side is
+    not known."""
+    if change.action == "Remove" and change.policy_action == "Retain":
+        return ()
+    needed = {"Add": [change.after], "Import": [change.after], "Remove": [change.before]}
+    if None in needed.get(change.action, [change.before, change.after]):
+        why = "cannot be compared: CloudFormation does not give its properties"
+        return [Right(change.logical_id, "properties", "different", "", why)]
+    return rights(change.logical_id, change.resource_type, change.before, change.after)
+
+
+def _outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[PropertyChange]:
+    for name in sorted({*before, *after}):
+        old, new = (_shown(name, side.get(name)) for side in (before, after))
+        if before.get(name) != after.get(name):
+            yield PropertyChange(name, old, new, "", "")
+
+
+def _shown(name: str, value: Any) -> str | None:
+    """An output's value; functions as JSON."""
+    if value is None or SECRET.search(name):
+        return value and HIDDEN
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def plan_from_template(cloudformation: CloudFormation, layer: Layer, update: StackUpdate) -> Plan | None:
@@ -42,7 +100,22 @@ def plan_from_template(cloudformation: CloudFormation, layer: Layer, update: Sta
     if not lacks:
         return None
     note = f"cannot be previewed before the stack {needed} {lacks}."
-    return Plan(layer.name, update.stack_name, additions(layer.template), new=True, seen=False, note=note)
+    resources = intrinsics.resources(layer.template, update.parameters)
+    return Plan(
+        layer.name,
+        update.stack_name,
+        additions(layer.template),
+        new=True,
+        seen=False,
+        note=note,
+        rights=tuple(
+            right
+            for logical_id, resource in resources.items()
+            for right in rights(logical_id, resource["Type"], None, resource["Properties"])
+        ),
+        billed=difference({}, resources),
+        image=update.parameters.get(contract.IMAGE_URI, ""),
+    )
 
 
 def plan_without_change_set(cloudformation: CloudFormation, layer: Layer, update: StackUpdate, reason: str) -> Plan:

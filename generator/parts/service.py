@@ -223,9 +223,17 @@ def scaling_inputs(workload: Workload, what: str, most: int, least_description: 
 
 
 def web_acl(
-    resource_arn: AWSHelperFn, description: str = "A WAF web ACL to put in front of the service."
+    resource_arn: AWSHelperFn,
+    description: str = "A WAF web ACL to put in front of the service.",
+    *,
+    shared: bool = False,
 ) -> tuple[Element, ...]:
-    """The optional web ACL in front of `resource_arn`, which protects an API that has no authentication."""
+    """The optional web ACL in front of `resource_arn`, which protects an API that has no authentication.
+
+    With `shared` services of other stacks are behind it too, and the association stays when this stack is deleted.
+    """
+    policies: dict[str, Any] = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"} if shared else {}
+    stays = ". It stays when the stack is deleted, because services of other stacks are behind the same load balancer"
     arn = Input(
         Parameter(
             "WebAclArn",
@@ -241,10 +249,11 @@ def web_acl(
     given = arn.given("HasWebAcl")
     association = wafv2.WebACLAssociation(
         "WebAclAssociation",
-        Metadata=why("Protects the service, whose API has no authentication"),
+        Metadata=why(f"Protects the service, whose API has no authentication{stays if shared else ''}"),
         Condition=given.name,
         ResourceArn=resource_arn,
         WebACLArn=arn.ref(),
+        **policies,
     )
     return arn, given, association
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from generator.report.results import LayerStatus, Plan, ServiceStatus, summary
-from generator.stacks.change_set import Change
+from generator.report.results import LayerStatus, Plan, ServiceStatus, key_of, outcome, summary, verdict
+from generator.review.quantities import Prices
+from generator.review.rights import Right
+from generator.stacks.change_set import Change, PropertyChange
 from generator.stacks.drift import ResourceDrift
 
 SCHEMA_VERSION = 1
 """Grows when a field changes its meaning or goes."""
 
 
-def preview_document(plans: Sequence[Plan]) -> str:
+def preview_document(plans: Sequence[Plan], prices: Prices | None = None) -> str:
     """The plans; docs/ci.md describes the fields."""
     document = {
         "version": SCHEMA_VERSION,
-        "summary": summary(plans),
+        "outcome": outcome(plans),
+        "verdict": verdict(plans),
+        "summary": summary(plans, prices),
         "layers": [
             {
                 "layer": plan.layer,
@@ -26,12 +30,18 @@ def preview_document(plans: Sequence[Plan]) -> str:
                 "seen": plan.seen,
                 "changeSet": plan.kept or None,
                 "note": plan.note or None,
-                "warning": plan.warning or None,
-                "changes": [_change(change) for change in plan.changes],
+                "permissionsBroadened": plan.broadens,
+                "changes": [_change(change, plan.rights) for change in plan.changes],
                 "refusals": [
                     {"logicalId": refusal.logical_id, "what": refusal.what, "cause": refusal.cause}
                     for refusal in plan.refusals
                 ],
+                "outputs": [_property(changed) for changed in plan.outputs],
+                "findings": [
+                    {"where": found.where, "rule": found.rule, "reason": found.reason, "blocking": found.blocking}
+                    for found in plan.findings
+                ],
+                "cost": _cost(plan, prices),
             }
             for plan in plans
         ],
@@ -97,24 +107,42 @@ def _drift(resource: ResourceDrift) -> dict[str, object]:
     }
 
 
-def _change(change: Change) -> dict[str, object]:
+def _cost(plan: Plan, prices: Prices | None) -> dict[str, object]:
+    quantities = plan.billed.quantities
+    money = prices.money(quantities) if prices else {}
     return {
-        "effect": change.effect.name.lower().replace("_", "-"),
+        "quantities": {name: float(number) for name, number in quantities.items()},
+        "perMonth": {name: round(float(amount), 2) for name, amount in money.items()},
+        "currency": prices.currency if prices else None,
+        "usage": dict(plan.billed.usage),
+        "unknown": dict(plan.billed.unknown),
+    }
+
+
+def _change(change: Change, rights: Sequence[Right]) -> dict[str, object]:
+    return {
+        "effect": key_of(change.effect),
         "action": change.action,
         "logicalId": change.logical_id,
         "type": change.resource_type,
         "physicalId": change.physical_id or None,
         "replacement": change.replacement or None,
         "policyAction": change.policy_action or None,
-        "properties": [
-            {
-                "path": changed.path,
-                "before": changed.before,
-                "after": changed.after,
-                "recreation": changed.recreation or None,
-                "cause": changed.cause or None,
-            }
-            for changed in change.properties
+        "properties": [_property(changed) for changed in change.properties],
+        "rights": [
+            {"direction": right.direction, "kind": right.kind, "rule": right.rule, "why": right.why}
+            for right in rights
+            if right.logical_id == change.logical_id
         ],
         "unknown": list(change.unknown),
+    }
+
+
+def _property(changed: PropertyChange) -> dict[str, object]:
+    return {
+        "path": changed.path,
+        "before": changed.before,
+        "after": changed.after,
+        "recreation": changed.recreation or None,
+        "cause": changed.cause or None,
     }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from generator.stacks.change_set import Change, Effect, Refusal
+from generator.review.quantities import Billed, Prices, total
+from generator.review.rights import Right
+from generator.stacks.change_set import Change, Effect, PropertyChange, Refusal
 from generator.stacks.cloudformation import Stack
 from generator.stacks.drift import ResourceDrift
+from generator.stacks.events import Finding
 from generator.stacks.inventory import Inventory
 
 NAMES = {
@@ -28,9 +31,10 @@ class Plan:
     """What would happen to one layer's stack.
 
     new: the stack does not exist yet. seen: `changes` are of a change set; otherwise they are the template's resources.
-    kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. warning: what
-    CloudFormation says of a change set that it created, which may fail when it is executed. failed: an error, which is
-    the note, is why there is no change set.
+    kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. stack_id: its ARN, empty
+    without a change set. outputs: those that change. findings: what CloudFormation warns of. billed: what is added to
+    the bill. image: what the service runs afterwards. failed: an error, which is the note, is why there is no change
+    set.
     """
 
     layer: str
@@ -42,8 +46,18 @@ class Plan:
     kept: str = ""
     console: str = ""
     note: str = ""
-    warning: str = ""
+    stack_id: str = ""
+    rights: tuple[Right, ...] = ()
+    outputs: tuple[PropertyChange, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    billed: Billed = field(default_factory=Billed)
+    image: str = ""
     failed: bool = False
+
+    @property
+    def broadens(self) -> bool:
+        """Whether a right becomes broader, or one may: what cannot be compared counts."""
+        return any(right.direction != "narrower" for right in self.rights)
 
     @property
     def title(self) -> str:
@@ -108,9 +122,68 @@ class LayerStatus:
 Result: TypeAlias = Plan | Removal | RotationPlan | LayerStatus | Stack
 
 
-def summary(plans: Sequence[Plan]) -> str:
-    """A count, such as "3 changes: 1 loses data, 2 modified.". Resources of a template without a change set are counted
-    apart, since some of them have conditions."""
+def outcome(plans: Sequence[Plan]) -> str:
+    """The worst that happens: refused, an effect, broader, modifies or nothing."""
+    if any(plan.refusals for plan in plans):
+        return "refused"
+    worst = min((change.effect for plan in plans for change in plan.changes), default=None)
+    if worst is not None and worst < Effect.MODIFIES:
+        return key_of(worst)
+    if any(plan.broadens for plan in plans):
+        return "broader"
+    return "nothing" if worst is None and not any(plan.outputs for plan in plans) else "modifies"
+
+
+def verdict(plans: Sequence[Plan]) -> str:
+    """What decides, in one or two sentences: what is refused or worst, then broader rights, with the logical IDs."""
+    worst = outcome(plans)
+    changes = [change for plan in plans for change in plan.changes if key_of(change.effect) == worst]
+    match worst:
+        case "refused":
+            refused = [f"{refusal.logical_id} {refusal.what}" for plan in plans for refusal in plan.refusals]
+            text = f"Refused: {some(refused, '; ')}."
+        case "nothing":
+            text = "Nothing to change."
+        case "broader" | "modifies":
+            text = "Nothing is lost or replaced."
+        case _:
+            text = f"{name_of(changes[0].effect).capitalize()}: {some([change.logical_id for change in changes])}."
+    for direction, words in (("broader", "Broader rights"), ("different", "Rights that cannot be compared")):
+        rights = [right.logical_id for plan in plans for right in plan.rights if right.direction == direction]
+        text += f" {words}: {some(list(dict.fromkeys(rights)))}." if rights else ""
+    return text
+
+
+def summary(plans: Sequence[Plan], prices: Prices | None = None) -> str:
+    """Counts, such as "3 changes: 1 loses data, 2 modified.", of rights too; what is added to the bill.
+
+    Resources of a template without a change set are counted apart.
+    """
+    rights = Counter(right.direction for plan in plans for right in plan.rights)
+    cost = cost_of(total(plan.billed for plan in plans), prices)
+    return "".join(
+        (
+            _changes(plans),
+            f" Rights: {', '.join(f'{number} {name}' for name, number in sorted(rights.items()))}." if rights else "",
+            f" Cost: {cost}." if cost else "",
+        )
+    )
+
+
+def cost_of(billed: Billed, prices: Prices | None) -> str:
+    """Money per month, and the quantities that have no price."""
+    money = prices.money(billed.quantities) if prices else {}
+    priced = [f"{sum(money.values()):+,.2f} {prices.currency} per month"] if prices and money else []
+    return some([*priced, *(f"{number:+f} {name}" for name, number in billed.quantities.items() if name not in money)])
+
+
+def some(names: Sequence[str], separator: str = ", ", most: int = 4) -> str:
+    """The first names, and how many more there are."""
+    rest = f"{separator}and {len(names) - most} more" if len(names) > most else ""
+    return f"{separator.join(names[:most])}{rest}"
+
+
+def _changes(plans: Sequence[Plan]) -> str:
     counts = Counter(change.effect for plan in plans if plan.seen for change in plan.changes)
     unseen = "".join(f" Up to {len(plan.changes)} added in {plan.stack_name}." for plan in plans if not plan.seen)
     total = sum(counts.values())
@@ -140,6 +213,11 @@ def happens(change: Change) -> str:
     if change.action == "SyncWithActual":
         return "is changed back to the template"
     return policy if change.action == "Remove" else ""
+
+
+def key_of(effect: Effect) -> str:
+    """The effect as programs get it, such as loses-data."""
+    return effect.name.lower().replace("_", "-")
 
 
 def name_of(effect: Effect, number: int = 1) -> str:

@@ -14,19 +14,21 @@ from generator.report.results import (
     Result,
     RotationPlan,
     ServiceStatus,
+    cost_of,
     count_of_images,
     happens,
     name_of,
     summary,
+    verdict,
 )
+from generator.review.patterns import KNOWN_AFTER_DEPLOYMENT
+from generator.review.quantities import Prices
 from generator.stacks.change_set import Effect, PropertyChange
 from generator.stacks.cloudformation import Stack
 
 LONGEST_VALUE = 160
 # Characters that two long values have in common, shown before the difference.
 COMMON_SHOWN = 20
-# CloudFormation's text for a value that it does not know yet (DescribeChangeSet, ResourceTargetDefinition).
-NOT_YET = "{{changeSet:KNOWN_AFTER_APPLY}}"
 
 SYMBOLS = {
     Effect.LOSES_DATA: "!",
@@ -64,8 +66,8 @@ def lines(result: Result) -> Iterator[Line]:
             yield from (Line(f"{key}: {value}") for key, value in sorted(shown.items()))
 
 
-def plan_lines(plans: Sequence[Plan]) -> Iterator[Line]:
-    """Plans: resources in the order of their effect, a legend of the symbols in use, a count."""
+def plan_lines(plans: Sequence[Plan], prices: Prices | None = None) -> Iterator[Line]:
+    """Plans: resources in the order of their effect, a legend of the symbols in use, counts, the verdict."""
     for plan in plans:
         yield Line(plan.title)
         for change in plan.changes:
@@ -79,12 +81,24 @@ def plan_lines(plans: Sequence[Plan]) -> Iterator[Line]:
                 yield Line(f"      {_property(changed)}", effect if changed.recreates else None)
             for unknown in change.unknown:
                 yield Line(f"      {unknown}", Effect.UNKNOWN)
+            for right in plan.rights:
+                if right.logical_id == change.logical_id:
+                    rule = "" if right.rule.startswith("{") else f": {right.rule}"
+                    narrower = right.direction == "narrower"
+                    text = f"      {right.direction}, {right.kind}: {right.why}{rule}"
+                    yield Line(text, None if narrower else Effect.UNKNOWN)
+        for output in plan.outputs:
+            yield Line(f"  output {_property(output)}")
+        for found in plan.findings:
+            kind = "blocking" if found.blocking else "warning"
+            yield Line(f"  {kind}: {found}", Effect.LOSES_DATA if found.blocking else Effect.UNKNOWN)
+        if cost := cost_of(plan.billed, prices):
+            yield Line(f"  cost: {cost}")
+        yield from (Line(f"  cost: {name}: {text}") for name, text in plan.billed.unknown.items())
         for refusal in plan.refusals:
             yield Line(f"  refused: {refusal.logical_id}: {refusal.what} ({refusal.cause}).", Effect.LOSES_DATA)
             yield Line(f"    {refusal.instead}")
             yield Line(f"    To do it anyway: --allow-replacement {refusal.logical_id}")
-        if plan.warning:
-            yield Line(f"  warning: {plan.warning}", Effect.REPLACES)
         if plan.kept:
             yield Line(f"  change set: {plan.kept}")
             yield Line(f"  {plan.console}")
@@ -92,11 +106,11 @@ def plan_lines(plans: Sequence[Plan]) -> Iterator[Line]:
     used = sorted({change.effect for plan in plans for change in plan.changes})
     if used:
         yield Line(", ".join(f"{SYMBOLS[effect]} {name_of(effect)}" for effect in used))
+    counts, decides = summary(plans, prices), verdict(plans)
     if used or len(plans) > 1:
-        yield Line(summary(plans))
-    refused = [f"{refusal.logical_id} {refusal.what}" for plan in plans for refusal in plan.refusals]
-    if refused:
-        yield Line(f"Refused: {'; '.join(refused)}.", Effect.LOSES_DATA)
+        yield Line(counts)
+        if decides != counts:
+            yield Line(decides)
 
 
 def short_values(changed: PropertyChange) -> tuple[str, str]:
@@ -113,7 +127,7 @@ def short(value: str | None, start: int = 0) -> str:
     """A value from `start` on, cut after 160 characters."""
     if value is None:
         return "(none)"
-    value = value.replace(NOT_YET, "(known after deployment)")
+    value = value.replace(KNOWN_AFTER_DEPLOYMENT, "(known after deployment)")
     if not start and len(value) <= LONGEST_VALUE:
         return value
     shown = value[start : start + LONGEST_VALUE]

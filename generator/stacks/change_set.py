@@ -5,9 +5,10 @@ Field names and their values: CloudFormation API reference, DescribeChangeSet, R
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
@@ -90,6 +91,7 @@ class PropertyChange:
 class Change:
     """A resource and what happens to it, in CloudFormation's terms. unknown: fields that this module does not know.
 
+    before, after: its properties, without secrets; None if the resource does not exist then, or they cannot be read.
     holds_data: whether it holds what no template can create again.
     """
 
@@ -102,6 +104,8 @@ class Change:
     scope: tuple[str, ...] = ()
     properties: tuple[PropertyChange, ...] = ()
     unknown: tuple[str, ...] = ()
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
     holds_data: bool = False
 
     @property
@@ -140,7 +144,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """A change set: its state, and its changes in the order of their effect."""
+    """A change set: its state, its parameters' values, and its changes in the order of their effect."""
 
     arn: str
     stack_name: str
@@ -150,6 +154,7 @@ class ChangeSet:
     execution_status: str
     changes: tuple[Change, ...]
     creates: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -190,6 +195,10 @@ def change_set(pages: Sequence[Mapping[str, Any]], template: Mapping[str, Any] =
         execution_status=first.get("ExecutionStatus", ""),
         # Only a change set that creates a stack has it (CreateChangeSet, OnStackFailure).
         creates="OnStackFailure" in first,
+        parameters={
+            parameter["ParameterKey"]: parameter.get("ResolvedValue", parameter.get("ParameterValue", ""))
+            for parameter in first.get("Parameters", ())
+        },
         changes=tuple(sorted(changes, key=lambda change: (change.effect, change.resource_type, change.logical_id))),
     )
 
@@ -272,8 +281,28 @@ def _change(change: Mapping[str, Any], marked: Mapping[str, bool]) -> Change:
         scope=tuple(resource.get("Scope", ())),
         properties=tuple(_properties(resource.get("Details", ()))),
         unknown=tuple(unknown),
+        before=_context(resource.get("BeforeContext")),
+        after=_context(resource.get("AfterContext")),
         holds_data=marked.get(logical_id, is_stateful(resource_type)),
     )
+
+
+def _context(text: str | None) -> Mapping[str, Any] | None:
+    """The properties in a resource's context, which is JSON."""
+    try:
+        context = json.loads(text or "null")
+    except ValueError:
+        return None
+    return dict(_without_secrets(context.get("Properties", {}))) if isinstance(context, Mapping) else None
+
+
+def _without_secrets(node: Any) -> Any:
+    match node:
+        case Mapping():
+            return {name: HIDDEN if SECRET.search(name) else _without_secrets(value) for name, value in node.items()}
+        case list():
+            return list(map(_without_secrets, node))
+    return node
 
 
 def _properties(details: Sequence[Mapping[str, Any]]) -> Iterator[PropertyChange]:

@@ -22,7 +22,7 @@ from generator.aws.errors import translate_errors
 from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import DeployError, UsageError
 from generator.stacks.change_set import ChangeSet, change_set
-from generator.stacks.events import REVIEW, Event, event, in_progress
+from generator.stacks.events import REVIEW, Event, Finding, event, finding, in_progress
 from generator.template.capabilities import capabilities
 
 # Short at first, since most waits are short; then longer, since AWS throttles frequent calls.
@@ -190,7 +190,7 @@ class CloudFormation:
                 raise DeployError(
                     stack=update.stack_name,
                     what="The change set failed",
-                    why=self._findings(arn) or found.reason,
+                    why="; ".join(str(each) for each in self.findings(arn) if each.blocking) or found.reason,
                     then="Nothing was changed.",
                 )
             pending = PendingChangeSet(found)
@@ -198,6 +198,22 @@ class CloudFormation:
         finally:
             if pending is None or not pending.kept:
                 self._discard(update.stack_name, arn, new_stack=before is None)
+
+    def template(self, **of: str) -> Mapping[str, Any]:
+        """The processed template of a stack (StackName) or of a change set (ChangeSetName, its ARN)."""
+        with translate_errors(next(iter(of.values()))):
+            body = self.client.get_template(**of, TemplateStage="Processed")["TemplateBody"]
+        # botocore parses JSON, and leaves YAML as it is.
+        return body if isinstance(body, Mapping) else {}
+
+    def findings(self, arn: str) -> tuple[Finding, ...]:
+        """What validation and hooks found in a change set, warnings included. Only DescribeEvents has it."""
+        try:
+            listed = list(pages(self.client.describe_events, ChangeSetName=arn))
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+            return (Finding("", "", f"CloudFormation's warnings cannot be read: {error}", blocking=False),)
+        found = (finding(described) for page in listed for described in page.get("OperationEvents", ()))
+        return tuple(dict.fromkeys(filter(None, found)))
 
     def execute_change_set(self, found: ChangeSet, *, disable_rollback: bool) -> None:
         """Starts what the change set says. `follow` waits for its end."""
@@ -320,22 +336,6 @@ class CloudFormation:
                 then="Look at it in the console.",
             )
         return change_set(found, template)
-
-    def _findings(self, arn: str) -> str:
-        """What CloudFormation's validation before deployment found. Only DescribeEvents has it."""
-        found: list[str] = []
-        try:
-            for page in pages(self.client.describe_events, ChangeSetName=arn):
-                found += [
-                    f"{event.get('LogicalResourceId', '')} {event.get('ValidationPath', '')}: "
-                    f"{event.get('ValidationStatusReason', '')}"
-                    for event in page.get("OperationEvents", ())
-                    if event.get("EventType") == "VALIDATION_ERROR"
-                ]
-        except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
-            # The change set has a reason of its own, which is reported instead.
-            pass
-        return "; ".join(found)
 
     def _discard(self, stack_name: str, arn: str, *, new_stack: bool) -> None:
         with translate_errors(stack_name):

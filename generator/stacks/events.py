@@ -43,6 +43,34 @@ class Event:
         return self.resource_type == "AWS::CloudFormation::Stack" and self.physical_id.startswith("arn:")
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What CloudFormation's validation, or a hook, found in a change set. rule: its name, which may be empty."""
+
+    where: str
+    rule: str
+    reason: str
+    blocking: bool
+
+    def __str__(self) -> str:
+        rule = f" ({self.rule})" if self.rule else ""
+        return f"{f'{self.where}: ' if self.where else ''}{self.reason or 'CloudFormation gives no reason'}{rule}"
+
+
+def finding(described: Mapping[str, Any]) -> Finding | None:
+    """A finding among the events of a change set, as DescribeEvents returns them; None for any other event."""
+    kind = {"VALIDATION_ERROR": "Validation", "HOOK_INVOCATION_ERROR": "Hook"}.get(described.get("EventType", ""))
+    if not kind:
+        return None
+    where = (described.get("LogicalResourceId", ""), described.get("ValidationPath", ""))
+    return Finding(
+        where=" ".join(filter(None, where)),
+        rule=described.get("ValidationName" if kind == "Validation" else "HookType", ""),
+        reason=described.get(f"{kind}StatusReason", ""),
+        blocking=described.get(f"{kind}FailureMode") != "WARN",
+    )
+
+
 def event(described: Mapping[str, Any]) -> Event:
     """An event as DescribeStackEvents returns it."""
     return Event(

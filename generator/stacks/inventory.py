@@ -17,8 +17,11 @@ from generator.stacks.cloudformation import Stack
 
 CLUSTER = "AWS::MemoryDB::Cluster"
 
-# CloudFormation's reasons for a group or subnet that an interface of a deleted connector still uses.
-STILL_USED = re.compile(r"dependent object|has dependencies|DependencyViolation|in use", re.IGNORECASE)
+# CloudFormation's reasons for a group or subnet that an interface of a deleted connector still uses, and App Runner's
+# for a connector whose service is already gone (apprunner-roadmap 161).
+STILL_USED = re.compile(
+    r"dependent object|has dependencies|DependencyViolation|in use|being used by other services", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,10 @@ from generator.cli.reference import document
 from generator.layers import default_deployments
 from generator.report.as_json import preview_document
 from generator.report.results import Plan
+from generator.review.quantities import difference, price_list
+from generator.review.rights import Right
 from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.events import Finding
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "preview.schema.json").read_text())
@@ -111,6 +114,10 @@ PLANS = [
                 ),
             ),
             (Refusal("Cluster", "replaces the database", "KmsKeyId", "side by side"),),
+            rights=(Right("Cluster", "access string", "different", "acl", "another list of users"),),
+            outputs=(PropertyChange("Url", None, "a", "", ""),),
+            findings=(Finding("Cluster", "SERVICE_QUOTA", "nearly used up", blocking=False),),
+            billed=difference({}, {"Address": {"Type": "AWS::EC2::EIP"}, "Q": {"Type": "AWS::Braket::Quantum"}}),
             kept="arn:aws:cloudformation:eu-west-1:123456789012:changeSet/preview-1/5",
         )
     ],
@@ -120,7 +127,8 @@ PLANS = [
 @pytest.mark.parametrize("plans", PLANS, ids=["nothing", "not seen", "refused"])
 def test_a_preview_is_as_its_schema_says(plans: list[Plan]) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(json.loads(preview_document(plans)), SCHEMA)
+    for prices in (None, price_list((ROOT / "examples" / "prices.json").read_text(), "prices.json")):
+        jsonschema.validate(json.loads(preview_document(plans, prices)), SCHEMA)
 
 
 def test_the_schema_would_notice_another_field() -> None:

@@ -85,6 +85,9 @@ class ShelfCompute:
     def leaves(self, service_arn: str) -> tuple[str, ...]:
         return (f"dust where {service_arn} was",)
 
+    def draining(self, client: Any, service_arn: str) -> bool:
+        return False
+
     def domain(self, region: str) -> str:
         return f"shelf.{region}.example"
 

@@ -8,10 +8,15 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
+from generator.aws.calls import Clock
 from generator.compute import Outcome, Running
 from generator.compute.ecs_express import EcsExpressCompute
+from generator.operations.destroy import DRAIN_MINUTES, wait_until_drained
+from generator.operations.session import Session
+from tests.ui import ListUI
 
 ARN = "arn:aws:ecs:eu-west-1:123456789012:service/default/users-9dbd"
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users@sha256:" + 64 * "a"
@@ -151,3 +156,42 @@ def test_a_new_deployment_of_the_same_is_forced() -> None:
 
 def test_its_names_are_in_ecs_own_domain() -> None:
     assert HOST.endswith(f".{COMPUTE.domain('eu-west-1')}")
+
+
+@pytest.mark.parametrize(("status", "drains"), [("DRAINING", True), ("INACTIVE", False), ("ACTIVE", False)])
+def test_a_deleted_service_drains_until_it_is_inactive(status: str, drains: bool) -> None:
+    with client() as (ecs, stubber):
+        described(stubber, status=status)
+        assert COMPUTE.draining(ecs, ARN) is drains
+
+
+def test_a_service_that_is_not_found_does_not_drain() -> None:
+    with client() as (ecs, stubber):
+        stubber.add_client_error("describe_express_gateway_service", "ResourceNotFoundException")
+        assert not COMPUTE.draining(ecs, ARN)
+
+
+def test_a_refused_look_at_a_deleted_service_is_an_error() -> None:
+    with client() as (ecs, stubber):
+        stubber.add_client_error("describe_express_gateway_service", "AccessDeniedException")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            COMPUTE.draining(ecs, ARN)
+
+
+@pytest.mark.parametrize(("looks", "slept", "says"), [(0, [], False), (2, [1, 1.5], False), (10_000, None, True)])
+def test_a_deletion_waits_for_a_draining_service_and_then_names_what_may_be_left(
+    looks: int, slept: list[float] | None, says: bool
+) -> None:
+    left, pauses, ui = [looks], list[float](), ListUI()
+
+    class Drains(EcsExpressCompute):
+        def draining(self, client: Any, service_arn: str) -> bool:
+            left[0] -= 1
+            return left[0] >= 0
+
+    clock = Clock(now=lambda: sum(pauses), sleep=pauses.append)
+    wait_until_drained(Session(ui, clients=lambda name: None, clock=clock), Drains(), ARN)
+    assert slept is None or pauses == slept
+    assert sum(pauses) < 60 * (DRAIN_MINUTES + 1)
+    assert bool(ui.said) is says
+    assert not says or (ARN in ui.said[0] and "load balancer" in ui.said[0])

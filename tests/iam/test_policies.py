@@ -33,6 +33,7 @@ from generator.layers import (
 from generator.settings import Settings
 from generator.template.lint import lint
 from generator.workload import Workload
+from rehearsal.emulator.identities import trust
 
 DOCUMENTS = policies.documents(app_runner_deployment().layers, "users")
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
@@ -147,6 +148,13 @@ def test_handlers_may_read_and_remove_the_tags_of_every_type(deployment: Deploym
     }
     assert len(of_tags) > 20
     assert of_tags - allowed == set()
+
+
+def test_the_page_creates_the_role_with_the_trust_of_the_rehearsal_for_one_account_only() -> None:
+    (shown,) = re.findall(r"users-cloudformation --assume-role-policy-document '(\{.*?\})'\n", PAGE, re.DOTALL)
+    assert json.loads(shown) == trust("ACCOUNT")
+    (statement,) = trust("123456789012")["Statement"]
+    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
 def test_an_auto_scaling_configuration_may_have_any_name() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from generator.images.repository import images
 from generator.layers import Layer, app_runner_deployment
 from generator.operations import DeployedLayer, DeployOptions, Plan, Session, deploy_change_set
 from generator.operations.deploy import LayerDeployment
+from generator.report.text import plan_lines
 from tests.cloudformation_script import ADD, ARN, SIZE, STACK_ARN, UPDATE, Script, an_event
 from tests.ui import ListUI
 
@@ -53,6 +55,7 @@ def pending(script: Script, *changes: dict[str, Any]) -> None:
     script.stack()
     script.create("UPDATE", SIZE)
     script.describe(StackName="users-data", StackId=STACK_ARN, Changes=list(changes))
+    script.planned()
 
 
 @pytest.mark.parametrize(
@@ -230,3 +233,85 @@ def test_ctrl_c_while_following_says_that_cloudformation_continues(script: Scrip
     with pytest.raises(KeyboardInterrupt):
         deployed(script, ui)
     assert ui.said[-1] == ("\nCloudFormation is still deploying users-data. Run the command again to keep watching.")
+
+
+QUOTA = {
+    "EventType": "VALIDATION_ERROR",
+    "LogicalResourceId": "Cluster",
+    "ValidationName": "SERVICE_QUOTA",
+    "ValidationFailureMode": "WARN",
+    "ValidationStatusReason": "18 of 20 nodes are in use",
+}
+HOOK = {
+    "EventType": "HOOK_INVOCATION_ERROR",
+    "HookType": "Company::Guard::Tags",
+    "HookFailureMode": "FAIL",
+    "HookStatusReason": "a tag is missing",
+}
+ROLE = {
+    "Type": "Resource",
+    "ResourceChange": {
+        "Action": "Modify",
+        "LogicalResourceId": "Role",
+        "ResourceType": "AWS::IAM::Role",
+        "BeforeContext": json.dumps({"Properties": {}}),
+        "AfterContext": json.dumps({"Properties": {"ManagedPolicyArns": ["arn:a"]}}),
+    },
+}
+
+
+def planned(script: Script, change: dict[str, Any], *events: dict[str, Any], **template: Any) -> Plan:
+    """What is shown of a change set before it is declined."""
+    script.stack()
+    script.stack()
+    script.create("UPDATE", SIZE)
+    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[change])
+    script.planned(*events, new={"Resources": {}, **template})
+    script.delete()
+    ui = ListUI(answer=False)
+    with pytest.raises(DeclinedError):
+        deployed(script, ui)
+    (plan,) = ui.shown
+    assert isinstance(plan, Plan)
+    return plan
+
+
+def test_warnings_of_validation_and_hooks_are_shown_of_a_change_set_that_succeeded(script: Script) -> None:
+    plan = planned(script, ADD, {"EventType": "STACK_EVENT"}, QUOTA, HOOK)
+    assert [(str(found), found.blocking) for found in plan.findings] == [
+        ("Cluster: 18 of 20 nodes are in use (SERVICE_QUOTA)", False),
+        ("a tag is missing (Company::Guard::Tags)", True),
+    ]
+    shown = [line.text for line in plan_lines([plan])]
+    assert "  warning: Cluster: 18 of 20 nodes are in use (SERVICE_QUOTA)" in shown
+    assert "  blocking: a tag is missing (Company::Guard::Tags)" in shown
+
+
+def test_a_plan_has_rights_cost_and_outputs(script: Script) -> None:
+    template = {
+        "Resources": {"Address": {"Type": "AWS::EC2::EIP"}, "Fn::ForEach::More": ["N", ["A"], {}]},
+        "Outputs": {"Size": {"Value": {"Ref": "Size"}}, "ThePassword": {"Value": "hunter2"}},
+    }
+    plan = planned(script, ROLE, **template)
+    assert [(right.direction, right.rule) for right in plan.rights] == [("broader", "arn:a")]
+    assert plan.billed.quantities == {"public-ipv4": 1}
+    assert [(output.path, output.after) for output in plan.outputs] == [
+        ("Size", '{"Ref": "Size"}'),
+        ("ThePassword", "(hidden)"),
+    ]
+    assert [line.text for line in plan_lines([plan])][-1] == "Nothing is lost or replaced. Broader rights: Role."
+
+
+@pytest.mark.parametrize("action", ["Add", "Modify", "Remove", "Import", "Transmogrify"])
+def test_rights_of_unknown_properties_cannot_be_compared(script: Script, action: str) -> None:
+    change = {"Action": action, "LogicalResourceId": "Role", "ResourceType": "AWS::IAM::Role"}
+    plan = planned(script, {"Type": "Resource", "ResourceChange": change})
+    assert [right.direction for right in plan.rights] == ["different"]
+    assert plan.broadens
+
+
+def test_a_replacement_without_rollback_is_refused_before_it_is_executed(script: Script) -> None:
+    pending(script, CLUSTER)
+    script.delete()
+    with pytest.raises(DeployError, match=r"it replaces Cluster, which .* Deploy without --disable-rollback\.$"):
+        deployed(script, allow_replacement=("Cluster",), disable_rollback=True)

@@ -14,6 +14,7 @@ from generator.settings import Settings
 from tests.templates import chosen, imported, statements
 
 ECS = json.loads(ecs_express_layer(Settings()).text())
+APP_RUNNER = json.loads(app_runner_layer(Settings()).text())
 WITH_PASSWORD = chosen(ECS)
 BALANCER_ARN = {"Fn::GetAtt": ["Service", "ECSManagedResourceArns.IngressPath.LoadBalancerArn"]}
 SERVICE_ARN = "arn:aws:ecs:eu-west-1:123456789012:service/default/users-9dbd"
@@ -159,3 +160,10 @@ def test_a_web_acl_protects_the_load_balancer() -> None:
     association = ECS["Resources"]["WebAclAssociation"]
     assert association["Condition"] == "HasWebAcl"
     assert association["Properties"]["ResourceArn"] == BALANCER_ARN
+
+
+@pytest.mark.parametrize(("template", "policy"), [(ECS, "Retain"), (APP_RUNNER, None)], ids=["shared", "own"])
+def test_deleting_one_stack_leaves_the_firewall_on_a_shared_load_balancer(template: Any, policy: str | None) -> None:
+    association = template["Resources"]["WebAclAssociation"]
+    assert association.get("DeletionPolicy") == policy
+    assert association.get("UpdateReplacePolicy") == policy

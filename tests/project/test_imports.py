@@ -28,6 +28,7 @@ FLOORS = (
     "generator.cli",
     "generator.operations",
     "generator.report",
+    "generator.review",
     "generator.iam",
     "generator.__init__",
     "generator.layers",

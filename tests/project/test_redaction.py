@@ -187,7 +187,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
 @pytest.mark.parametrize("folder", ["docs", "templates", "examples", "README.md", "CHANGELOG.md"])
 def test_nothing_of_the_documentation_looks_like_a_secret(folder: str) -> None:
     listed = subprocess.run(["git", "ls-files", folder], cwd=ROOT, capture_output=True, text=True, check=True)
-    files = [ROOT / name for name in listed.stdout.split()]
+    files = [ROOT / name for name in listed.stdout.split() if not name.endswith(".png")]
     assert files
     lines = [line for file in files for line in file.read_text().splitlines()]
     assert [line for line in lines if redact(line) != line] == []

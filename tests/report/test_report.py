@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from generator.report.as_json import preview_document
-from generator.report.markdown import COMMENT_LIMIT, markdown
+from generator.report.comment import comment
 from generator.report.results import Plan, happens, summary
 from generator.report.text import plan_lines
 from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.events import Finding
+from tests.report.reviews import HEADING
 
 CLUSTER = Change(
     action="Modify",
@@ -54,38 +56,6 @@ users-apprunner:
 3 changes: 1 loses data, 1 modified, 1 added.
 Refused: Cluster replaces the database."""
 
-MARKDOWN = """\
-### 3 changes: 1 loses data, 1 modified, 1 added.
-
-users-data:
-
-> **Refused:** <code>Cluster</code> replaces the database (KmsKeyId). Side by side.
-
-users-apprunner:
-
-| | resource | type | stack | |
-|---|---|---|---|---|
-| ! loses data | <code>Cluster</code> | AWS::MemoryDB::Cluster | users-data | is replaced, the old one is deleted |
-| ~ modified | <code>Service</code> | AWS::AppRunner::Service | users-apprunner |  |
-| + added | <code>Topic</code> | AWS::SNS::Topic | users-data |  |
-
-<details><summary>Cluster: 1 property</summary>
-
-| property | before | after | | cause |
-|---|---|---|---|---|
-| <code>KmsKeyId</code> | <code>(none)</code> | <code>arn:aws:kms:k</code> | recreates it | parameter KmsKeyArn |
-
-</details>
-
-<details><summary>Service: 1 property</summary>
-
-| property | before | after | | cause |
-|---|---|---|---|---|
-| <code>InstanceConfiguration.Cpu</code> | <code>1024</code> | <code>2048</code> |  | parameter Cpu |
-
-</details>
-"""
-
 
 def lines(*plans: Plan) -> str:
     return "\n".join(line.text for line in plan_lines(plans))
@@ -93,10 +63,6 @@ def lines(*plans: Plan) -> str:
 
 def test_text_has_each_resource_what_happens_to_it_and_why() -> None:
     assert lines(DATA, COMPUTE) == TEXT
-
-
-def test_a_comment_has_one_table_and_folded_properties() -> None:
-    assert markdown([DATA, COMPUTE]) == MARKDOWN
 
 
 def test_json_has_a_version_and_all_that_is_known() -> None:
@@ -118,7 +84,6 @@ def test_json_has_a_version_and_all_that_is_known() -> None:
 def test_nothing_to_change_is_one_line() -> None:
     nothing = Plan("data", "users-data", ())
     assert lines(nothing) == "users-data: nothing to change.\n"
-    assert markdown([nothing]) == "### Nothing to change.\n\nusers-data: nothing to change.\n"
     assert summary([nothing]) == "Nothing to change."
 
 
@@ -126,7 +91,6 @@ def test_an_unknown_action_is_shown() -> None:
     shown = lines(Plan("data", "s", (STRANGE,)))
     assert "? What  T\n      Transmogrify\n      NewThing: surprise" in shown
     assert "not understood" in shown
-    assert "NewThing: surprise" in markdown([Plan("data", "s", (STRANGE,))])
     assert "NewThing: surprise" in preview_document([Plan("data", "s", (STRANGE,))])
 
 
@@ -150,12 +114,15 @@ def test_what_happens_in_words(fields: dict[str, Any], words: str) -> None:
 
 
 def test_a_warning_of_cloudformation_is_shown_in_every_form() -> None:
-    plan = Plan("apprunner", "users-apprunner", (ADDED,), warning="No export named users-data-VpcId found <late>.")
+    found = Finding("", "", "No export named users-data-VpcId found <late>.", blocking=False)
+    plan = Plan("apprunner", "users-apprunner", (ADDED,), findings=(found,))
     assert "  warning: No export named users-data-VpcId found <late>." in lines(plan)
-    assert "> **Warning:** <code>No export named users-data-VpcId found &lt;late&gt;.</code>" in markdown([plan])
+    assert "> [!WARNING]\n> No export named users-data-VpcId found &lt;late&gt;.\n" in comment([plan], HEADING)
     (layer,) = json.loads(preview_document([plan]))["layers"]
-    assert layer["warning"] == "No export named users-data-VpcId found <late>."
-    assert "arning" not in "".join((markdown([COMPUTE]), lines(COMPUTE)))
+    assert layer["findings"] == [
+        {"where": "", "rule": "", "reason": "No export named users-data-VpcId found <late>.", "blocking": False}
+    ]
+    assert "arning" not in "".join((comment([COMPUTE], HEADING), lines(COMPUTE)))
 
 
 def test_a_plan_from_the_template_has_its_note() -> None:
@@ -188,29 +155,3 @@ def test_a_value_that_is_not_known_yet_is_marked() -> None:
     unknown = PropertyChange("Dimensions.0.Value", "db-1", "{{changeSet:KNOWN_AFTER_APPLY}}", "Never", "")
     plan = Plan("data", "s", (Change("Modify", "A", "T", properties=(unknown,)),))
     assert "Dimensions.0.Value  db-1 → (known after deployment)" in lines(plan)
-    assert "(known after deployment)" in markdown([plan])
-
-
-def test_a_value_cannot_break_out_of_the_comment() -> None:
-    evil = PropertyChange("A|B", "`<script>|@everyone", "line\nbreak", "Never", "</details>")
-    comment = markdown([Plan("data", "s", (Change("Modify", "A", "T", properties=(evil,)),))])
-    assert "<script>" not in comment
-    assert "@everyone" not in comment
-    assert "|@" not in comment
-    assert comment.count("</details>") == 1
-    assert "line break" in comment
-
-
-@pytest.mark.parametrize("count", [1, 500, 5000])
-def test_a_comment_stays_below_githubs_limit_and_counts_what_is_left_out(count: int) -> None:
-    properties = tuple(PropertyChange(f"Property{index}", "a" * 100, "b" * 100, "Never", "") for index in range(5))
-    changes = tuple(
-        Change("Modify", f"Resource{index}", "AWS::SNS::Topic", properties=properties) for index in range(count)
-    )
-    comment = markdown([Plan("data", "users-data", changes)])
-    assert len(comment) <= COMMENT_LIMIT
-    rows = comment.count("| ~ modified |")
-    details = comment.count("<details>")
-    assert ("more resources." in comment) == (rows < count or details < count)
-    assert rows == count or f"… and {count - rows} more resources." in comment
-    assert details == count or f"… and the properties of {count - details} more resources." in comment

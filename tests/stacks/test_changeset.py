@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -258,6 +259,24 @@ def test_the_guard_refuses_to_take_a_cluster_from_valkey_back_to_redis() -> None
     assert refusal.what == "takes the engine from valkey back to redis"
     there = parsed(ResourceType=CLUSTER, Details=[detail("Engine", BeforeValue="redis", AfterValue="valkey")])
     assert refusals([there]) == ()
+
+
+def test_the_properties_before_and_after_are_kept_without_secrets() -> None:
+    properties = {"Name": "u", "AuthenticationMode": {"Passwords": ["hunter2"]}, "Users": [{"Password": "hunter2"}]}
+    change = parsed(BeforeContext="null", AfterContext=json.dumps({"Properties": properties}))
+    assert change.before is None
+    assert change.after == {"Name": "u", "AuthenticationMode": HIDDEN, "Users": [{"Password": HIDDEN}]}
+    assert "hunter" not in repr(change)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '"text"'])
+def test_a_context_that_cannot_be_read_is_none(text: str) -> None:
+    assert parsed(AfterContext=text).after is None
+
+
+def test_parameters_are_as_cloudformation_resolved_them() -> None:
+    listed = [{"ParameterKey": "A", "ParameterValue": "/path", "ResolvedValue": "1"}, {"ParameterKey": "B"}]
+    assert change_set([{"Parameters": listed}]).parameters == {"A": "1", "B": ""}
 
 
 @pytest.mark.parametrize(

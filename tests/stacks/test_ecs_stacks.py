@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import boto3
@@ -98,3 +99,21 @@ def test_a_tag_that_would_replace_the_service_is_refused(command: Command) -> No
     assert refused.code == 3
     assert "refused: Service: is replaced because of a tag" in refused.out
     command.must("destroy", "--yes", "--name", "tags")
+
+
+def test_an_unnamed_service_is_named_after_its_images_repository_and_leaves_its_firewall(command: Command) -> None:
+    waf = boto3.client("wafv2")
+    visible = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "shared"}
+    acl = waf.create_web_acl(Name="shared", Scope="REGIONAL", DefaultAction={"Allow": {}}, VisibilityConfig=visible)
+    acl_arn = acl["Summary"]["ARN"]
+    command.must(
+        "deploy", "--yes", "--name", "waf", "--parameter", f"WebAclArn={acl_arn}", "--image", IMAGE, "--no-verify"
+    )
+    formation = boto3.client("cloudformation")
+    resources = formation.list_stack_resources(StackName="waf-ecs-express")["StackResourceSummaries"]
+    ids = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+    assert re.fullmatch(r"arn:aws:ecs:.*:service/default/users-[0-9a-f]{4}", ids["Service"])
+    balancer = ids["WebAclAssociation"].partition("|")[0]
+    shown = command.must("destroy", "--yes", "--name", "waf")
+    assert "kept: WebAclAssociation" in shown
+    assert waf.get_web_acl_for_resource(ResourceArn=balancer)["WebACL"]["ARN"] == acl_arn

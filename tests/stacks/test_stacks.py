@@ -97,13 +97,33 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     assert "~ Cluster  AWS::MemoryDB::Cluster  db-" in in_place.out
     assert "SnapshotRetentionLimit  7 → 3" in in_place.out
     assert "1 modified" in in_place.out
+    assert in_place.out.endswith("Nothing is lost or replaced.\n")
+
+    prices = str(ROOT / "examples" / "prices.json")
+    grows = command("preview", "--layer", "apprunner", "--image", IMAGE, "--parameter", "MinSize=3", "--prices", prices)
+    assert "cost: +20.44 USD per month\n" in grows.out
+    login = ("preview", "--layer", "apprunner", "--image", IMAGE, "--parameter", "Authentication=iam")
+    assert command(*login).code == 0
+    broader = command(*login, "--fail-on", "broader", "--format", "json")
+    assert broader.code == 3
+    (layer,) = json.loads(broader.out)["layers"]
+    assert layer["permissionsBroadened"]
+    (role,) = (change for change in layer["changes"] if change["logicalId"] == "InstanceRole")
+    assert [right["why"].split(" on ")[0] for right in role["rights"]] == [
+        "newly allows memorydb:Connect",
+        "no longer allows secretsmanager:GetSecretValue",
+    ]
 
     risky = command("preview", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}")
     assert risky.code == 3
     assert "! Cluster  AWS::MemoryDB::Cluster" in risky.out
     assert "refused: Cluster: replaces the database (KmsKeyId)." in risky.out
     comment = command("preview", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}", "--format", "markdown")
-    assert "| ! loses data | <code>Cluster</code> | AWS::MemoryDB::Cluster | users-data |" in comment.out
+    assert (
+        "| <code>Cluster</code> | **loses data: is replaced, the old one is deleted** | <code>KmsKeyId</code>"
+        in comment.out
+    )
+    assert comment.out.endswith("<!-- preview of users: refused -->\n")
 
     refused = command("deploy", "--yes", "--layer", "data", "--parameter", f"KmsKeyArn={KEY}")
     assert refused.code == 3

@@ -136,7 +136,8 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         web_acl(
             load_balancer_arn(service),
             "A WAF web ACL to put in front of the service, on the load balancer that it shares with other Express "
-            "services of the VPC: give them all the same one.",
+            "services of the VPC: give them all the same one. It stays on the load balancer when the stack is deleted.",
+            shared=True,
         ),
         on.elements,
         environment_inputs(workload),

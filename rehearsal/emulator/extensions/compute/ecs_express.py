@@ -29,6 +29,7 @@ services = AccountRegionScopedDict()
 deployments = AccountRegionScopedDict()
 
 CLUSTER = "default"
+DRAIN_SECONDS = 0.5
 
 
 def install() -> None:
@@ -221,8 +222,14 @@ def update_service(
 def delete_service(service_arn: str, props: Props) -> None:
     """API reference, DeleteExpressGatewayService: the service drains and is then INACTIVE, and can be described."""
     instances.remove(service_arn)
-    if service_arn in services:
-        services[service_arn]["status"] = {"statusCode": "INACTIVE"}
+    if service := services.get(service_arn):
+        service["status"] = {"statusCode": "DRAINING"}
+
+        def drain() -> None:
+            time.sleep(DRAIN_SECONDS)
+            service["status"] = {"statusCode": "INACTIVE"}
+
+        in_background(drain)
 
 
 # The API.

@@ -1,0 +1,110 @@
+"""Templates with conditions decided and parameters filled in, as far as both are known.
+
+Facts: CloudFormation user guide, "Intrinsic function reference", "Condition functions".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+MOST_CONDITIONS = 6
+_NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+def is_intrinsic(value: Any) -> bool:
+    return isinstance(value, Mapping) and len(value) == 1 and all(key == "Ref" or key[:4] == "Fn::" for key in value)
+
+
+def resources(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The resources that a template makes with these parameters, the others at their defaults.
+
+    References to what is no parameter stay as they are.
+    """
+    made = _filled(template, parameters, template.get("Resources", {}))
+    return {logical_id: {**resource, "Properties": resource.get("Properties", {})} for logical_id, resource in made}
+
+
+def outputs(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of its outputs, likewise."""
+    return {name: output.get("Value") for name, output in _filled(template, parameters, template.get("Outputs", {}))}
+
+
+def _filled(
+    template: Mapping[str, Any], parameters: Mapping[str, Any], entries: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    """The resources or outputs whose conditions hold, with parameters filled in."""
+    declared = template.get("Parameters", {})
+    values = {name: parameter["Default"] for name, parameter in declared.items() if "Default" in parameter}
+    values |= parameters
+    mappings = template.get("Mappings", {})
+
+    def filled(node: Any) -> Any:
+        match node:
+            case {"Ref": str() as name} if name in values:
+                return values[name]
+            case {"Fn::FindInMap": [str() as name, *keys]}:
+                row, column, *_ = map(filled, keys)
+                known = isinstance(row, str) and isinstance(column, str)
+                return mappings.get(name, {}).get(row, {}).get(column, node) if known else node
+        return _mapped(filled, node)
+
+    def holds(name: str) -> bool:
+        return bool(decided(template["Conditions"][name]))
+
+    def decided(node: Any) -> Any:
+        match node:
+            case {"Fn::Equals": [one, other]}:
+                return str(filled(one)) == str(filled(other))
+            case {"Fn::Not": [one]}:
+                return not decided(one)
+            case {"Fn::And": list() as several}:
+                return all(map(decided, several))
+            case {"Fn::Or": list() as several}:
+                return any(map(decided, several))
+            case {"Condition": str() as name}:
+                return holds(name)
+        return False
+
+    decisions = {name: holds(name) for name in template.get("Conditions", {})}
+    for name, entry in entries.items():
+        # Fn::ForEach is a list, and a macro has no type; CloudFormation processes both.
+        made = isinstance(entry, Mapping) and entry.keys() & {"Type", "Value"}
+        if made and decisions.get(entry.get("Condition"), True):
+            yield name, filled(decide(entry, decisions))
+
+
+def outcomes(*nodes: Any) -> Sequence[Mapping[str, bool]]:
+    """Every outcome of the conditions that Fn::If names in the nodes; none is decided where there are too many."""
+    names = sorted(set(_conditions(nodes)))
+    if len(names) > MOST_CONDITIONS:
+        return [{}]
+    return [dict(zip(names, holds, strict=True)) for holds in product((True, False), repeat=len(names))]
+
+
+def decide(node: Any, holds: Mapping[str, bool]) -> Any:
+    """The node with Fn::If replaced by one of its values, and without what then has none."""
+    match node:
+        case {"Fn::If": [str() as name, yes, no]} if name in holds:
+            return decide(yes if holds[name] else no, holds)
+    return _mapped(lambda value: decide(value, holds), node)
+
+
+def _mapped(change: Any, node: Any) -> Any:
+    match node:
+        case Mapping():
+            changed = {key: change(value) for key, value in node.items()}
+            return {key: value for key, value in changed.items() if value != _NO_VALUE}
+        case list():
+            return [value for value in map(change, node) if value != _NO_VALUE]
+    return node
+
+
+def _conditions(node: Any) -> Iterator[str]:
+    match node:
+        case {"Fn::If": [str() as name, *_]}:
+            yield name
+    if isinstance(node, Mapping | list | tuple):
+        for value in node.values() if isinstance(node, Mapping) else node:
+            yield from _conditions(value)

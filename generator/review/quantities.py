@@ -1,0 +1,344 @@
+"""What resources bill: quantities from their properties, their difference, and money per month with a price list.
+
+A quantity is what stands there while nothing is used. What a type bills by usage is named, not counted; of a type that
+is not listed here, nothing is known, and the answer says so.
+
+Facts: each service's pricing page, for what it bills; the CloudFormation page of each type, for defaults. Prices are
+never here: they come from a file (docs/prices.schema.json).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from generator.errors import UsageError
+
+HOURS = 730
+"""Hours of a month."""
+
+Properties = Mapping[str, Any]
+Resources = Mapping[str, Mapping[str, Any]]
+"""As in a template: logical ID to a mapping with Type and Properties."""
+
+UNITS = {
+    "alarm": "month",
+    "apprunner-memory-gb": "hour",
+    "dashboard": "month",
+    "dynamodb-read-unit": "hour",
+    "dynamodb-write-unit": "hour",
+    "ebs-gb": "month",
+    "ec2-instance": "hour",
+    "eks-cluster": "hour",
+    "elasticache-node": "hour",
+    "fargate-memory-gb": "hour",
+    "fargate-vcpu": "hour",
+    "hosted-zone": "month",
+    "interface-endpoint": "hour",
+    "kinesis-shard": "hour",
+    "kms-key": "month",
+    "load-balancer": "hour",
+    "memorydb-node": "hour",
+    "nat-gateway": "hour",
+    "opensearch-node": "hour",
+    "public-ipv4": "hour",
+    "rds-instance": "hour",
+    "rds-storage-gb": "month",
+    "redshift-node": "hour",
+    "secret": "month",
+    "web-acl": "month",
+    "web-acl-rule": "month",
+}
+"""Quantities and what one is billed by. Of nodes and instances the type follows: `memorydb-node:db.t4g.small`."""
+
+# Types that bill nothing themselves, by the beginnings of their names.
+FREE = re.compile(
+    "AWS::("
+    "AppRunner::(AutoScaling|Vpc)|ApplicationAutoScaling::|CloudFormation::|"
+    "EC2::(InternetGateway|LaunchTemplate|NetworkAcl|Route|Security|Subnet|VPCCidr|VPCGateway)|ECS::(Cluster|TaskDef)|"
+    "ElastiCache::(SubnetGroup|User)|ElasticLoadBalancingV2::(Listener|TargetGroup)|IAM::|KMS::Alias|"
+    "Lambda::Permission|MemoryDB::(ACL|ParameterGroup|SubnetGroup|User)|RDS::DBSubnetGroup|S3::BucketPolicy|"
+    "SNS::(Subscription|TopicPolicy)|SQS::QueuePolicy|SecretsManager::ResourcePolicy|WAFv2::WebACLAssociation)"
+)
+USAGE = {
+    "AppRunner::Service": "vCPUs while serving requests",
+    "CloudFront::Distribution": "requests and transfer",
+    "DynamoDB::Table": "storage, and requests unless provisioned",
+    "EC2::FlowLog": "GB of logs taken in",
+    "EC2::Instance": "volumes and transfer",
+    "EC2::NatGateway": "GB processed",
+    "EC2::VPCEndpoint": "GB processed",
+    "ECR::Repository": "GB of images kept",
+    "ECS::ExpressGatewayService": "tasks above the minimum; a load balancer, shared by the Express services of the VPC",
+    "ElasticLoadBalancingV2::LoadBalancer": "capacity units",
+    "Events::Rule": "events",
+    "Lambda::Function": "requests and duration",
+    "Logs::LogGroup": "GB taken in, and GB kept",
+    "MemoryDB::Cluster": "GB written, and snapshots beyond the free allowance",
+    "RDS::DBCluster": "storage and requests",
+    "S3::Bucket": "storage and requests",
+    "SNS::Topic": "messages",
+    "SQS::Queue": "requests",
+    "StepFunctions::StateMachine": "transitions",
+}
+"""What a type bills by usage, which no property tells."""
+
+
+@dataclass(frozen=True)
+class Billed:
+    """What some resources bill: quantities while idle; by logical ID, what depends on usage and what is not known."""
+
+    quantities: Mapping[str, Decimal] = field(default_factory=dict)
+    usage: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+def billed(resources: Resources) -> Billed:
+    """What resources bill together. Values are to be resolved; one that is not makes its quantity unknown."""
+    found: dict[str, Decimal] = {}
+    usage: dict[str, str] = {}
+    unknown: dict[str, str] = {}
+    doubtful: dict[str, list[str]] = {}
+    for logical_id, resource in resources.items():
+        resource_type, properties = resource["Type"], resource.get("Properties", {})
+        name = resource_type.removeprefix("AWS::")
+        try:
+            bill = list(BILLS.get(name, _nothing)(properties, resources))
+        except (AttributeError, TypeError):
+            # A reference or an intrinsic function in place of properties.
+            bill = [("its quantities", None)]
+        for quantity, number in bill:
+            if number is None or "?" in quantity:
+                doubtful.setdefault(logical_id, []).append(quantity)
+            elif number:
+                found[quantity] = found.get(quantity, Decimal(0)) + number
+        if text := _usage(name, properties):
+            usage[logical_id] = text
+        elif name not in BILLS and not FREE.match(resource_type):
+            unknown[logical_id] = f"nothing is known of what {resource_type} bills"
+    unknown |= {name: f"{', '.join(those)}: not known before the deployment" for name, those in doubtful.items()}
+    return Billed(dict(sorted(found.items())), usage, unknown)
+
+
+def _usage(name: str, properties: Properties) -> str:
+    if name == "EC2::VPCEndpoint" and properties.get("VpcEndpointType") != "Interface":
+        return ""
+    days = properties.get("RetentionInDays")
+    kept = (f" for {days} days" if days else " forever") if name == "Logs::LogGroup" else ""
+    return USAGE.get(name, "") + kept
+
+
+def difference(before: Resources, after: Resources) -> Billed:
+    """What a change adds, and, below zero, removes. Of usage and the unknown it has what is new, other, or goes."""
+    old, new = billed(before), billed(after)
+    names = sorted({*old.quantities, *new.quantities})
+    changes = {name: new.quantities.get(name, Decimal(0)) - old.quantities.get(name, Decimal(0)) for name in names}
+    return Billed(
+        {name: change for name, change in changes.items() if change},
+        _changed(old.usage, new.usage),
+        dict(sorted({**_changed(old.unknown, new.unknown), **new.unknown}.items())),
+    )
+
+
+def total(several: Iterable[Billed]) -> Billed:
+    """The sum of several."""
+    quantities: dict[str, Decimal] = {}
+    usage: dict[str, str] = {}
+    unknown: dict[str, str] = {}
+    for each in several:
+        for name, number in each.quantities.items():
+            quantities[name] = quantities.get(name, Decimal(0)) + number
+        usage |= each.usage
+        unknown |= each.unknown
+    return Billed({name: number for name, number in sorted(quantities.items()) if number}, usage, unknown)
+
+
+def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
+    texts = {name: (old.get(name), new.get(name)) for name in sorted({*old, *new})}
+    return {
+        name: f"{now} (was: {was})" if was and now else now or f"no longer: {was}"
+        for name, (was, now) in texts.items()
+        if was != now
+    }
+
+
+@dataclass(frozen=True)
+class Prices:
+    """A price list: the price of one of each quantity, per its unit, in one Region on one date."""
+
+    region: str
+    currency: str
+    date: str
+    prices: Mapping[str, Decimal]
+
+    def money(self, quantities: Mapping[str, Decimal]) -> dict[str, Decimal]:
+        """Money per month of each quantity that has a price."""
+        return {
+            name: number * self.prices[name] * (HOURS if UNITS[name.partition(":")[0]] == "hour" else 1)
+            for name, number in quantities.items()
+            if name in self.prices
+        }
+
+
+def price_list(text: str, file: str) -> Prices:
+    """A price list from JSON; UsageError says what is wrong with it."""
+    try:
+        document = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+        prices = {name: Decimal(price) for name, price in document["prices"].items()}
+        found = Prices(str(document["region"]), str(document["currency"]), str(document["date"]), prices)
+    except (AttributeError, InvalidOperation, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{file} is not a price list ({type(error).__name__}: {error}). See docs/cost.md.") from error
+    for name, price in prices.items():
+        if name.partition(":")[0] not in UNITS or not price.is_finite() or price < 0:
+            raise UsageError(f"{file}: {name}: {price} is not the price of a quantity. See docs/cost.md.")
+    return found
+
+
+Bill = Iterable[tuple[str, Decimal | None]]
+
+
+def _nothing(properties: Properties, resources: Resources) -> Bill:
+    return ()
+
+
+def _one(*quantities: str) -> Callable[[Properties, Resources], Bill]:
+    return lambda properties, resources: [(name, Decimal(1)) for name in quantities]
+
+
+def _number(value: Any) -> Decimal | None:
+    """A number, also as text; None if it is a reference."""
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        return None
+
+
+def _times(*numbers: Decimal | None) -> Decimal | None:
+    product = Decimal(1)
+    for number in numbers:
+        if number is None:
+            return None
+        product *= number
+    return product
+
+
+def _typed(name: str, value: Any) -> str:
+    return f"{name}:{value if isinstance(value, str) and '{{' not in value else '?'}"
+
+
+def _units(value: Any, unit: str) -> Decimal | None:
+    """vCPUs or GB, which are written as such ("1 vCPU", "2 GB") or as their 1024ths."""
+    if isinstance(value, str) and value.lower().endswith(unit.lower()):
+        return _number(value[: -len(unit)].strip())
+    number = _number(value)
+    return None if number is None else number / 1024
+
+
+def _referred(value: Any, resources: Resources) -> Properties | None:
+    """The properties of the resource that a value refers to, if it is among these."""
+    match value:
+        case {"Ref": str() as name} | {"Fn::GetAtt": [str() as name, _]} if name in resources:
+            return dict(resources[name].get("Properties", {}))
+    return None
+
+
+def _app_runner(properties: Properties, resources: Resources) -> Bill:
+    scaling = properties.get("AutoScalingConfigurationArn")
+    configuration: Properties | None = {} if scaling is None else _referred(scaling, resources)
+    instances = None if configuration is None else _number(configuration.get("MinSize", 1))
+    memory = _units(properties.get("InstanceConfiguration", {}).get("Memory", "2 GB"), "GB")
+    yield "apprunner-memory-gb", _times(memory, instances)
+
+
+def _tasks(cpu: Any, memory: Any, number: Any) -> Bill:
+    yield "fargate-vcpu", _times(_units(cpu, "vCPU"), _number(number))
+    yield "fargate-memory-gb", _times(_units(memory, "GB"), _number(number))
+
+
+def _ecs_service(properties: Properties, resources: Resources) -> Bill:
+    if properties.get("LaunchType") != "EC2":
+        task = _referred(properties.get("TaskDefinition"), resources) or {}
+        yield from _tasks(task.get("Cpu"), task.get("Memory"), properties.get("DesiredCount", 1))
+
+
+def _dynamodb(properties: Properties, resources: Resources) -> Bill:
+    if properties.get("BillingMode") != "PAY_PER_REQUEST":
+        for table in (properties, *properties.get("GlobalSecondaryIndexes", ())):
+            provisioned = table.get("ProvisionedThroughput", {})
+            yield "dynamodb-read-unit", _number(provisioned.get("ReadCapacityUnits"))
+            yield "dynamodb-write-unit", _number(provisioned.get("WriteCapacityUnits"))
+
+
+def _endpoint(properties: Properties, resources: Resources) -> Bill:
+    if properties.get("VpcEndpointType") == "Interface":
+        subnets = properties.get("SubnetIds")
+        yield "interface-endpoint", Decimal(len(subnets)) if isinstance(subnets, list) else None
+
+
+def _replication_group(properties: Properties, resources: Resources) -> Bill:
+    replicas = _number(properties.get("ReplicasPerNodeGroup", 0))
+    nodes = _times(_number(properties.get("NumNodeGroups", 1)), None if replicas is None else replicas + 1)
+    number = _number(properties["NumCacheClusters"]) if "NumCacheClusters" in properties else nodes
+    yield _typed("elasticache-node", properties.get("CacheNodeType")), number
+
+
+def _memorydb(properties: Properties, resources: Resources) -> Bill:
+    replicas = _number(properties.get("NumReplicasPerShard", 1))
+    number = _times(_number(properties.get("NumShards", 1)), None if replicas is None else replicas + 1)
+    yield _typed("memorydb-node", properties.get("NodeType")), number
+
+
+def _rds(properties: Properties, resources: Resources) -> Bill:
+    zones = Decimal(2 if str(properties.get("MultiAZ", False)).lower() == "true" else 1)
+    yield _typed("rds-instance", properties.get("DBInstanceClass")), zones
+    if "AllocatedStorage" in properties:
+        yield "rds-storage-gb", _times(_number(properties["AllocatedStorage"]), zones)
+
+
+def _opensearch(properties: Properties, resources: Resources) -> Bill:
+    nodes = properties.get("ClusterConfig", {})
+    yield _typed("opensearch-node", nodes.get("InstanceType")), _number(nodes.get("InstanceCount", 1))
+
+
+BILLS: dict[str, Callable[[Properties, Resources], Bill]] = {
+    "AppRunner::Service": _app_runner,
+    # An alarm on a metric-math expression is billed for each of its metrics.
+    "CloudWatch::Alarm": lambda alarm, _: [
+        ("alarm", Decimal(sum("MetricStat" in m for m in alarm.get("Metrics", ())) or 1))
+    ],
+    "CloudWatch::Dashboard": _one("dashboard"),
+    "DynamoDB::Table": _dynamodb,
+    "EC2::EIP": _one("public-ipv4"),
+    "EC2::Instance": lambda instance, _: [(_typed("ec2-instance", instance.get("InstanceType")), Decimal(1))],
+    "EC2::NatGateway": _one("nat-gateway"),
+    "EC2::VPC": _nothing,
+    "EC2::VPCEndpoint": _endpoint,
+    "EC2::Volume": lambda volume, _: [("ebs-gb", _number(volume.get("Size")))],
+    "ECS::ExpressGatewayService": lambda service, _: _tasks(
+        service.get("Cpu"), service.get("Memory"), service.get("ScalingTarget", {}).get("MinTaskCount", 1)
+    ),
+    "ECS::Service": _ecs_service,
+    "EKS::Cluster": _one("eks-cluster"),
+    "ElastiCache::CacheCluster": lambda cluster, _: [
+        (_typed("elasticache-node", cluster.get("CacheNodeType")), _number(cluster.get("NumCacheNodes")))
+    ],
+    "ElastiCache::ReplicationGroup": _replication_group,
+    "ElasticLoadBalancingV2::LoadBalancer": lambda balancer, _: [
+        (_typed("load-balancer", balancer.get("Type", "application")), Decimal(1))
+    ],
+    "KMS::Key": _one("kms-key"),
+    "Kinesis::Stream": lambda stream, _: [("kinesis-shard", _number(stream.get("ShardCount", 0)))],
+    "MemoryDB::Cluster": _memorydb,
+    "OpenSearchService::Domain": _opensearch,
+    "RDS::DBInstance": _rds,
+    "Redshift::Cluster": lambda cluster, _: [
+        (_typed("redshift-node", cluster.get("NodeType")), _number(cluster.get("NumberOfNodes", 1)))
+    ],
+    "Route53::HostedZone": _one("hosted-zone"),
+    "SecretsManager::Secret": _one("secret"),
+    "WAFv2::WebACL": lambda acl, _: [("web-acl", Decimal(1)), ("web-acl-rule", Decimal(len(acl.get("Rules", ()))))],
+}

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from generator.report.comment import COMMENT_LIMIT, Heading, marker
+from generator.report.results import Plan, outcome, summary, verdict
+from generator.review.rights import Right
+from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.events import Finding
+from tests.report.reviews import EFFECTS, REFUSED, REVIEWS, RISKY, SMALL, Preview, change, stack
+
+COMMENTS = Path(__file__).parents[2] / "docs" / "comments"
+HOSTILE = "a|b `c` @user *d* <script>x</script> </details>\n\n```\n# e"
+
+
+def review(*changes: Change, **fields: Any) -> Preview:
+    return Preview((stack("data", *changes, **fields),))
+
+
+def row(effect: str, logical_id: str = "X", value: str = "b") -> Change:
+    resource_type = "AWS::MemoryDB::Cluster" if effect == "loses-data" else "AWS::T::T"
+    return change(logical_id, resource_type, effect, properties=(PropertyChange("P", "a", value, "", ""),))
+
+
+@pytest.mark.parametrize("name", REVIEWS)
+def test_the_committed_comments_are_what_is_made(name: str) -> None:
+    assert REVIEWS[name].comment() == (COMMENTS / f"{name}.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (REFUSED, "Refused: Cluster replaces the database; Repository replaces the images."),
+        (review(row("loses-data")), "Loses data: X."),
+        (review(row("modifies"), row("replaces", "Y")), "Replaced: Y."),
+        (review(row("removes")), "Removed: X."),
+        (review(row("unknown")), "Not understood: X."),
+        (review(row("modifies")), "Nothing is lost or replaced."),
+        (review(), "Nothing to change."),
+        (review(*(row("replaces", f"R{n}") for n in range(9))), "Replaced: R0, R1, R2, R3, and 5 more."),
+        (
+            review(row("modifies"), rights=(Right("Role", "trust policy", "broader", "{}", "w"),)),
+            "Nothing is lost or replaced. Broader rights: Role.",
+        ),
+    ],
+)
+def test_the_first_line_is_the_verdict(made: Preview, said: str) -> None:
+    assert verdict(made.plans) == said
+    assert made.comment().splitlines()[0] == f"### {said}"
+
+
+@pytest.mark.parametrize("effect", [effect for effect in EFFECTS if effect not in ("adds", "imports")])
+def test_the_label_is_the_worst_that_happens(effect: str) -> None:
+    assert outcome(review(row("modifies"), row(effect), row("adds")).plans) == effect
+
+
+def test_rights_label_what_is_otherwise_harmless() -> None:
+    right = Right("Role", "trust policy", "different", "{}", "w")
+    assert outcome(review(row("adds"), rights=(right,)).plans) == "broader"
+    assert outcome(review(row("adds"), rights=(replace(right, direction="narrower"),)).plans) == "modifies"
+    assert outcome(review(row("replaces"), rights=(right,)).plans) == "replaces"
+    assert outcome(review().plans) == "nothing"
+    assert outcome(review(outputs=(PropertyChange("Url", "a", "b", "", ""),)).plans) == "modifies"
+
+
+def test_the_summary_counts() -> None:
+    assert summary(RISKY.plans).startswith(
+        "36 changes: 2 replaced, 1 removed, 13 modified, 20 added. Rights: 4 broader, "
+    )
+    assert summary(review(row("loses-data"), row("loses-data")).plans) == "2 changes: 2 lose data."
+    assert summary(review(row("loses-data")).plans) == "1 change: 1 loses data."
+
+
+def test_a_refusal_names_its_flag_in_an_alert() -> None:
+    text = REFUSED.comment()
+    assert text.count("> [!CAUTION]") == 2
+    assert "> To let it through: <code>--allow-replacement Cluster</code>" in text
+
+
+def test_the_worst_comes_first_in_the_table_and_in_the_details() -> None:
+    effects = list(EFFECTS)
+    text = review(*(row(effect, f"R{number}") for number, effect in reversed(list(enumerate(effects))))).comment()
+    found = re.findall(r"<code>R(\d)</code>", text)
+    assert found == [str(number) for _ in range(2) for number in range(len(effects))]
+
+
+def test_a_policy_is_shown_as_a_diff_of_its_lines_and_never_cut() -> None:
+    text = RISKY.comment()
+    assert '-                "secretsmanager:GetSecretValue"\n+                "secretsmanager:*"\n' in text
+    (statement,) = re.findall(r"newly allows secretsmanager.*?```json\n(.*?)```", text, re.DOTALL)
+    assert json.loads(statement)["Action"] == ["secretsmanager:*"]
+
+
+def test_causes_are_told_for_each_property() -> None:
+    text = RISKY.comment()
+    assert "@@ NumShards, parameter Shards @@" in text
+    assert "@@ Subnets, recreates the resource, follows PrivateSubnetB @@" in text
+
+
+def test_outputs_are_shown() -> None:
+    assert "@@ PrivateSubnetIds @@\n-subnet-0a1,subnet-0b2\n+subnet-0a1,subnet-0c3\n" in RISKY.comment()
+
+
+def test_a_comment_ends_with_the_marker_of_its_deployment() -> None:
+    assert SMALL.comment().endswith("\n<!-- preview of users: modifies -->\n")
+
+
+@pytest.mark.parametrize("limit", [3_000, 5_000, 8_000, 9_000])
+def test_what_does_not_fit_is_least_harmful_and_counted(limit: int) -> None:
+    whole, cut = RISKY.comment(), RISKY.comment(limit)
+    assert len(cut) <= limit < len(whole)
+    assert cut.splitlines()[0] == whole.splitlines()[0]
+    assert cut.endswith(f"{marker('users', 'replaces')}\n")
+    assert "<code>VpcConnector</code> | **is replaced, the old one is deleted**" in cut
+    left_out = sum(map(int, re.findall(r"(\d+) more (?:resources|rights|lists|refusals|warnings)", cut)))
+    assert left_out > 0
+    assert "build.py preview" in cut
+
+
+def test_five_hundred_resources_fit() -> None:
+    rows = [row(list(EFFECTS)[n % 7], f"Resource{n}", "x" * 400) for n in range(500)]
+    refused = tuple(Refusal(f"R{n}", "replaces the database", "KmsKeyId", "Do not. " * 30) for n in range(500))
+    text = review(*rows, refusals=refused).comment()
+    assert COMMENT_LIMIT * 0.9 < len(text) <= COMMENT_LIMIT
+    assert text.count("<details>") == text.count("</details>")
+
+
+def test_after_the_first_that_does_not_fit_nothing_less_harmful_is_shown() -> None:
+    rows = [row("removes", "Long", "x\n" * 3_000), row("modifies", "Short")]
+    text = review(*rows).comment(1_800)
+    assert "2 more resources' details" in text
+    assert "<details>" not in text
+
+
+def test_one_document_that_is_too_long_is_cut_within_its_fence() -> None:
+    text = review(row("modifies", value="\n".join(f"line {n}" for n in range(20_000)))).comment()
+    assert len(text) <= COMMENT_LIMIT
+    assert re.search(r"\n… and \d+ more lines\n```\n\n</details>\n", text)
+
+
+def test_nothing_in_a_value_is_taken_for_markdown() -> None:
+    property_change = PropertyChange(HOSTILE, HOSTILE, HOSTILE + "!", "Always", HOSTILE)
+    made = change(HOSTILE, HOSTILE, "replaces", HOSTILE, (property_change,))
+    plan = Plan(
+        "data",
+        HOSTILE,
+        (made,),
+        (Refusal(HOSTILE, HOSTILE, HOSTILE, HOSTILE),),
+        note=HOSTILE,
+        image=HOSTILE,
+        rights=(Right(HOSTILE, "trust policy", "broader", HOSTILE, HOSTILE),),
+        outputs=(PropertyChange(HOSTILE, HOSTILE, None, "", ""),),
+        findings=(Finding(HOSTILE, HOSTILE, HOSTILE, blocking=False),),
+    )
+    text = Preview((plan,), Heading("users", HOSTILE, HOSTILE)).comment()
+    page = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    outside = re.sub(r"<pre>.*?</pre>", "", page, flags=re.DOTALL)
+    assert "<script>" not in page
+    assert "@user" not in outside
+    assert page.count("<details>") == page.count("</details>") == 2
+    assert len(re.findall("<td", page)) == 3
+    assert len(re.findall("<h[1-6]", page)) == 4

@@ -1,0 +1,52 @@
+"""Which failures of a deletion pass by themselves, and how a final snapshot is called."""
+
+from __future__ import annotations
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from generator.operations.destroy import report_left_snapshot
+from generator.operations.session import Session
+from generator.stacks.cloudformation import Stack
+from generator.stacks.inventory import STILL_USED
+from tests.ui import ListUI
+
+ARN = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0-da77-11e4-872e-1234567abcdb"
+
+
+@pytest.mark.parametrize(
+    ("reason", "passes"),
+    [
+        ("resource sg-1 has a dependent object", True),
+        ("The subnet 'subnet-1' has dependencies and cannot be deleted.", True),
+        ("VPC Connector arn:aws:apprunner:eu-west-1:1:vpcconnector/a/1/2 is being used by other services", True),
+        ("The specified VPC connector is in use by other services", True),
+        ("DependencyViolation", True),
+        ("User is not authorized to perform: apprunner:DeleteVpcConnector", False),
+        ("Snapshot final-1 already exists", False),
+    ],
+)
+def test_what_is_still_used_is_deleted_later(reason: str, passes: bool) -> None:
+    assert bool(STILL_USED.search(reason)) is passes
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_the_snapshot_of_a_stack_that_was_never_created_is_named(exists: bool) -> None:
+    client = boto3.client("memorydb", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    ui = ListUI()
+    name = "final-51af3dc0da7711e4872e1234567abcdb"
+    with Stubber(client) as stubber:
+        if exists:
+            stubber.add_response("describe_snapshots", {"Snapshots": [{"Name": name}]}, {"SnapshotName": name})
+        else:
+            stubber.add_client_error("describe_snapshots", "SnapshotNotFoundFault")
+        report_left_snapshot(Session(ui, clients=lambda service: client), Stack("users-data", ARN, "ROLLBACK_COMPLETE"))
+    assert ui.said == (
+        [
+            f"The failed creation of users-data has left the snapshot {name}, which is billed: aws memorydb "
+            f"delete-snapshot --snapshot-name {name}"
+        ]
+        if exists
+        else []
+    )
