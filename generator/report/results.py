@@ -31,10 +31,10 @@ class Plan:
     """What would happen to one layer's stack.
 
     new: the stack does not exist yet. seen: `changes` are of a change set; otherwise they are the template's resources.
-    kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. failed: an error, which
-    is the note, is why there is no change set. stack_id: its ARN, empty without a change set. outputs: those that
-    change. findings: what CloudFormation warns of. billed: what is added to the bill. image: what the service runs
-    afterwards.
+    kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. stack_id: its ARN, empty
+    without a change set. outputs: those that change. findings: what CloudFormation warns of. billed: what is added to
+    the bill. image: what the service runs afterwards. failed: an error, which is the note, is why there is no change
+    set.
     """
 
     layer: str
@@ -46,13 +46,13 @@ class Plan:
     kept: str = ""
     console: str = ""
     note: str = ""
-    failed: bool = False
     stack_id: str = ""
     rights: tuple[Right, ...] = ()
     outputs: tuple[PropertyChange, ...] = ()
     findings: tuple[Finding, ...] = ()
     billed: Billed = field(default_factory=Billed)
     image: str = ""
+    failed: bool = False
 
     @property
     def broadens(self) -> bool:
