@@ -36,7 +36,11 @@ def existing_network(
     if (vpc_id is None) is not (private_subnet_ids is None):
         raise TemplateError("existing_network takes both a VPC and its private subnets, or neither for parameters.")
     if vpc_id is not None and private_subnet_ids is not None:
-        return Place(vpc_id=vpc_id, private_subnet_ids=private_subnet_ids, task_subnet_ids=task_subnet_ids)
+        return Place(
+            vpc_id=vpc_id,
+            private_subnet_ids=_as_property(private_subnet_ids),
+            task_subnet_ids=None if task_subnet_ids is None else _as_property(task_subnet_ids),
+        )
     vpc = Input(
         Parameter("VpcId", Type="AWS::EC2::VPC::Id", Description="The VPC to put the cluster in."),
         group=NETWORK_GROUP,
@@ -54,7 +58,7 @@ def existing_network(
     return Place(
         vpc_id=vpc.ref(),
         private_subnet_ids=subnets.ref(),
-        task_subnet_ids=task_subnet_ids,
+        task_subnet_ids=None if task_subnet_ids is None else _as_property(task_subnet_ids),
         inputs=(vpc, subnets),
     )
 
@@ -87,3 +91,8 @@ def joined(subnet_ids: Sequence[Value] | AWSHelperFn) -> AWSHelperFn:
         case {"Fn::Split": [",", AWSHelperFn() as text]}:
             return text
     return Join(",", subnet_ids)
+
+
+def _as_property(ids: Sequence[Value] | AWSHelperFn) -> list[Value] | AWSHelperFn:
+    """Troposphere takes a list only: a tuple is a TypeError."""
+    return ids if isinstance(ids, AWSHelperFn) else list(ids)
