@@ -200,12 +200,12 @@ def stack_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields of ChangeOptions. Raises UsageError for a value or a file that cannot be read."""
-    from generator.cli import values
+    from generator.parameters import files
 
-    file = values.parameter_file(arguments.parameters) if arguments.parameters else values.Values()
-    given = values.parameters("--parameter", arguments.parameter)
-    images = values.unique("--image", arguments.image)
-    tags = {**file.tags, **given.tags, **values.tags("--tag", arguments.tag)}
+    file = files.parameter_file(arguments.parameters) if arguments.parameters else files.Values()
+    given = files.parameters("--parameter", arguments.parameter)
+    images = files.unique("--image", arguments.image)
+    tags = {**file.tags, **given.tags, **files.tags("--tag", arguments.tag)}
     if both := [key for key in arguments.untag if key in tags]:
         raise UsageError(f"--untag {both[0]}: the tag is also given. Remove one of the two.")
     return {

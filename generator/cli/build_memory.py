@@ -59,7 +59,7 @@ def remember(key: str, policies: Mapping[str, str]) -> None:
 
 
 def _folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "memorydb-apprunner" / "build"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "memorydb-templates" / "build"
 
 
 def _files() -> Iterator[tuple[str, int, int]]:

@@ -13,10 +13,10 @@ from generator.errors import UsageError
 from generator.layers import Deployment, Layer
 from generator.operations.options import ChangeOptions
 from generator.operations.session import UI
+from generator.parameters.checks import LayerParameters, findings, values_for
 from generator.stacks.cloudformation import CloudFormation, Stack, StackUpdate
 from generator.stacks.inventory import logical_ids
 from generator.template.capabilities import IAM, NAMED_IAM, capabilities
-from generator.template.parameters import LayerParameters, findings, values_for
 from generator.template.resources import resources_in
 
 

@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 
 from generator import cli
-from generator.cli.reference import document
 from generator.layers import default_deployments
 from generator.report.as_json import preview_document
 from generator.report.results import Plan
@@ -19,6 +18,7 @@ from generator.review.quantities import difference, price_list
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, PropertyChange, Refusal
 from generator.stacks.events import Finding
+from tests.cli.reference import document
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "preview.schema.json").read_text())

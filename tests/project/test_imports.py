@@ -29,6 +29,7 @@ FLOORS = (
     "generator.operations",
     "generator.report",
     "generator.review",
+    "generator.parameters",
     "generator.iam",
     "generator.__init__",
     "generator.layers",

@@ -1,4 +1,4 @@
-"""`python -m generator.cli.reference > docs/reference.md`: names and values, generated from the code."""
+"""`python -m tests.cli.reference > docs/reference.md`: names and values, generated from the code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from generator.settings import Settings
 HEAD = """\
 # Reference
 
-<!-- Made by `python -m generator.cli.reference > docs/reference.md`. -->
+<!-- Made by `python -m tests.cli.reference > docs/reference.md`. -->
 
 Names and values, from the code. What they are for is in the README and the pages beside this one; the lint rules are in
 [rules.md](rules.md), the service's variables in [service.md](service.md).

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.layers import Deployment, app_runner_deployment, ecs_express_deployment
-from generator.template.parameters import LayerParameters, evaluate, fault, findings, java_pattern
+from generator.parameters.checks import LayerParameters, evaluate, fault, findings, java_pattern
 from rehearsal.emulator.process import Emulator
 
 SECRET = "hunter2-hunter2"

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.cli.values import Values, parameter_file, parameters, tags
 from generator.errors import UsageError
+from generator.parameters.files import Values, parameter_file, parameters, tags
 
 DAYS = {"SnapshotRetentionDays": "9"}
 
