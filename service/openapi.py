@@ -50,8 +50,10 @@ def document() -> Json:
         "paths": {
             "/": {"post": _operation("mergeUser", merge, {"200": stored, **write}, body)},
             "/{email}": user,
-            "/health": {"get": _operation("health", "The process runs.", {"200": _strings("status")})},
-            "/ready": {"get": _operation("ready", "Users can be read.", {"200": _strings("build", "status")})},
+            "/health": {"get": _operation("health", "The process runs.", {"200": _strings("Yes.", "status")})},
+            "/ready": {
+                "get": _operation("ready", "Reads a user.", {"200": _strings("Users can be read.", "build", "status")})
+            },
         },
         "components": {"schemas": schemas},
     }
@@ -71,9 +73,9 @@ def _problem(description: str) -> Json:
     return _answer(description, "application/problem+json", _ref("Problem"))
 
 
-def _strings(*names: str) -> Json:
+def _strings(description: str, *names: str) -> Json:
     schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": list(names)}
-    return _answer("It does.", "application/json", schema)
+    return _answer(description, "application/json", schema)
 
 
 def _ref(name: str) -> Json:

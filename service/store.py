@@ -130,8 +130,9 @@ class Store:
         slots = self._slots
         pause = FIRST_PAUSE
         for attempt in count():
-            if isinstance(error, NodeTimeoutError):
+            if isinstance(error, (NodeTimeoutError, InvalidResponse)):
                 self._failing.add(node)
+                # The node may have done it, or may still do it.
                 if not query.reads:
                     raise error
             redirected: Node | None = None

@@ -97,8 +97,13 @@ def played() -> Thorough:
 
 
 def asked(calls: list[Call]) -> list[dict[str, Any]]:
-    """What IAM was asked, each once."""
-    found = [{"principal": call.principal, **asdict(check)} for call in calls for check in call.checks]
+    """What IAM was asked, each once. GetCallerIdentity needs no permission (STS API reference)."""
+    found = [
+        {"principal": call.principal, **asdict(check)}
+        for call in calls
+        for check in call.checks
+        if check.action != "sts:GetCallerIdentity"
+    ]
     return list({json.dumps(one, sort_keys=True): one for one in found}.values())
 
 

@@ -21,5 +21,5 @@ def test_a_defect_is_500_with_the_request_id_and_nothing_else(caplog: pytest.Log
     assert [record.message for record in caplog.records] == ["defect"]
 
 
-def test_health_asks_nobody() -> None:
+def test_health_asks_no_store() -> None:
     assert testing.TestClient(create_app()).simulate_get("/health").status_code == 200
