@@ -36,15 +36,23 @@ class Answer:
         return json.loads(self.body)
 
 
+# The service closes a connection that was idle for longer (service/server.py).
+FRESH_SECONDS = 60.0
+
+
 class Client:
-    """One connection, kept open."""
+    """One connection, kept open while it is used."""
 
     def __init__(self, port: int, timeout: float = 30) -> None:
         self.port = port
         self._connection = http.client.HTTPConnection(ADDRESS, port, timeout=timeout)
+        self._used = time.monotonic()
 
     def __call__(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if time.monotonic() - self._used > FRESH_SECONDS:
+            self._connection.close()
+        self._used = time.monotonic()
         self._connection.request(method, path, body=body, headers=named)
         response = self._connection.getresponse()
         return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())

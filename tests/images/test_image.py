@@ -311,7 +311,8 @@ def test_ctrl_c_ends_the_tool(tools: Tools, context: Context, tmp_path: Path) ->
     slow.write_text(f"#!/bin/sh\n[ $1 = build ] || exit 0\necho $$ > {pid}\nexec /bin/sleep 60\n")
     slow.chmod(0o755)
     code = (
-        "import sys; from pathlib import Path; "
+        # A process that is started in the background ignores SIGINT.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from pathlib import Path; "
         "from generator.images.context import Context; from generator.images import build as image\n"
         f"image._build(image.Tool({str(slow)!r}, 'docker'), Context(Path({str(context.directory)!r})), 'i', 't', print)"
     )
