@@ -21,6 +21,7 @@ from generator.layers import (
     app_runner_deployment,
     app_runner_layer,
     data_layer,
+    default_layers,
     ecs_express_deployment,
     ecs_express_layer,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "app_runner_deployment",
     "app_runner_layer",
     "data_layer",
+    "default_layers",
     "ecs_express_deployment",
     "ecs_express_layer",
     "existing_network",

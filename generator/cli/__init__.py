@@ -10,27 +10,30 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import generator
-from generator.cli.arguments import FAILED, INTERRUPTED, Deployments, Program, checked_deployments
+from generator.cli.arguments import FAILED, INTERRUPTED, Program, checked_deployments
 from generator.cli.encoding import prepare_streams, refuse_undecodable
 from generator.cli.habits import meant
 from generator.errors import GeneratorError, UsageError
+from generator.layers import Deployment, Layer
 from generator.redaction import redact, redacted_traceback, secrets_in_use
 
 # Each is a module of this package.
 VERBS = ("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "completion")
 
 
-def main(deployments: Deployments, *, name: str = "users", argv: Sequence[str] | None = None) -> int:
+def main(
+    deployments: Callable[[], Sequence[Deployment | Layer]], *, name: str = "users", argv: Sequence[str] | None = None
+) -> int:
     """Runs the command line `argv`, by default the process's own, and returns the exit code.
 
-    deployments: returns what there is to deploy; called by the commands that need it, so that a bad setting is reported
-    like any other error. name: the default prefix of the stacks' names.
+    deployments: returns what there is to deploy, where layers alone are one deployment; called by the commands that
+    need it, so that a bad setting is reported like any other error. name: the default prefix of the stacks' names.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:

@@ -243,14 +243,15 @@ def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: 
     raise UsageError(f"There is no deployment {name!r}; there are {', '.join(d.name for d in deployments)}.")
 
 
-def checked_deployments(deployments: Deployments) -> Sequence[Deployment]:
-    """What build.py returns. Raises UsageError unless that is one deployment or more."""
-    found = deployments()
-    if any(isinstance(layer, Layer) for layer in found):
-        raise UsageError(
-            "build.py returns layers. Return what is deployed together: "
-            '`return [Deployment("default", layers)]`, with `from generator import Deployment`.'
-        )
+def checked_deployments(deployments: Callable[[], Sequence[Deployment | Layer]]) -> Sequence[Deployment]:
+    """What build.py returns; layers alone are one deployment. Raises UsageError for none and for two of one name."""
+    returned = deployments()
+    found = [one for one in returned if isinstance(one, Deployment)]
+    if layers := tuple(one for one in returned if isinstance(one, Layer)):
+        found.append(Deployment(layers[-1].name, layers))
     if not found:
         raise UsageError("build.py returns no deployment.")
+    names = [deployment.name for deployment in found]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"Two deployments are named {twice[0]!r}: give each a name of its own.")
     return found

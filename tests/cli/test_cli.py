@@ -15,7 +15,7 @@ from troposphere import sns
 
 from generator.cli import main
 from generator.cli.arguments import Program, add_account_options, chosen_deployment
-from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments
+from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments, default_layers
 from generator.settings import Settings
 from tests.running import ROOT
 
@@ -75,13 +75,16 @@ def test_an_unknown_deployment_is_named_with_the_known_ones(capsys: pytest.Captu
     assert capsys.readouterr().err == "There is no layer 'ecs-express'; there are data, apprunner.\n"
 
 
-@pytest.mark.parametrize("command", ["build", "preview", "rotate"])
-def test_a_build_py_that_returns_layers_gets_the_line_to_change(
-    command: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    # What build.py returned before there were deployments.
-    assert main(lambda: [topic()], argv=[command]) == 64  # type: ignore[list-item]
-    assert "Return what is deployed together: `return [Deployment(" in capsys.readouterr().err
+def test_layers_alone_are_one_deployment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(default_layers, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.glob("*.json")} == {"data-layer.json", "apprunner-layer.json"}
+    assert main(default_layers, argv=["preview", "--deployment", "x"]) == 64
+    assert capsys.readouterr().err == "There is no deployment 'x'; there are apprunner.\n"
+
+
+def test_two_deployments_of_one_name_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(lambda: 2 * [app_runner_deployment()], argv=["build"]) == 64
+    assert capsys.readouterr().err == "Two deployments are named 'apprunner': give each a name of its own.\n"
 
 
 def test_a_build_py_without_a_deployment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
