@@ -97,14 +97,14 @@ def _strings(holder: object) -> Iterator[str]:
 
 @lru_cache(maxsize=64)
 def _patterns(secret: str) -> tuple[re.Pattern[str], ...]:
-    """Patterns for every form of a secret: whole, in base64, and the parts of one that a control character splits."""
+    """Patterns for every form of a secret: whole, without white space around it, in base64, and the parts of one that a
+    control character splits."""
     parts = [part for part in re.split(r"[\x00-\x20\x7f\s]+", secret) if len(part) >= SHORTEST]
     if sum(not character.isspace() for character in secret) < SHORTEST:
         return ()
-    forms = ["".join(map(_encodings, form)) for form in dict.fromkeys((secret, *parts))]
-    forms += [
-        _base64(form.encode("utf-8", "surrogateescape"), offset) for form in (secret, *parts) for offset in range(3)
-    ]
+    texts = dict.fromkeys((secret, secret.strip(), *parts))
+    forms = ["".join(map(_encodings, text)) for text in texts]
+    forms += [_base64(text.encode("utf-8", "surrogateescape"), offset) for text in texts for offset in range(3)]
     return tuple(re.compile(form) for form in forms if form)
 
 
@@ -117,8 +117,6 @@ def _encodings(character: str) -> str:
     units = character.encode("utf-16-be", "surrogatepass")
     backslash = r"\\+"
     escapes = [
-        # The character itself, perhaps escaped, as a quote is in a quoted string.
-        rf"\\*{re.escape(character)}",
         "".join(rf"{backslash}x{octet:02x}" for octet in octets),
         "".join(rf"%(?:25)*{octet:02x}" for octet in octets),
         "".join(rf"{backslash}u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)),
@@ -142,6 +140,8 @@ def _encodings(character: str) -> str:
     dropped = "?" if code < 0x20 or code == 0x7F or 0xDC80 <= code <= 0xDCFF else ""
     # In the traceback of a group, lines are indented.
     indented = "[ |]*" if character.splitlines() == [""] else ""
+    # Last the character itself, perhaps escaped as a quote is in a string: "%" also begins what is written as %25.
+    escapes.append(rf"\\*{re.escape(character)}")
     return f"(?i:{'|'.join(escapes)}){dropped}{indented}"
 
 

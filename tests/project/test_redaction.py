@@ -73,6 +73,11 @@ def test_a_secret_is_taken_out_however_it_is_written(writer: str, secret: str, b
     assert text.endswith("is not valid.")
 
 
+@pytest.mark.parametrize("secret", [" abcd\x01efgh", "abcd efgh\n", "\u00a0abcd\x1cefgh", "\r\nabcd\tefgh "])
+def test_a_secret_of_short_parts_is_taken_out_without_the_white_space_around_it(secret: str) -> None:
+    assert not left(secret.strip(), redact(f"{secret.strip()} is not valid.", {secret}))
+
+
 @given(secret=SECRETS)
 def test_parts_that_a_line_end_splits_are_secrets_too(secret: str) -> None:
     joined = f"{secret}\r\n{SECRET_KEY}"
