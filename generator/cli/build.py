@@ -25,7 +25,7 @@ from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import FindingsError, OutputError, TemplateError, UsageError
 from generator.layers import Deployment, Layer
 
-POLICIES, DIAGRAMS = "iam", "pictures"
+POLICIES, DIAGRAMS = "iam", "diagrams"
 # The first deployment: its policies are in no folder of their own.
 DEFAULT = "default"
 
@@ -38,7 +38,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         run,
         help="write the templates and the IAM policies, linted",
         description="Lints the templates with cfn-lint for every Region they support, and writes them; with a finding, "
-        "writes nothing. Also draws them, in pictures/, and writes the IAM policies for preview, deploy and rotate and "
+        "writes nothing. Also draws them, in diagrams/, and writes the IAM policies for preview, deploy and rotate and "
         "for the role that CloudFormation assumes, in iam/. With --layer it writes no policies, nor with --no-lint, "
         "because cfn-lint knows what CloudFormation needs.",
         example=f"{program.prog} build --check",
@@ -173,17 +173,22 @@ def _policy(path: Path, text: str) -> _File:
 
 
 def _diagrams(name: str, deployment: Deployment, out: Path) -> list[_File]:
-    """A diagram of each layer, and one of all layers together if there are several."""
-    from generator.template.diagram import diagram as diagram_text
+    """The references in each layer, those of all layers together if there are several, and the architecture."""
+    from generator.template.architecture import architecture
+    from generator.template.diagram import diagram
 
-    drawn = {layer.file_name.removesuffix("-layer.json"): {layer.name: layer.text()} for layer in deployment.layers}
-    if len(deployment.layers) > 1:
-        drawn[f"{name}-together"] = {layer.name: layer.text() for layer in deployment.layers}
-    files = []
-    for diagram, templates in drawn.items():
-        path, text = out / DIAGRAMS / f"{diagram}.mmd", diagram_text(templates)
-        files.append(_File(path, text, f"{path}: {text.count('[') - text.count('subgraph')} boxes"))
-    return files
+    texts = {layer.name: layer.text() for layer in deployment.layers}
+    drawn = {
+        layer.file_name.removesuffix("-layer.json"): diagram({layer.name: texts[layer.name]})
+        for layer in deployment.layers
+    }
+    if len(texts) > 1:
+        drawn[f"{name}-together"] = diagram(texts)
+    drawn[f"{name}-architecture"] = architecture(texts)
+    paths = {out / DIAGRAMS / f"{stem}.mmd": text for stem, text in drawn.items() if text}
+    return [
+        _File(path, text, f"{path}: {text.count('[') - text.count('subgraph')} boxes") for path, text in paths.items()
+    ]
 
 
 def _difference(path: Path, text: str) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from generator.template.resources import resources_in
+from generator.template.resources import imported_outputs, references, resources_in
 
 GROUPS = {
     "network": ("AWS::EC2::",),
@@ -23,8 +23,6 @@ NOT_OF_AN_ID = re.compile(r"\W+")
 ZONE = re.compile(r"(?<=[a-z])[A-C]$")
 # Types that only connect two resources: drawn as an arrow between them.
 LINKS = re.compile(r"(Association|Attachment|Route)$")
-PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9]+)(?:\.[A-Za-z0-9.]+)?\}")
-IMPORT = re.compile(r"\$\{\w+\}-(\w+)$")
 
 
 class Box(NamedTuple):
@@ -90,7 +88,7 @@ def _subgraph(layer: str, boxes: Mapping[str, Box]) -> Iterator[str]:
 
 def _arrows(boxes: Mapping[str, Box], template: Mapping[str, Any]) -> Iterator[tuple[Box, Box]]:
     for logical_id, resource in resources_in(template):
-        targets = [boxes[name] for name in _references(resource.get("Properties", {})) if name in boxes]
+        targets = [boxes[name] for name in references(resource.get("Properties", {})) if name in boxes]
         if logical_id in boxes:
             sources = [boxes[logical_id]]
         else:
@@ -108,43 +106,10 @@ def _imports(
 ) -> Iterator[tuple[Box, str, Box]]:
     for logical_id, resource in resources_in(template):
         source = boxes[layer].get(logical_id)
-        for output in _imported(resource) if source else ():
+        for output in imported_outputs(resource) if source else ():
             for other in layers:
                 exported = layers[other].get("Outputs", {}).get(output)
-                for name in _references(exported["Value"]) if exported and other != layer else ():
+                for name in references(exported["Value"]) if exported and other != layer else ():
                     if name in boxes[other] and source:
                         yield source, output, boxes[other][name]
                         break
-
-
-def _references(node: Any) -> Iterator[str]:
-    """Every name that `node` refers to, in order."""
-    match node:
-        case {"Ref": str() as name}:
-            yield name
-        case {"Fn::GetAtt": [str() as name, *_]}:
-            yield name
-        case {"Fn::Sub": [str() as text, dict() as values]}:
-            yield from (name for name in PLACEHOLDER.findall(text) if name not in values)
-            yield from _references(values)
-        case {"Fn::Sub": str() as text}:
-            yield from PLACEHOLDER.findall(text)
-        case dict():
-            for value in node.values():
-                yield from _references(value)
-        case list():
-            for value in node:
-                yield from _references(value)
-
-
-def _imported(node: Any) -> Iterator[str]:
-    """The outputs of other layers that `node` imports."""
-    match node:
-        case {"Fn::ImportValue": {"Fn::Sub": str() as name}}:
-            yield from IMPORT.findall(name)
-        case dict():
-            for value in node.values():
-                yield from _imported(value)
-        case list() as values:
-            for value in values:
-                yield from _imported(value)

@@ -41,7 +41,7 @@ def topic(name: str = "topic", **properties: Any) -> Layer:
 
 def files(directory: Path) -> list[str]:
     """The names of templates and policies; diagrams have a test of their own."""
-    return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "pictures")
+    return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "diagrams")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -102,8 +102,9 @@ def test_no_lint_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 
 def test_a_diagram_of_each_layer_and_one_of_each_deployment_are_drawn(tmp_path: Path) -> None:
     assert main(default_deployments, argv=["--out", str(tmp_path), "--no-lint"]) == 0
-    assert sorted(path.stem for path in (tmp_path / "pictures").iterdir()) == [
-        *("apprunner", "data", "default-together", "ecs-express", "ecs-express-data", "ecs-express-together")
+    assert sorted(path.stem for path in (tmp_path / "diagrams").iterdir()) == [
+        *("apprunner", "data", "default-architecture", "default-together", "ecs-express"),
+        *("ecs-express-architecture", "ecs-express-data", "ecs-express-together"),
     ]
 
 
@@ -112,14 +113,14 @@ def test_a_page_shows_current_diagrams(page: str, tmp_path: Path) -> None:
     assert main(default_deployments, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     shown = re.findall(r"```mermaid\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert shown
-    assert set(shown) <= {path.read_text() for path in (tmp_path / "pictures").iterdir()}
+    assert set(shown) <= {path.read_text() for path in (tmp_path / "diagrams").iterdir()}
 
 
 def test_a_diagram_that_is_not_current_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint"]) == 0
-    (tmp_path / "pictures" / "topic.mmd").write_text("flowchart LR\n")
+    (tmp_path / "diagrams" / "topic.mmd").write_text("flowchart LR\n")
     assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint", "--check"]) == 1
-    assert "pictures/topic.mmd (as it is)" in capsys.readouterr().out
+    assert "diagrams/topic.mmd (as it is)" in capsys.readouterr().out
 
 
 def test_with_a_finding_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,10 +153,10 @@ def test_files_of_a_renamed_layer_are_named_and_fail_the_check(
     assert main(lambda: renamed, argv=["--out", str(tmp_path)]) == 0
     assert capsys.readouterr().err.splitlines() == [
         f"{tmp_path / name}: no layer or deployment makes this file. Delete it if it is of an earlier one."
-        for name in ("old-layer.json", "pictures/old.mmd")
+        for name in ("diagrams/old.mmd", "old-layer.json")
     ]
     assert main(lambda: renamed, argv=["--out", str(tmp_path), "--check"]) == 1
-    for name in ("old-layer.json", "pictures/old.mmd"):
+    for name in ("diagrams/old.mmd", "old-layer.json"):
         (tmp_path / name).unlink()
     assert main(lambda: renamed, argv=["--out", str(tmp_path), "--check"]) == 0
 

@@ -34,8 +34,8 @@ def topic(name: str = "topic", **properties: Any) -> Layer:
 
 
 def files(directory: Path) -> list[str]:
-    """The names of templates and policies; pictures have a test of their own."""
-    return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "pictures")
+    """The names of templates and policies; diagrams have a test of their own."""
+    return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "diagrams")
 
 
 def of(*arguments: str) -> list[str]:
