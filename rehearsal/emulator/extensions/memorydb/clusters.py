@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
+from ministack.services.cloudformation import drift
 
 from rehearsal.emulator.extensions import local_services
 from rehearsal.emulator.extensions.memorydb import access
@@ -22,6 +23,7 @@ def install() -> None:
         ("Cluster", create_cluster, update_cluster, delete_cluster),
     ):
         add_resource_type(f"AWS::MemoryDB::{name}", create=create, update=update, delete=delete)
+    drift._DRIFT_READERS["AWS::MemoryDB::Cluster"] = (lambda name, props: clusters.get(name), frozenset(BY_HAND))
     add_service(
         "memorydb",
         "AmazonMemoryDB",
@@ -33,6 +35,7 @@ def install() -> None:
                 "SubnetGroups": named(subnet_groups, request.get("SubnetGroupName"), "SubnetGroup")
             },
             "DescribeClusters": lambda request: {"Clusters": named(clusters, request.get("ClusterName"), "Cluster")},
+            "UpdateCluster": change_cluster,
             "DescribeSnapshots": describe_snapshots,
             "CreateSnapshot": create_snapshot,
             "DeleteSnapshot": delete_snapshot,
@@ -120,6 +123,16 @@ def update_cluster(name: str, old: Props, props: Props, stack_name: str) -> Crea
     clusters[name].update(changeable(props))
     access.update_nodes()
     return name, cluster_attributes(name)
+
+
+# What UpdateCluster changes, and drift detection reads, under names that the API and the resource type share.
+BY_HAND = ("Description", "MaintenanceWindow", "NodeType", "SnapshotRetentionLimit", "SnapshotWindow")
+
+
+def change_cluster(request: dict[str, Any]) -> dict[str, Any]:
+    (cluster,) = named(clusters, request["ClusterName"], "Cluster")
+    cluster.update({name: request[name] for name in BY_HAND if name in request})
+    return {"Cluster": cluster}
 
 
 def delete_cluster(name: str, props: Props) -> None:
