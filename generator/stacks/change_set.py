@@ -391,7 +391,8 @@ def _before(target: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return drift.get("ActualValue"), drift.get("PreviousValue", "")
 
 
-def _merge(first: PropertyChange, second: PropertyChange) -> PropertyChange:
+def _merge(*both: PropertyChange) -> PropertyChange:
+    first, second = sorted(both, key=lambda listed: listed.deployed is None)
     order = ("", "Never", "Conditionally", "Always")
     worst = max(
         (first.recreation, second.recreation),
@@ -403,7 +404,7 @@ def _merge(first: PropertyChange, second: PropertyChange) -> PropertyChange:
         first.after if first.after is not None else second.after,
         worst,
         ", ".join(dict.fromkeys(cause for cause in (first.cause, second.cause) if cause)),
-        first.deployed if first.deployed is not None else second.deployed,
+        first.deployed,
     )
 
 

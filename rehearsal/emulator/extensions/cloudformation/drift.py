@@ -18,6 +18,7 @@ from ministack.services.cloudformation import _change_sets, _stacks, drift, hand
 from ministack.services.cloudformation.helpers import _p
 
 from rehearsal.emulator.extensions import faults
+from rehearsal.emulator.extensions.cloudformation import property_values
 
 MODE = "REVERT_DRIFT"
 
@@ -73,7 +74,7 @@ def add_drift(change_set: dict[str, Any], stack: dict[str, Any]) -> None:
                 "Replacement": "False",
                 "Scope": ["Properties"],
                 "Details": [],
-                "_context": {},
+                "_context": {"AfterContext": {"Properties": property_values.text(record["Properties"])}},
             }
             change_set["Changes"].append({"ResourceChange": change})
         if change is None or change["Action"] == "Remove":
@@ -83,7 +84,9 @@ def add_drift(change_set: dict[str, Any], stack: dict[str, Any]) -> None:
             "PreviousDeploymentContext": {"Properties": record["Properties"]},
         }
         if status == "MODIFIED":
-            change_set["_actual"][logical_id] = json.loads(found["ActualProperties"])
+            actual = {**record["Properties"], **json.loads(found["ActualProperties"])}
+            change_set["_actual"][logical_id] = actual
+            change["_context"]["BeforeContext"] = {"Properties": property_values.text(actual)}
             add_differences(change, found)
         elif status == "DELETED":
             change_set["_actual"][logical_id] = None
@@ -93,33 +96,33 @@ def add_drift(change_set: dict[str, Any], stack: dict[str, Any]) -> None:
 
 
 def add_differences(change: dict[str, Any], found: dict[str, Any]) -> None:
-    details = {detail["Target"].get("Path"): detail for detail in change["Details"]}
     for difference in found["PropertyDifferences"]:
         path, name = f"/Properties{difference['PropertyPath']}", difference["PropertyPath"].split("/")[1]
-        recreation = provisioners._property_recreation(change["ResourceType"], name)
-        target = {"Attribute": "Properties", "Name": name, "Path": path, "RequiresRecreation": recreation}
-        if path not in details:
+        details = [detail for detail in change["Details"] if detail["Target"].get("Path") == path]
+        if not details:
             # Nothing else changes it: what is deployed is what is wanted.
+            recreation = provisioners._property_recreation(change["ResourceType"], name)
+            target = {"Attribute": "Properties", "Name": name, "Path": path, "RequiresRecreation": recreation}
             target |= {"AfterValue": difference["ExpectedValue"], "AttributeChangeType": "Modify"}
-            details[path] = {"Target": target, "Evaluation": "Static", "ChangeSource": "DirectModification"}
-            change["Details"].append(details[path])
-        target = details[path]["Target"]
-        target |= {
-            "BeforeValue": difference["ActualValue"],
-            "BeforeValueFrom": "ACTUAL_STATE",
-            "AfterValueFrom": "TEMPLATE",
-            "Drift": {
-                "PreviousValue": difference["ExpectedValue"],
-                "ActualValue": difference["ActualValue"],
-                "DriftDetectionTimestamp": found["Timestamp"],
-            },
-        }
-        if target["AfterValue"] == target["BeforeValue"]:
-            target["AttributeChangeType"] = "SyncWithActual"
-            details[path]["ChangeSource"] = "NoModification"
-        elif recreation != "Never":
-            change["Replacement"] = "True" if recreation == "Always" else "Conditional"
-            change.setdefault("PolicyAction", "ReplaceAndDelete")
+            details = [{"Target": target, "Evaluation": "Static", "ChangeSource": "DirectModification"}]
+            change["Details"] += details
+            if recreation != "Never":
+                change["Replacement"] = "True" if recreation == "Always" else "Conditional"
+                change.setdefault("PolicyAction", "ReplaceAndDelete")
+        for detail in details:
+            detail["Target"] |= {
+                "BeforeValue": difference["ActualValue"],
+                "BeforeValueFrom": "ACTUAL_STATE",
+                "AfterValueFrom": "TEMPLATE",
+                "Drift": {
+                    "PreviousValue": difference["ExpectedValue"],
+                    "ActualValue": difference["ActualValue"],
+                    "DriftDetectionTimestamp": found["Timestamp"],
+                },
+            }
+            if detail["Target"]["AfterValue"] == difference["ActualValue"]:
+                detail["Target"]["AttributeChangeType"] = "SyncWithActual"
+                detail["ChangeSource"] = "NoModification"
     if all(detail["Target"].get("AttributeChangeType") == "SyncWithActual" for detail in change["Details"]):
         change["Action"] = "SyncWithActual"
 
@@ -131,4 +134,4 @@ def take_actual_state(change_set: dict[str, Any]) -> None:
         if properties is None:
             del resources[logical_id]
         else:
-            resources[logical_id]["Properties"] = {**resources[logical_id]["Properties"], **properties}
+            resources[logical_id]["Properties"] = properties

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from functools import partial
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
@@ -23,7 +24,9 @@ def install() -> None:
         ("Cluster", create_cluster, update_cluster, delete_cluster),
     ):
         add_resource_type(f"AWS::MemoryDB::{name}", create=create, update=update, delete=delete)
-    drift._DRIFT_READERS["AWS::MemoryDB::Cluster"] = (lambda name, props: clusters.get(name), frozenset(BY_HAND))
+    for name, store, by_hand in (("Cluster", clusters, BY_HAND), ("User", users, ["AccessString"])):
+        read = partial(read_by_name, store)
+        drift._DRIFT_READERS[f"AWS::MemoryDB::{name}"] = (read, frozenset(by_hand))
     add_service(
         "memorydb",
         "AmazonMemoryDB",
@@ -127,6 +130,10 @@ def update_cluster(name: str, old: Props, props: Props, stack_name: str) -> Crea
 
 # What UpdateCluster changes, and drift detection reads, under names that the API and the resource type share.
 BY_HAND = ("Description", "MaintenanceWindow", "NodeType", "SnapshotRetentionLimit", "SnapshotWindow")
+
+
+def read_by_name(store: Any, name: str, props: Props) -> Any:
+    return store.get(name)
 
 
 def change_cluster(request: dict[str, Any]) -> dict[str, Any]:
