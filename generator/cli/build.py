@@ -40,8 +40,8 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         help="write the templates and the IAM policies, linted",
         description="Lints the templates with cfn-lint for every Region they support, and writes them; with a finding, "
         "writes nothing. Also draws them, in diagrams/, and writes a stack policy for each stack that holds data, and "
-        "in iam/ the IAM policies for preview, deploy, rotate and the role that CloudFormation assumes. With --layer "
-        "it writes no IAM policies, nor with --no-lint, because cfn-lint knows what CloudFormation needs.",
+        "in iam/ the IAM policies for preview, deploy, drift, rotate and the role that CloudFormation assumes. With "
+        "--layer it writes no IAM policies, nor with --no-lint, because cfn-lint knows what CloudFormation needs.",
         example=f"{program.prog} build --check",
     )
     add_layer_option(parser)

@@ -24,7 +24,7 @@ class Topic:
     topic: sns.Topic
 
 
-POLICIES = ["deploy.json", "execution-role.json", "iam", "preview.json", "rotate.json"]
+POLICIES = ["deploy.json", "drift.json", "execution-role.json", "iam", "preview.json", "rotate.json"]
 
 
 def one_topic(**properties: Any) -> tuple[Deployment, ...]:
