@@ -121,7 +121,7 @@ def _lint(texts: Mapping[Path, str]) -> None:
 
     found = lint_all({str(path): text for path, text in texts.items()})
     lines = [
-        f"{path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.sentence}"
+        f"{path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.message}"
         for path, findings in found.items()
         for finding in findings
     ]
