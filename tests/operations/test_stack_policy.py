@@ -13,11 +13,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
-from troposphere import dynamodb, sns
+from troposphere import dynamodb, s3, sns
 
 from generator.errors import DataLossError, DeployError, GeneratorError
 from generator.layers import Deployment, Layer, default_deployments
-from generator.operations import DeployOptions, Session, deploy
+from generator.operations import DeployOptions, Session, deploy, preview
 from generator.stacks.stack_policy import protected_by, stack_policy
 from rehearsal import local_aws
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault, emulator
@@ -234,6 +234,20 @@ def test_an_interruption_at_any_step_leaves_the_policy_in_force_or_to_the_next_r
             cloud.deploy(orders(table(f"orders-{number}")))
             assert f"{STACK}: the stack policy did not protect Orders: it does now" in cloud.ui.said
         assert cloud.guarded == {"Orders"}
+
+
+def test_a_bucket_that_is_not_empty_is_warned_of(cloud: Cloud) -> None:
+    """What CloudFormation's validation finds in a change set that succeeds."""
+    cloud.deploy(orders(table("orders"), s3.Bucket("Papers", BucketName="papers")))
+    boto3.client("s3").put_object(Bucket="papers", Key="1", Body=b"1")
+    session = Session(cloud.ui, clients={"cloudformation": cloud.client}.__getitem__)
+    (plan,) = preview(orders(table("orders")), session)
+    (found,) = plan.findings
+    assert (found.where, found.rule, found.blocking) == ("Papers", "BUCKET_EMPTINESS_VALIDATION", False)
+    assert found.reason.startswith("The bucket 'papers' is not empty.")
+    boto3.client("s3").delete_object(Bucket="papers", Key="1")
+    (plan,) = preview(orders(table("orders")), session)
+    assert plan.findings == ()
 
 
 def test_the_cluster_cannot_be_replaced_from_outside(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
