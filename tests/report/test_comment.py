@@ -171,9 +171,7 @@ def test_nothing_in_a_value_is_taken_for_markdown() -> None:
 
 def test_what_was_changed_by_hand_has_three_values() -> None:
     retention = PropertyChange("RetentionInDays", "3", "14", "Never", "parameter Days", deployed="30")
-    made = review(
-        change("Logs", "AWS::Logs::LogGroup", "modifies", properties=(retention,), drift="MODIFIED")
-    ).comment()
+    made = review(change("Logs", "AWS::Logs::LogGroup", "modifies", properties=(retention,))).comment()
     assert "| <code>Logs</code> | modified | <code>RetentionInDays</code> (changed by hand, parameter Days) |" in made
     assert "@@ RetentionInDays, parameter Days, changed by hand, deployed: 30 @@\n-3\n+14\n" in made
 
