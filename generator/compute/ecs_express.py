@@ -13,7 +13,7 @@ import botocore.exceptions
 
 from generator import contract
 from generator.aws.calls import pages
-from generator.compute import Outcome, Running
+from generator.compute import Outcome, Running, error_rate
 
 # The states of a service deployment that are not its last (API reference, ServiceDeployment).
 IN_PROGRESS = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
@@ -31,6 +31,7 @@ class EcsExpressCompute:
     resource_type: str = "AWS::ECS::ExpressGatewayService"
     actions: tuple[str, ...] = ("ecs:DescribeExpressGatewayService", "ecs:ListServiceDeployments")
     redeploy_actions: tuple[str, ...] = ("ecs:UpdateService",)
+    metric_actions: tuple[str, ...] = error_rate.ACTIONS
 
     @property
     def usual_minutes(self) -> Mapping[str, int]:
@@ -68,6 +69,10 @@ class EcsExpressCompute:
         """
         cluster, name = service_arn.split("/")[1:3]
         client.update_service(cluster=cluster, service=name, forceNewDeployment=True)
+
+    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
+        """By the alarm that judges every deployment."""
+        return error_rate.rollback_reason(cloudwatch, service_arn)
 
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         """The group that the service is configured to write to. ECS's messages about deployments are in none."""

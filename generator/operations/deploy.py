@@ -156,11 +156,22 @@ class LayerDeployment:
                 why=f"it replaces {', '.join(replaced)}, which CloudFormation refuses without rollback",
                 then="Deploy without --disable-rollback.",
             )
+        self._check_error_rate(change_set)
         users = [found.physical_id for found in change_set.changes if found.resource_type == USER and found.physical_id]
         if users:
             refuse_during_rotation(planned.stack_name, users, self.session.client("memorydb"))
         if not self.session.ui.confirm(f"Deploy this to {planned.stack_name} ({place(change_set.stack_id)})?"):
             raise DeclinedError("Nothing was changed.")
+
+    def _check_error_rate(self, change_set: ChangeSet) -> None:
+        """Raises DeployError where the update of the service would be rolled back because of its error rate."""
+        compute = self.layer.compute
+        if compute is None or self.options.ignore_error_rate:
+            return
+        updated = ("Modify", compute.resource_type)
+        stack = self.session.cloudformation.stack(change_set.stack_name)
+        if stack and any((found.action, found.resource_type) == updated for found in change_set.changes):
+            Service(self.session, compute).check_error_rate(stack)
 
     def _make_updatable(self, stack: Stack) -> None:
         """Deletes a stack that was never created if `recreate` is on. Raises DeployError if it cannot be updated."""
