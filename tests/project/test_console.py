@@ -1,0 +1,30 @@
+"""The page for the console: its Regions, files and sums are those of the templates."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from generator.regions import ECS_REGIONS, REGIONS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "console.md").read_text()
+
+
+def test_the_regions_of_both_pairs_are_named() -> None:
+    both, more = re.findall(r"Both pairs work in (.*?); ECS Express also in (.*?)\.\n", PAGE, re.DOTALL)[0]
+    assert tuple(re.split(r",\s+", both)) == REGIONS
+    assert {*re.split(r",\s+", more), *REGIONS} == set(ECS_REGIONS)
+    assert f"| {len(ECS_REGIONS)} |" in PAGE
+    assert f"| {len(REGIONS)} |" in PAGE
+
+
+def test_the_templates_are_those_of_build() -> None:
+    named = set(re.findall(r"[\w-]+-layer\.json", PAGE))
+    assert named == {path.name for path in (ROOT / "templates").glob("*-layer.json")}
+
+
+def test_the_monthly_sums_are_those_of_the_cost_page() -> None:
+    row = re.findall(r"\*\*what has a price\*\*.*", (ROOT / "docs" / "cost.md").read_text())[0]
+    app_runner, ecs_express = re.findall(r"\d+\.\d\d", row)
+    assert f"is {ecs_express} US dollars a month with ECS Express and {app_runner} with App\nRunner" in PAGE
