@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import botocore.exceptions
-
 from generator import contract
 from generator.aws.calls import pages
 from generator.compute import Outcome, Running, error_rate
@@ -91,7 +89,7 @@ class EcsExpressCompute:
         """A deleted service is DRAINING, and INACTIVE when it is gone (terraform-provider-aws PR 47568)."""
         try:
             service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
-        except botocore.exceptions.ClientError as error:
+        except client.exceptions.ClientError as error:
             if error.response["Error"]["Code"] in ("ResourceNotFoundException", "ServiceNotFoundException"):
                 return False
             raise
