@@ -37,7 +37,7 @@ FLOORS = (
     "generator.stacks",
     "generator.database",
     "generator.images",
-    "generator.compute.logs",
+    "generator.compute",
     "generator.aws",
     "generator.workload",
     "generator.template",
