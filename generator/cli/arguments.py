@@ -89,6 +89,14 @@ def add_yes_option(parser: Any) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
+def add_error_rate_option(parser: Any) -> None:
+    parser.add_argument(
+        "--ignore-error-rate",
+        action="store_true",
+        help="deploy although so many requests fail that the service would be rolled back",
+    )
+
+
 def add_account_options(parser: Any, program: Program) -> None:
     """The options of every command that calls AWS; --region and --profile are the AWS CLI's."""
     add_layer_option(parser)

@@ -30,6 +30,7 @@ from generator.operations.options import (
     DeployOptions,
     DestroyOptions,
     PreviewOptions,
+    RotateOptions,
     StackOptions,
     StatusOptions,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Plan",
     "PreviewOptions",
     "Removal",
+    "RotateOptions",
     "RotatedPasswords",
     "RotationPlan",
     "Session",
