@@ -94,10 +94,15 @@ def add_account_options(parser: Any, program: Program) -> None:
     add_layer_option(parser)
     add_deployment_option(parser)
     add_name_option(parser, program, "stacks are named NAME-LAYER")
+    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation assumes")
+    add_aws_options(parser)
+
+
+def add_aws_options(parser: Any) -> None:
+    """Where the stacks are."""
     parser.add_argument(
         "--data-stack", metavar="STACK", default="", help="the data layer's stack (default: NAME-LAYER)"
     )
-    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation assumes")
     parser.add_argument("--region", help="AWS Region (default: AWS_REGION, then the profile's)")
     parser.add_argument("--profile", help="profile of the AWS CLI (default: AWS_PROFILE)")
 
