@@ -20,8 +20,11 @@ from generator.errors import UsageError
 from generator.images.context import Context
 from generator.layers import Deployment, Layer
 from generator.operations import ExportedStack
+from rehearsal.emulator.process import REGION
 
 TEMPLATES = Path("templates")
+# An availability zone's ID or name outside of eu-west-1, such as use1-az1 or us-east-1a.
+FOREIGN_ZONE = re.compile(r"\b(?!euw1-)[a-z]{3,4}\d-az\d\b|\b(?!eu-west-1)[a-z]{2}(-[a-z]+)+-\d[a-z]\b")
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ def _values(stack: ExportedStack) -> Iterator[tuple[str, str, str]]:
                 yield name, contract.PASSWORD, "password, because the cluster here checks no IAM tokens"
             case "SnapshotName", str(value) if value:
                 yield name, "", "empty, because the snapshot is not here"
+            case _, str(value) if FOREIGN_ZONE.search(value):
+                yield name, str(declared.get("Default", "")), f"its default, because {value} is not in {REGION}"
             case _, str(value):
                 yield name, value, ""
 

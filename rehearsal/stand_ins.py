@@ -26,28 +26,22 @@ SECTIONS = ("Resources", "Outputs", "Mappings")
 
 @dataclass
 class StandIns:
-    """`of` returns the text in which stand-ins take the place of IDs; `known` are pairs that are given."""
+    """`of` returns a text with what takes the place of IDs: what is `known`, and stand-ins, which are `created`."""
 
     known: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._vpc = ""
-        self._subnets = 0
-
-    @property
-    def created(self) -> Mapping[str, str]:
-        """The stand-ins, by what they take the place of."""
-        return {old: new for old, new in self.known.items() if ID.fullmatch(old) or ARN.fullmatch(old)}
+    created: dict[str, str] = field(default_factory=dict)
+    _vpc: str = ""
+    _subnets: int = 0
 
     def of(self, text: str) -> str:
-        for old in sorted(self.known, key=len, reverse=True):
-            text = re.sub(rf"(?<![\w-]){re.escape(old)}(?![\w-])", self.known[old], text)
         for kind, create in ((ARN, self._of_arn), (ID, self._of_id)):
             for found in kind.finditer(text):
                 if found[0] not in self.known and found[0] not in self.known.values():
-                    self.known[found[0]] = create(found)
-            text = kind.sub(lambda found: self.known.get(found[0], found[0]), text)
-        return text
+                    self.known[found[0]] = self.created[found[0]] = create(found)
+        if not self.known:
+            return text
+        names = "|".join(map(re.escape, sorted(self.known, key=len, reverse=True)))
+        return re.sub(rf"(?<![\w-])(?:{names})(?![\w-])", lambda found: self.known[found[0]], text)
 
     def in_template(self, template: Mapping[str, Any]) -> dict[str, Any]:
         """A template with stand-ins. Descriptions and patterns stay."""

@@ -30,14 +30,13 @@ from generator.operations import (
     DeployOptions,
     DestroyOptions,
     ExportedStack,
-    Plan,
     PreviewOptions,
     Session,
     deploy,
     destroy,
     preview,
 )
-from generator.report.results import happens, some
+from generator.report.results import some
 from rehearsal.before import Before, accepted, given
 from rehearsal.containers import container_tool, remove_images
 from rehearsal.load import Client, User, at_once, load, users
@@ -55,7 +54,6 @@ USERS = 100
 SHOWN = 3
 # Physical IDs and outputs that are shorter may be words of a template.
 SHORTEST = 8
-SUMMARIES = "StackResourceSummaries[]"
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,8 @@ class Upgrade:
     failed: int = 0
     written: int = 0
     lost: int = 0
-    changed: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     verified: list[Fact] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -107,7 +106,8 @@ class Upgrade:
             "notes": self.notes,
             "requests": {"sent": self.sent, "failed": self.failed},
             "users": {"written": self.written, "lost": self.lost},
-            "replacedOrRemoved": self.changed,
+            "replaced": self.replaced,
+            "removed": self.removed,
             "verified": [{"about": fact.about, "found": fact.found} for fact in self.verified],
             "seconds": {name: round(seconds, 1) for name, seconds in self.seconds.items()},
         }
@@ -120,7 +120,7 @@ class Upgrade:
         yield f"{'in all':24} {sum(self.seconds.values()):6.1f} s"
         yield ""
         yield from (f"Note: {note}" for note in self.notes)
-        yield f"Replaced or removed: {'; '.join(self.changed) or 'nothing'}."
+        yield f"Replaced: {', '.join(self.replaced) or 'nothing'}. Removed: {', '.join(self.removed) or 'nothing'}."
         yield f"Verified: {'; '.join(fact.about for fact in self.verified) or 'nothing'}."
         yield f"Rehearsed from {self.before}: {self.summary}."
         yield from (f"Does not hold: {reason}" for reason in self.reasons)
@@ -225,18 +225,24 @@ class _Rehearsal:
             *(f"{plan.stack_name}: {each.logical_id} {each.what}" for plan in plans for each in plan.refusals),
             *(f"{plan.stack_name}: {plan.note}" for plan in plans if plan.failed),
         ]
-        self.result.changed = [f"{plan.layer}: {what}" for plan in plans for what in _replaced(plan)]
         self.result.reasons += [f"refused: {reason}" for reason in refused]
-        types = [layer.compute.resource_type for layer in self.deployment.layers if layer.compute]
-        self.result.reasons += [
-            f"interrupted: {plan.stack_name}: {change.logical_id} {happens(change)}, and with it the service's address"
-            for plan in plans
-            for change in plan.changes
-            if change.resource_type in types and change.replaces
-        ]
         return not refused
 
     def _upgrade(self) -> None:
+        before, services = self._physical_ids(), {arn for _, arn in self.aws.deployed()}
+        try:
+            self._deploy_new()
+        finally:
+            after = self._physical_ids()
+            self.result.replaced = [name for name, id in before.items() if name in after and after[name] != id]
+            self.result.removed = [name for name in before if name not in after]
+            self.result.reasons += [
+                f"interrupted: {name} is replaced, and its address with it"
+                for name in self.result.replaced
+                if before[name] in services
+            ]
+
+    def _deploy_new(self) -> None:
         options = {"parameters": self.options.parameters, "allow_replacement": self.options.allow_replacement}
         for layer in self.deployment.layers:
             context = self._context(layer)
@@ -311,6 +317,11 @@ class _Rehearsal:
             layers.append(layer if template == layer.template else given(layer, json.dumps(template)))
         return replace(deployment, layers=tuple(layers))
 
+    def _physical_ids(self) -> dict[str, str]:
+        """Of all resources, by layer and logical ID."""
+        layers = [layer.name for layer in self.before.deployment.layers]
+        return {f"{layer}.{name}": id for layer in layers for name, id in _resources(layer).items()}
+
     # Requests.
 
     def _services(self) -> list[_Service]:
@@ -360,11 +371,14 @@ class _Rehearsal:
             self.result.reasons.append(f"interrupted: {interrupted}")
 
 
-def _replaced(plan: Plan) -> Iterator[str]:
-    """What is replaced or removed, the worst first."""
-    for change in plan.changes:
-        if change.replaces or change.action == "Remove":
-            yield f"{change.logical_id} {happens(change) or 'is removed'}"
+def _resources(layer: str) -> dict[str, str]:
+    """The physical IDs of the deployed stack's resources."""
+    listed = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=f"{NAME}-{layer}")
+    return {
+        each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
+        for each in listed.search("StackResourceSummaries[]")
+        if each["ResourceStatus"] != "DELETE_COMPLETE"
+    }
 
 
 def _outputs(layer: str) -> dict[str, str]:
@@ -374,9 +388,7 @@ def _outputs(layer: str) -> dict[str, str]:
 def _counterparts(stack: ExportedStack) -> dict[str, str]:
     """What the deployed stack has in place of the physical IDs and outputs of the exported one."""
     name = f"{NAME}-{stack.layer}"
-    listed = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
-    made = {each["LogicalResourceId"]: each.get("PhysicalResourceId", "") for each in listed.search(SUMMARIES)}
-    pairs = [*_pairs(stack.resources, made), *_pairs(stack.outputs, _outputs(stack.layer))]
+    pairs = [*_pairs(stack.resources, _resources(stack.layer)), *_pairs(stack.outputs, _outputs(stack.layer))]
     exports = {f"{stack.name}-{output}": f"{name}-{output}" for output in stack.outputs}
     return {**exports, **{old: new for old, new in pairs if new and old != new and len(old) >= SHORTEST}}
 
