@@ -75,7 +75,7 @@ class LocalAws:
         program = podman()
         if program and self.builder:
             return Containers(program, self._through_proxy)
-        return Processes(lambda image, credentials: self.registry(credentials).variables(image), self.directory)
+        return Processes(lambda image, credentials, to: self.registry(credentials).unpack(image, to), self.directory)
 
     def _through_proxy(self) -> dict[str, str]:
         """Variables with which a client reaches AWS's host names here, and trusts their certificates."""
