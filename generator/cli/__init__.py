@@ -17,11 +17,11 @@ from typing import NoReturn
 
 import generator
 from generator.cli.arguments import FAILED, INTERRUPTED, Program, checked_deployments
-from generator.cli.encoding import prepare_streams, refuse_undecodable
+from generator.cli.encoding import prepare_streams, redacted_output, refuse_undecodable
 from generator.cli.habits import meant
 from generator.errors import GeneratorError, UsageError
 from generator.layers import Deployment, Layer
-from generator.redaction import redact, redacted_traceback, secrets_in_use
+from generator.redaction import redacted_traceback
 
 # Each is a module of this package.
 VERBS = ("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "completion")
@@ -36,16 +36,18 @@ def main(
     need it, so that a bad setting is reported like any other error. name: the default prefix of the stacks' names.
     """
     given = list(sys.argv[1:] if argv is None else argv)
+    prepare_streams()
+    with redacted_output():
+        return _run(deployments, name, given)
+
+
+def _run(deployments: Callable[[], Sequence[Deployment | Layer]], name: str, given: list[str]) -> int:
     try:
-        prepare_streams()
         refuse_undecodable(given)
         arguments = _parsed(_with_verb(given), name)
         code: int = arguments.run(lambda: checked_deployments(deployments), arguments)
         sys.stdout.flush()
         return code
-    except GeneratorError as error:
-        _report(error, str(error), debug="--debug" in given)
-        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -53,22 +55,16 @@ def main(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
+        if "--debug" in given:
+            print(redacted_traceback(error), end="", file=sys.stderr)
+        if isinstance(error, GeneratorError):
+            print(error, file=sys.stderr)
+            return error.exit_code
         frame = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {error}".rstrip(": ").rstrip(".")
-        _report(
-            error,
-            f"{what} ({Path(frame.filename).name}, line {frame.lineno}). --debug shows the traceback.",
-            debug="--debug" in given,
-        )
+        where = f"{Path(frame.filename).name}, line {frame.lineno}"
+        print(f"{what} ({where}). --debug shows the traceback.", file=sys.stderr)
         return FAILED
-
-
-def _report(error: Exception, text: str, *, debug: bool) -> None:
-    """Prints an error, without secrets."""
-    secrets = secrets_in_use(os.environ)
-    if debug:
-        print(redacted_traceback(error, secrets), end="", file=sys.stderr)
-    print(redact(text, secrets), file=sys.stderr)
 
 
 def _parsed(words: Sequence[str], name: str) -> argparse.Namespace:

@@ -176,7 +176,10 @@ def add_change_options(parser: Any, program: Program) -> None:
         help="refuse a template that needs another one (default: what each template needs)",
     )
     parser.add_argument(
-        "--template-bucket", metavar="BUCKET", default="", help="an S3 bucket for templates over 51,200 bytes (docs/permissions.md)"
+        "--template-bucket",
+        metavar="BUCKET",
+        default="",
+        help="an S3 bucket for templates over 51,200 bytes (docs/permissions.md)",
     )
     parser.add_argument(
         "--import-existing", action="store_true", help="import existing resources that have the same name"
