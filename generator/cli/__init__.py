@@ -44,7 +44,9 @@ def main(
 def _run(deployments: Callable[[], Sequence[Deployment | Layer]], name: str, given: list[str]) -> int:
     try:
         refuse_undecodable(given)
-        arguments = _parsed(_with_verb(given), name)
+        words = _with_verb(given)
+        shown = () if {"-h", "--help"}.isdisjoint(words) else _to_show(deployments)
+        arguments = _parsed(words, parser(verb=words[0], name=name, deployments=shown))
         code: int = arguments.run(lambda: checked_deployments(deployments), arguments)
         sys.stdout.flush()
         return code
@@ -67,9 +69,16 @@ def _run(deployments: Callable[[], Sequence[Deployment | Layer]], name: str, giv
         return FAILED
 
 
-def _parsed(words: Sequence[str], name: str) -> argparse.Namespace:
+def _to_show(deployments: Callable[[], Sequence[Deployment | Layer]]) -> Sequence[Deployment]:
+    """The deployments whose names a help text lists; none where build.py has a fault, so that there is help anyway."""
+    try:
+        return checked_deployments(deployments)
+    except Exception:
+        return ()
+
+
+def _parsed(words: Sequence[str], made: argparse.ArgumentParser) -> argparse.Namespace:
     """The arguments of a command. Raises UsageError, with the nearest name for what is not known."""
-    made = parser(verb=words[0], name=name)
     if not words[0].startswith("-") and words[0] not in VERBS:
         near = meant(words[0], VERBS)
         hint = f"Did you mean {near}?" if near else f"There are {', '.join(VERBS)}."
@@ -93,16 +102,19 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
 
 
-def parser(prog: str = "", verb: str = "", name: str = "users") -> argparse.ArgumentParser:
+def parser(
+    prog: str = "", verb: str = "", name: str = "users", deployments: Sequence[Deployment] = ()
+) -> argparse.ArgumentParser:
     """The parser of the command line. prog: how the command is called, by default as it was. With one of VERBS as
-    `verb`, it has that command alone, so that no other is imported. name: the default prefix of the stacks' names."""
+    `verb`, it has that command alone, so that no other is imported. name: the default prefix of the stacks' names.
+    deployments: they and their layers are the choices of options, for help and completion."""
     script = Path(sys.argv[0]).name
     prog = prog or ("python -m generator" if script == "__main__.py" else f"python {script}")
     made = _Parser(prog=prog, description="Without a command, runs build.", allow_abbrev=False)
     made.add_argument("--version", action="version", version=generator.__version__)
     verbs = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (verb,) if verb in VERBS else VERBS:
-        import_module(f"generator.cli.{module}").add_to(verbs, Program(prog, name))
+        import_module(f"generator.cli.{module}").add_to(verbs, Program(prog, name, deployments))
     return made
 
 
