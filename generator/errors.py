@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from generator.redaction import redact
+
 
 class GeneratorError(Exception):
-    """Base of every error that is not a defect of this project.
+    """Base of every error that is not a defect of this project. Its text has no secrets, whatever a library put in.
 
     >>> issubclass(TemplateError, GeneratorError)
     True
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return redact(super().__str__())
 
 
 class SettingsError(GeneratorError):

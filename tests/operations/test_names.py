@@ -21,6 +21,7 @@ from generator.operations import (
     status,
 )
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
+from tests.pushed import push
 from tests.ui import ListUI
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
@@ -32,6 +33,7 @@ def renamed() -> Deployment:
 
 
 def test_any_names_are_deployed_protected_and_destroyed(aws: Emulator) -> None:
+    push(aws, IMAGE)
     deployment, session = renamed(), Session(ListUI())
     deployed = deploy(deployment, session, DeployOptions(name="shop", image=IMAGE, verify=False))
     assert [(found.layer, found.stack.status) for found in deployed if found.stack] == [
