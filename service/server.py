@@ -2,7 +2,7 @@
 
 A channel is one client's connection. It answers its requests in order, one at a time:
 
-    bytes -> Request (service/requests.py) -> Query (service.app.query_for) -> Store.ask, which answers later
+    bytes -> Request (service/requests.py) -> Query (service/queries.py) -> Store.ask, which answers later
           -> the application, which never waits -> one write
 
 Every step in the loop is bounded: a read by READ_BYTES, a body by MAX_BODY, and a client to one request per turn, and
@@ -21,10 +21,11 @@ from functools import lru_cache, partial
 from typing import Any
 
 from waitress.adjustments import Adjustments
-from waitress.task import ErrorTask, WSGITask
+from waitress.task import WSGITask
 from waitress.utilities import build_http_date
 
-from service.app import ANSWERS, ARRIVED, USER, query_for, refusal
+from service.app import ANSWERS, ARRIVED, USER, refusal
+from service.queries import Query, query_for
 from service.requests import Request, http_error
 from service.store import Store, Values
 
@@ -171,17 +172,15 @@ class Channel(asyncio.BufferedProtocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _start(self, request: Request) -> None:
-        if request.error:
-            self.answer(_RefusalTask(self, request))
-            return
-        query, user = query_for(request.command, request.path, request.headers, request.body())
-        task = _Task(self, request, {ARRIVED: request.arrived, USER: user})
+        task, query = _Task(self, request), Query()
+        if not request.error:
+            query, task.extra[USER] = query_for(request.command, request.path, request.headers, request.body())
         if query.commands:
             self.server.store.ask(query, request.arrived + self.server.seconds, task.answered)
         else:
             self.answer(task)
 
-    def answer(self, task: _Task | _RefusalTask) -> None:
+    def answer(self, task: _Task) -> None:
         if self.server.stopping.is_set():
             task.set_close_on_finish()
         try:
@@ -190,7 +189,7 @@ class Channel(asyncio.BufferedProtocol):
             log.exception("defect")
             self._written.clear()
             task.request.error = http_error(500, "The answer cannot be formatted.")
-            task = _RefusalTask(self, task.request)
+            task = _Task(self, task.request)
             task.service()
         task.request.close()
         self._busy = False
@@ -238,34 +237,30 @@ class Channel(asyncio.BufferedProtocol):
         return self._closing
 
 
-class _RefusalTask(ErrorTask):
-    """Answers a malformed request with problem details, and ends the connection."""
+class _Task(WSGITask):
+    """Answers a request with the application, or one that is malformed with problem details and the end of the
+    connection."""
 
     request: Any
 
     def __init__(self, channel: Any, request: Any) -> None:
         super().__init__(channel, request)
+        self.extra = {ARRIVED: request.arrived}
 
     def execute(self) -> None:
         error = self.request.error
+        if not error:
+            super().execute()
+            return
+        self.complete = True
         self.status = f"{error.code} {error.reason}"
         self.response_headers, body = refusal(error.code, error.body, self.request.arrived)
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
 
-
-class _Task(WSGITask):
-    """Answers a request with the application."""
-
-    request: Any
-
-    def __init__(self, channel: Any, request: Any, extra: dict[str, Any]) -> None:
-        super().__init__(channel, request)
-        self._extra = extra
-
     def answered(self, values: Values) -> None:
-        self._extra[ANSWERS] = values
+        self.extra[ANSWERS] = values
         channel: Any = self.channel
         channel.answer(self)
 
@@ -273,7 +268,7 @@ class _Task(WSGITask):
         # waitress would drop slashes from the start of the path. An e-mail address may start with some.
         environment: dict[str, Any] = super().get_environment()
         environment["PATH_INFO"] = self.request.path.encode().decode("latin-1")
-        environment |= self._extra
+        environment |= self.extra
         return environment
 
     def build_response_header(self) -> bytes:

@@ -72,7 +72,7 @@ class Store:
     """For one loop. Deadlines are on `time.monotonic()`'s clock, which is also the loop's."""
 
     def __init__(self, settings: Settings, sign: Sign | None = None) -> None:
-        self._endpoint = Node(settings.redis_host, settings.redis_port)
+        self._endpoint = Node(*settings.endpoint)
         self._read_replicas = settings.read_replicas
         # The longest wait for one node, which leaves time to find its successor.
         self._patience = settings.deadline / 4

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
-from service.settings import BY_PASSWORD, IAM, REQUIRED, Iam, Settings, SettingsError, settings
+from service.settings import AUTHENTICATION, BY_PASSWORD, IAM, REQUIRED, Iam, Settings, SettingsError, settings
 from tests.running import ROOT
 
 GOOD = {
@@ -24,7 +25,7 @@ WITH_IAM = {
 
 def test_three_variables_are_enough() -> None:
     chosen = settings(GOOD)
-    assert (chosen.redis_host, chosen.redis_port) == (GOOD["MEMORYDB_CLUSTER_ENDPOINT"][:-5], 6379)
+    assert chosen.endpoint == (GOOD["MEMORYDB_CLUSTER_ENDPOINT"][:-5], 6379)
     assert (chosen.tls, chosen.port, chosen.deadline) == (True, 8080, 2.0)
 
 
@@ -103,8 +104,7 @@ def test_every_variable_has_its_effect() -> None:
         }
     )
     assert chosen == Settings(
-        redis_host="::1",
-        redis_port=7000,
+        endpoint=("::1", 7000),
         username="users",
         password="a-secret",
         tls=False,
@@ -125,7 +125,7 @@ def test_the_password_is_not_shown() -> None:
 
 def test_every_variable_is_documented() -> None:
     documented = (ROOT / "docs" / "service.md").read_text()
-    source = (ROOT / "service" / "settings.py").read_text()
-    names = [line.split('"')[1] for line in source.splitlines() if line[:1].isupper() and ' = "' in line]
+    read = [each.metadata["name"] for kind in (Settings, Iam) for each in fields(kind) if each.metadata]
+    names = [AUTHENTICATION, *read]
     assert len(names) == 16
     assert [name for name in names if f"`{name}`" not in documented] == []
