@@ -126,8 +126,9 @@ def refusal(status: int, detail: str, arrived: float) -> tuple[list[tuple[str, s
     """The headers and body of the answer to a malformed request, which it also logs."""
     name = request_id(None)
     logs.request(name, None, None, status, arrived)
-    headers = [("Content-Type", PROBLEM), ("X-Request-Id", name), ("X-Content-Type-Options", "nosniff")]
-    return headers, dump(Problem(HTTPStatus(status).phrase, status, detail))
+    body = dump(Problem(HTTPStatus(status).phrase, status, detail))
+    headers = {"Content-Type": PROBLEM, "Content-Length": str(len(body)), "X-Request-Id": name}
+    return [*headers.items(), ("X-Content-Type-Options", "nosniff")], body
 
 
 def _body(request: falcon.Request) -> Fields:

@@ -47,6 +47,8 @@ class Request(HTTPRequestParser):
     _chunks = b""
     command: Any
     path: Any
+    query: Any
+    error: Any
 
     def received(self, data: bytes) -> int:
         blank = 0
@@ -73,8 +75,15 @@ class Request(HTTPRequestParser):
     def body(self) -> bytes:
         return self.body_rcv.getbuf().get(MAX_BODY) if self.body_rcv else b""
 
-    def get_body_stream(self) -> Any:
-        """None, for waitress's environment: the application gets the user instead."""
+    def environment(self) -> dict[str, Any]:
+        """What a WSGI application gets of the request; the server adds the rest."""
+        return {f"HTTP_{name}": value for name, value in self.headers.items()} | {
+            "REQUEST_METHOD": self.command,
+            "SERVER_PROTOCOL": f"HTTP/{self.version}",
+            # PEP 3333: bytes as Latin-1.
+            "PATH_INFO": self.path.encode().decode("latin-1"),
+            "QUERY_STRING": self.query,
+        }
 
     def refuse(self, error: Error, data: bytes = b"") -> int:
         self.error = error
