@@ -130,13 +130,8 @@ class Connection(asyncio.Protocol):
     async def exchange(self, commands: Sequence[Command], until: float) -> list[Any]:
         """The answers. Raises redis.RedisError."""
         answered: asyncio.Future[Outcome] = self._loop.create_future()
-
-        def answer(outcome: Outcome) -> None:
-            # At the deadline of a request its task is cancelled.
-            if not answered.done():
-                answered.set_result(outcome)
-
-        self.ask(commands, until, answer)
+        # At the deadline of a request its task is cancelled, and the future with it.
+        self.ask(commands, until, lambda outcome: None if answered.done() else answered.set_result(outcome))
         outcome = await answered
         if isinstance(outcome, redis.RedisError):
             raise outcome

@@ -30,12 +30,6 @@ _HOST_FIELD = re.compile(_HOST.decode())
 _TOO_LARGE = (413, f"A body has at most {MAX_BODY} bytes.")
 
 
-def http_error(status: int, detail: str) -> Error:
-    error = Error(detail)
-    error.code, error.reason = status, HTTPStatus(status).phrase
-    return error
-
-
 class _RefusedError(Exception):
     """Refuses a request with the status and detail in `args`; ParsingError does so with 400."""
 
@@ -60,12 +54,13 @@ class Request(HTTPRequestParser):
                 return blank
             self.arrived = time.monotonic()
             if data[0] <= 0x20:
-                return blank + self.refuse(http_error(400, "Whitespace before the request."), data)
+                return blank + self.refuse(400, "Whitespace before the request.", data)
         in_body = self.body_rcv is not None
         try:
             consumed = blank + super().received(data)
         except _RefusedError as refused:
-            return blank + self.refuse(http_error(*refused.args), data)
+            status, detail = refused.args
+            return blank + self.refuse(status, detail, data)
         if isinstance(self.body_rcv, ChunkedReceiver) and not self.error:
             self._check_chunks(self.body_rcv, data[: consumed - blank] if in_body else b"")
         # waitress 310: it would answer a complete request with 100 Continue, and then wait for more of it.
@@ -85,8 +80,10 @@ class Request(HTTPRequestParser):
             "QUERY_STRING": self.query,
         }
 
-    def refuse(self, error: Error, data: bytes = b"") -> int:
-        self.error = error
+    def refuse(self, status: int, detail: str, data: bytes = b"") -> int:
+        """Completes the request with an error. Returns how much of `data` this consumes: all."""
+        self.error = Error(detail)
+        self.error.code, self.error.reason = status, HTTPStatus(status).phrase
         self.completed = True
         self.expect_continue = False
         return len(data)
@@ -142,6 +139,6 @@ class Request(HTTPRequestParser):
             size = int(line[1], 16)
             at = line.end() + (size + 2 if size else 0)
         if size or not _TRAILER.fullmatch(self._chunks, at):
-            self.error = http_error(400, "The chunks are malformed.")
+            self.refuse(400, "The chunks are malformed.")
         elif len(chunks) > MAX_BODY:
-            self.error = http_error(*_TOO_LARGE)
+            self.refuse(*_TOO_LARGE)

@@ -20,7 +20,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache, partial
-from http import HTTPStatus
 from typing import Any
 
 from waitress.adjustments import Adjustments
@@ -28,7 +27,7 @@ from waitress.utilities import build_http_date
 
 from service.app import ANSWERS, ARRIVED, USER, refusal
 from service.queries import User, query_for
-from service.requests import Request, http_error
+from service.requests import Request
 from service.store import Store, Values
 
 # Longer than load balancers keep a connection, about a minute, so that they close it.
@@ -204,16 +203,16 @@ class Channel(asyncio.BufferedProtocol):
             body = b"".join(self.server.application(environment, lambda *arguments: head.extend(arguments)))
         except Exception:
             log.exception("defect")
-            request.error = http_error(500, "The answer cannot be formatted.")
+            request.refuse(500, "The answer cannot be formatted.")
             self._refuse(request)
         else:
             self._write(request, head[0], head[1], body)
 
     def _refuse(self, request: Request) -> None:
         """Answers with the error of `request`, and ends the connection."""
-        status, error = HTTPStatus(request.error.code), request.error.body
+        error = request.error
         request.connection_close = True
-        self._write(request, f"{status} {status.phrase}", *refusal(status, error, request.arrived))
+        self._write(request, f"{error.code} {error.reason}", *refusal(error.code, error.body, request.arrived))
 
     def _write(self, request: Request, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
         request.close()
@@ -250,7 +249,7 @@ class Channel(asyncio.BufferedProtocol):
         """The timer of incomplete requests and of idle connections."""
         now = self._loop.time()
         if self._partial and self._partial.arrived + self.server.seconds <= now:
-            self._partial.refuse(http_error(408, "The request did not arrive in time."))
+            self._partial.refuse(408, "The request did not arrive in time.")
             self._requests.append(self._partial)
             self._partial = None
             self.start_next()
