@@ -23,9 +23,9 @@ _AUTHORITY = re.compile(rb"(?i:https?)://(?![/?:]|$)" + _HOST + rb"(?=[/?]|$)")
 # Any visible ASCII, because it has only one meaning: but no fragment, and "%" only before two hexadecimal digits.
 _ORIGIN = re.compile(rb'(/(?:[!"$&->@-~]++|%[0-9A-Fa-f]{2})*+)(?:\?[!"$-~]*+)?')
 _CODINGS = re.compile(rb"\r\ntransfer-encoding:[ \t]*(.*?)[ \t]*(?=\r\n)", re.IGNORECASE)
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_CHUNK = re.compile(rb"([0-9A-Fa-f]+)(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[^"\\\r\n]*"))?)*\r\n')
-_TRAILER = re.compile(rb"(?:" + _TOKEN + rb":[^\r\n\0]*\r\n)*\r\n")
+# waitress checks the extension.
+_CHUNK = re.compile(rb"([0-9A-Fa-f]+)(?:;[^\r\n]*)?\r\n")
+_TRAILER = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*\r\n")
 _HOST_FIELD = re.compile(_HOST.decode())
 _TOO_LARGE = (413, f"A body has at most {MAX_BODY} bytes.")
 
@@ -130,7 +130,7 @@ class Request(HTTPRequestParser):
             self.expect_continue = "100-continue" in re.split(r"[ \t]*,[ \t]*", headers["EXPECT"].lower())
 
     def _check_chunks(self, chunks: ChunkedReceiver, data: bytes) -> None:
-        """waitress accepts lines that end with a line feed alone, blank lines, and half a quoted string."""
+        """waitress accepts sizes that end with a line feed alone, blank lines before them, and any trailer."""
         self._chunks += data
         if not self.completed:
             return
