@@ -26,7 +26,8 @@ REQUIRED = {
     BY_PASSWORD: (CLUSTER_ENDPOINT, USERNAME, PASSWORD),
     IAM: (CLUSTER_ENDPOINT, USERNAME, CLUSTER_NAME, REGION),
 }
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_LEVELS = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR"}
+SWITCH = {"true": True, "false": False}
 
 T = TypeVar("T")
 N = TypeVar("N", int, float)
@@ -43,17 +44,13 @@ def _endpoint(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), _between(1, 65535)(port)
 
 
-def _switch(text: str) -> bool:
-    return {"true": True, "false": False}[text.lower()]
+def _one_of(values: Mapping[str, T]) -> Callable[[str], T]:
+    return lambda text: values[text.lower()]
 
 
 def _file(text: str) -> str:
     Path(text).read_bytes()
     return text
-
-
-def _level(text: str) -> str:
-    return LOG_LEVELS[LOG_LEVELS.index(text.upper())]
 
 
 def _between(least: N, most: N) -> Callable[[str], N]:
@@ -93,14 +90,14 @@ class Settings:
     username: str = _read(USERNAME)
     password: str = _read(PASSWORD, default="", repr=False)
     iam: Iam | None = None
-    tls: bool = _read(TLS, _switch, "true or false", default=True)
+    tls: bool = _read(TLS, _one_of(SWITCH), "true or false", default=True)
     tls_ca_file: str | None = _read(TLS_CA_FILE, _file, "a file that can be read", default=None)
-    read_replicas: bool = _read("MEMORYDB_READ_REPLICAS", _switch, "true or false", default=False)
+    read_replicas: bool = _read("MEMORYDB_READ_REPLICAS", _one_of(SWITCH), "true or false", default=False)
     host: str = _read(HOST, default="0.0.0.0")
     port: int = _read(PORT, _between(1, 65535), "a port, 1 to 65535", default=8080)
     workers: int | None = _read("WORKERS", _between(1, 64), "1 to 64", default=None)
     deadline: float = _read(REQUEST_DEADLINE, _between(0.1, 60.0), "seconds, 0.1 to 60", default=2.0)
-    log_level: str = _read("LOG_LEVEL", _level, f"one of {', '.join(LOG_LEVELS)}", default="INFO")
+    log_level: str = _read("LOG_LEVEL", _one_of(LOG_LEVELS), f"one of {', '.join(LOG_LEVELS.values())}", default="INFO")
     build_id: str = _read(BUILD_ID, default="unknown")
 
 

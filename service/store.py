@@ -56,7 +56,6 @@ TRANSIENT = (
 T = TypeVar("T")
 Values: TypeAlias = list[Any] | UnavailableError
 Callback: TypeAlias = Callable[[Values], None]
-Commands: TypeAlias = Sequence[Command]
 
 log = logging.getLogger("service.store")
 
@@ -136,7 +135,7 @@ class Store:
                 if not query.reads:
                     raise error
             redirected: Node | None = None
-            asking: Commands = ()
+            asking: Sequence[Command] = ()
             if isinstance(error, AskError):
                 # An empty host is the node that answered (https://redis.io/docs/latest/commands/cluster-slots/).
                 redirected = Node(error.host or node.host, error.port)
@@ -167,7 +166,7 @@ class Store:
                 raise cancelled from error
         raise AssertionError("count() has no end")
 
-    async def _create(self, node: Node, query: Query, asking: Commands, deadline: float) -> list[Any]:
+    async def _create(self, node: Node, query: Query, asking: Sequence[Command], deadline: float) -> list[Any]:
         """Uses a connection of its own, because WATCH belongs to a connection."""
         until = min(deadline, time.monotonic() + self._patience)
         connection = await self._connector.connect(*node, until)
@@ -209,7 +208,7 @@ class Store:
             return
         raise failure
 
-    async def _ask(self, node: Node, commands: Commands, deadline: float) -> list[Any]:
+    async def _ask(self, node: Node, commands: Sequence[Command], deadline: float) -> list[Any]:
         until = min(deadline, time.monotonic() + self._patience)
         answers: list[Any] | None = None
         try:
