@@ -75,7 +75,7 @@ class Request(HTTPRequestParser):
         return {f"HTTP_{name}": value for name, value in self.headers.items()} | {
             "REQUEST_METHOD": self.command,
             "SERVER_PROTOCOL": f"HTTP/{self.version}",
-            # PEP 3333: bytes as Latin-1.
+            # Bytes as Latin-1; service/app.py decodes them.
             "PATH_INFO": self.path.encode().decode("latin-1"),
             "QUERY_STRING": self.query,
         }

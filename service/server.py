@@ -61,7 +61,7 @@ class Server:
         self.application, self.store, self.seconds = app, store, seconds
         self.adj = Adjustments(max_request_body_size=MAX_CHUNKED, max_request_header_size=MAX_HEADER)
         address, port, *_ = listener.getsockname()
-        # What PEP 3333 requires, the same for all requests.
+        # What every WSGI application may expect; the same for all requests.
         self.environment = {
             "SCRIPT_NAME": "",
             "SERVER_NAME": address,
