@@ -13,7 +13,7 @@ from service.app import create_app
 from service.server import Server, bound
 from service.settings import Settings, SettingsError, settings
 from service.store import Store
-from service.tokens import NoCredentialSourceError, Tokens
+from service.tokens import Credentials, NoCredentialSourceError, Tokens, botocore_credentials
 from service.workers import supervise, usable_cpus
 
 WRONG_ENVIRONMENT = 64
@@ -41,7 +41,7 @@ def main() -> int:
             code = work(chosen)
         else:
             # A worker ends a second after the deadline of its last request.
-            code = supervise(workers, partial(work, chosen), grace=chosen.deadline + 2, fatal=WRONG_ENVIRONMENT)
+            code = supervise(workers, partial(work, chosen), grace=chosen.request_deadline + 2, fatal=WRONG_ENVIRONMENT)
     if code == WRONG_ENVIRONMENT:
         print(NoCredentialSourceError(), file=sys.stderr)
     return code
@@ -56,13 +56,13 @@ def work(chosen: Settings, died: int | None = None, supervisor: int | None = Non
             log.error("a worker died", extra={"code": died})
         sign = None
         if chosen.iam:
-            tokens = Tokens(chosen.iam, chosen.username)
+            tokens = Tokens(chosen, Credentials(botocore_credentials))
             tokens.prepare()
             sign = tokens.token
         listener = bound(chosen.host, chosen.port)
-        server = Server(create_app(chosen.build_id), Store(chosen, sign), listener, chosen.deadline)
+        server = Server(create_app(chosen.build_id), Store(chosen, sign), listener, chosen.request_deadline)
         log.info("started", extra={"port": chosen.port, "build": chosen.build_id})
-        asyncio.run(server.run(chosen.deadline + 1, supervisor))
+        asyncio.run(server.run(chosen.request_deadline + 1, supervisor))
         log.info("stopped")
         return 0
     except NoCredentialSourceError:

@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from typing import Any
 from urllib.parse import urlencode
 
-from service.settings import Iam
+from service.settings import Settings
 
 TOKEN_SECONDS = 900
 # Credentials that expire sooner are not used: MemoryDB checks a token when it arrives, and not again.
@@ -47,16 +47,10 @@ def botocore_credentials() -> Any:
     return get_session().get_credentials()
 
 
-class Tokens:
-    """Signs for one user of one cluster.
+class Credentials:
+    """AWS credentials, fetched when they are needed. `load` returns botocore's credentials or None, and may block."""
 
-    Credentials are fetched when they are needed. `load` returns botocore's credentials or None, and may block.
-    """
-
-    def __init__(self, iam: Iam, username: str, load: Callable[[], Any] = botocore_credentials) -> None:
-        # botocore signs nothing without a scheme.
-        self._url = f"https://{iam.cluster_name}/?{urlencode({'Action': 'connect', 'User': username})}"
-        self._region = iam.region
+    def __init__(self, load: Callable[[], Any]) -> None:
         self._load = load
         self._lock = threading.Lock()
         self._source: Any = None
@@ -64,26 +58,7 @@ class Tokens:
         self._fetch: Future[Any] | None = None
         self._previous: Any = None
 
-    def prepare(self, seconds: float = START_SECONDS) -> None:
-        """Fetches credentials before the first request. Other failures than NoCredentialSourceError are ignored:
-        requests try again."""
-        try:
-            self.credentials(time.monotonic() + seconds)
-        except NoCredentialsError as error:
-            if isinstance(error, NoCredentialSourceError):
-                raise
-
-    def token(self, until: float) -> str:
-        """A new token; waits for credentials until `until`. Raises NoCredentialsError."""
-        from botocore.auth import SigV4QueryAuth
-        from botocore.awsrequest import AWSRequest
-
-        request = AWSRequest("GET", self._url)
-        credentials = self.credentials(until)
-        SigV4QueryAuth(credentials, "memorydb", self._region, expires=TOKEN_SECONDS).add_auth(request)
-        return str(request.url).removeprefix("https://")
-
-    def credentials(self, until: float) -> Any:
+    def get(self, until: float) -> Any:
         """Credentials that are valid for a minute or more; waits until `until` (`time.monotonic()`) at most.
 
         Raises NoCredentialsError.
@@ -120,3 +95,33 @@ class Tokens:
         except Exception as error:
             log.warning("no credentials", extra={"cause": type(error).__name__})
             fetch.set_exception(error)
+
+
+class Tokens:
+    """Signs for one user of one cluster."""
+
+    def __init__(self, settings: Settings, credentials: Credentials) -> None:
+        # botocore signs nothing without a scheme.
+        query = urlencode({"Action": "connect", "User": settings.memorydb_username})
+        self._url = f"https://{settings.memorydb_cluster_name}/?{query}"
+        self._region = settings.aws_region
+        self._credentials = credentials
+
+    def prepare(self, seconds: float = START_SECONDS) -> None:
+        """Fetches credentials before the first request. Other failures than NoCredentialSourceError are ignored:
+        requests try again."""
+        try:
+            self._credentials.get(time.monotonic() + seconds)
+        except NoCredentialsError as error:
+            if isinstance(error, NoCredentialSourceError):
+                raise
+
+    def token(self, until: float) -> str:
+        """A new token; waits for credentials until `until`. Raises NoCredentialsError."""
+        from botocore.auth import SigV4QueryAuth
+        from botocore.awsrequest import AWSRequest
+
+        request = AWSRequest("GET", self._url)
+        credentials = self._credentials.get(until)
+        SigV4QueryAuth(credentials, "memorydb", self._region, expires=TOKEN_SECONDS).add_auth(request)
+        return str(request.url).removeprefix("https://")
