@@ -73,7 +73,7 @@ def stack_prefix(text: str) -> str:
 
 def role_arn(text: str) -> str:
     """The ARN of an IAM role; empty without one."""
-    if text and not re.fullmatch(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+", text):
+    if text and not re.fullmatch(r"arn:aws[a-z-]*:iam::\w+:role/[!-~]+", text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not the ARN of a role, such as arn:aws:iam::123456789012:role/NAME"
         )
