@@ -71,6 +71,15 @@ def stack_prefix(text: str) -> str:
     return text
 
 
+def role_arn(text: str) -> str:
+    """The ARN of an IAM role; empty without one."""
+    if text and not re.fullmatch(r"arn:aws[a-z-]*:iam::\w+:role/[!-~]+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the ARN of a role, such as arn:aws:iam::123456789012:role/NAME"
+        )
+    return text
+
+
 def key_value(text: str) -> tuple[str, str]:
     """KEY=VALUE as a pair."""
     key, equals, value = text.partition("=")
@@ -125,7 +134,9 @@ def add_account_options(parser: Any, program: Program) -> None:
     add_layer_option(parser, program)
     add_deployment_option(parser, program)
     add_name_option(parser, program, "stacks are named NAME-LAYER")
-    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation assumes")
+    parser.add_argument(
+        "--role-arn", type=role_arn, metavar="ARN", default="", help="the role that CloudFormation assumes"
+    )
     add_aws_options(parser)
 
 
