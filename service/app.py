@@ -25,7 +25,6 @@ USER = "service.user"
 ANSWERS = "service.answers"
 USER_PATH = "/{email}"
 PROBLEM = "application/problem+json"
-RETRY_AFTER = 1
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 log = logging.getLogger("service.app")
@@ -37,7 +36,6 @@ def create_app(build_id: str = "unknown") -> falcon.App[Any, Any]:
     # An answer without a body has no type.
     app.resp_options.default_media_type = None  # type: ignore[assignment]  # falcon takes it, but does not say so
     app.set_error_serializer(_problem)
-    app.add_error_handler(UnavailableError, _unavailable)
     app.add_error_handler(Exception, _defect)
     users = _Users()
     app.add_route("/", users)
@@ -113,9 +111,7 @@ class _Envelope:
         if path not in PATHS:
             request.path = USER_PATH
 
-    def process_response(
-        self, request: falcon.Request, response: falcon.Response, resource: object, succeeded: bool
-    ) -> None:
+    def process_response(self, request: falcon.Request, response: falcon.Response, *_: object) -> None:
         arrived = request.env.get(ARRIVED) or time.monotonic()
         logs.request(request.context.id, request.method, request.uri_template, response.status_code, arrived)
 
@@ -131,7 +127,9 @@ def _body(request: falcon.Request) -> Fields:
 def _answers(request: falcon.Request) -> list[Any]:
     answers: list[Any] | UnavailableError = request.env[ANSWERS]
     if isinstance(answers, UnavailableError):
-        raise answers
+        cause = type(answers.__cause__).__name__ if answers.__cause__ else None
+        log.warning("unavailable", extra={"request": request.context.id, "reason": str(answers), "cause": cause})
+        raise falcon.HTTPServiceUnavailable(description=str(answers), retry_after=1)
     return answers
 
 
@@ -145,12 +143,6 @@ def _problem(request: falcon.Request, response: falcon.Response, error: falcon.H
     response.content_type = PROBLEM
     status = error.status_code
     response.data = dump(Problem(HTTPStatus(status).phrase, status, error.description or ""))
-
-
-def _unavailable(request: falcon.Request, response: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
-    cause = type(error.__cause__).__name__ if error.__cause__ else None
-    log.warning("unavailable", extra={"request": request.context.id, "reason": str(error), "cause": cause})
-    raise falcon.HTTPServiceUnavailable(description=str(error), retry_after=RETRY_AFTER)
 
 
 def _defect(request: falcon.Request, response: falcon.Response, error: Exception, params: dict[str, Any]) -> None:

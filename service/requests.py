@@ -45,25 +45,19 @@ class Request(HTTPRequestParser):
     _chunks = b""
 
     def received(self, data: bytes) -> int:
-        blank = 0
         if not self.arrived:
-            # Blank lines between requests belong to none (RFC 9112 2.2).
-            blank = len(data) - len(data.lstrip(b"\r\n"))
-            data = data[blank:]
-            if not data:
-                return blank
             self.arrived = time.monotonic()
             if data[0] <= 0x20:
                 self.refuse(400, "Whitespace before the request.")
-                return blank + len(data)
+                return len(data)
         in_body = self.body_rcv is not None
         try:
-            consumed = blank + super().received(data)
+            consumed = super().received(data)
         except _RefusedError as refused:
             self.refuse(*refused.args)
-            return blank + len(data)
+            return len(data)
         if isinstance(self.body_rcv, ChunkedReceiver) and not self.error:
-            self._check_chunks(self.body_rcv, data[: consumed - blank] if in_body else b"")
+            self._check_chunks(self.body_rcv, data[:consumed] if in_body else b"")
         # waitress 310: it would answer a complete request with 100 Continue, and then wait for more of it.
         self.expect_continue = self.expect_continue and not self.completed
         return consumed

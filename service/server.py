@@ -69,13 +69,11 @@ class Server:
         after `grace` seconds. A second signal ends the process."""
         self.loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self.loop.add_signal_handler(number, self._stop, number)
+            self.loop.add_signal_handler(number, self._stop, self.loop.remove_signal_handler, number)
         if supervisor is not None:
-            self.loop.add_reader(supervisor, self._stop)
+            self.loop.add_reader(supervisor, self._stop, self.loop.remove_reader, supervisor)
         server = await self.loop.create_server(partial(Channel, self), sock=self._listener, backlog=BACKLOG)
         await self.stopping.wait()
-        if supervisor is not None:
-            self.loop.remove_reader(supervisor)
         server.close()
         for channel in tuple(self.channels):
             channel.start_next()
@@ -83,9 +81,8 @@ class Server:
         while self.channels and self.loop.time() < end:
             await asyncio.sleep(0.02)
 
-    def _stop(self, number: int | None = None) -> None:
-        if number:
-            self.loop.remove_signal_handler(number)
+    def _stop(self, unregister: Callable[[int], object], number: int) -> None:
+        unregister(number)
         self.stopping.set()
 
 
@@ -135,7 +132,8 @@ class Channel(asyncio.BufferedProtocol):
             return
         data = bytes(memoryview(self.server.buffer)[:nbytes])
         self._used = self._loop.time()
-        while data:
+        # Blank lines between requests belong to none (RFC 9112 2.2).
+        while data := data if self._partial else data.lstrip(b"\r\n"):
             request = self._partial or Request(self.server.adj)
             data = data[request.received(data) :]
             self._partial = None if request.completed else request
@@ -143,7 +141,7 @@ class Channel(asyncio.BufferedProtocol):
                 self._requests.append(request)
                 if request.error:
                     break
-        if self._partial and self._partial.arrived:
+        if self._partial:
             self._timer.cancel()
             self._timer = self._loop.call_at(self._partial.arrived + self.server.seconds, self._check_time)
         if len(self._requests) > 1:

@@ -67,10 +67,9 @@ class Tokens:
         requests try again."""
         try:
             self.credentials(time.monotonic() + seconds)
-        except NoCredentialSourceError:
-            raise
-        except NoCredentialsError:
-            pass
+        except NoCredentialsError as error:
+            if isinstance(error, NoCredentialSourceError):
+                raise
 
     def token(self, until: float) -> str:
         """A new token; waits for credentials until `until`. Raises NoCredentialsError."""
