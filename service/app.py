@@ -99,8 +99,8 @@ class _Envelope:
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         environment, context = request.env, request.context
-        given = environment.get("HTTP_X_REQUEST_ID", "")
-        context.id = given if REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+        given = environment.get("HTTP_X_REQUEST_ID")
+        context.id = given if given and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         response.set_header("X-Request-Id", context.id)
         response.set_header("X-Content-Type-Options", "nosniff")
         if refused := environment.get(REFUSED):

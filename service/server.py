@@ -177,8 +177,8 @@ class Channel(asyncio.BufferedProtocol):
 
     def _answer(self, request: Request, user: User = None, values: Values | None = None) -> None:
         """Answers with the application."""
-        environment = request.environment()
-        environment |= {ARRIVED: request.arrived, REFUSED: request.error, USER: user, ANSWERS: values}
+        ours = {ARRIVED: request.arrived, REFUSED: request.error, USER: user, ANSWERS: values}
+        environment = request.environment() | ours
         head: list[Any] = []
         try:
             body = b"".join(self.server.application(environment, lambda *arguments: head.extend(arguments)))
