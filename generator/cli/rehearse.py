@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from generator.cli.arguments import (
     INTERRUPTED,
@@ -16,7 +15,6 @@ from generator.cli.arguments import (
     chosen_deployment,
 )
 from generator.errors import MissingPackageError
-from generator.images.context import Context
 
 FAULTS = ("build", "push", "data", "unhealthy", "rollback", "image", "redis")
 
@@ -63,11 +61,13 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     options = Options(
         policies=documents(deployment.layers, NAME),
-        context=Context(arguments.context or Path(), dict(arguments.build_arg), tuple(arguments.build_secret)),
+        deployment=deployment,
+        context=arguments.context,
+        build_args=dict(arguments.build_arg),
+        build_secrets=tuple(arguments.build_secret),
         container_tool=arguments.container_tool,
         process=arguments.process,
         fault=arguments.fault,
         stay=arguments.stay,
-        computes=tuple(layer.compute for layer in deployment.layers if layer.compute),
     )
     return rehearse(command, options)

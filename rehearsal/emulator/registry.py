@@ -1,4 +1,4 @@
-"""A client of ECR's registry: reads the variables of an image, and pushes an image without a container tool.
+"""A client of ECR's registry: unpacks an image, and pushes one, without a container tool.
 
 Facts: OCI distribution specification, "Pulling manifests", "Pushing a blob in chunks", "Pushing manifests";
 image manifest version 2, schema 2.
@@ -15,7 +15,7 @@ import tarfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -37,31 +37,53 @@ class Missing(RegistryError):
 
 
 @dataclass(frozen=True)
+class Start:
+    """How a container of an image starts: variables, and the program with its arguments. A command of the service
+    replaces `command` and is appended to `entrypoint` (OCI image specification, "Image configuration")."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Registry:
     """The registry at `url`, which is plain HTTP on the loopback interface; `credentials` are in base64."""
 
     url: str
     credentials: str
 
-    def variables(self, image: str) -> dict[str, str]:
-        """The environment variables in an image (`host/name@digest` or `host/name:tag`).
+    def unpack(self, image: str, directory: Path) -> Start:
+        """Writes the files of an image (`host/name@digest` or `host/name:tag`); returns how it starts.
 
         Checks every digest. Raises RegistryError."""
         name, reference = _split(image)
         manifest = json.loads(self._read(image, f"{name}/manifests/{reference}", reference))
-        digest = manifest["config"]["digest"]
-        config = json.loads(self._read(image, f"{name}/blobs/{digest}", digest))
-        return dict(pair.split("=", 1) for pair in config["config"].get("Env", ()))
+        config, *layers = (
+            self._read(image, f"{name}/blobs/{part['digest']}", part["digest"])
+            for part in (manifest["config"], *manifest["layers"])
+        )
+        directory.mkdir(parents=True)
+        for layer in layers:
+            with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+                archive.extractall(directory, filter="data")
+        found = json.loads(config)["config"]
+        variables = dict(pair.split("=", 1) for pair in found.get("Env") or ())
+        return Start(variables, tuple(found.get("Entrypoint") or ()), tuple(found.get("Cmd") or ()))
 
-    def push(self, image: str, files: Mapping[str, Path], variables: Mapping[str, str]) -> None:
-        """Pushes an AMD64 image of `files` and `variables`, with the requests of container tools: which layers and
-        which image exist, then each missing layer. Raises RegistryError."""
+    def push(self, image: str, files: Mapping[str, Path], start: Start) -> None:
+        """Pushes an AMD64 image of `files`, with the requests of container tools: which layers and which image exist,
+        then each missing layer. Raises RegistryError."""
         name, tag = _split(image)
         unpacked = _layer(files)
         config = {
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Env": [f"{key}={value}" for key, value in variables.items()]},
+            "config": {
+                "Env": [f"{key}={value}" for key, value in start.variables.items()],
+                "Entrypoint": list(start.entrypoint),
+                "Cmd": list(start.command),
+            },
             "rootfs": {"type": "layers", "diff_ids": [_digest(unpacked)]},
         }
         parts = [(CONFIG, json.dumps(config).encode()), (LAYER, gzip.compress(unpacked, mtime=0))]

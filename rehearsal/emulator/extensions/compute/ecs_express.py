@@ -179,6 +179,7 @@ def start(service_arn: str, new: dict[str, Any], logical_id: str, deployment: di
         log_group=log["logGroup"],
         # The container of an Express service is called Main (API reference, taskDefinitionArn).
         log_stream=f"{log['logStreamPrefix']}/Main",
+        command=tuple(container.get("command", ())),
     )
     try:
         instances.deploy(revision, logical_id)
