@@ -6,6 +6,7 @@ happens, everything is destroyed at the end. Layers have any names, and any numb
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -30,6 +31,8 @@ from rehearsal.local_aws import NAME, LocalAws, environment, outputs
 from rehearsal.processes import interrupted_by_signals
 from rehearsal.services.redis_cluster import ClusterError
 
+FORMAT = 1
+"""Of the result as JSON; grows when a field changes its meaning or goes."""
 LARGER = ("--parameter", "Cpu=2048", "--parameter", "Memory=4096")
 
 FAULTS = {
@@ -84,9 +87,8 @@ class Step:
     calls: list[Call] = field(default_factory=list)
 
 
-def rehearse(command: Callable[[list[str]], int], options: Options) -> int:
-    """Runs every step and prints the report; 0 when all succeeded and nothing is left. `command` takes arguments and
-    returns an exit code. Raises UsageError, ClusterError."""
+def rehearse(command: Callable[[list[str]], int], options: Options) -> Rehearsal:
+    """Runs every step. `command` takes arguments and returns an exit code. Raises UsageError, ClusterError."""
     if not shutil.which("redis-server"):
         raise ClusterError("redis-server is missing, which runs in place of MemoryDB: `make rehearse` installs it.")
     sources = options.sources.values()
@@ -101,7 +103,7 @@ def rehearse(command: Callable[[list[str]], int], options: Options) -> int:
         rehearsal = Rehearsal(command, options, Path(directory), builder)
         stack.callback(rehearsal.remove_images)
         rehearsal.play(stack)
-        return rehearsal.report()
+    return rehearsal
 
 
 @dataclass
@@ -113,6 +115,7 @@ class Rehearsal:
     directory: Path
     builder: str | None = None
     steps: list[Step] = field(default_factory=list)
+    stand_ins: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     _aws: LocalAws | None = None
@@ -175,8 +178,32 @@ class Rehearsal:
             print(f"\n. {file}\n", flush=True)
             threading.Event().wait()
 
-    def report(self) -> int:
-        """Prints the steps, the calls and what is left; the exit code."""
+    @property
+    def code(self) -> int:
+        """The exit code: 0 when all steps succeeded without a fault, and nothing is left."""
+        return int(bool(self.options.fault or self.left or any(step.code for step in self.steps)))
+
+    def document(self) -> str:
+        """The result as JSON; docs/rehearsal.md describes the fields."""
+        calls = Counter((call.service, call.operation) for step in self.steps for call in step.calls)
+        document = {
+            "version": FORMAT,
+            "deployment": self.options.deployment.name,
+            "outcome": "failed" if self.code else "succeeded",
+            "fault": self.options.fault,
+            "steps": [{"name": step.name, "seconds": round(step.seconds, 1), "code": step.code} for step in self.steps],
+            "calls": [
+                {"service": service, "operation": operation, "number": number}
+                for (service, operation), number in sorted(calls.items())
+            ],
+            "stand_ins": self.stand_ins,
+            "kept": self.kept,
+            "left": self.left,
+        }
+        return json.dumps(document, indent=2) + "\n"
+
+    def report(self) -> None:
+        """Prints the steps, the calls and what is left."""
         print()
         for step in self.steps:
             print(f"{step.name:24} {step.seconds:6.1f} s  {'done' if step.code == 0 else f'exit {step.code}'}")
@@ -190,10 +217,8 @@ class Rehearsal:
         if self.options.fault:
             found = f"It was found in: {failed[0]}." if failed else "No step failed."
             print(f"The fault was: {FAULTS[self.options.fault]}. {found}")
-            return 1
-        if failed and self.builder:
+        elif failed and self.builder:
             print("If the image cannot be built here: --process rehearses without containers.")
-        return 1 if failed or self.left else 0
 
     def remove_images(self) -> None:
         """Removes the images of this rehearsal from the container tool's store, after its containers have ended."""
@@ -242,6 +267,7 @@ class Rehearsal:
         for layer, compute in self.options.services:
             if layer.workload and not compute.repository:
                 uri = self.aws.push_stand_in(layer.workload)
+                self.stand_ins.append(layer.name)
                 print(f"{layer.name}: a program that answers its paths stands in for its image.", file=sys.stderr)
                 options += ["--image", f"{layer.name}={uri}"] if layer.workload.image is None else []
         return options

@@ -6,7 +6,7 @@
 2. A change set is created for the layer's template and parameters (`updates.py`, `generator.stacks`).
 3. It becomes a `Plan`, and the guard refuses to lose data (`plans.py`). `preview` does steps 2 and 3 and stops here.
 4. The UI shows the plan and asks for confirmation (`session.py`).
-5. The change set that was shown is executed, and no other.
+5. The change set that was shown is executed, and no other, under a stack policy (`stack_policy.py`).
 6. The stack's events are followed to their end (`watch.py`).
 7. The running service is verified: its API, its answers, its use (`service.py`, `generator.compute`).
 
@@ -26,10 +26,12 @@ if find_spec("boto3") is None:
 from generator.aws.calls import Clock
 from generator.operations.deploy import DeployedLayer, deploy, deploy_change_set
 from generator.operations.destroy import Destroyed, destroy
+from generator.operations.export_stacks import ExportedStack, export_document, export_stacks, read_export
 from generator.operations.options import (
     DeployOptions,
     DestroyOptions,
     PreviewOptions,
+    RotateOptions,
     StackOptions,
     StatusOptions,
 )
@@ -47,10 +49,12 @@ __all__ = [
     "DeployedLayer",
     "DestroyOptions",
     "Destroyed",
+    "ExportedStack",
     "LayerStatus",
     "Plan",
     "PreviewOptions",
     "Removal",
+    "RotateOptions",
     "RotatedPasswords",
     "RotationPlan",
     "Session",
@@ -61,7 +65,10 @@ __all__ = [
     "deploy",
     "deploy_change_set",
     "destroy",
+    "export_document",
+    "export_stacks",
     "preview",
+    "read_export",
     "rotate",
     "status",
 ]

@@ -15,6 +15,9 @@ ANSWERS = json.loads(os.environ["ANSWERS"])
 class Handler(http.server.BaseHTTPRequestHandler):
     """Any other path is answered 404."""
 
+    def log_message(self, format: str, *arguments: object) -> None:
+        print(format % arguments, flush=True)
+
     def do_GET(self) -> None:
         self.send_response(ANSWERS.get(self.path, http.HTTPStatus.NOT_FOUND))
         self.send_header("Content-Length", "0")
