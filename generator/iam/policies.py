@@ -25,6 +25,9 @@ INLINE_LIMIT = 10_240
 MANAGED_LIMIT = 6_144
 EXECUTION_ROLE = "execution-role"
 
+# Whether a given image exists, and for which processor it is: its manifest, and the URL of its configuration.
+READ_IMAGE = (ecr.BatchGetImage, ecr.GetDownloadUrlForLayer)
+
 
 def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
     """The text of each document by its file: preview.json, deploy.json, drift.json, execution-role.json, and, where the
@@ -80,13 +83,14 @@ def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         cloudformation.DescribeStacks,
         cloudformation.GetTemplate,
         cloudformation.ListChangeSets,
+        cloudformation.ListStackResources,
     ]
     make = [cloudformation.CreateChangeSet, cloudformation.DeleteChangeSet]
     return _document(
         allow("ChangeSets", [*look, *make], stacks),
         _findings(stacks),
         allow("EmptyStack", [cloudformation.DeleteStack], stacks),
-        *_images(layers, name, [ecr.DescribeImages]),
+        *_images(layers, name, [ecr.DescribeImages, *READ_IMAGE]),
     )
 
 
@@ -220,13 +224,12 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
     # ECR user guide, "IAM permissions for pushing an image".
     push = [
         ecr.BatchCheckLayerAvailability,
-        ecr.BatchGetImage,
         ecr.CompleteLayerUpload,
         ecr.InitiateLayerUpload,
         ecr.PutImage,
         ecr.UploadLayerPart,
     ]
-    look = [ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages]
+    look = [ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages, *READ_IMAGE]
     images = list(_images(layers, name, [*push, *look]))
     yield from images
     if images:

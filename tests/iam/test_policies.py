@@ -19,7 +19,7 @@ from troposphere.cloudformation import CustomResource
 
 from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
-from generator.iam.execution_role import SCHEMA_REGION, permissions
+from generator.iam.execution_role import SCHEMA_REGION, execution_role, permissions
 from generator.iam.handlers import CONDITIONAL, EXCLUDED, EXTRA, WITHOUT_RESOURCE, needed
 from generator.layers import (
     Deployment,
@@ -245,7 +245,7 @@ def test_what_does_not_fit_into_the_roles_inline_policy_is_in_managed_policies()
     assert list(role) == ["execution-role.json", "execution-role-2.json"]
     assert policies.size(role["execution-role.json"]) <= policies.INLINE_LIMIT
     assert policies.size(role["execution-role-2.json"]) <= policies.MANAGED_LIMIT
-    whole = json.loads(policies.text(policies.execution_role(layers, "users")))["Statement"]
+    whole = json.loads(policies.text(execution_role(layers, "users")))["Statement"]
     assert [each for text in role.values() for each in json.loads(text)["Statement"]] == whole
 
 
