@@ -98,6 +98,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         context=arguments.context,
         build_args=dict(arguments.build_arg),
         build_secrets=tuple(arguments.build_secret),
+        parameters=tuple(arguments.parameter),
         container_tool=arguments.container_tool,
         process=arguments.process,
         fault=arguments.fault,

@@ -1,4 +1,4 @@
-"""cfn-lint rules for MemoryDB, App Runner and ECS Express Mode, which no other linter has; IDs 9600 to 9699.
+"""cfn-lint rules for MemoryDB, App Runner, ECS Express Mode and S3 permissions; IDs 9600 to 9699.
 
 `cfn-lint --append-rules generator.rules` takes them from the installed package, `--append-rules generator/rules` from
 this folder: of its files cfn-lint loads those whose names start with a letter, which is `load.py`. `_values.py` tells

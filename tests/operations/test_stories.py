@@ -156,7 +156,7 @@ def test_a_program_in_a_file_of_its_own_is_built_and_rehearsed(tmp_path: Path) -
 
     run("--out", str(tmp_path / "out"))
     assert {"storage-layer.json", "web-layer.json"} <= {file.name for file in (tmp_path / "out").iterdir()}
-    said = run("rehearse", "--process", "--result", str(tmp_path / "result.json"))
+    said = run("rehearse", "--process", "--parameter", "web.MaxSize=3", "--result", str(tmp_path / "result.json"))
     # After the first deployment, after one that changes nothing, and after the rotation.
     assert said.count(VERIFIED) == 3
     result = json.loads((tmp_path / "result.json").read_text())
