@@ -43,8 +43,8 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "rehearse",
         run,
         help="run all of this on this machine, without an AWS account",
-        description="Previews, deploys, verifies and destroys both layers on this machine: an emulator in place of "
-        "AWS, a real cluster with TLS in place of MemoryDB, the service in a container (if podman is installed) or a "
+        description="Previews, deploys, verifies and destroys a deployment on this machine: an emulator in place of "
+        "AWS, a real cluster with TLS in place of MemoryDB, each service in a container (if podman is installed) or a "
         "process. Each command runs with the IAM policy that `build` writes for it, and no other "
         "rights. Ends with the time of each part, the calls to AWS, and what is left behind. With --fault one step "
         "fails, and the exit code is 1. With --from, --from-stacks or --from-file an upgrade is rehearsed: what they "
