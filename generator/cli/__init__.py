@@ -24,7 +24,7 @@ from generator.layers import Deployment, Layer
 from generator.redaction import redact, redacted_traceback, secrets_in_use
 
 # Each is a module of this package.
-VERBS = ("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "completion")
+VERBS = ("build", "preview", "deploy", "destroy", "status", "logs", "rotate", "serve", "rehearse", "completion")
 
 
 def main(

@@ -11,7 +11,10 @@ STACK = "AWS::CloudFormation::Stack"
 
 def an_event(logical_id: str, status: str, reason: str = "", resource_type: str = "T") -> Event:
     physical = "arn:stack" if resource_type == STACK else "x"
-    return Event(f"{logical_id}-{status}", datetime(2026, 1, 1), logical_id, physical, resource_type, status, reason)
+    moment = datetime(2026, 1, 1)
+    return Event(
+        f"{logical_id}-{status}", moment, logical_id, physical, resource_type, status, reason, stack_id="arn:stack"
+    )
 
 
 def test_the_first_failure_is_the_one_with_a_reason_of_its_own() -> None:

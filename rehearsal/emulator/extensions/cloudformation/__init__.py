@@ -2,5 +2,6 @@
 
 In: ministack's stacks and change sets. Out: the same calls, answered as on AWS. `change_sets.py` has what a change set
 may contain and `property_values.py` its values; `replacement.py` which changes replace a resource; `exports.py` what an
-import prevents; `deletion.py` DeleteStack during other operations; `events.py` the events of all of them.
+import prevents; `deletion.py` DeleteStack during other operations; `events.py` the events of all of them, and
+`operations.py` which operation each belongs to.
 """

@@ -24,6 +24,8 @@ from rehearsal.emulator.extensions import faults, local_services
 from rehearsal.emulator.extensions.ecr import CREDENTIALS
 
 DRAIN_SECONDS = 1
+# Why ECS stops a task whose container ended (developer guide, "Stopped tasks error messages").
+EXITED = "Essential container in task exited"
 
 
 @dataclass
@@ -42,7 +44,8 @@ shipping = threading.Lock()
 
 
 class Unhealthy(Exception):
-    """The new instance does not become healthy; the one before still runs."""
+    """The new instance does not become healthy; the one before still runs. The text is the reason, as far as there is
+    one besides the health check."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ def install() -> None:
 
 def deploy(revision: Revision, logical_id: str) -> None:
     """Puts a new instance behind the service's host name. Raises Unhealthy, or ValueError if it does not start."""
+    for fault in faults.due(logical_id, "start"):
+        if fault["reason"]:
+            raise Unhealthy(fault["reason"])
     if not local_services.available():
         return
     spoiled = next((fault["spoils"] for fault in faults.due(logical_id, "start") if fault["spoils"]), "")
@@ -93,7 +99,7 @@ def deploy(revision: Revision, logical_id: str) -> None:
         )
         ship(instance)
         if not started["healthy"]:
-            raise Unhealthy
+            raise Unhealthy("" if started["alive"] else EXITED)
         local_services.request("route", host=revision.host, id=instance)
     except Exception:
         stop(instance)
