@@ -128,15 +128,18 @@ def finding(described: Mapping[str, Any]) -> Finding | None:
 
 
 def event(described: Mapping[str, Any]) -> Event:
-    """An event as DescribeStackEvents returns it."""
+    """An event as DescribeStackEvents returns it. That of a hook that refuses a resource has the hook's status and
+    reason (aws-cdk issue 21674); the resource's own, which follows, names the hook only."""
+    hook = described.get("HookStatus", "").endswith("FAILED") and described.get("HookFailureMode") != "WARN"
+    reason = f"{described.get('HookStatusReason', '')} ({described.get('HookType', '')})" if hook else ""
     return Event(
         id=described["EventId"],
         moment=described["Timestamp"],
         logical_id=described.get("LogicalResourceId", ""),
         physical_id=described.get("PhysicalResourceId", ""),
         resource_type=described.get("ResourceType", ""),
-        status=described.get("ResourceStatus", ""),
-        reason=described.get("ResourceStatusReason", ""),
+        status=described["HookStatus"] if hook else described.get("ResourceStatus", ""),
+        reason=reason or described.get("ResourceStatusReason", ""),
         stack_id=described.get("StackId", ""),
         operation_id=described.get("OperationId", ""),
     )

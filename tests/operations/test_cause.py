@@ -22,93 +22,54 @@ from generator.operations import (
 )
 from rehearsal.emulator.process import Emulator, Fault
 from rehearsal.local_aws import REGISTRY
+from tests.operations.causes import CAUSES, CIRCUIT, RUNNER
 from tests.ui import ListUI
 
 APP_RUNNER, ECS = app_runner_deployment(), ecs_express_deployment()
 IMAGE = f"{REGISTRY}/users:1"
-ACCOUNT_QUOTA = 'Resource handler returned message: "Node quota exceeded" (HandlerErrorCode: ServiceLimitExceeded)'
-DENIED = (
-    'Resource handler returned message: "User: arn:aws:sts::123456789012:assumed-role/users-cloudformation/x is not '
-    'authorized to perform: memorydb:UpdateCluster" (HandlerErrorCode: AccessDenied)'
-)
-PULL = (
-    "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref users:1: not found"
-)
-SECRET = (
-    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable "
-    "to retrieve secret from asm: ResourceNotFoundException: Secrets Manager can't find the specified secret"
-)
 NODES = {"NodeType": "db.r7g.large"}
+STARTING = [kind for kind, cause in CAUSES.items() if cause.says.startswith((CIRCUIT, RUNNER))]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A fault, the deployment that meets it, and words of the cause. new: the stack is created."""
+    """Faults, and the layer that meets them: of a new stack, or of one that is updated with parameters."""
 
-    words: str
     faults: tuple[Fault, ...]
     deployment: Deployment = APP_RUNNER
     layer: str = "data"
     parameters: dict[str, str] = field(default_factory=dict)
-    new: bool = False
     stack: str = "UPDATE_ROLLBACK_COMPLETE"
 
+    @property
+    def new(self) -> bool:
+        return self.stack.startswith("ROLLBACK")
 
-def failed_to_start(reason: str, layer: str, words: str, *, new: bool = True) -> Case:
-    deployment = APP_RUNNER if layer == "apprunner" else ECS
-    parameters = {contract.IMAGE_URI: IMAGE}
-    faults = (Fault("Service", "start", reason=reason),)
-    return Case(words, faults, deployment, layer, parameters, new, "ROLLBACK_COMPLETE")
+
+def created(*faults: Fault, stack: str = "ROLLBACK_COMPLETE") -> Case:
+    return Case(faults, stack=stack)
+
+
+def updated(kind: str, hook: str = "") -> Case:
+    return Case((Fault("Cluster", "update", CAUSES[kind].why, times=1, hook=hook),), parameters=NODES)
+
+
+def started(kind: str, deployment: Deployment) -> Case:
+    fault = Fault("Service", "start", CAUSES[kind].why)
+    return Case((fault,), deployment, deployment.layers[-1].name, {contract.IMAGE_URI: IMAGE}, "ROLLBACK_COMPLETE")
 
 
 CASES = {
-    "the cluster cannot be created": Case(
-        "Cluster (AWS::MemoryDB::Cluster): Insufficient capacity",
-        (Fault("Cluster", reason="Insufficient capacity for this node type in these zones"),),
-        new=True,
-        stack="ROLLBACK_COMPLETE",
-    ),
-    "a quota": Case("quota exceeded", (Fault("Cluster", "update", reason=ACCOUNT_QUOTA, times=1),), parameters=NODES),
-    "a handler's access is denied": Case(
-        "is not authorized to perform: memorydb:UpdateCluster",
-        (Fault("Cluster", "update", reason=DENIED, times=1),),
-        parameters=NODES,
-    ),
-    "a hook refuses": Case(
-        "Cluster: this node type is not allowed (Company::Guard::Nodes)",
-        (Fault("Cluster", "update", "this node type is not allowed", times=1, hook="Company::Guard::Nodes"),),
-        parameters=NODES,
-    ),
-    "a hook refuses a creation": Case(
-        "Vpc: no more networks (Company::Guard::Vpcs)",
-        (Fault("Vpc", reason="no more networks", hook="Company::Guard::Vpcs"),),
-        new=True,
-        stack="ROLLBACK_COMPLETE",
-    ),
-    "the rollback fails": Case(
-        "Cluster (AWS::MemoryDB::Cluster): not now; the rollback failed too: Vpc (AWS::EC2::VPC): it has dependencies",
-        (Fault("Cluster", reason="not now"), Fault("Vpc", "delete", "it has dependencies", times=1)),
-        new=True,
+    "A node type has no capacity": created(Fault("Cluster", reason=CAUSES["A node type has no capacity"].why)),
+    "A quota is reached": updated("A quota is reached"),
+    "CloudFormation's role lacks a right": updated("CloudFormation's role lacks a right"),
+    "A hook refuses a resource": updated("A hook refuses a resource", hook="Company::Guard::Nodes"),
+    "A rollback fails too": created(
+        Fault("Cluster", reason="not now"),
+        Fault("Vpc", "delete", "it has dependencies", times=1),
         stack="ROLLBACK_FAILED",
     ),
-    "App Runner: the secret is gone": failed_to_start(
-        "Secrets can't be retrieved", "apprunner", "Failure reason : Secrets can't be retrieved"
-    ),
-    "App Runner: the image is missing": failed_to_start(
-        "Failed to pull your application image", "apprunner", "Failed to pull your application image"
-    ),
-    "ECS: out of memory": failed_to_start(
-        "OutOfMemoryError: Container killed due to memory usage",
-        "ecs-express",
-        "a task stopped: Essential container in task exited, Main: OutOfMemoryError: Container killed",
-    ),
-    "ECS: the secret is gone": failed_to_start(SECRET, "ecs-express", "unable to retrieve secret from asm"),
-    "ECS: the image is missing": failed_to_start(PULL, "ecs-express", "CannotPullContainerError"),
-    "ECS: a health check fails": failed_to_start(
-        "Task failed ELB health checks in (target-group users)",
-        "ecs-express",
-        "ECS Deployment Circuit Breaker was triggered",
-    ),
+    **{kind: started(kind, APP_RUNNER if "App Runner" in kind else ECS) for kind in STARTING},
 }
 
 
@@ -124,9 +85,9 @@ def layers(aws: Emulator) -> None:
     deploy(APP_RUNNER, Session(ListUI()), DeployOptions(image=IMAGE, verify=False))
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_what_deploy_said_is_what_status_says(case: Case, aws: Emulator, layers: None) -> None:
-    name = f"new-{list(CASES.values()).index(case)}" if case.new else "users"
+@pytest.mark.parametrize(("kind", "case"), CASES.items(), ids=CASES)
+def test_what_deploy_said_is_what_status_says(kind: str, case: Case, aws: Emulator, layers: None) -> None:
+    name = f"new-{list(CASES).index(kind)}" if case.new else "users"
     if case.new and case.layer != "data":
         deploy(case.deployment, Session(ListUI()), DeployOptions(name=name, layer="data"))
     options = DeployOptions(name=name, layer=case.layer, parameters=case.parameters, verify=False)
@@ -136,16 +97,23 @@ def test_what_deploy_said_is_what_status_says(case: Case, aws: Emulator, layers:
     assert later.stack
     assert later.operation
     assert (later.stack.status, later.operation.outcome) == (case.stack, Outcome.FAILED)
-    assert case.words in said.value.why
+    assert said.value.why == CAUSES[kind].says
     assert later.cause == said.value.why
 
 
 def test_an_export_that_is_in_use_is_the_cause(aws: Emulator, layers: None) -> None:
     changed = Deployment("apprunner", (data_layer(Settings(), users=(user(prefix="Other"),)), *APP_RUNNER.layers[1:]))
     options = DeployOptions(layer="data", allow_replacement=("Cluster", "Acl", "MemoryDbUser", "PasswordSecret"))
-    with pytest.raises(DeployError, match="cannot be deleted as it is in use by users-apprunner") as said:
+    with pytest.raises(DeployError) as said:
         deploy(changed, Session(ListUI()), options)
+    assert said.value.why == CAUSES["An export is in use"].says
     assert fresh(APP_RUNNER, "data", "users").cause == said.value.why
+
+
+def test_every_cause_of_the_page_is_tested() -> None:
+    """The last two: above, and in test_service_cause.py."""
+    others = {"An export is in use", "App Runner rolls an update back, and the stack is UPDATE_COMPLETE"}
+    assert {*CASES, *others} == set(CAUSES)
 
 
 def test_a_deletion_that_fails_has_the_same_cause_later(aws: Emulator) -> None:
