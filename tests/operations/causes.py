@@ -74,8 +74,8 @@ CAUSES = {
         "not now",
     ),
     "An export is in use": Cause(
-        "users-data (AWS::CloudFormation::Stack): Export users-data-PasswordSecretArn cannot be deleted as it is in use "
-        "by users-apprunner",
+        "users-data (AWS::CloudFormation::Stack): Export users-data-PasswordSecretArn cannot be deleted as it is in "
+        "use by users-apprunner",
         "Keep the export, or [move to a new data stack](operations.md#move-to-a-new-cluster)",
         ("anomalyco/sst#1256", "serverless/serverless#3589", "aws/aws-cdk#17741"),
     ),
