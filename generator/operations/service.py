@@ -86,6 +86,10 @@ class Service:
             return ""
         try:
             expected = self._expected(stack)
+        except DeployError:
+            # The caller may not look up the tags of images.
+            expected = Expected(stack.parameters.get(contract.IMAGE_URI, ""))
+        try:
             for _ in verification.check_reported(lambda: running, expected):
                 pass
             for _ in verification.check_answers(running.url, expected) if running.public else ():

@@ -11,10 +11,13 @@ from rehearsal.emulator.extensions import ecr, faults, iam, network, recorded_ca
 from rehearsal.emulator.extensions.cloudformation import (
     change_sets,
     deletion,
+    drift,
     events,
     exports,
     operations,
     replacement,
+    stack_policies,
+    validation,
 )
 from rehearsal.emulator.extensions.compute import apprunner, ecs_express, instances
 from rehearsal.emulator.extensions.memorydb import clusters
@@ -31,7 +34,8 @@ threading.Thread(target=stop_with_parent, daemon=True).start()
 # Each wraps those before it: the event that an action starts comes before its fault, and a call that IAM refuses is not
 # recorded.
 for extension in (
-    *(clusters, apprunner, ecs_express, instances, ecr, network, secrets_manager, replacement, change_sets, exports),
+    *(clusters, apprunner, ecs_express, instances, ecr, network, secrets_manager),
+    *(replacement, drift, validation, change_sets, exports, stack_policies),
     *(faults, deletion, events, operations, recorded_calls, iam),
 ):
     extension.install()
