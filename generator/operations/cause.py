@@ -12,8 +12,11 @@ from generator.stacks.cloudformation import Stack
 from generator.stacks.events import SUCCEEDED, Operation, in_progress
 
 
-def last_operation(session: Session, stack: Stack, compute: Compute | None) -> LastOperation | None:
-    """The last operation of a layer's stack, with its cause if it failed; None if there was none."""
+def last_operation(
+    session: Session, stack: Stack, compute: Compute | None, *, report_log: bool = False
+) -> LastOperation | None:
+    """The last operation of a layer's stack, with its cause if it failed; None if there was none. report_log: the end
+    of the log of a service that failed is reported too."""
     operation = session.cloudformation.last_operation(stack)
     if operation is None:
         return None
@@ -26,7 +29,10 @@ def last_operation(session: Session, stack: Stack, compute: Compute | None) -> L
         outcome = Outcome.FAILED
         cause = operation.cause or stack.reason or "CloudFormation gives no reason"
         if compute and (arn := failed_service(operation, compute)):
-            cause = Service(session, compute).explain(cause, arn, window(operation))
+            service = Service(session, compute)
+            if report_log:
+                service.report_log(arn, window(operation))
+            cause = service.explain(cause, arn, window(operation))
     return LastOperation(operation.kind, operation.id, outcome, operation.events[0].moment, cause.rstrip("."))
 
 

@@ -228,7 +228,7 @@ class LayerDeployment:
                 why="another command or the console deleted it",
                 then="Find out who did, then deploy again.",
             )
-        operation = last_operation(self.session, stack, self.layer.compute)
+        operation = last_operation(self.session, stack, self.layer.compute, report_log=True)
         why = operation.cause if operation else stack.reason
         return DeployError(
             stack=stack.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -94,3 +95,21 @@ def test_what_runs_has_its_image_url_and_log_groups() -> None:
         f"/aws/apprunner/Service-abc/{ID}/service",
         f"/aws/apprunner/Service-abc/{ID}/application",
     )
+
+
+def test_the_operation_of_that_time_that_failed_first_is_the_reason() -> None:
+    apprunner = client()
+    listed = [
+        {"Id": ID_OF_OPERATION, "Type": kind, "Status": status, "StartedAt": datetime.fromtimestamp(started, UTC)}
+        for kind, status, started in (
+            ("UPDATE_SERVICE", "FAILED", 30),
+            ("UPDATE_SERVICE", "SUCCEEDED", 18),
+            ("UPDATE_SERVICE", "ROLLBACK_SUCCEEDED", 15),
+            ("CREATE_SERVICE", "FAILED", 5),
+        )
+    ]
+    with Stubber(apprunner) as stubber:
+        stubber.add_response("list_operations", {"OperationSummaryList": listed}, {"ServiceArn": ARN})
+        since, until = (datetime.fromtimestamp(seconds, UTC) for seconds in (10, 20))
+        found = AppRunnerCompute().reasons(apprunner, ARN, since, until)
+    assert found == ("UPDATE_SERVICE ROLLBACK_SUCCEEDED",)
