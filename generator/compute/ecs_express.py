@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import botocore.exceptions
-
 from generator import contract
 from generator.aws.calls import pages
-from generator.compute import Outcome, Running, ServiceOperation
+from generator.compute import Outcome, Running, ServiceOperation, error_rate
 
 # The states of a service deployment that are not its last (API reference, ServiceDeployment).
 IN_PROGRESS = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
@@ -48,6 +46,7 @@ class EcsExpressCompute:
     actions_elsewhere: Mapping[str, str] = field(
         default_factory=lambda: {"ecs:DescribeTasks": "arn:aws:ecs:*:*:task/default/*", "ecs:ListTasks": "*"}
     )
+    metric_actions: tuple[str, ...] = error_rate.ACTIONS
 
     @property
     def usual_minutes(self) -> Mapping[str, int]:
@@ -113,6 +112,10 @@ class EcsExpressCompute:
         cluster, name = service_arn.split("/")[1:3]
         client.update_service(cluster=cluster, service=name, forceNewDeployment=True)
 
+    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
+        """By the alarm that judges every deployment."""
+        return error_rate.rollback_reason(cloudwatch, service_arn)
+
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         """The group that the service is configured to write to. ECS's messages about deployments are in none."""
         service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
@@ -130,7 +133,7 @@ class EcsExpressCompute:
         """A deleted service is DRAINING, and INACTIVE when it is gone (terraform-provider-aws PR 47568)."""
         try:
             service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
-        except botocore.exceptions.ClientError as error:
+        except client.exceptions.ClientError as error:
             if error.response["Error"]["Code"] in ("ResourceNotFoundException", "ServiceNotFoundException"):
                 return False
             raise

@@ -221,10 +221,11 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
 def _running(
     layers: Sequence[Layer], name: str, *, redeploy: bool = False, logs_too: bool = True
 ) -> Iterator[aws.Statement]:
-    """To describe the service, why it failed, and to read its log; with `redeploy` to start a deployment instead of
-    `logs`."""
+    """To describe the service, why it failed, its error rate, and to read its log; with `redeploy` to start a
+    deployment instead of `logs`."""
     running: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     groups: set[str] = set()
+    metrics: set[str] = set()
     elsewhere: dict[str, str] = {}
     for layer in layers:
         stack, compute = f"{name}-{layer.name}", layer.compute
@@ -233,12 +234,15 @@ def _running(
                 key = compute.client_name, compute.actions + (compute.redeploy_actions if redeploy else ())
                 running.setdefault(key, set()).update(compute.resources(stack, resource.logical_id))
                 groups.update(compute.log_group_names(stack, resource.logical_id))
+                metrics.update(compute.metric_actions)
         elsewhere |= compute.actions_elsewhere if compute else {}
     for (client, names), resources in running.items():
         sid = f"Service{client.title().replace('-', '')}"
         yield allow(sid, [aws.Action(*action.split(":")) for action in names], resources)
     for action, arn in sorted(elsewhere.items()):
         yield allow(action.partition(":")[2], [aws.Action(*action.split(":"))], [arn])
+    if metrics and logs_too:
+        yield allow("ErrorRate", [aws.Action(*action.split(":")) for action in sorted(metrics)], ["*"])
     if groups and logs_too:
         read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
         read += [] if redeploy else [logs.FilterLogEvents]

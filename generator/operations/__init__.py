@@ -27,12 +27,14 @@ if find_spec("boto3") is None:
 from generator.aws.calls import Clock
 from generator.operations.deploy import DeployedLayer, deploy, deploy_change_set
 from generator.operations.destroy import Destroyed, destroy
+from generator.operations.export_stacks import ExportedStack, export_document, export_stacks, read_export
 from generator.operations.logs import logs
 from generator.operations.options import (
     DeployOptions,
     DestroyOptions,
     LogsOptions,
     PreviewOptions,
+    RotateOptions,
     StackOptions,
     StatusOptions,
 )
@@ -50,6 +52,7 @@ __all__ = [
     "DeployedLayer",
     "DestroyOptions",
     "Destroyed",
+    "ExportedStack",
     "LastOperation",
     "LayerStatus",
     "LogLine",
@@ -57,6 +60,7 @@ __all__ = [
     "Plan",
     "PreviewOptions",
     "Removal",
+    "RotateOptions",
     "RotatedPasswords",
     "RotationPlan",
     "Session",
@@ -67,8 +71,11 @@ __all__ = [
     "deploy",
     "deploy_change_set",
     "destroy",
+    "export_document",
+    "export_stacks",
     "logs",
     "preview",
+    "read_export",
     "rotate",
     "status",
 ]
