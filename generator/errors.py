@@ -82,7 +82,7 @@ class MissingPackageError(GeneratorError):
     def __init__(self, *, package: str, extra: str, make: str = "build", instead: str = "") -> None:
         self.package = package
         self.extra = extra
-        if package == "rehearsal":
+        if package.partition(".")[0] == "rehearsal":
             super().__init__(
                 "This command works only in a clone of the project: the installed package does not have it."
             )

@@ -71,6 +71,15 @@ def stack_prefix(text: str) -> str:
     return text
 
 
+def role_arn(text: str) -> str:
+    """The ARN of an IAM role; empty without one."""
+    if text and not re.fullmatch(r"arn:aws[a-z-]*:iam::\w+:role/[!-~]+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the ARN of a role, such as arn:aws:iam::123456789012:role/NAME"
+        )
+    return text
+
+
 def key_value(text: str) -> tuple[str, str]:
     """KEY=VALUE as a pair."""
     key, equals, value = text.partition("=")
@@ -134,6 +143,12 @@ def add_aws_options(parser: Any) -> None:
     parser.add_argument(
         "--data-stack", metavar="STACK", default="", help="the data layer's stack (default: NAME-LAYER)"
     )
+<<<<<<< HEAD
+=======
+    parser.add_argument(
+        "--role-arn", type=role_arn, metavar="ARN", default="", help="the role that CloudFormation assumes"
+    )
+>>>>>>> local17
     parser.add_argument("--region", help="AWS Region (default: AWS_REGION, then the profile's)")
     parser.add_argument("--profile", help="profile of the AWS CLI (default: AWS_PROFILE)")
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
 from generator.errors import DeployError, UsageError
 from generator.layers import Deployment, Layer
 from generator.operations.image import ImageSource, check_image_options
@@ -12,6 +16,10 @@ from generator.operations.templates import uploaded
 from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
 from generator.report.results import Plan
 from generator.stacks.cloudformation import StackUpdate
+
+# CloudFormation creates a change set all the same, and its execution fails (LocalStack,
+# `test_change_set_exports_imports`, validated on AWS).
+NO_EXPORT = re.compile(r"No export named (\S+) found")
 
 
 def preview(deployment: Deployment, session: Session, options: PreviewOptions = PreviewOptions()) -> tuple[Plan, ...]:
@@ -25,18 +33,23 @@ def preview(deployment: Deployment, session: Session, options: PreviewOptions = 
     cloudformation = session.cloudformation
     check_values(cloudformation, deployment, updates, options)
     plans = []
+    exports: set[str] = set()
     for layer, update in updates:
         try:
-            plans.append(_plan(session, layer, update, options))
+            plans.append(_plan(session, layer, update, options, exports))
         except (DeployError, UsageError) as error:
             # The other layers are shown all the same.
             if len(updates) == 1:
                 raise
             plans.append(plan_without_change_set(cloudformation, layer, update, str(error)))
+        exports.update(f"{update.stack_name}-{output}" for output in layer.template.get("Outputs", ()))
     return tuple(plans)
 
 
-def _plan(session: Session, layer: Layer, update: StackUpdate, options: PreviewOptions) -> Plan:
+def _plan(
+    session: Session, layer: Layer, update: StackUpdate, options: PreviewOptions, exports: Collection[str]
+) -> Plan:
+    """The plan of a layer. exports: of the layers before it, which are deployed first."""
     cloudformation = session.cloudformation
     if layer.compute:
         ImageSource(session, layer.compute, options).check_given(update)
@@ -49,4 +62,9 @@ def _plan(session: Session, layer: Layer, update: StackUpdate, options: PreviewO
     with cloudformation.pending_change_set(uploaded(session, update, options)) as pending:
         if options.keep:
             pending.keep()
-        return plan(cloudformation, layer.name, pending, options.allow_replacement)
+        planned = plan(cloudformation, layer.name, pending, options.allow_replacement)
+        missing = NO_EXPORT.search(pending.change_set.warning)
+        if missing and missing[1] not in exports:
+            note = f"cannot be deployed before {missing[1]} is exported: deploy the layer that exports it first."
+            return replace(planned, note=note, failed=True)
+        return planned

@@ -8,6 +8,7 @@ import boto3
 import pytest
 
 from examples import second_service
+from generator.errors import DeployError
 from generator.layers import Deployment, app_runner_deployment
 from generator.operations import (
     DeployOptions,
@@ -66,4 +67,15 @@ def test_every_user_with_a_password_gets_a_new_one(name: str, aws: Emulator) -> 
     rotated = rotate([deployment], session, RotateOptions(name="two"))
     assert set(rotated.users) == {outputs["UserName"], outputs["OrdersUserName"]}
     assert not set(before) & set(passwords())
+
+    secrets.delete_secret(SecretId=outputs["PasswordSecretArn"])
+    with pytest.raises(
+        DeployError, match=r"scheduled for deletion\. Run aws secretsmanager restore-secret --secret-id"
+    ):
+        rotate([deployment], session, StackOptions(name="two"))
+    secrets.restore_secret(SecretId=outputs["PasswordSecretArn"])
+    rotate([deployment], session, StackOptions(name="two"))
+    secrets.delete_secret(SecretId=outputs["PasswordSecretArn"], ForceDeleteWithoutRecovery=True)
+    with pytest.raises(DeployError, match=r"does not have it\. Take the user and its secret out of the template"):
+        rotate([deployment], session, StackOptions(name="two"))
     destroy(deployment, session, DestroyOptions(name="two"))
