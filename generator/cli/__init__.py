@@ -23,8 +23,10 @@ from generator.errors import GeneratorError, UsageError
 from generator.layers import Deployment, Layer
 from generator.redaction import redacted_traceback
 
-# Each is a module of this package.
-VERBS = ("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "completion")
+# Each is a module of this package, with an underscore for a hyphen.
+VERBS = (
+    *("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "export-stacks", "completion"),
+)
 
 
 def main(
@@ -114,7 +116,7 @@ def parser(
     made.add_argument("--version", action="version", version=generator.__version__)
     verbs = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (verb,) if verb in VERBS else VERBS:
-        import_module(f"generator.cli.{module}").add_to(verbs, Program(prog, name, deployments))
+        import_module(f"generator.cli.{module.replace('-', '_')}").add_to(verbs, Program(prog, name, deployments))
     return made
 
 

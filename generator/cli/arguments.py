@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.errors import UsageError
+from generator.errors import OutputError, UsageError
 from generator.layers import Deployment, Layer
 
 if TYPE_CHECKING:
@@ -121,17 +121,34 @@ def add_yes_option(parser: Any) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
+def add_error_rate_option(parser: Any) -> None:
+    parser.add_argument(
+        "--ignore-error-rate",
+        action="store_true",
+        help="deploy although so many requests fail that the service would be rolled back",
+    )
+
+
 def add_account_options(parser: Any, program: Program) -> None:
     """The options of every command that calls AWS; --region and --profile are the AWS CLI's."""
     add_layer_option(parser, program)
     add_deployment_option(parser, program)
     add_name_option(parser, program, "stacks are named NAME-LAYER")
+    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation assumes")
+    add_aws_options(parser)
+
+
+def add_aws_options(parser: Any) -> None:
+    """Where the stacks are."""
     parser.add_argument(
         "--data-stack", metavar="STACK", default="", help="the data layer's stack (default: NAME-LAYER)"
     )
+<<<<<<< HEAD
+=======
     parser.add_argument(
         "--role-arn", type=role_arn, metavar="ARN", default="", help="the role that CloudFormation assumes"
     )
+>>>>>>> local17
     parser.add_argument("--region", help="AWS Region (default: AWS_REGION, then the profile's)")
     parser.add_argument("--profile", help="profile of the AWS CLI (default: AWS_PROFILE)")
 
@@ -154,6 +171,27 @@ def add_image_options(parser: Any) -> None:
     )
 
 
+def add_parameter_option(parser: Any) -> None:
+    parser.add_argument(
+        "--parameter",
+        metavar="[LAYER.]KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="parameters, of every layer that has them or of one; the others keep their deployed values",
+    )
+
+
+def add_allow_replacement_option(parser: Any) -> None:
+    parser.add_argument(
+        "--allow-replacement",
+        metavar="LOGICAL_ID",
+        action="append",
+        default=[],
+        help="allow this resource to be replaced or deleted; repeatable",
+    )
+
+
 def add_change_options(parser: Any, program: Program) -> None:
     """The options of every command that changes stacks."""
     add_account_options(parser, program)
@@ -167,14 +205,7 @@ def add_change_options(parser: Any, program: Program) -> None:
     )
     add_image_options(parser)
     parser.add_argument("--parameters", metavar="FILE", help="a parameter file of the AWS CLI or CodePipeline")
-    parser.add_argument(
-        "--parameter",
-        metavar="[LAYER.]KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="parameters, of every layer that has them or of one; the others keep their deployed values",
-    )
+    add_parameter_option(parser)
     parser.add_argument(
         "--tag",
         "--tags",
@@ -187,13 +218,7 @@ def add_change_options(parser: Any, program: Program) -> None:
     parser.add_argument(
         "--untag", metavar="KEY", nargs="+", action="extend", default=[], help="tags to take off the stacks"
     )
-    parser.add_argument(
-        "--allow-replacement",
-        metavar="LOGICAL_ID",
-        action="append",
-        default=[],
-        help="allow this resource to be replaced or deleted; repeatable",
-    )
+    add_allow_replacement_option(parser)
     parser.add_argument(
         "--notification-arn",
         metavar="ARN",
@@ -269,6 +294,22 @@ def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "import_existing": arguments.import_existing,
         "revert_drift": arguments.revert_drift,
     }
+
+
+def read_file(file: Path) -> str:
+    """The text of a file that an option names. Raises UsageError if it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read {file}: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def write_file(file: Path, text: str) -> None:
+    """Writes a file that an option names. Raises OutputError if that is not possible."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(action="write", path=file, reason=error.strerror or str(error)) from error
 
 
 def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: str = "") -> Deployment:

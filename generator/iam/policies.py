@@ -223,9 +223,10 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
 def _running(
     layers: Sequence[Layer], name: str, *, redeploy: bool = False, logs_too: bool = True
 ) -> Iterator[aws.Statement]:
-    """To describe the service, and to read its log; with `redeploy`, also to start a deployment."""
+    """To describe the service, and to read its log and its error rate; with `redeploy`, also to start a deployment."""
     running: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     groups: set[str] = set()
+    metrics: set[str] = set()
     for layer in layers:
         stack, compute = f"{name}-{layer.name}", layer.compute
         for resource in resources_of(layer, stack) if compute else ():
@@ -233,9 +234,12 @@ def _running(
                 key = compute.client_name, compute.actions + (compute.redeploy_actions if redeploy else ())
                 running.setdefault(key, set()).update(compute.resources(stack, resource.logical_id))
                 groups.update(compute.log_group_names(stack, resource.logical_id))
+                metrics.update(compute.metric_actions)
     for (client, names), resources in running.items():
         sid = f"Service{client.title().replace('-', '')}"
         yield allow(sid, [aws.Action(*action.split(":")) for action in names], resources)
+    if metrics and logs_too:
+        yield allow("ErrorRate", [aws.Action(*action.split(":")) for action in sorted(metrics)], ["*"])
     if groups and logs_too:
         read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
         yield allow("ServiceLogs", read, [f"arn:aws:logs:*:*:log-group:{group}" for group in groups])

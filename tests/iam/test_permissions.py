@@ -263,7 +263,9 @@ def test_a_role_that_cloudformation_cannot_assume_is_refused(sessions: dict[str,
         sessions["root"].client("cloudformation").delete_stack(StackName="any", RoleARN=role)
 
 
-def test_a_token_of_the_registry_opens_what_its_user_may_do(aws: Emulator, sessions: dict[str, boto3.Session]) -> None:
+def test_a_token_of_the_registry_opens_what_its_user_may_do(
+    aws: Emulator, sessions: dict[str, boto3.Session], tmp_path: Path
+) -> None:
     for name in (f"{NAME}-data-repository-1", "another"):
         sessions["root"].client("ecr").create_repository(repositoryName=name)
     token = sessions["deploy"].client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
@@ -272,4 +274,4 @@ def test_a_token_of_the_registry_opens_what_its_user_may_do(aws: Emulator, sessi
     with pytest.raises(RegistryError, match=r"HEAD another/blobs/\S+: 403"):
         registry.push(f"{REGISTRY}/another:1", {}, {})
     registry.push(f"{REGISTRY}/{NAME}-data-repository-1:2", {}, {})
-    assert registry.variables(f"{REGISTRY}/{NAME}-data-repository-1:1") == {}
+    registry.unpack(f"{REGISTRY}/{NAME}-data-repository-1:1", tmp_path / "image")
