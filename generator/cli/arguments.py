@@ -134,7 +134,9 @@ def add_account_options(parser: Any, program: Program) -> None:
     add_layer_option(parser, program)
     add_deployment_option(parser, program)
     add_name_option(parser, program, "stacks are named NAME-LAYER")
-    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation assumes")
+    parser.add_argument(
+        "--role-arn", type=role_arn, metavar="ARN", default="", help="the role that CloudFormation assumes"
+    )
     add_aws_options(parser)
 
 
@@ -143,12 +145,6 @@ def add_aws_options(parser: Any) -> None:
     parser.add_argument(
         "--data-stack", metavar="STACK", default="", help="the data layer's stack (default: NAME-LAYER)"
     )
-<<<<<<< HEAD
-=======
-    parser.add_argument(
-        "--role-arn", type=role_arn, metavar="ARN", default="", help="the role that CloudFormation assumes"
-    )
->>>>>>> local17
     parser.add_argument("--region", help="AWS Region (default: AWS_REGION, then the profile's)")
     parser.add_argument("--profile", help="profile of the AWS CLI (default: AWS_PROFILE)")
 

@@ -72,10 +72,10 @@ def test_every_user_with_a_password_gets_a_new_one(name: str, aws: Emulator) -> 
     with pytest.raises(
         DeployError, match=r"scheduled for deletion\. Run aws secretsmanager restore-secret --secret-id"
     ):
-        rotate([deployment], session, StackOptions(name="two"))
+        rotate([deployment], session, RotateOptions(name="two"))
     secrets.restore_secret(SecretId=outputs["PasswordSecretArn"])
-    rotate([deployment], session, StackOptions(name="two"))
+    rotate([deployment], session, RotateOptions(name="two"))
     secrets.delete_secret(SecretId=outputs["PasswordSecretArn"], ForceDeleteWithoutRecovery=True)
     with pytest.raises(DeployError, match=r"does not have it\. Take the user and its secret out of the template"):
-        rotate([deployment], session, StackOptions(name="two"))
+        rotate([deployment], session, RotateOptions(name="two"))
     destroy(deployment, session, DestroyOptions(name="two"))
