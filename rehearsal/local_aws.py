@@ -22,7 +22,7 @@ from generator.compute import Compute
 from generator.contract import SERVICE_ARN
 from generator.errors import UsageError
 from generator.images.context import Context
-from generator.workload import Workload
+from generator.layers import Layer
 from rehearsal.containers import start, wrapped
 from rehearsal.emulator.identities import identities
 from rehearsal.emulator.process import ACCOUNT, REGION, emulator
@@ -113,14 +113,17 @@ class LocalAws:
         files = {name: context.directory / name for name in context.files()}
         self._registry_of_caller().push(f"{uri}:{context.tag()}", files, start(context))
 
-    def push_stand_in(self, workload: Workload) -> str:
-        """Pushes an image in place of one that is built elsewhere; returns its URI. It runs as a process that answers
-        what the workload's health check and verification ask for.
+    def push_stand_in(self, layer: Layer) -> str:
+        """Pushes an image in place of a layer's that is built elsewhere; returns its URI. It runs as a process that
+        answers what the workload's health check and verification ask for.
 
         Raises UsageError for a fixed image that is no text of the form host/name:tag.
         """
-        # A repository is given by its name or its ARN.
-        existing = f"{REGISTRY}/{workload.repository.rpartition(':repository/')[2]}:stand-in"
+        assert layer.workload
+        workload = layer.workload
+        # A repository is given by its name or its ARN, or is the data layer's.
+        repository = workload.repository.rpartition(":repository/")[2] or "stand-in"
+        existing = f"{REGISTRY}/{repository}:{layer.name}"
         uri = existing if workload.image is None else workload.image
         named = re.fullmatch("[^/@]+/([^@:]+):[^/@:]+", uri) if isinstance(uri, str) else None
         if not named:

@@ -25,6 +25,7 @@ from generator.compute import Compute
 from generator.errors import UsageError
 from generator.images.context import DOCKERFILE, Context
 from generator.layers import Deployment, Layer
+from rehearsal.before import accepted
 from rehearsal.containers import container_tool, remove_images
 from rehearsal.emulator.process import Call, Fault
 from rehearsal.local_aws import NAME, LocalAws, environment, outputs
@@ -49,15 +50,15 @@ FAULTS = {
 @dataclass(frozen=True)
 class Options:
     """The command's options. `policies` are the IAM documents for a deployment called NAME, by file. `context` is a
-    folder instead of the service's own; `parameters` are KEY=VALUE each. `process`: without containers. `fault`: a key
-    of FAULTS. `stay`: wait for Ctrl-C before destroying."""
+    folder instead of the service's own; `parameters` are values by KEY or LAYER.KEY. `process`: without containers.
+    `fault`: a key of FAULTS. `stay`: wait for Ctrl-C before destroying."""
 
     deployment: Deployment
     policies: Mapping[str, str]
     context: Path | None = None
     build_args: Mapping[str, str] = field(default_factory=dict)
     build_secrets: tuple[str, ...] = ()
-    parameters: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
     container_tool: str | None = None
     process: bool = False
     fault: str | None = None
@@ -74,7 +75,7 @@ class Options:
         return {
             layer.name: Context(self.context or Path(compute.context), self.build_args, self.build_secrets)
             for layer, compute in self.services
-            if compute.repository
+            if compute.repository and compute.context
         }
 
 
@@ -137,14 +138,19 @@ class Rehearsal:
             stack.enter_context(self._aws)
             stand_ins = self._stand_ins()
         deploy = ["deploy", "--yes", "--name", NAME]
-        values = ["--parameter", *options.parameters] if options.parameters else []
-        images = [*stand_ins, *self._source(), *values]
+        images = [*stand_ins, *self._source(), *_values(options.parameters)]
         with_image = [*deploy, *(["--container-tool", str(self.aws.tool)] if self.aws.tool else []), *images]
-        others = [layer.name for layer in options.deployment.layers if not layer.compute]
+        others = [layer for layer in options.deployment.layers if not layer.compute]
         with self._at_first_deployment(fault):
             succeeded = (
                 self.verb("preview", ["preview", "--name", NAME, *images])
-                and all(self.verb(f"{name} layer", [*deploy, "--layer", name, *values]) for name in others)
+                and all(
+                    self.verb(
+                        f"{layer.name} layer",
+                        [*deploy, "--layer", layer.name, *_values(accepted(options.parameters, [layer]))],
+                    )
+                    for layer in others
+                )
                 and self._pushed()
                 and (not options.services or self.verb("image and service", with_image))
             )
@@ -266,9 +272,9 @@ class Rehearsal:
     def _stand_ins(self) -> list[str]:
         """The options for images that are built elsewhere: each gets a stand-in, which a line says."""
         options: list[str] = []
-        for layer, compute in self.options.services:
-            if layer.workload and not compute.repository:
-                uri = self.aws.push_stand_in(layer.workload)
+        for layer, _ in self.options.services:
+            if layer.workload and layer.name not in self.options.sources:
+                uri = self.aws.push_stand_in(layer)
                 self.stand_ins.append(layer.name)
                 print(f"{layer.name}: a program that answers its paths stands in for its image.", file=sys.stderr)
                 options += ["--image", f"{layer.name}={uri}"] if layer.workload.image is None else []
@@ -302,6 +308,11 @@ class Rehearsal:
             with (directory / DOCKERFILE).open("a", encoding="utf-8") as file:
                 file.write('\nRUN ["/this-program-is-missing"]\n')
         return [*options, *(["--context", str(directory)] if directory else [])]
+
+
+def _values(parameters: Mapping[str, str]) -> list[str]:
+    """The options that pass these parameters."""
+    return ["--parameter", *(f"{name}={value}" for name, value in parameters.items())] if parameters else []
 
 
 def table(calls: Iterable[Call]) -> Iterator[str]:

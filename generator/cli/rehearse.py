@@ -76,6 +76,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Rehearses; returns the exit code."""
     from generator.cli import main
     from generator.iam.policies import documents
+    from generator.parameters.files import parameters
 
     deployment = chosen_deployment(deployments(), arguments.deployment)
 
@@ -98,7 +99,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         context=arguments.context,
         build_args=dict(arguments.build_arg),
         build_secrets=tuple(arguments.build_secret),
-        parameters=tuple(arguments.parameter),
+        parameters=parameters("--parameter", arguments.parameter).parameters,
         container_tool=arguments.container_tool,
         process=arguments.process,
         fault=arguments.fault,

@@ -82,7 +82,7 @@ class Story:
         layers = self.deployment.layers
         for layer in layers:
             if layer.workload and layer.compute and not layer.compute.repository:
-                self.images += ("--image", f"{layer.name}={self.aws.push_stand_in(layer.workload)}")
+                self.images += ("--image", f"{layer.name}={self.aws.push_stand_in(layer)}")
         assert "a new stack" in self.command.must("preview", *self.images, *arguments)
         for layer in layers:
             if not layer.compute:
