@@ -24,6 +24,9 @@ from generator.parts.permissions import POLICY_VERSION
 INLINE_LIMIT = 10_240
 MANAGED_LIMIT = 6_144
 
+# Whether a given image exists, and for which processor it is: its manifest, and the URL of its configuration.
+READ_IMAGE = (ecr.BatchGetImage, ecr.GetDownloadUrlForLayer)
+
 
 def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
     """The text of each document by its file: preview.json, deploy.json, drift.json, execution-role.json, and, where the
@@ -63,13 +66,14 @@ def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         cloudformation.DescribeStacks,
         cloudformation.GetTemplate,
         cloudformation.ListChangeSets,
+        cloudformation.ListStackResources,
     ]
     make = [cloudformation.CreateChangeSet, cloudformation.DeleteChangeSet]
     return _document(
         allow("ChangeSets", [*look, *make], stacks),
         _findings(stacks),
         allow("EmptyStack", [cloudformation.DeleteStack], stacks),
-        *_images(layers, name, [ecr.DescribeImages]),
+        *_images(layers, name, [ecr.DescribeImages, *READ_IMAGE]),
     )
 
 
@@ -203,13 +207,12 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
     # ECR user guide, "IAM permissions for pushing an image".
     push = [
         ecr.BatchCheckLayerAvailability,
-        ecr.BatchGetImage,
         ecr.CompleteLayerUpload,
         ecr.InitiateLayerUpload,
         ecr.PutImage,
         ecr.UploadLayerPart,
     ]
-    look = [ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages]
+    look = [ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages, *READ_IMAGE]
     images = list(_images(layers, name, [*push, *look]))
     yield from images
     if images:

@@ -59,13 +59,15 @@ class Registry:
                 archive.extractall(directory, filter="data")
         return dict(pair.split("=", 1) for pair in json.loads(config)["config"].get("Env", ()))
 
-    def push(self, image: str, files: Mapping[str, Path], variables: Mapping[str, str]) -> None:
-        """Pushes an AMD64 image of `files` and `variables`, with the requests of container tools: which layers and
+    def push(
+        self, image: str, files: Mapping[str, Path], variables: Mapping[str, str], architecture: str = "amd64"
+    ) -> None:
+        """Pushes an image of `files` and `variables` for Linux, with the requests of container tools: which layers and
         which image exist, then each missing layer. Raises RegistryError."""
         name, tag = _split(image)
         unpacked = _layer(files)
         config = {
-            "architecture": "amd64",
+            "architecture": architecture,
             "os": "linux",
             "config": {"Env": [f"{key}={value}" for key, value in variables.items()]},
             "rootfs": {"type": "layers", "diff_ids": [_digest(unpacked)]},

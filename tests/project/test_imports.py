@@ -16,7 +16,11 @@ ROOT = Path(__file__).parents[2]
 
 # Rooms and files from top to bottom. One imports only from the floors below its own, or from its own room.
 FLOORS = (
+    "rehearsal.upgrade",
+    "rehearsal.before",
     "rehearsal.run",
+    "rehearsal.load",
+    "rehearsal.stand_ins",
     "rehearsal.local_aws",
     "rehearsal.embedded",
     "rehearsal.containers",
