@@ -13,7 +13,8 @@ from generator.operations.options import StackOptions
 from generator.operations.service import Service
 from generator.operations.session import Session
 from generator.report.results import RotationPlan
-from generator.stacks.cloudformation import Stack
+from generator.stacks.cloudformation import Stack, busy
+from generator.stacks.events import in_progress
 from generator.stacks.inventory import importers
 
 
@@ -33,7 +34,7 @@ def rotate(
 
     All deployments are passed, since every service that reads a password has to read the new one. An interrupted
     rotation continues. Raises DeclinedError where the UI does not confirm, DeployError where there is no password, a
-    stack reads one that no layer is for, or AWS or a verification fails.
+    stack is being deployed or reads a password that no layer is for, or AWS or a verification fails.
     """
     services = {
         options.stack_name(deployment, layer): Service(session, layer.compute)
@@ -44,6 +45,10 @@ def rotate(
     data_stacks = _data_stacks(deployments, session, options)
     rotations = [rotation for stack in data_stacks for rotation in _rotations(session, stack)]
     readers = {name: stack for data in data_stacks for name, stack in _readers(session, data, services).items()}
+    for stack in (*data_stacks, *readers.values()):
+        # A user that is updated gets the template's password only, and a service reads the secret when it is updated.
+        if in_progress(stack.status):
+            raise busy(stack.name, "Rotate")
     session.ui.show(
         RotationPlan(
             data_stacks=tuple(rotation.stack_name for rotation in rotations),
