@@ -37,7 +37,7 @@ class LocalAws:
 
     `context` is the image's source; `computes` run services; `policies` are the IAM documents for a deployment called
     NAME, by file; `builder` is a container tool, or None to do without containers. With `losing_redis` the cluster is
-    suspended when a user is written.
+    suspended when a user is written. A minute of the load balancer's metrics lasts `minute` seconds.
     """
 
     directory: Path
@@ -46,6 +46,7 @@ class LocalAws:
     policies: Mapping[str, str]
     builder: str | None = None
     losing_redis: bool = False
+    minute: float = 0.2
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> LocalAws:
@@ -59,11 +60,11 @@ class LocalAws:
 
     def _start(self, stack: ExitStack) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.services = stack.enter_context(LocalServices(self.directory / "services", self._runner()))
+        self.services = stack.enter_context(LocalServices(self.directory / "services", self._runner(), self.minute))
         self.emulator = stack.enter_context(emulator(self.directory / "emulator", self.services.environment))
         domains = dict.fromkeys(f"*.{one.domain(REGION)}" for one in self.computes)
         tls = certificates(self.directory, REGISTRY, *domains)
-        self.proxy = stack.enter_context(HttpsProxy(tls, self._port, self._observe))
+        self.proxy = stack.enter_context(HttpsProxy(tls, self._port, self._observe, self.services.count))
         self.authority = tls.authority
         self.tool = wrapped(self.builder, self.directory) if self.builder else None
         self.variables = {**self.emulator.environment, **self._through_proxy()}

@@ -89,6 +89,14 @@ def add_yes_option(parser: Any) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
+def add_error_rate_option(parser: Any) -> None:
+    parser.add_argument(
+        "--ignore-error-rate",
+        action="store_true",
+        help="deploy although so many requests fail that the service would be rolled back",
+    )
+
+
 def add_account_options(parser: Any, program: Program) -> None:
     """The options of every command that calls AWS; --region and --profile are the AWS CLI's."""
     add_layer_option(parser)
@@ -194,6 +202,9 @@ def add_change_options(parser: Any, program: Program) -> None:
     parser.add_argument(
         "--import-existing", action="store_true", help="import existing resources that have the same name"
     )
+    parser.add_argument(
+        "--revert-drift", action="store_true", help="also change back what was changed by hand, as far as it is seen"
+    )
 
 
 def session(arguments: argparse.Namespace) -> Session:
@@ -240,6 +251,7 @@ def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "allow_replacement": tuple(arguments.allow_replacement),
         "notification_arns": tuple(arguments.notification_arn),
         "import_existing": arguments.import_existing,
+        "revert_drift": arguments.revert_drift,
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from generator import contract
 from generator.compute.verification import Fact
 from generator.database.passwords import USER, refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
@@ -16,6 +17,7 @@ from generator.operations.options import DeployOptions
 from generator.operations.plans import plan
 from generator.operations.service import Service
 from generator.operations.session import Session
+from generator.operations.stack_policy import guarded
 from generator.operations.templates import uploaded
 from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
 from generator.operations.watch import watch
@@ -23,6 +25,7 @@ from generator.report.results import Plan
 from generator.stacks.change_set import ChangeSet
 from generator.stacks.cloudformation import PendingChangeSet, Stack, StackUpdate, place
 from generator.stacks.events import NEVER_CREATED, SUCCEEDED, Event, advice, first_failure, in_progress, left_behind
+from generator.stacks.exports import MissingExport, imported_in_vain, missing_export
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def deploy(
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
     check_values(session.cloudformation, deployment, updates, options)
+    _check_data_stacks(session, updates)
     for layer, update in updates:
         if layer.compute:
             ImageSource(session, layer.compute, options).check(update)
@@ -91,6 +95,28 @@ def deploy_change_set(
     return LayerDeployment(session, stacks[change_set.stack_name], options).execute(pending)
 
 
+def _check_data_stacks(session: Session, updates: Sequence[tuple[Layer, StackUpdate]]) -> None:
+    """Raises DeployError for a layer that imports from a stack that is neither there nor deployed before it."""
+    deployed = set[str]()
+    for layer, update in updates:
+        data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
+        if layer.imports and data_stack and data_stack not in deployed and not session.cloudformation.stack(data_stack):
+            missing = missing_export(session.cloudformation.client, f"{data_stack}-{min(layer.imports)}")
+            if missing:
+                raise _missing(update.stack_name, missing)
+        deployed.add(update.stack_name)
+
+
+def _missing(stack_name: str, missing: MissingExport) -> DeployError:
+    near = f"The nearest export is {missing.nearest}, of the stack {missing.stack_name}. " if missing.nearest else ""
+    return DeployError(
+        stack=stack_name,
+        what="Nothing was deployed to it",
+        why=f"it imports {missing.name}, which no stack exports",
+        then=f"{near}Correct --data-stack, or deploy the stack that exports it first.",
+    )
+
+
 @dataclass(frozen=True)
 class LayerDeployment:
     """The deployment of one layer's stack and of the service in it."""
@@ -121,27 +147,40 @@ class LayerDeployment:
     def execute(self, creating: AbstractContextManager[PendingChangeSet]) -> DeployedLayer:
         """Shows a change set, asks, executes it and follows the stack; verifies the service."""
         cloudformation = self.session.cloudformation
-        since = ""
         with creating as pending:
             change_set = pending.change_set
             planned = plan(cloudformation, self.layer.name, pending, self.options.allow_replacement)
             self.session.ui.show(planned)
+            stack = None
             if not change_set.empty:
                 self._check(planned, change_set)
-                since = cloudformation.last_event(change_set.stack_id)
-                cloudformation.execute_change_set(change_set, disable_rollback=self.options.disable_rollback)
-                pending.keep()
-        if change_set.empty:
-            stack = cloudformation.stack(change_set.stack_name)
-        elif self.options.wait:
-            stack = self._follow(change_set.stack_id, since)
-        else:
-            self._report_running(change_set.stack_name)
-            stack = None
+                stack = self._executed(pending)
+        if change_set.empty and (stack := cloudformation.stack(change_set.stack_name)):
+            with guarded(self.session, stack.arn, self.layer.template):
+                pass
         facts: tuple[Fact, ...] = ()
         if stack and self.layer.compute and self.options.verify:
             facts = Service(self.session, self.layer.compute).verify(stack)
         return DeployedLayer(self.layer.name, planned, stack, facts)
+
+    def _executed(self, pending: PendingChangeSet) -> Stack | None:
+        """The stack after the change set was executed; None if `wait` is off."""
+        change_set, options = pending.change_set, self.options
+        with guarded(
+            self.session,
+            change_set.stack_id,
+            self.layer.template,
+            options.allow_replacement,
+            new=change_set.creates,
+            wait=options.wait,
+        ):
+            since = self.session.cloudformation.last_event(change_set.stack_id)
+            self.session.cloudformation.execute_change_set(change_set, disable_rollback=options.disable_rollback)
+            pending.keep()
+            if options.wait:
+                return self._follow(change_set.stack_id, since)
+        self._report_running(change_set.stack_name)
+        return None
 
     def _check(self, planned: Plan, change_set: ChangeSet) -> None:
         """Raises an error unless the change set may be executed."""
@@ -156,11 +195,24 @@ class LayerDeployment:
                 why=f"it replaces {', '.join(replaced)}, which CloudFormation refuses without rollback",
                 then="Deploy without --disable-rollback.",
             )
+        if missing := imported_in_vain(self.session.cloudformation.client, change_set):
+            raise _missing(change_set.stack_name, missing)
+        self._check_error_rate(change_set)
         users = [found.physical_id for found in change_set.changes if found.resource_type == USER and found.physical_id]
         if users:
             refuse_during_rotation(planned.stack_name, users, self.session.client("memorydb"))
         if not self.session.ui.confirm(f"Deploy this to {planned.stack_name} ({place(change_set.stack_id)})?"):
             raise DeclinedError("Nothing was changed.")
+
+    def _check_error_rate(self, change_set: ChangeSet) -> None:
+        """Raises DeployError where the update of the service would be rolled back because of its error rate."""
+        compute = self.layer.compute
+        if compute is None or self.options.ignore_error_rate:
+            return
+        updated = ("Modify", compute.resource_type)
+        stack = self.session.cloudformation.stack(change_set.stack_name)
+        if stack and any((found.action, found.resource_type) == updated for found in change_set.changes):
+            Service(self.session, compute).check_error_rate(stack)
 
     def _make_updatable(self, stack: Stack) -> None:
         """Deletes a stack that was never created if `recreate` is on. Raises DeployError if it cannot be updated."""

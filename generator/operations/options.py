@@ -49,7 +49,8 @@ class ChangeOptions(StackOptions):
     parameter ImageUri; images: of several services, by their layers. Without it, the image is built from `context` (by
     default the compute's own folder) with build_args and build_secrets by container_tool. allow_replacement: logical
     IDs that the guard does not refuse. notification_arns: SNS topics for the stacks' events. import_existing: resources
-    of the same name are imported. disable_rollback: resources stay when one fails.
+    of the same name are imported. disable_rollback: resources stay when one fails. revert_drift: what was changed by
+    hand is changed back to the templates.
     """
 
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class ChangeOptions(StackOptions):
     notification_arns: tuple[str, ...] = ()
     import_existing: bool = False
     disable_rollback: bool = False
+    revert_drift: bool = False
 
     @property
     def given_parameters(self) -> dict[str, str]:
@@ -87,12 +89,21 @@ class PreviewOptions(ChangeOptions):
 class DeployOptions(ChangeOptions):
     """recreate: a stack whose creation failed is deleted first. wait: CloudFormation is followed to its end.
 
-    verify: the running service is verified.
+    verify: the running service is verified. ignore_error_rate: a service is updated although so many requests fail that
+    the update would be rolled back.
     """
 
     recreate: bool = False
+    ignore_error_rate: bool = False
     wait: bool = True
     verify: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotateOptions(StackOptions):
+    """ignore_error_rate: services are redeployed although so many requests fail that this would be rolled back."""
+
+    ignore_error_rate: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

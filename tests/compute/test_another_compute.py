@@ -62,6 +62,7 @@ class ShelfCompute:
     resource_type: str = "AWS::SSM::Parameter"
     actions: tuple[str, ...] = ("ssm:GetParameter",)
     redeploy_actions: tuple[str, ...] = ("ssm:GetParameter", "ssm:PutParameter")
+    metric_actions: tuple[str, ...] = ()
 
     @property
     def usual_minutes(self) -> Mapping[str, int]:
@@ -78,6 +79,9 @@ class ShelfCompute:
     def redeploy(self, client: Any, service_arn: str) -> None:
         found = client.get_parameter(Name=service_arn)["Parameter"]
         client.put_parameter(Name=service_arn, Value=f"{found['Value']}#", Overwrite=True)
+
+    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
+        return ""
 
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         return ()

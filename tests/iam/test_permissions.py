@@ -183,7 +183,7 @@ def test_the_page_tells_what_each_verb_asks_for(played: Thorough) -> None:
 
 
 def explained() -> set[tuple[str, str]]:
-    return set(re.findall(r"^\| (preview|deploy|rotate|execution-role) \| (\w+) \| \S", PAGE, re.MULTILINE))
+    return set(re.findall(r"^\| (preview|deploy|drift|rotate|execution-role) \| (\w+) \| \S", PAGE, re.MULTILINE))
 
 
 def test_the_page_explains_every_statement_and_no_other() -> None:

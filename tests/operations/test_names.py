@@ -12,8 +12,8 @@ from generator.layers import Deployment, app_runner_deployment
 from generator.operations import (
     DeployOptions,
     DestroyOptions,
+    RotateOptions,
     Session,
-    StackOptions,
     StatusOptions,
     deploy,
     destroy,
@@ -61,7 +61,7 @@ def test_every_user_with_a_password_gets_a_new_one(name: str, aws: Emulator) -> 
         return [secrets.get_secret_value(SecretId=arn)["SecretString"] for arn in arns]
 
     before = passwords()
-    rotated = rotate([deployment], session, StackOptions(name="two"))
+    rotated = rotate([deployment], session, RotateOptions(name="two"))
     assert set(rotated.users) == {outputs["UserName"], outputs["OrdersUserName"]}
     assert not set(before) & set(passwords())
     destroy(deployment, session, DestroyOptions(name="two"))

@@ -91,7 +91,7 @@ LATE = (
     "generator.aws.errors",
     "generator.aws.faults",
     "generator.cli.terminal",
-    "generator.compute",
+    "generator.compute.logs",
     "generator.images",
     "generator.database",
     "generator.operations",
