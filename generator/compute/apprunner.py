@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from generator import contract
@@ -20,6 +20,7 @@ class AppRunnerCompute:
     repository: str = contract.REPOSITORY_URI
     context: str = "."
     users_api: bool = True
+    paths: Mapping[str, int] = field(default_factory=dict)
     client_name: str = "apprunner"
     resource_type: str = "AWS::AppRunner::Service"
     actions: tuple[str, ...] = ("apprunner:DescribeService", "apprunner:ListOperations")

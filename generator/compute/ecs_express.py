@@ -6,7 +6,7 @@ Facts: ECS API reference, DescribeExpressGatewayService, ListServiceDeployments,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from generator import contract
@@ -25,6 +25,7 @@ class EcsExpressCompute:
     repository: str = contract.REPOSITORY_URI
     context: str = "."
     users_api: bool = True
+    paths: Mapping[str, int] = field(default_factory=dict)
     client_name: str = "ecs"
     resource_type: str = "AWS::ECS::ExpressGatewayService"
     actions: tuple[str, ...] = ("ecs:DescribeExpressGatewayService", "ecs:ListServiceDeployments")

@@ -182,7 +182,8 @@ class Service:
         else:
             tags = (image.rpartition(":")[2],)
         # Only a tag of this form is what an image reports as its build.
-        return Expected(image, tuple(tag for tag in tags if tag.startswith(TAG_LABEL)))
+        builds = tuple(tag for tag in tags if tag.startswith(TAG_LABEL))
+        return Expected(image, builds, self.compute.paths, self.compute.users_api)
 
     def _limit_logs(self, stack_name: str, service_arn: str) -> None:
         with translate_errors(stack_name):

@@ -8,7 +8,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytest
@@ -58,6 +58,7 @@ class ShelfCompute:
     repository: str = contract.REPOSITORY_URI
     context: str = "."
     users_api: bool = True
+    paths: Mapping[str, int] = field(default_factory=dict)
     client_name: str = "ssm"
     resource_type: str = "AWS::SSM::Parameter"
     actions: tuple[str, ...] = ("ssm:GetParameter",)
