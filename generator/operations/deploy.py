@@ -287,5 +287,5 @@ def _advice(status: str, why: str) -> str:
     """What to type after a failed deployment; empty if the cause has to be fixed first."""
     if status == "ROLLBACK_COMPLETE":
         return "--recreate deletes what is left of the stack first."
-    # App Runner's status of a service while another operation of it runs (API reference, Service).
+    # The status of an App Runner service of which another operation runs.
     return "Another command deployed the service meanwhile. Deploy again." if "OPERATION_IN_PROGRESS" in why else ""
