@@ -49,14 +49,15 @@ FAULTS = {
 @dataclass(frozen=True)
 class Options:
     """The command's options. `policies` are the IAM documents for a deployment called NAME, by file. `context` is a
-    folder instead of the service's own. `process`: without containers. `fault`: a key of FAULTS. `stay`: wait for
-    Ctrl-C before destroying."""
+    folder instead of the service's own; `parameters` are KEY=VALUE each. `process`: without containers. `fault`: a key
+    of FAULTS. `stay`: wait for Ctrl-C before destroying."""
 
     deployment: Deployment
     policies: Mapping[str, str]
     context: Path | None = None
     build_args: Mapping[str, str] = field(default_factory=dict)
     build_secrets: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
     container_tool: str | None = None
     process: bool = False
     fault: str | None = None
@@ -136,13 +137,14 @@ class Rehearsal:
             stack.enter_context(self._aws)
             stand_ins = self._stand_ins()
         deploy = ["deploy", "--yes", "--name", NAME]
-        images = [*stand_ins, *self._source()]
+        values = ["--parameter", *options.parameters] if options.parameters else []
+        images = [*stand_ins, *self._source(), *values]
         with_image = [*deploy, *(["--container-tool", str(self.aws.tool)] if self.aws.tool else []), *images]
         others = [layer.name for layer in options.deployment.layers if not layer.compute]
         with self._at_first_deployment(fault):
             succeeded = (
                 self.verb("preview", ["preview", "--name", NAME, *images])
-                and all(self.verb(f"{name} layer", [*deploy, "--layer", name]) for name in others)
+                and all(self.verb(f"{name} layer", [*deploy, "--layer", name, *values]) for name in others)
                 and self._pushed()
                 and (not options.services or self.verb("image and service", with_image))
             )

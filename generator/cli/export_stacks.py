@@ -34,8 +34,8 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     parser.add_argument(
         "name", type=stack_prefix, nargs="?", default=program.name, help=f"NAME-LAYER are the stacks: {program.name}"
     )
-    add_layer_option(parser)
-    add_deployment_option(parser)
+    add_layer_option(parser, program)
+    add_deployment_option(parser, program)
     add_aws_options(parser)
 
 

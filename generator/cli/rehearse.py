@@ -52,7 +52,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "destroyed. The exit code is 1 if it would be refused, interrupts the service or loses a user.",
         example=f"{program.prog} rehearse --fault rollback",
     )
-    add_deployment_option(parser)
+    add_deployment_option(parser, program)
     parser.add_argument("--fault", choices=FAULTS, help="the step to make fail")
     parser.add_argument("--stay", action="store_true", help="wait before destroying, for commands of your own")
     parser.add_argument("--process", action="store_true", help="use no container tool")
@@ -98,6 +98,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         context=arguments.context,
         build_args=dict(arguments.build_arg),
         build_secrets=tuple(arguments.build_secret),
+        parameters=tuple(arguments.parameter),
         container_tool=arguments.container_tool,
         process=arguments.process,
         fault=arguments.fault,

@@ -71,13 +71,13 @@ class Registry:
         variables = dict(pair.split("=", 1) for pair in found.get("Env") or ())
         return Start(variables, tuple(found.get("Entrypoint") or ()), tuple(found.get("Cmd") or ()))
 
-    def push(self, image: str, files: Mapping[str, Path], start: Start) -> None:
-        """Pushes an AMD64 image of `files`, with the requests of container tools: which layers and which image exist,
-        then each missing layer. Raises RegistryError."""
+    def push(self, image: str, files: Mapping[str, Path], start: Start, architecture: str = "amd64") -> None:
+        """Pushes an image of `files` for Linux, with the requests of container tools: which layers and which image
+        exist, then each missing layer. Raises RegistryError."""
         name, tag = _split(image)
         unpacked = _layer(files)
         config = {
-            "architecture": "amd64",
+            "architecture": architecture,
             "os": "linux",
             "config": {
                 "Env": [f"{key}={value}" for key, value in start.variables.items()],

@@ -16,11 +16,11 @@ ROOT = Path(__file__).parents[2]
 
 # Rooms and files from top to bottom. One imports only from the floors below its own, or from its own room.
 FLOORS = (
-    "rehearsal.run",
     "rehearsal.upgrade",
     "rehearsal.before",
-    "rehearsal.stand_ins",
+    "rehearsal.run",
     "rehearsal.load",
+    "rehearsal.stand_ins",
     "rehearsal.local_aws",
     "rehearsal.embedded",
     "rehearsal.containers",
