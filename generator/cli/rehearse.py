@@ -69,7 +69,7 @@ def _add_upgrade_options(parser: Any) -> None:
     add_aws_options(parser)
     add_parameter_option(parser)
     add_allow_replacement_option(parser)
-    parser.add_argument("--result", metavar="FILE", type=Path, help="write the result of an upgrade as JSON")
+    parser.add_argument("--result", metavar="FILE", type=Path, help="write the result as JSON")
 
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
@@ -94,14 +94,21 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         return _upgrade(deployment, arguments)
     options = Options(
         policies=documents(deployment.layers, NAME),
-        context=Context(arguments.context or Path(), dict(arguments.build_arg), tuple(arguments.build_secret)),
+        deployment=deployment,
+        context=arguments.context,
+        build_args=dict(arguments.build_arg),
+        build_secrets=tuple(arguments.build_secret),
+        parameters=tuple(arguments.parameter),
         container_tool=arguments.container_tool,
         process=arguments.process,
         fault=arguments.fault,
         stay=arguments.stay,
-        computes=tuple(layer.compute for layer in deployment.layers if layer.compute),
     )
-    return rehearse(command, options)
+    rehearsal = rehearse(command, options)
+    rehearsal.report()
+    if arguments.result:
+        write_file(arguments.result, rehearsal.document())
+    return rehearsal.code
 
 
 def _upgrade(deployment: Deployment, arguments: argparse.Namespace) -> int:
