@@ -14,7 +14,8 @@ from generator.operations.options import RotateOptions, StackOptions
 from generator.operations.service import Service
 from generator.operations.session import Session
 from generator.report.results import RotationPlan
-from generator.stacks.cloudformation import Stack
+from generator.stacks.cloudformation import Stack, busy
+from generator.stacks.events import in_progress
 from generator.stacks.inventory import importers
 
 
@@ -34,8 +35,8 @@ def rotate(
 
     All deployments are passed, since every service that reads a password has to read the new one. An interrupted
     rotation continues. Raises UsageError for a user that no data stack has, DeclinedError where the UI does not
-    confirm, DeployError where there is no password, a stack reads one that no layer is for, a redeployment would be
-    rolled back, or AWS or a verification fails.
+    confirm, DeployError where there is no password, a stack is being deployed or reads one that no layer is for, a
+    redeployment would be rolled back, or AWS or a verification fails.
     """
     services = {
         options.stack_name(deployment, layer): Service(session, layer.compute)
@@ -46,6 +47,10 @@ def rotate(
     chosen = _chosen(_data_stacks(deployments, session, options), options.users)
     rotations = [_rotation(session, stack, prefix) for stack, prefixes in chosen for prefix in prefixes]
     readers = {name: stack for data in chosen for name, stack in _readers(session, *data, services).items()}
+    for stack in (*(stack for stack, _ in chosen), *readers.values()):
+        # A user that is updated gets the template's password only, and a service reads the secret when it is updated.
+        if in_progress(stack.status):
+            raise busy(stack.name, "Rotate")
     session.ui.show(
         RotationPlan(
             data_stacks=tuple(rotation.stack_name for rotation in rotations),

@@ -71,6 +71,11 @@ class Stack:
         return self.status != REVIEW
 
     @property
+    def deleting(self) -> bool:
+        """Whether it is being deleted."""
+        return self.status == "DELETE_IN_PROGRESS"
+
+    @property
     def place(self) -> str:
         """Its account and Region."""
         return place(self.arn)
@@ -279,9 +284,14 @@ class CloudFormation:
             self.client.set_stack_policy(StackName=stack_name, StackPolicyBody=text)
 
     def delete(self, stack: Stack, *, role_arn: str = "") -> None:
-        """Starts the deletion of a stack."""
+        """Starts the deletion of a stack. Raises DeployError for one that is being updated."""
         with translate_errors(stack.name):
-            self.client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
+            try:
+                self.client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
+            except botocore.exceptions.ClientError as error:
+                if "cannot be deleted while in status" not in error.response["Error"].get("Message", ""):
+                    raise
+                raise busy(stack.name, "Destroy") from error
 
     def last_event(self, stack_arn: str) -> str:
         """The ID of the newest event, for `follow`; empty if there is none."""
@@ -429,6 +439,16 @@ def parameters(update: StackUpdate, before: Stack | None) -> list[dict[str, Any]
             + (", or --image URI." if "ImageUri" in missing else ".")
         )
     return chosen
+
+
+def busy(stack_name: str, verb: str) -> DeployError:
+    """The error for a stack that another command is updating."""
+    return DeployError(
+        stack=stack_name,
+        what="Nothing was changed",
+        why="the stack is being updated by another command or the console",
+        then=f"{verb} again when it has finished: status shows that.",
+    )
 
 
 def place(arn: str) -> str:
