@@ -166,7 +166,7 @@ class _Rehearsal:
         self.stand_ins = StandIns({stack.name: f"{NAME}-{stack.layer}" for stack in before.stacks})
         # Images that are built elsewhere: by layer, the URI of a program that answers in their place.
         self.elsewhere = {
-            layer.name: aws.push_stand_in(layer.workload)
+            layer.name: aws.push_stand_in(layer)
             for layer in deployment.layers
             if layer.compute and layer.workload and not layer.compute.repository
         }
