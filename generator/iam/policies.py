@@ -95,7 +95,7 @@ def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
 
 
 def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
-    """For `deploy`, `status` (without --drift) and `destroy`, when CloudFormation acts with its own role (--role-arn).
+    """For `deploy`, `status` (without --drift), `logs` and `destroy`, when CloudFormation acts with its own role.
 
     Drift detection is left out: it reads every resource with the caller's rights, as `drift` allows.
     """
@@ -142,6 +142,7 @@ def drift(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     CloudFormation user guide, "Considerations when detecting drift". Nothing can be changed with it.
     """
     look = [
+        cloudformation.DescribeStackEvents,
         cloudformation.DescribeStackResourceDrifts,
         cloudformation.DescribeStacks,
         cloudformation.DetectStackDrift,
@@ -240,10 +241,12 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
 def _running(
     layers: Sequence[Layer], name: str, *, redeploy: bool = False, logs_too: bool = True
 ) -> Iterator[aws.Statement]:
-    """To describe the service, and to read its log and its error rate; with `redeploy`, also to start a deployment."""
+    """To describe the service, why it failed, its error rate, and to read its log; with `redeploy` to start a
+    deployment instead of `logs`."""
     running: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     groups: set[str] = set()
     metrics: set[str] = set()
+    elsewhere: dict[str, str] = {}
     for layer in layers:
         stack, compute = f"{name}-{layer.name}", layer.compute
         for resource in resources_of(layer, stack) if compute else ():
@@ -252,12 +255,16 @@ def _running(
                 running.setdefault(key, set()).update(compute.resources(stack, resource.logical_id))
                 groups.update(compute.log_group_names(stack, resource.logical_id))
                 metrics.update(compute.metric_actions)
+        elsewhere |= compute.actions_elsewhere if compute else {}
     for (client, names), resources in running.items():
         sid = f"Service{client.title().replace('-', '')}"
         yield allow(sid, [aws.Action(*action.split(":")) for action in names], resources)
+    for action, arn in sorted(elsewhere.items()):
+        yield allow(action.partition(":")[2], [aws.Action(*action.split(":"))], [arn])
     if metrics and logs_too:
         yield allow("ErrorRate", [aws.Action(*action.split(":")) for action in sorted(metrics)], ["*"])
     if groups and logs_too:
         read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
+        read += [] if redeploy else [logs.FilterLogEvents]
         yield allow("ServiceLogs", read, [f"arn:aws:logs:*:*:log-group:{group}" for group in groups])
         yield allow("LogGroups", [logs.DescribeLogGroups], ["*"])

@@ -10,6 +10,7 @@ from generator.database.snapshots import snapshot_exists
 from generator.errors import DeclinedError, DeployError
 from generator.images.repository import delete_images, images
 from generator.layers import Deployment
+from generator.operations.cause import last_operation
 from generator.operations.options import DestroyOptions
 from generator.operations.session import Session
 from generator.operations.watch import watch
@@ -172,15 +173,16 @@ def _delete(session: Session, one: Inventory, role_arn: str) -> None:
         return left.status == "DELETE_COMPLETE" or not STILL_USED.search(reason)
 
     try:
-        left, failure = session.clock.poll(attempt, done, seconds=60 * RETRY_MINUTES, pause=RETRY_SECONDS)
+        left, _ = session.clock.poll(attempt, done, seconds=60 * RETRY_MINUTES, pause=RETRY_SECONDS)
     except KeyboardInterrupt:
         session.ui.progress(f"\nCloudFormation is still deleting {stack.name}. Run the command again to keep watching.")
         raise
     if left.status != "DELETE_COMPLETE":
+        operation = last_operation(session, left, None)
         raise DeployError(
             stack=stack.name,
             what=f"The deletion failed, the stack is {left.status}",
-            why=f"{failure.logical_id}: {failure.reason}" if failure else left.reason,
+            why=operation.cause if operation else left.reason,
         )
     session.ui.progress(f"{stack.name} is deleted.")
     if one.final_snapshot and not snapshot_exists(session.client("memorydb"), one.final_snapshot):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from generator import contract
@@ -122,3 +123,13 @@ class StatusOptions(StackOptions):
     """drift: manual changes are looked for, which takes a minute or more."""
 
     drift: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogsOptions(StackOptions):
+    """since: the time of the earliest line. pattern: a filter pattern of CloudWatch Logs; every line if empty. follow:
+    new lines are waited for, without end."""
+
+    since: datetime
+    pattern: str = ""
+    follow: bool = False

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import zip_longest
 
 from generator.contract import READY_PATH
 from generator.report.results import (
     LayerStatus,
+    LogLine,
     Plan,
     Removal,
     Result,
@@ -139,6 +141,19 @@ def short(value: str | None, start: int = 0) -> str:
     return f"{'…' if start else ''}{shown}{rest} ({len(value)} characters)"
 
 
+def log_line(line: LogLine) -> str:
+    """A line of a log with its time to the millisecond; one about a deployment alone."""
+    if not line.instance:
+        return line.text
+    moment = line.moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{moment} {line.instance} {line.text}"
+
+
+def utc(moment: datetime) -> str:
+    """A moment to the second."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _property(changed: PropertyChange) -> str:
     before, after = short_values(changed)
     # CloudFormation gives no values for some changes, such as that of a stack's tags.
@@ -176,6 +191,10 @@ def _status(status: LayerStatus) -> Iterator[str]:
         yield f"{status.stack_name}: does not exist"
         return
     yield f"{stack.name}: {stack.status}{f' ({stack.reason})' if stack.reason else ''}"
+    if operation := status.operation:
+        yield f"  last operation: {operation.kind} {operation.outcome.value}, begun {utc(operation.began)}"
+    if status.cause:
+        yield f"  cause: {status.cause}"
     for key, value in sorted(stack.outputs.items()):
         yield f"  {key}: {value}"
     if status.service:

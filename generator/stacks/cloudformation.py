@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
 from types import MappingProxyType
@@ -23,7 +23,17 @@ from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import DeployError, UsageError
 from generator.redaction import redact
 from generator.stacks.change_set import ChangeSet, change_set
-from generator.stacks.events import REVIEW, Event, Finding, event, finding, in_progress
+from generator.stacks.events import (
+    REVIEW,
+    SUCCEEDED,
+    Event,
+    Finding,
+    Operation,
+    event,
+    finding,
+    in_progress,
+    last_operation,
+)
 from generator.template.capabilities import capabilities
 
 # Short at first, since most waits are short; then longer, since AWS throttles frequent calls.
@@ -217,9 +227,29 @@ class CloudFormation:
     def findings(self, arn: str) -> tuple[Finding, ...]:
         """What validation and hooks found in a change set, warnings included. Only DescribeEvents has it."""
         try:
-            listed = list(pages(self.client.describe_events, ChangeSetName=arn))
+            return self._findings(ChangeSetName=arn)
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             return (Finding("", "", f"CloudFormation's warnings cannot be read: {redact(str(error))}", blocking=False),)
+
+    def last_operation(self, stack: Stack) -> Operation | None:
+        """The last operation of a stack, no matter what started it; None if there was none.
+
+        What hooks and validation refused is in DescribeEvents only; where that cannot be read, the stack's events
+        remain.
+        """
+        events = last_operation(self._newest_first(stack.arn)) if stack.exists else ()
+        if not events:
+            return None
+        operation = Operation(events)
+        if not operation.id or stack.status in SUCCEEDED or in_progress(stack.status):
+            return operation
+        with suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+            found = self._findings(OperationId=operation.id, Filters={"FailedEvents": True})
+            return replace(operation, refusals=tuple(each for each in found if each.blocking))
+        return operation
+
+    def _findings(self, **of: Any) -> tuple[Finding, ...]:
+        listed = pages(self.client.describe_events, **of)
         found = (finding(described) for page in listed for described in page.get("OperationEvents", ()))
         return tuple(dict.fromkeys(filter(None, found)))
 
@@ -300,12 +330,13 @@ class CloudFormation:
         return self.clock.poll(look, done, seconds=seconds, pause=PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS)
 
     def _events(self, stack_arn: str, since: str) -> list[Event]:
-        """The events after `since`, oldest first. CloudFormation lists the newest first."""
+        """The events after `since`, oldest first."""
+        return list(takewhile(lambda event: event.id != since, self._newest_first(stack_arn)))[::-1]
+
+    def _newest_first(self, stack_arn: str) -> Iterator[Event]:
         with translate_errors(stack_arn):
-            listed = pages(self.client.describe_stack_events, StackName=stack_arn)
-            newest_first = (described for page in listed for described in page["StackEvents"])
-            fresh = takewhile(lambda described: described["EventId"] != since, newest_first)
-            return [event(described) for described in fresh][::-1]
+            for page in pages(self.client.describe_stack_events, StackName=stack_arn):
+                yield from map(event, page["StackEvents"])
 
     def _create(self, update: StackUpdate, before: Stack | None) -> str:
         creates = before is None or not before.exists

@@ -235,7 +235,8 @@ class LocalServices:
             image, variables, trusted=self.tls.authority, credentials=credentials, build=build, command=command
         )
         self.instances[id] = _Running(instance, port)
-        return {"healthy": answers(port, path, instance.alive, HEALTHY_SECONDS), "port": port}
+        healthy = answers(port, path, instance.alive, HEALTHY_SECONDS)
+        return {"healthy": healthy, "alive": healthy or instance.alive(), "port": port}
 
     def _address(self, value: str) -> str:
         name = self.endpoints.get(value)

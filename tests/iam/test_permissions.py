@@ -72,6 +72,7 @@ class Thorough(Rehearsal):
                 self._record("a rotation that fails", arguments)
         succeeded = self._record(name, arguments)
         if name == "status":
+            self._record("log", ["logs", "--name", NAME])
             self._record("a change that would be none", ["preview", "--name", NAME])
             given = ["--name", NAME, "--layer", "apprunner", "--image", self._image()]
             self._record("a given image", ["preview", *given])
@@ -232,6 +233,7 @@ REFUSED: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("deploy", "apprunner", "pause_service", {"ServiceArn": "arn:aws:apprunner:eu-west-1:1:service/Service-1/2"}, ""),
     ("deploy", "apprunner", "describe_service", {"ServiceArn": "arn:aws:apprunner:eu-west-1:1:service/Other/2"}, ""),
     ("deploy", "logs", "get_log_events", {"logGroupName": "/other", "logStreamName": "events"}, ""),
+    ("deploy", "logs", "filter_log_events", {"logGroupName": "/other"}, ""),
     ("deploy", "iam", "list_users", {}, ""),
     (
         "deploy",

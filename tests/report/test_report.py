@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from generator.compute import Outcome
 from generator.errors import UsageError
-from generator.report.as_json import preview_document
+from generator.report.as_json import preview_document, status_document
 from generator.report.comment import Heading, comment
-from generator.report.results import Plan, happens, rehearsed, summary
-from generator.report.text import plan_lines
+from generator.report.results import LastOperation, LayerStatus, LogLine, Plan, happens, rehearsed, summary
+from generator.report.text import lines as result_lines
+from generator.report.text import log_line, plan_lines
 from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.cloudformation import Stack
 from generator.stacks.events import Finding
 from tests.report.reviews import HEADING
 
@@ -158,6 +162,34 @@ def test_a_value_that_is_not_known_yet_is_marked() -> None:
     unknown = PropertyChange("Dimensions.0.Value", "db-1", "{{changeSet:KNOWN_AFTER_APPLY}}", "Never", "")
     plan = Plan("data", "s", (Change("Modify", "A", "T", properties=(unknown,)),))
     assert "Dimensions.0.Value  db-1 → (known after deployment)" in lines(plan)
+
+
+def test_a_status_has_the_last_operation_and_its_cause() -> None:
+    stack = Stack("users-data", "arn:aws:cloudformation:eu-west-1:1:stack/users-data/1", "UPDATE_ROLLBACK_COMPLETE")
+    began = datetime(2026, 11, 25, 12, 3, 4, tzinfo=UTC)
+    status = LayerStatus(
+        "users-data", stack, operation=LastOperation("UPDATE_STACK", "7", Outcome.FAILED, began, "Cluster (T): full")
+    )
+    assert [line.text for line in result_lines(status)] == [
+        "users-data: UPDATE_ROLLBACK_COMPLETE",
+        "  last operation: UPDATE_STACK failed, begun 2026-11-25T12:03:04Z",
+        "  cause: Cluster (T): full",
+    ]
+    (document,) = json.loads(status_document([status]))["stacks"]
+    assert document["cause"] == "Cluster (T): full"
+    assert document["lastOperation"] == {
+        "type": "UPDATE_STACK",
+        "id": "7",
+        "outcome": "failed",
+        "began": "2026-11-25T12:03:04Z",
+        "cause": "Cluster (T): full",
+    }
+
+
+def test_a_line_of_a_log_has_its_time_in_utc_and_its_stream() -> None:
+    moment = datetime(2026, 11, 25, 12, 3, 4, 5000, tzinfo=UTC)
+    assert log_line(LogLine(moment, "instance/a", "text")) == "2026-11-25T12:03:04.005Z instance/a text"
+    assert log_line(LogLine(moment, "", "--- deployment 1 started ---")) == "--- deployment 1 started ---"
 
 
 def test_a_preview_names_the_result_of_a_rehearsal_in_every_format() -> None:

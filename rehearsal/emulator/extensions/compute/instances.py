@@ -24,6 +24,8 @@ from rehearsal.emulator.extensions import faults, local_services
 from rehearsal.emulator.extensions.ecr import CREDENTIALS
 
 DRAIN_SECONDS = 1
+# Why ECS stops a task whose container ended (developer guide, "Stopped tasks error messages").
+EXITED = "Essential container in task exited"
 # A canary gets one of so many connections.
 CANARY_OF = 20
 
@@ -44,7 +46,8 @@ shipping = threading.Lock()
 
 
 class Unhealthy(Exception):
-    """The new instance does not become healthy; the one before still runs."""
+    """The new instance does not become healthy; the one before still runs. The text is the reason, as far as there is
+    one besides the health check."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,9 @@ def deploy(revision: Revision, logical_id: str, canary: Canary | None = None) ->
 
     Raises Unhealthy, or ValueError if the instance does not start; the one before then has all requests again.
     """
+    for fault in faults.due(logical_id, "start"):
+        if fault["reason"]:
+            raise Unhealthy(fault["reason"])
     if not local_services.available():
         return
     spoiled = next((fault["spoils"] for fault in faults.due(logical_id, "start") if fault["spoils"]), "")
@@ -110,7 +116,7 @@ def deploy(revision: Revision, logical_id: str, canary: Canary | None = None) ->
         )
         ship(instance)
         if not started["healthy"]:
-            raise Unhealthy
+            raise Unhealthy("" if started["alive"] else EXITED)
         if canary:
             canary.register(started["port"])
         if canary and before:
