@@ -64,7 +64,7 @@ class MemoryDBAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
-    """How the compute tells whether an instance is healthy: GET `path` answers with 2xx.
+    """The check of an instance: it is healthy while GET `path` answers with 2xx.
 
     interval and timeout are seconds, healthy and unhealthy numbers of checks in a row; 1 to 20 each. ECS Express takes
     the path only. An empty path checks that the port accepts connections, which only App Runner can.
