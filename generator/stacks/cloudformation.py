@@ -277,7 +277,17 @@ class CloudFormation:
     def stack_policy(self, stack_name: str) -> str:
         """The text of the stack's policy; empty if none was set."""
         with translate_errors(stack_name):
-            return str(self.client.get_stack_policy(StackName=stack_name).get("StackPolicyBody", ""))
+            try:
+                return str(self.client.get_stack_policy(StackName=stack_name).get("StackPolicyBody", ""))
+            except botocore.exceptions.ClientError as error:
+                if "does not exist" not in error.response["Error"].get("Message", ""):
+                    raise
+                raise DeployError(
+                    stack=stack_name.split("/")[1] if "/" in stack_name else stack_name,
+                    what="Nothing was executed",
+                    why="another command or the console deleted the stack after its change set was shown",
+                    then="If it was not meant to be deleted, deploy again.",
+                ) from error
 
     def set_stack_policy(self, stack_name: str, text: str) -> None:
         with translate_errors(stack_name):

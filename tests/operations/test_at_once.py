@@ -161,6 +161,10 @@ GONE = (
     "There is no repository for the image: the stack is being deleted, or has no output RepositoryUri. Deploy the data "
     "layer first, or pass --image URI."
 )
+GONE_AGAIN = (
+    "Nothing was executed: another command or the console deleted the stack after its change set was shown. If it was "
+    "not meant to be deleted, deploy again."
+)
 UPDATING = "Nothing was changed: the stack is being updated by another command or the console. "
 
 
@@ -237,7 +241,7 @@ PAIRS = {
         ("data",),
         deploying("data", SnapshotRetentionDays="8"),
         before_the_confirmation(destroying),
-        first_says=f"{DATA}: {OBSOLETE}",
+        first_says=f"{DATA}: {GONE_AGAIN}",
     ),
     "destroy, deploy of the data layer while the first runs": Row(
         ("data",),
