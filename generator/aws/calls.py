@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,10 @@ class Clock:
             self.sleep(pause)
             pause = min(1.5 * pause, longest or pause)
         return found
+
+
+ONCE = Clock(now=lambda: math.inf)
+"""A clock on which every wait is over after one look."""
 
 
 def pages(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Iterator[Mapping[str, Any]]:

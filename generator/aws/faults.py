@@ -15,7 +15,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,7 +53,17 @@ UNKNOWN_KEYS = (
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 )
-UNAVAILABLE = ("InternalFailure", "InternalError", "ServiceUnavailable", "ServiceUnavailableException")
+# What AWS answers that is no fault of this machine: the codes, what is said of an operation, and what to do.
+REFUSALS = (
+    (DENIED, "AWS does not permit {}", "Ask for this permission, or choose a profile with --profile."),
+    (THROTTLED, "AWS throttles {}", "It was tried several times. Wait a minute, then run it again."),
+    (("OptInRequired",), "{} is not available to this account", "Enable the Region or the service for the account."),
+    (
+        ("InternalFailure", "InternalError", "ServiceUnavailable", "ServiceUnavailableException"),
+        "AWS has a fault in {}",
+        "Wait a minute, then run it again.",
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -190,7 +200,7 @@ def _fault(error: BaseException, context: Context) -> Fault:
         # Region and endpoint
         case exceptions.NoRegionError() | exceptions.InvalidRegionError():
             shown = str(kwargs.get("region_name", context.region))
-            return region_fault(_with_region(context, shown)) or _other(error)
+            return region_fault(replace(context, region=shown)) or _other(error)
         case ValueError() if "endpoint" in str(error).lower() or "port" in str(error).lower():
             given = context.environment.get("AWS_ENDPOINT_URL", "")
             what, why = "The AWS endpoint is not a URL", _quoted(given) if given else str(error)
@@ -285,17 +295,9 @@ def _client_fault(error: Any, context: Context) -> Fault:
         if context.region and code in ("InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"):
             then += f" In a Region that is off by default: enable {context.region} for the account."
         return Fault("AWS does not accept the credentials", why, then)
-    if code in DENIED:
-        then = "Ask for this permission, or choose a profile with --profile."
-        return Fault(f"AWS does not permit {operation}", why, then, local=False)
-    if code in THROTTLED:
-        then = "It was tried several times. Wait a minute, then run it again."
-        return Fault(f"AWS throttles {operation}", why, then, local=False)
-    if code == "OptInRequired":
-        then = "Enable the Region or the service for the account."
-        return Fault(f"{operation} is not available to this account", why, then, local=False)
-    if code in UNAVAILABLE:
-        return Fault(f"AWS has a fault in {operation}", why, "Wait a minute, then run it again.", local=False)
+    for codes, what, then in REFUSALS:
+        if code in codes:
+            return Fault(what.format(operation), why, then, local=False)
     return Fault(f"{operation} failed", why, "", local=False)
 
 
@@ -411,10 +413,6 @@ def _near_region(context: Context) -> str:
     if written[:-1] in known:
         return written[:-1]
     return next(iter(difflib.get_close_matches(written, known, 1, 0.75)), "")
-
-
-def _with_region(context: Context, region: str) -> Context:
-    return Context(context.profile, context.profiles, region, context.regions, context.environment, context.secrets)
 
 
 def _host(kwargs: Mapping[str, Any]) -> str:

@@ -25,7 +25,8 @@ from generator.redaction import redacted_traceback
 
 # Each is a module of this package, with an underscore for a hyphen.
 VERBS = (
-    *("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "export-stacks", "completion"),
+    *("build", "preview", "deploy", "destroy", "status", "logs", "rotate", "serve", "rehearse", "export-stacks"),
+    "completion",
 )
 
 

@@ -7,8 +7,9 @@ Nothing here creates a client.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
@@ -19,6 +20,17 @@ class Outcome(Enum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     IN_PROGRESS = "in progress"
+
+
+@dataclass(frozen=True)
+class ServiceOperation:
+    """An operation of a service. text: what it is and how it ended, in the API's words; ended: None while it runs."""
+
+    id: str
+    text: str
+    outcome: Outcome
+    started: datetime
+    ended: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -43,11 +55,12 @@ class Running:
 class Compute(Protocol):
     """A kind of compute. `client_name` is boto3's; `resource_type` is the service's type in the layer's template.
 
+    `actions` are the IAM actions that describe the service, `redeploy_actions` those of `redeploy`, on the ARNs that
+    `resources` returns for a stack and a logical ID; `actions_elsewhere` are those of `reasons` on other ARNs.
     `repository` is the data layer's output that holds the URI of the image's repository, `context` the folder of the
-    Dockerfile, `users_api` whether the service has the user API, which verification then uses. `usual_minutes` is how
-    long its slow resources take, by type. `actions` are the IAM actions of `running`, `redeploy_actions` those of
-    `redeploy`, on the ARNs that `resources` returns for a stack and a logical ID; `metric_actions` are those of
-    `rollback_reason`, on any resource, and empty where nothing rolls a deployment back for its error rate.
+    Dockerfile, `users_api` whether the service has the user API, which verification then uses, and `paths` what else it
+    requests, each with its status. `usual_minutes` is how long its slow resources take, by type. `metric_actions` are
+    those of `rollback_reason`, on any resource, and empty where nothing rolls a deployment back for its error rate.
     """
 
     @property
@@ -61,9 +74,13 @@ class Compute(Protocol):
     @property
     def users_api(self) -> bool: ...
     @property
+    def paths(self) -> Mapping[str, int]: ...
+    @property
     def actions(self) -> tuple[str, ...]: ...
     @property
     def redeploy_actions(self) -> tuple[str, ...]: ...
+    @property
+    def actions_elsewhere(self) -> Mapping[str, str]: ...
     @property
     def metric_actions(self) -> tuple[str, ...]: ...
     @property
@@ -71,6 +88,12 @@ class Compute(Protocol):
 
     def running(self, client: Any, service_arn: str) -> Running:
         """The service as it is."""
+
+    def operations(self, client: Any, service_arn: str) -> Sequence[ServiceOperation]:
+        """Its latest operations, the newest first."""
+
+    def reasons(self, client: Any, service_arn: str, since: datetime, until: datetime) -> tuple[str, ...]:
+        """Why an operation at that time failed, as far as the API says."""
 
     def redeploy(self, client: Any, service_arn: str) -> None:
         """Starts a deployment of what is deployed, which reads secrets again. Does not wait for its end."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from generator import contract
-from generator.compute import Outcome, Running
+from generator.compute import Outcome, Running, ServiceOperation
 
 # Statuses of an operation, and of a service that has one.
 IN_PROGRESS = ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "OPERATION_IN_PROGRESS")
@@ -20,10 +21,12 @@ class AppRunnerCompute:
     repository: str = contract.REPOSITORY_URI
     context: str = "."
     users_api: bool = True
+    paths: Mapping[str, int] = field(default_factory=dict)
     client_name: str = "apprunner"
     resource_type: str = "AWS::AppRunner::Service"
     actions: tuple[str, ...] = ("apprunner:DescribeService", "apprunner:ListOperations")
     redeploy_actions: tuple[str, ...] = ("apprunner:StartDeployment",)
+    actions_elsewhere: Mapping[str, str] = field(default_factory=dict)
     metric_actions: tuple[str, ...] = ()
 
     @property
@@ -32,27 +35,47 @@ class AppRunnerCompute:
 
     def running(self, client: Any, service_arn: str) -> Running:
         """What DescribeService and ListOperations return."""
-        # The newest comes first. Asked before the service, so that the status is not older than the operation's end.
-        operations = client.list_operations(ServiceArn=service_arn, MaxResults=1)["OperationSummaryList"]
+        # Asked before the service, so that the status is not older than the operation's end.
+        last = next(iter(self.operations(client, service_arn)), None)
         service = client.describe_service(ServiceArn=service_arn)["Service"]
-        last = operations[0] if operations else {}
-        kind, state = last.get("Type", ""), last.get("Status", "")
         status = service["Status"]
         repository = service["SourceConfiguration"].get("ImageRepository", {})
         ingress = service.get("NetworkConfiguration", {}).get("IngressConfiguration", {})
         return Running(
             status=status,
             ready=status == "RUNNING",
-            operation=f"{kind} {state}".strip() or "none",
-            outcome=_outcome(state, status),
+            operation=last.text if last else "none",
+            outcome=Outcome.IN_PROGRESS if status in IN_PROGRESS else last.outcome if last else Outcome.SUCCEEDED,
             image=repository.get("ImageIdentifier", ""),
             url=f"https://{service['ServiceUrl']}" if service.get("ServiceUrl") else "",
             public=ingress.get("IsPubliclyAccessible", True),
             advice=f"Resume it: aws apprunner resume-service --service-arn {service_arn}. Then deploy again."
             if status == "PAUSED"
             else "Look at its log.",
-            operation_id=last.get("Id", ""),
+            operation_id=last.id if last else "",
         )
+
+    def operations(self, client: Any, service_arn: str) -> Sequence[ServiceOperation]:
+        """One page of ListOperations, which has the newest first."""
+        return [
+            ServiceOperation(
+                id=found["Id"],
+                text=f"{found['Type']} {found['Status']}",
+                outcome=_outcome(found["Status"]),
+                started=found["StartedAt"],
+                ended=found.get("EndedAt"),
+            )
+            for found in client.list_operations(ServiceArn=service_arn)["OperationSummaryList"]
+        ]
+
+    def reasons(self, client: Any, service_arn: str, since: datetime, until: datetime) -> tuple[str, ...]:
+        """The operation that failed. App Runner writes why into the service's log only."""
+        failed = [
+            found.text
+            for found in self.operations(client, service_arn)
+            if found.outcome is Outcome.FAILED and since <= found.started <= until
+        ]
+        return tuple(failed[-1:])
 
     def redeploy(self, client: Any, service_arn: str) -> None:
         """Starts a deployment of the same image. A deployment reads secrets when it starts (StartDeployment)."""
@@ -91,10 +114,10 @@ def app_runner_name(logical_id: str) -> str:
     return f"{logical_id[:27]}-*"
 
 
-def _outcome(state: str, status: str) -> Outcome:
-    if state in IN_PROGRESS or status in IN_PROGRESS:
+def _outcome(state: str) -> Outcome:
+    if state in IN_PROGRESS:
         return Outcome.IN_PROGRESS
-    return Outcome.SUCCEEDED if state in ("SUCCEEDED", "") else Outcome.FAILED
+    return Outcome.SUCCEEDED if state == "SUCCEEDED" else Outcome.FAILED
 
 
 def _logs_of(service_arn: str) -> str:

@@ -1,21 +1,30 @@
 """Amazon ECS Express Mode.
 
-Facts: ECS API reference, DescribeExpressGatewayService, ListServiceDeployments, UpdateService. Not tried on an account.
+Facts: ECS API reference, DescribeExpressGatewayService, ListServiceDeployments, UpdateService, ListTasks,
+DescribeTasks, DescribeServices. Not tried on an account.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from generator import contract
 from generator.aws.calls import pages
-from generator.compute import Outcome, Running, error_rate
+from generator.compute import Outcome, Running, ServiceOperation, error_rate
 
 # The states of a service deployment that are not its last (API reference, ServiceDeployment).
 IN_PROGRESS = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
 SUCCESSFUL = "SUCCESSFUL"
+# What the messages of failures have in common (developer guide, "Viewing Amazon ECS service event messages").
+FAILURE = re.compile(r"unable|unhealthy|fail|error|circuit breaker", re.IGNORECASE)
+# The reason of a task that ECS stopped because another one took its place.
+REPLACED = "Scaling activity initiated by"
+# What DescribeTasks takes at once (API reference).
+MOST_TASKS = 100
 
 
 @dataclass(frozen=True)
@@ -25,10 +34,19 @@ class EcsExpressCompute:
     repository: str = contract.REPOSITORY_URI
     context: str = "."
     users_api: bool = True
+    paths: Mapping[str, int] = field(default_factory=dict)
     client_name: str = "ecs"
     resource_type: str = "AWS::ECS::ExpressGatewayService"
-    actions: tuple[str, ...] = ("ecs:DescribeExpressGatewayService", "ecs:ListServiceDeployments")
+    actions: tuple[str, ...] = (
+        "ecs:DescribeExpressGatewayService",
+        "ecs:DescribeServices",
+        "ecs:ListServiceDeployments",
+    )
     redeploy_actions: tuple[str, ...] = ("ecs:UpdateService",)
+    # The resource type of ListTasks is a container instance (Service Authorization Reference).
+    actions_elsewhere: Mapping[str, str] = field(
+        default_factory=lambda: {"ecs:DescribeTasks": "arn:aws:ecs:*:*:task/default/*", "ecs:ListTasks": "*"}
+    )
     metric_actions: tuple[str, ...] = error_rate.ACTIONS
 
     @property
@@ -40,24 +58,51 @@ class EcsExpressCompute:
     def running(self, client: Any, service_arn: str) -> Running:
         """What DescribeExpressGatewayService and ListServiceDeployments return."""
         # Read before the service, so that the configurations are not older than the deployment's end.
-        last = _last_deployment(client, service_arn)
+        last = next(iter(_deployments(client, service_arn)), None)
         service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
-        state = last.get("status", "")
-        reason = f" ({last['statusReason'].rstrip('.')})" if last.get("statusReason") and state != SUCCESSFUL else ""
-        configuration = _in_use(service, last.get("targetServiceRevisionArn", ""))
+        operation = _operation(last) if last else None
+        configuration = _in_use(service, last.get("targetServiceRevisionArn", "") if last else "")
         status = service["status"]["statusCode"]
         endpoint, public = _ingress(configuration)
         return Running(
             status=status,
             ready=status == "ACTIVE",
-            operation=f"deployment {state}{reason}" if state else "none",
-            outcome=_outcome(state),
+            operation=operation.text if operation else "none",
+            outcome=operation.outcome if operation else Outcome.SUCCEEDED,
             image=configuration.get("primaryContainer", {}).get("image", ""),
             url=endpoint,
             public=public,
             advice="Look at it in the console.",
-            operation_id=last.get("serviceDeploymentArn", ""),
+            operation_id=operation.id if operation else "",
         )
+
+    def operations(self, client: Any, service_arn: str) -> Sequence[ServiceOperation]:
+        """The service's deployments."""
+        return [_operation(found) for found in _deployments(client, service_arn)]
+
+    def reasons(self, client: Any, service_arn: str, since: datetime, until: datetime) -> tuple[str, ...]:
+        """Why the first task failed, which ECS keeps for about an hour; without one, the first event that is about a
+        failure."""
+        cluster, name = service_arn.split("/")[1:3]
+        listed = pages(client.list_tasks, cluster=cluster, serviceName=name, desiredStatus="STOPPED")
+        arns = [arn for page in listed for arn in page["taskArns"]][:MOST_TASKS]
+        tasks = client.describe_tasks(cluster=cluster, tasks=arns)["tasks"] if arns else []
+        stopped = [
+            task
+            for task in sorted(tasks, key=lambda task: task["createdAt"])
+            if since <= task["createdAt"] <= until and not task.get("stoppedReason", "").startswith(REPLACED)
+        ]
+        if stopped:
+            return (_why_stopped(stopped[0]),)
+        services = client.describe_services(cluster=cluster, services=[name])["services"]
+        events = [
+            event["message"].rstrip(".")
+            for service in services
+            for event in service.get("events", ())
+            if since <= event["createdAt"] <= until and FAILURE.search(event["message"])
+        ]
+        # The newest comes first.
+        return tuple(events[-1:])
 
     def redeploy(self, client: Any, service_arn: str) -> None:
         """UpdateService with forceNewDeployment, "to start a new deployment with no service definition changes".
@@ -109,18 +154,35 @@ class EcsExpressCompute:
         return (f"{stack_name}-*",)
 
 
-def _last_deployment(client: Any, service_arn: str) -> Mapping[str, Any]:
-    """The newest deployment of the service. The order of the list is not documented."""
+def _deployments(client: Any, service_arn: str) -> list[Mapping[str, Any]]:
+    """The deployments of the service, the newest first. The order of the list is not documented."""
     cluster = service_arn.split("/")[1]
     listed = pages(client.list_service_deployments, service=service_arn, cluster=cluster)
     found = [deployment for page in listed for deployment in page["serviceDeployments"]]
-    return max(found, key=lambda deployment: deployment["createdAt"], default={})
+    return sorted(found, key=lambda deployment: deployment["createdAt"], reverse=True)
 
 
-def _outcome(state: str) -> Outcome:
-    if state in IN_PROGRESS:
-        return Outcome.IN_PROGRESS
-    return Outcome.SUCCEEDED if state in (SUCCESSFUL, "") else Outcome.FAILED
+def _operation(deployment: Mapping[str, Any]) -> ServiceOperation:
+    state, why = deployment["status"], deployment.get("statusReason", "").rstrip(".")
+    outcome = Outcome.IN_PROGRESS if state in IN_PROGRESS else Outcome.FAILED
+    return ServiceOperation(
+        id=deployment["serviceDeploymentArn"],
+        text=f"deployment {state}{f' ({why})' if why and state != SUCCESSFUL else ''}",
+        outcome=Outcome.SUCCEEDED if state == SUCCESSFUL else outcome,
+        started=deployment["createdAt"],
+        ended=deployment.get("finishedAt"),
+    )
+
+
+def _why_stopped(task: Mapping[str, Any]) -> str:
+    """The reason of a task, and that of its container, or the container's exit code."""
+    containers = {
+        container["name"]: container.get("reason") or f"exit code {container['exitCode']}"
+        for container in task.get("containers", ())
+        if container.get("reason") or container.get("exitCode")
+    }
+    reason = task.get("stoppedReason", "").rstrip(".") or "no reason"
+    return f"a task stopped: {', '.join([reason, *(f'{name}: {why}' for name, why in containers.items())])}"
 
 
 def _in_use(service: Mapping[str, Any], revision: str) -> Mapping[str, Any]:

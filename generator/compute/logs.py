@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,29 +16,52 @@ from generator.aws.calls import pages
 # Lines that are shown, and lines that are read to find them.
 LINES_SHOWN = 10
 LINES_READ = 100
+# Streams that are read: those of the newest instances.
+STREAMS_READ = 3
 RETENTION_DAYS = 30
 
 
-def last_lines(logs: Any, group: str, since: datetime | None = None, number: int = LINES_READ) -> list[str]:
-    """The last lines of a log group, from its newest streams; empty if it cannot be read.
+@dataclass(frozen=True)
+class Window:
+    """A time, both ends included."""
 
-    since: earlier lines, such as those of the version before, are left out.
-    """
-    earliest = 1000 * since.timestamp() if since else 0
+    since: datetime
+    until: datetime
+
+
+ALWAYS = Window(datetime.fromtimestamp(0, UTC), datetime.max.replace(tzinfo=UTC))
+
+
+def milliseconds(moment: datetime) -> int:
+    return round(1000 * moment.timestamp())
+
+
+def last_lines(logs: Any, group: str, window: Window = ALWAYS, number: int = LINES_READ) -> list[str]:
+    """The last lines that a log group got in a time, from the streams that began last until then; empty if it cannot be
+    read. Lines of the version before are mostly in earlier streams."""
+    first, last = milliseconds(window.since), milliseconds(window.until)
     try:
-        # Three streams hold the last lines of the newest instances; all pages would be all instances that ever ran.
-        streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True, limit=3)
+        # All pages would be all instances that ever ran.
+        streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True)["logStreams"]
+        begun = [stream for stream in streams if stream.get("firstEventTimestamp", 0) <= last]
+        newest = sorted(begun, key=lambda stream: stream.get("firstEventTimestamp", 0), reverse=True)[:STREAMS_READ]
         events: list[Mapping[str, Any]] = []
-        for stream in streams["logStreams"]:
+        for stream in newest:
             found = logs.get_log_events(
-                logGroupName=group, logStreamName=stream["logStreamName"], limit=number, startFromHead=False
+                logGroupName=group,
+                logStreamName=stream["logStreamName"],
+                limit=number,
+                startFromHead=False,
+                startTime=first,
+                # It is exclusive (API reference, GetLogEvents).
+                endTime=last + 1,
             )
             events += found["events"]
     except (BotoCoreError, ClientError):
         # The caller reports another error, which this one must not hide.
         return []
     ordered = sorted(events, key=lambda event: event["timestamp"])
-    return [str(event["message"]).rstrip() for event in ordered if event["timestamp"] >= earliest][-number:]
+    return [str(event["message"]).rstrip() for event in ordered][-number:]
 
 
 def important_lines(lines: list[str]) -> list[str]:

@@ -23,6 +23,7 @@ from generator.parts.permissions import POLICY_VERSION
 # (IAM user guide, "IAM and AWS STS quotas").
 INLINE_LIMIT = 10_240
 MANAGED_LIMIT = 6_144
+EXECUTION_ROLE = "execution-role"
 
 # Whether a given image exists, and for which processor it is: its manifest, and the URL of its configuration.
 READ_IMAGE = (ecr.BatchGetImage, ecr.GetDownloadUrlForLayer)
@@ -30,14 +31,30 @@ READ_IMAGE = (ecr.BatchGetImage, ecr.GetDownloadUrlForLayer)
 
 def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
     """The text of each document by its file: preview.json, deploy.json, drift.json, execution-role.json, and, where the
-    layers have a password, rotate.json.
+    layers have a password, rotate.json. What is more than a role's inline policies may have is in execution-role-2.json
+    and so on, which are managed policies of the role.
 
     Raises MissingPackageError without cfn-lint, whose resource schemas say what CloudFormation's handlers need.
     """
-    policies = {"preview": preview, "deploy": deploy, "drift": drift, "execution-role": execution_role}
+    policies = {"preview": preview, "deploy": deploy, "drift": drift}
     if secrets(_resources(layers, name)):
         policies["rotate"] = rotate
-    return {f"{file}.json": text(policy(layers, name)) for file, policy in policies.items()}
+    found = {file: policy(layers, name) for file, policy in policies.items()}
+    first, *managed = _split(execution_role(layers, name))
+    found[EXECUTION_ROLE] = first
+    found |= {f"{EXECUTION_ROLE}-{number}": policy for number, policy in enumerate(managed, 2)}
+    return {f"{file}.json": text(policy) for file, policy in found.items()}
+
+
+def _split(policy: aws.PolicyDocument) -> list[aws.PolicyDocument]:
+    """A role's policy as an inline policy and, if that is too large, managed policies."""
+    parts: list[list[aws.Statement]] = [[]]
+    for statement in policy.Statement:
+        limit = INLINE_LIMIT if len(parts) == 1 else MANAGED_LIMIT
+        if size(text(_document(*parts[-1], statement))) > limit:
+            parts.append([])
+        parts[-1].append(statement)
+    return [_document(*part) for part in parts]
 
 
 def text(policy: aws.PolicyDocument) -> str:
@@ -78,7 +95,7 @@ def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
 
 
 def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
-    """For `deploy`, `status` (without --drift) and `destroy`, when CloudFormation acts with its own role (--role-arn).
+    """For `deploy`, `status` (without --drift), `logs` and `destroy`, when CloudFormation acts with its own role.
 
     Drift detection is left out: it reads every resource with the caller's rights, as `drift` allows.
     """
@@ -125,6 +142,7 @@ def drift(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     CloudFormation user guide, "Considerations when detecting drift". Nothing can be changed with it.
     """
     look = [
+        cloudformation.DescribeStackEvents,
         cloudformation.DescribeStackResourceDrifts,
         cloudformation.DescribeStacks,
         cloudformation.DetectStackDrift,
@@ -223,10 +241,12 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
 def _running(
     layers: Sequence[Layer], name: str, *, redeploy: bool = False, logs_too: bool = True
 ) -> Iterator[aws.Statement]:
-    """To describe the service, and to read its log and its error rate; with `redeploy`, also to start a deployment."""
+    """To describe the service, why it failed, its error rate, and to read its log; with `redeploy` to start a
+    deployment instead of `logs`."""
     running: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     groups: set[str] = set()
     metrics: set[str] = set()
+    elsewhere: dict[str, str] = {}
     for layer in layers:
         stack, compute = f"{name}-{layer.name}", layer.compute
         for resource in resources_of(layer, stack) if compute else ():
@@ -235,12 +255,16 @@ def _running(
                 running.setdefault(key, set()).update(compute.resources(stack, resource.logical_id))
                 groups.update(compute.log_group_names(stack, resource.logical_id))
                 metrics.update(compute.metric_actions)
+        elsewhere |= compute.actions_elsewhere if compute else {}
     for (client, names), resources in running.items():
         sid = f"Service{client.title().replace('-', '')}"
         yield allow(sid, [aws.Action(*action.split(":")) for action in names], resources)
+    for action, arn in sorted(elsewhere.items()):
+        yield allow(action.partition(":")[2], [aws.Action(*action.split(":"))], [arn])
     if metrics and logs_too:
         yield allow("ErrorRate", [aws.Action(*action.split(":")) for action in sorted(metrics)], ["*"])
     if groups and logs_too:
         read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
+        read += [] if redeploy else [logs.FilterLogEvents]
         yield allow("ServiceLogs", read, [f"arn:aws:logs:*:*:log-group:{group}" for group in groups])
         yield allow("LogGroups", [logs.DescribeLogGroups], ["*"])

@@ -1,4 +1,4 @@
-"""Preview, deploy, destroy, rotate and status as functions of a `Deployment`, a `Session` and frozen options.
+"""Preview, deploy, destroy, rotate, status and logs as functions of a `Deployment`, a `Session` and frozen options.
 
 `deploy` does the following for each layer, in order, after the checks that need no AWS and before anything changes:
 
@@ -10,7 +10,8 @@
 6. The stack's events are followed to their end (`watch.py`).
 7. The running service is verified: its API, its answers, its use (`service.py`, `generator.compute`).
 
-`destroy` and `rotate` check, ask and act in the same order. Results are values; every error is a GeneratorError. A
+`destroy` and `rotate` check, ask and act in the same order. One function finds why a stack failed, for all of them
+and for `status` (`cause.py`). Results are values; every error is a GeneratorError. A
 Session owns clients, clock and UI, all of which can be passed in, so that nothing here reads arguments or prints.
 """
 
@@ -27,9 +28,11 @@ from generator.aws.calls import Clock
 from generator.operations.deploy import DeployedLayer, deploy, deploy_change_set
 from generator.operations.destroy import Destroyed, destroy
 from generator.operations.export_stacks import ExportedStack, export_document, export_stacks, read_export
+from generator.operations.logs import logs
 from generator.operations.options import (
     DeployOptions,
     DestroyOptions,
+    LogsOptions,
     PreviewOptions,
     RotateOptions,
     StackOptions,
@@ -39,7 +42,7 @@ from generator.operations.preview import preview
 from generator.operations.rotate import RotatedPasswords, rotate
 from generator.operations.session import UI, Session, boto3_clients
 from generator.operations.status import status
-from generator.report.results import LayerStatus, Plan, Removal, RotationPlan
+from generator.report.results import LastOperation, LayerStatus, LogLine, Plan, Removal, RotationPlan
 from generator.stacks.cloudformation import Stack
 
 __all__ = [
@@ -50,7 +53,10 @@ __all__ = [
     "DestroyOptions",
     "Destroyed",
     "ExportedStack",
+    "LastOperation",
     "LayerStatus",
+    "LogLine",
+    "LogsOptions",
     "Plan",
     "PreviewOptions",
     "Removal",
@@ -67,6 +73,7 @@ __all__ = [
     "destroy",
     "export_document",
     "export_stacks",
+    "logs",
     "preview",
     "read_export",
     "rotate",

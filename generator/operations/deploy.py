@@ -11,6 +11,7 @@ from generator.compute.verification import Fact
 from generator.database.passwords import USER, refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
 from generator.layers import Deployment, Layer
+from generator.operations.cause import last_operation
 from generator.operations.destroy import report_left_snapshot
 from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import DeployOptions
@@ -24,7 +25,7 @@ from generator.operations.watch import watch
 from generator.report.results import Plan
 from generator.stacks.change_set import ChangeSet
 from generator.stacks.cloudformation import PendingChangeSet, Stack, StackUpdate, place
-from generator.stacks.events import NEVER_CREATED, SUCCEEDED, Event, advice, first_failure, in_progress, left_behind
+from generator.stacks.events import NEVER_CREATED, SUCCEEDED, advice, in_progress, left_behind
 from generator.stacks.exports import MissingExport, imported_in_vain, missing_export
 
 
@@ -247,7 +248,7 @@ class LayerDeployment:
             )
             raise
         if stack.status not in SUCCEEDED:
-            raise self._failure(stack, events)
+            raise self._failure(stack)
         for left in left_behind(events):
             self.session.ui.progress(
                 f"{stack.name}: {left.logical_id} ({left.physical_id}) could not be deleted and stays: {left.reason}"
@@ -257,27 +258,32 @@ class LayerDeployment:
         self.session.ui.show(stack)
         return stack
 
-    def _failure(self, stack: Stack, events: Sequence[Event]) -> DeployError:
+    def _failure(self, stack: Stack) -> DeployError:
         if stack.status == "DELETE_COMPLETE":
             return DeployError(
                 stack=stack.arn.split("/")[1],
                 what="The stack was deleted while it was deployed",
                 why="another command or the console deleted it",
-                then="Find out who did, then deploy again.",
+                then="If it was not meant to be deleted, deploy again.",
             )
-        cause = first_failure(events)
-        why = f"{cause.logical_id} ({cause.resource_type}): {cause.reason}" if cause else stack.reason
-        logged = Service(self.session, self.layer.compute).failure(events) if self.layer.compute else ""
-        if logged:
-            why = f"{why.rstrip('.')}; its log ends with: {logged}"
+        operation = last_operation(self.session, stack, self.layer.compute, report_log=True)
+        why = operation.cause if operation else stack.reason
         return DeployError(
             stack=stack.name,
             what=f"The deployment failed, the stack is {stack.status}",
             why=why,
-            then="--recreate deletes what is left of the stack first." if stack.status == "ROLLBACK_COMPLETE" else "",
+            then=_advice(stack.status, why),
         )
 
     def _report_running(self, stack_name: str) -> None:
         self.session.ui.progress(
             f"CloudFormation is still deploying {stack_name}. When it has finished, run the command again."
         )
+
+
+def _advice(status: str, why: str) -> str:
+    """What to type after a failed deployment; empty if the cause has to be fixed first."""
+    if status == "ROLLBACK_COMPLETE":
+        return "--recreate deletes what is left of the stack first."
+    # The status of an App Runner service of which another operation runs.
+    return "Another command deployed the service meanwhile. Deploy again." if "OPERATION_IN_PROGRESS" in why else ""

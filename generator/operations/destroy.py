@@ -10,12 +10,13 @@ from generator.database.snapshots import snapshot_exists
 from generator.errors import DeclinedError, DeployError
 from generator.images.repository import delete_images, images
 from generator.layers import Deployment
+from generator.operations.cause import last_operation
 from generator.operations.options import DestroyOptions
 from generator.operations.session import Session
 from generator.operations.watch import watch
 from generator.report.results import Removal, count_of_images
-from generator.stacks.cloudformation import Stack
-from generator.stacks.events import NEVER_CREATED, Event, first_failure
+from generator.stacks.cloudformation import Stack, busy
+from generator.stacks.events import NEVER_CREATED, Event, first_failure, updating
 from generator.stacks.inventory import STILL_USED, Inventory, final_snapshot, importers, inventory
 
 REPOSITORY = "AWS::ECR::Repository"
@@ -35,8 +36,9 @@ class Destroyed:
 def destroy(deployment: Deployment, session: Session, options: DestroyOptions = DestroyOptions()) -> Destroyed:
     """Deletes the stacks that exist, last layer first, after showing what is deleted and what is kept.
 
-    Raises DeclinedError where the UI does not confirm, and DeployError where another stack imports from one of them, a
-    repository has images that are not to be purged, a final snapshot's name is taken, or AWS fails.
+    Raises DeclinedError where the UI does not confirm, and DeployError where a stack is being updated, another stack
+    imports from one of them, a repository has images that are not to be purged, a final snapshot's name is taken, or
+    AWS fails.
     """
     computes = {
         options.stack_name(deployment, layer): layer.compute for layer in deployment.chosen(options.layer)[::-1]
@@ -46,6 +48,9 @@ def destroy(deployment: Deployment, session: Session, options: DestroyOptions = 
     absent = tuple(name for name, stack in found.items() if not stack)
     if not stacks:
         return Destroyed((), absent)
+    for stack in stacks:
+        if updating(stack.status):
+            raise busy(stack.name, "Destroy")
     inventories = tuple(inventory(session.cloudformation.client, stack) for stack in stacks)
     _check_imports(session, stacks)
     repositories = {name: ids for one in inventories for name, ids in _images(session, one, options).items()}
@@ -168,15 +173,16 @@ def _delete(session: Session, one: Inventory, role_arn: str) -> None:
         return left.status == "DELETE_COMPLETE" or not STILL_USED.search(reason)
 
     try:
-        left, failure = session.clock.poll(attempt, done, seconds=60 * RETRY_MINUTES, pause=RETRY_SECONDS)
+        left, _ = session.clock.poll(attempt, done, seconds=60 * RETRY_MINUTES, pause=RETRY_SECONDS)
     except KeyboardInterrupt:
         session.ui.progress(f"\nCloudFormation is still deleting {stack.name}. Run the command again to keep watching.")
         raise
     if left.status != "DELETE_COMPLETE":
+        operation = last_operation(session, left, None)
         raise DeployError(
             stack=stack.name,
             what=f"The deletion failed, the stack is {left.status}",
-            why=f"{failure.logical_id}: {failure.reason}" if failure else left.reason,
+            why=operation.cause if operation else left.reason,
         )
     session.ui.progress(f"{stack.name} is deleted.")
     if one.final_snapshot and not snapshot_exists(session.client("memorydb"), one.final_snapshot):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from generator import contract
@@ -101,8 +102,12 @@ class DeployOptions(ChangeOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class RotateOptions(StackOptions):
-    """ignore_error_rate: services are redeployed although so many requests fail that this would be rolled back."""
+    """users: the MemoryDB users whose passwords are rotated, by name; without any, all users.
 
+    ignore_error_rate: services are redeployed although so many requests fail that this would be rolled back.
+    """
+
+    users: tuple[str, ...] = ()
     ignore_error_rate: bool = False
 
 
@@ -118,3 +123,13 @@ class StatusOptions(StackOptions):
     """drift: manual changes are looked for, which takes a minute or more."""
 
     drift: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogsOptions(StackOptions):
+    """since: the time of the earliest line. pattern: a filter pattern of CloudWatch Logs; every line if empty. follow:
+    new lines are waited for, without end."""
+
+    since: datetime
+    pattern: str = ""
+    follow: bool = False

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cache
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from generator import contract
+from generator.aws.calls import ONCE
 from generator.aws.errors import translate_errors
 from generator.compute import Compute, Outcome, Running
-from generator.compute.logs import LINES_SHOWN, RETENTION_DAYS, important_lines, last_lines, set_retention
-from generator.compute.verification import Expected, Fact, Verification, VerificationError, send
+from generator.compute.logs import (
+    ALWAYS,
+    LINES_SHOWN,
+    RETENTION_DAYS,
+    Window,
+    important_lines,
+    last_lines,
+    set_retention,
+)
+from generator.compute.verification import (
+    LONGEST_PAUSE_SECONDS,
+    OPERATION_MINUTES,
+    PAUSE_SECONDS,
+    Expected,
+    Fact,
+    Verification,
+    VerificationError,
+    send,
+)
 from generator.errors import DeployError
 from generator.images.context import TAG_LABEL
 from generator.images.repository import ImageRepository
 from generator.operations.session import Session
+from generator.redaction import redact
 from generator.report.results import ServiceStatus
 from generator.stacks.cloudformation import Stack
-from generator.stacks.events import Event
 
 
 @dataclass(frozen=True)
@@ -35,19 +53,35 @@ class Service:
             return self.compute.running(self.session.client(self.compute.client_name), service_arn)
 
     def check_updatable(self, stack_name: str) -> None:
-        """Raises DeployError for a service that CloudFormation could not update, such as a paused one."""
+        """Raises DeployError for a service that CloudFormation could not update, such as a paused one.
+
+        Waits for an operation of another command: meanwhile App Runner refuses further ones.
+        """
         stack = self.session.cloudformation.stack(stack_name)
         arn = stack.outputs.get(contract.SERVICE_ARN) if stack else None
         if not arn:
             return
-        running = self.running(stack_name, arn)
-        if running.outcome is not Outcome.IN_PROGRESS and not running.ready:
+        running = self._settled(stack_name, arn)
+        if not running.ready:
             raise DeployError(
                 stack=stack_name,
                 what="The service cannot be updated",
                 why=f"it is {running.status}",
                 then=running.advice,
             )
+
+    def _settled(self, stack_name: str, service_arn: str) -> Running:
+        """The service when the operation that runs, if one does, has ended; as it is after 30 minutes."""
+        running = self.running(stack_name, service_arn)
+        if running.outcome is Outcome.IN_PROGRESS:
+            self.session.ui.progress(f"{stack_name}: {running.operation} runs: waiting for that first.")
+        return self.session.clock.poll(
+            lambda: self.running(stack_name, service_arn),
+            lambda running: running.outcome is not Outcome.IN_PROGRESS,
+            seconds=60 * OPERATION_MINUTES,
+            pause=PAUSE_SECONDS,
+            longest=LONGEST_PAUSE_SECONDS,
+        )
 
     def check_error_rate(self, stack: Stack) -> None:
         """Raises DeployError where a deployment would be rolled back because too many requests fail."""
@@ -70,7 +104,10 @@ class Service:
         if not arn:
             return None
         running = self.running(stack.name, arn)
-        answer = send("GET", running.url + contract.READY_PATH, None) if running.public and running.ready else None
+        # Each request is sent once.
+        ask = cache(send)
+        fault = self._fault(stack, running, Verification(stack.name, send=ask, clock=ONCE))
+        answer = ask("GET", running.url + contract.READY_PATH, None) if running.public and running.ready else None
         return ServiceStatus(
             status=running.status,
             operation=running.operation,
@@ -80,12 +117,31 @@ class Service:
             public=running.public,
             ready=str(answer) if answer else "",
             build=answer.field("build") if answer else "",
+            fault=fault,
         )
+
+    def _fault(self, stack: Stack, running: Running, verification: Verification) -> str:
+        """Why what runs is not what was deployed, as far as that is seen without using it; empty if it is."""
+        if running.outcome is Outcome.IN_PROGRESS:
+            return ""
+        try:
+            expected = self._expected(stack)
+        except DeployError:
+            # The caller may not look up the tags of images.
+            expected = Expected(stack.parameters.get(contract.IMAGE_URI, ""))
+        try:
+            for _ in verification.check_reported(lambda: running, expected):
+                pass
+            for _ in verification.check_answers(running.url, expected) if running.public else ():
+                pass
+        except VerificationError as error:
+            return self._explained(error.why, stack, running).rstrip(".")
+        return ""
 
     def redeploy(self, stack: Stack) -> tuple[Fact, ...]:
         """Deploys what is deployed once more, so that secrets are read again, and verifies it."""
         arn = stack.outputs[contract.SERVICE_ARN]
-        before = self.running(stack.name, arn)
+        before = self._settled(stack.name, arn)
         with translate_errors(stack.name):
             self.compute.redeploy(self.session.client(self.compute.client_name), arn)
         verification = Verification(stack.name, clock=self.session.clock)
@@ -115,33 +171,46 @@ class Service:
                     facts += map(self._reported, verification.check_use(running.url))
             else:
                 self.session.ui.progress("  not verified from outside: the service can be reached inside its VPC only")
-        except VerificationError:
+        except VerificationError as error:
             self.report_log(arn)
-            raise
+            why = self._explained(error.why, stack, observe())
+            raise VerificationError(stack=stack.name, what=error.what, why=why, then=error.then) from error
         self._limit_logs(stack.name, arn)
         return tuple(facts)
 
-    def failure(self, events: Sequence[Event]) -> str:
-        """The last line of the log of a service that failed, since CloudFormation's own reason is often empty.
+    def explain(self, why: str, service_arn: str, window: Window) -> str:
+        """`why` with what the service's own API and log say about that time: CloudFormation's reason is often empty."""
+        client = self.session.client(self.compute.client_name)
+        try:
+            reasons = self.compute.reasons(client, service_arn, window.since, window.until)
+        except (BotoCoreError, ClientError):
+            # The service is gone, or the caller may not ask; `why` remains.
+            reasons = ()
+        text = "; ".join([why.rstrip("."), *(reason for reason in reasons if reason not in why)])
+        lines = [line for _, found in self._ends_of_logs(service_arn, window) for line in found]
+        return f"{text}; its log ends with: {redact(lines[-1])}" if lines else text
 
-        Reports the end of the log. Empty where another resource failed, or where there is no log.
-        """
-        own = [event for event in events if event.resource_type == self.compute.resource_type]
-        if any(event.failed for event in own):
-            arn = next((event.physical_id for event in reversed(own) if event.physical_id), "")
-            return self.report_log(arn, since=events[0].moment)
-        return ""
+    def _explained(self, why: str, stack: Stack, running: Running) -> str:
+        """`why` with the reasons of the service's last operation, if that has failed."""
+        arn = stack.outputs[contract.SERVICE_ARN]
+        if running.outcome is not Outcome.FAILED:
+            return why
+        with translate_errors(stack.name):
+            last = self.compute.operations(self.session.client(self.compute.client_name), arn)[0]
+        return self.explain(why, arn, Window(last.started, last.ended or ALWAYS.until))
 
-    def report_log(self, service_arn: str, since: datetime | None = None) -> str:
-        """Reports the end of the service's logs since then; returns the last line, or an empty text without one."""
-        lines: list[str] = []
-        for group in self._log_groups(service_arn) if service_arn else ():
-            lines = important_lines(last_lines(self.session.client("logs"), group, since))
-            if lines:
-                self.session.ui.progress(f"The end of {group}:")
-                for line in lines[-LINES_SHOWN:]:
-                    self.session.ui.progress(f"  {line}")
-        return lines[-1] if lines else ""
+    def report_log(self, service_arn: str, window: Window = ALWAYS) -> None:
+        """Reports the ends of the service's logs."""
+        for group, lines in self._ends_of_logs(service_arn, window):
+            self.session.ui.progress(f"The end of {group}:")
+            for line in lines[-LINES_SHOWN:]:
+                self.session.ui.progress(f"  {line}")
+
+    def _ends_of_logs(self, service_arn: str, window: Window) -> Iterator[tuple[str, list[str]]]:
+        """The log groups that have lines of that time, and the last important ones."""
+        for group in self._log_groups(service_arn):
+            if lines := important_lines(last_lines(self.session.client("logs"), group, window)):
+                yield group, lines
 
     def _reported(self, fact: Fact) -> Fact:
         self.session.ui.progress(f"  {fact.about:16} {fact.found}")
@@ -157,7 +226,8 @@ class Service:
         else:
             tags = (image.rpartition(":")[2],)
         # Only a tag of this form is what an image reports as its build.
-        return Expected(image, tuple(tag for tag in tags if tag.startswith(TAG_LABEL)))
+        builds = tuple(tag for tag in tags if tag.startswith(TAG_LABEL))
+        return Expected(image, builds, self.compute.paths, self.compute.users_api)
 
     def _limit_logs(self, stack_name: str, service_arn: str) -> None:
         with translate_errors(stack_name):

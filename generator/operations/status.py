@@ -1,8 +1,9 @@
-"""`status`: the stacks as they are, what runs in them, and manual changes. Changes nothing."""
+"""`status`: the stacks as they are, why the last operation failed, what runs, and manual changes. Changes nothing."""
 
 from __future__ import annotations
 
 from generator.layers import Deployment, Layer
+from generator.operations.cause import last_operation
 from generator.operations.options import StatusOptions
 from generator.operations.service import Service
 from generator.operations.session import Session
@@ -28,5 +29,6 @@ def _status(session: Session, layer: Layer, stack_name: str, options: StatusOpti
     if options.drift and stack.exists:
         session.ui.progress(f"Detecting drift of {stack_name} ...")
         drifted = drift(session.cloudformation, stack_name)
+    operation = last_operation(session, stack, layer.compute)
     service = Service(session, layer.compute).status(stack) if layer.compute else None
-    return LayerStatus(stack_name, stack, service, drifted)
+    return LayerStatus(stack_name, stack, service, drifted, operation)

@@ -79,12 +79,7 @@ def parameters(option: str, texts: Iterable[str]) -> Values:
             found.append(_parameter(option, "", members))
         else:
             found.append(_pair(option, text))
-    by_name = unique(option, found)
-    return Values(
-        {name: value for name, value in by_name.items() if value is not None},
-        tags_found,
-        frozenset(name for name, value in by_name.items() if value is None),
-    )
+    return _collected(option, found, tags_found)
 
 
 def tags(option: str, texts: Iterable[str]) -> dict[str, str]:
@@ -216,11 +211,14 @@ def _parameters(where: str, items: Sequence[Any], place: str) -> Values:
                 raise UsageError(
                     f'{where}: {at} is {_kind(item)}, but must be an object with ParameterKey, or "Key=Value".'
                 )
+    return _collected(where, found, {})
+
+
+def _collected(where: str, found: Iterable[tuple[str, str | None]], tags: Mapping[str, str]) -> Values:
+    """The parameters by name; those without a value keep the previous one."""
     by_name = unique(where, found)
-    return Values(
-        {name: value for name, value in by_name.items() if value is not None},
-        previous=frozenset(name for name, value in by_name.items() if value is None),
-    )
+    given = {name: value for name, value in by_name.items() if value is not None}
+    return Values(given, tags, frozenset(by_name.keys() - given.keys()))
 
 
 def _parameter(where: str, at: str, item: Mapping[str, Any]) -> tuple[str, str | None]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from generator.report.results import LayerStatus, Plan, ServiceStatus, key_of, outcome, summary, verdict
+from generator.report.results import LastOperation, LayerStatus, Plan, ServiceStatus, key_of, outcome, summary, verdict
+from generator.report.text import utc
 from generator.review.quantities import Prices
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, PropertyChange
@@ -15,13 +16,14 @@ SCHEMA_VERSION = 1
 """Grows when a field changes its meaning or goes."""
 
 
-def preview_document(plans: Sequence[Plan], prices: Prices | None = None) -> str:
-    """The plans; docs/ci.md describes the fields."""
+def preview_document(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: str = "") -> str:
+    """The plans, and what became of a rehearsal; docs/ci.md describes the fields."""
     document = {
         "version": SCHEMA_VERSION,
         "outcome": outcome(plans),
         "verdict": verdict(plans),
         "summary": summary(plans, prices),
+        "rehearsal": rehearsal or None,
         "layers": [
             {
                 "layer": plan.layer,
@@ -73,6 +75,8 @@ def _status(status: LayerStatus) -> dict[str, object]:
         "stackId": stack.arn,
         "status": stack.status,
         "reason": stack.reason or None,
+        "lastOperation": _operation(status.operation) if status.operation else None,
+        "cause": status.cause or None,
         "terminationProtection": stack.protected,
         "outputs": _outputs(status),
     }
@@ -95,6 +99,17 @@ def _service(service: ServiceStatus) -> dict[str, object]:
         "public": service.public,
         "ready": service.ready or None,
         "build": service.build or None,
+        "fault": service.fault or None,
+    }
+
+
+def _operation(operation: LastOperation) -> dict[str, object]:
+    return {
+        "type": operation.kind,
+        "id": operation.id or None,
+        "outcome": operation.outcome.name.lower().replace("_", "-"),
+        "began": utc(operation.began),
+        "cause": operation.cause or None,
     }
 
 

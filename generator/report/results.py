@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
+from generator.compute import Outcome
+from generator.errors import UsageError
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, Effect, PropertyChange, Refusal
@@ -97,7 +101,8 @@ class RotationPlan:
 @dataclass(frozen=True)
 class ServiceStatus:
     """A service as it runs. as_deployed: its image is the one of its stack. ready: its answer to GET /ready, and build
-    what that reports; both empty if it was not asked."""
+    what that reports; both empty if it was not asked. fault: why what runs is not what was deployed; empty if it is, or
+    while an operation runs."""
 
     status: str
     operation: str
@@ -107,16 +112,45 @@ class ServiceStatus:
     public: bool
     ready: str = ""
     build: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class LastOperation:
+    """A stack's last operation. kind: in CloudFormation's words, such as UPDATE_STACK; outcome: succeeded, failed or in
+    progress; cause: why it failed, as `deploy` says it."""
+
+    kind: str
+    id: str
+    outcome: Outcome
+    began: datetime
+    cause: str = ""
 
 
 @dataclass(frozen=True)
 class LayerStatus:
-    """A layer's stack, None if it does not exist; the service in it, if there is one; drift, None if not looked for."""
+    """A layer's stack, None if it does not exist; its last operation, if there was one; the service in it, if there is
+    one; drift, None if not looked for."""
 
     stack_name: str
     stack: Stack | None
     service: ServiceStatus | None = None
     drift: StackDrift | None = None
+    operation: LastOperation | None = None
+
+    @property
+    def cause(self) -> str:
+        """Why the last deployment failed, by CloudFormation or by the service; empty if it did not."""
+        return (self.operation.cause if self.operation else "") or (self.service.fault if self.service else "")
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line of a service's log. instance: its log stream; empty for a line that marks a deployment."""
+
+    moment: datetime
+    instance: str
+    text: str
 
 
 Result: TypeAlias = Plan | Removal | RotationPlan | LayerStatus | Stack
@@ -168,6 +202,19 @@ def summary(plans: Sequence[Plan], prices: Prices | None = None) -> str:
             f" Cost: {cost}." if cost else "",
         )
     )
+
+
+def rehearsed(document: str, source: str) -> str:
+    """A line about the result of a rehearsed upgrade, which is JSON. `source` is its name in messages.
+
+    Raises UsageError if it is none.
+    """
+    try:
+        result = json.loads(document)
+        line = f"Rehearsed from {result['from']}: {result['summary']}."
+        return " ".join([line, *(f"Does not hold: {reason}" for reason in result["reasons"][:1])])
+    except (ValueError, LookupError, TypeError) as error:
+        raise UsageError(f"{source} is not a result of `rehearse --from`: {type(error).__name__}: {error}.") from error
 
 
 def cost_of(billed: Billed, prices: Prices | None) -> str:

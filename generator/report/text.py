@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import zip_longest
 
 from generator.contract import READY_PATH
 from generator.report.results import (
     LayerStatus,
+    LogLine,
     Plan,
     Removal,
     Result,
@@ -68,8 +70,9 @@ def lines(result: Result) -> Iterator[Line]:
             yield from (Line(f"{key}: {value}") for key, value in sorted(shown.items()))
 
 
-def plan_lines(plans: Sequence[Plan], prices: Prices | None = None) -> Iterator[Line]:
-    """Plans: resources in the order of their effect, a legend of the symbols in use, counts, the verdict."""
+def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: str = "") -> Iterator[Line]:
+    """Plans: resources in the order of their effect, a legend of the symbols in use, counts, what became of a
+    rehearsal, the verdict."""
     for plan in plans:
         yield Line(plan.title)
         for change in plan.changes:
@@ -107,6 +110,8 @@ def plan_lines(plans: Sequence[Plan], prices: Prices | None = None) -> Iterator[
     used = sorted({change.effect for plan in plans for change in plan.changes})
     if used:
         yield Line(", ".join(f"{SYMBOLS[effect]} {name_of(effect)}" for effect in used))
+    if rehearsal:
+        yield Line(rehearsal)
     counts, decides = summary(plans, prices), verdict(plans)
     if used or len(plans) > 1:
         yield Line(counts)
@@ -134,6 +139,19 @@ def short(value: str | None, start: int = 0) -> str:
     shown = value[start : start + LONGEST_VALUE]
     rest = "…" if start + LONGEST_VALUE < len(value) else ""
     return f"{'…' if start else ''}{shown}{rest} ({len(value)} characters)"
+
+
+def log_line(line: LogLine) -> str:
+    """A line of a log with its time to the millisecond; one about a deployment alone."""
+    if not line.instance:
+        return line.text
+    moment = line.moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{moment} {line.instance} {line.text}"
+
+
+def utc(moment: datetime) -> str:
+    """A moment to the second."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _property(changed: PropertyChange) -> str:
@@ -173,6 +191,10 @@ def _status(status: LayerStatus) -> Iterator[str]:
         yield f"{status.stack_name}: does not exist"
         return
     yield f"{stack.name}: {stack.status}{f' ({stack.reason})' if stack.reason else ''}"
+    if operation := status.operation:
+        yield f"  last operation: {operation.kind} {operation.outcome.value}, begun {utc(operation.began)}"
+    if status.cause:
+        yield f"  cause: {status.cause}"
     for key, value in sorted(stack.outputs.items()):
         yield f"  {key}: {value}"
     if status.service:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import takewhile
 from types import MappingProxyType
@@ -23,7 +23,17 @@ from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import DeployError, UsageError
 from generator.redaction import redact
 from generator.stacks.change_set import ChangeSet, change_set
-from generator.stacks.events import REVIEW, Event, Finding, event, finding, in_progress
+from generator.stacks.events import (
+    REVIEW,
+    SUCCEEDED,
+    Event,
+    Finding,
+    Operation,
+    event,
+    finding,
+    in_progress,
+    last_operation,
+)
 from generator.template.capabilities import capabilities
 
 # Short at first, since most waits are short; then longer, since AWS throttles frequent calls.
@@ -59,6 +69,11 @@ class Stack:
     def exists(self) -> bool:
         """Whether it ever held a resource. A stack that waits for its first change set did not."""
         return self.status != REVIEW
+
+    @property
+    def deleting(self) -> bool:
+        """Whether it is being deleted."""
+        return self.status == "DELETE_IN_PROGRESS"
 
     @property
     def place(self) -> str:
@@ -212,9 +227,29 @@ class CloudFormation:
     def findings(self, arn: str) -> tuple[Finding, ...]:
         """What validation and hooks found in a change set, warnings included. Only DescribeEvents has it."""
         try:
-            listed = list(pages(self.client.describe_events, ChangeSetName=arn))
+            return self._findings(ChangeSetName=arn)
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             return (Finding("", "", f"CloudFormation's warnings cannot be read: {redact(str(error))}", blocking=False),)
+
+    def last_operation(self, stack: Stack) -> Operation | None:
+        """The last operation of a stack, no matter what started it; None if there was none.
+
+        What hooks and validation refused is in DescribeEvents only; where that cannot be read, the stack's events
+        remain.
+        """
+        events = last_operation(self._newest_first(stack.arn)) if stack.exists else ()
+        if not events:
+            return None
+        operation = Operation(events)
+        if not operation.id or stack.status in SUCCEEDED or in_progress(stack.status):
+            return operation
+        with suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+            found = self._findings(OperationId=operation.id, Filters={"FailedEvents": True})
+            return replace(operation, refusals=tuple(each for each in found if each.blocking))
+        return operation
+
+    def _findings(self, **of: Any) -> tuple[Finding, ...]:
+        listed = pages(self.client.describe_events, **of)
         found = (finding(described) for page in listed for described in page.get("OperationEvents", ()))
         return tuple(dict.fromkeys(filter(None, found)))
 
@@ -242,16 +277,31 @@ class CloudFormation:
     def stack_policy(self, stack_name: str) -> str:
         """The text of the stack's policy; empty if none was set."""
         with translate_errors(stack_name):
-            return str(self.client.get_stack_policy(StackName=stack_name).get("StackPolicyBody", ""))
+            try:
+                return str(self.client.get_stack_policy(StackName=stack_name).get("StackPolicyBody", ""))
+            except botocore.exceptions.ClientError as error:
+                if "does not exist" not in error.response["Error"].get("Message", ""):
+                    raise
+                raise DeployError(
+                    stack=stack_name.split("/")[1] if "/" in stack_name else stack_name,
+                    what="Nothing was executed",
+                    why="another command or the console deleted the stack after its change set was shown",
+                    then="If it was not meant to be deleted, deploy again.",
+                ) from error
 
     def set_stack_policy(self, stack_name: str, text: str) -> None:
         with translate_errors(stack_name):
             self.client.set_stack_policy(StackName=stack_name, StackPolicyBody=text)
 
     def delete(self, stack: Stack, *, role_arn: str = "") -> None:
-        """Starts the deletion of a stack."""
+        """Starts the deletion of a stack. Raises DeployError for one that is being updated."""
         with translate_errors(stack.name):
-            self.client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
+            try:
+                self.client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
+            except botocore.exceptions.ClientError as error:
+                if "cannot be deleted while in status" not in error.response["Error"].get("Message", ""):
+                    raise
+                raise busy(stack.name, "Destroy") from error
 
     def last_event(self, stack_arn: str) -> str:
         """The ID of the newest event, for `follow`; empty if there is none."""
@@ -290,12 +340,13 @@ class CloudFormation:
         return self.clock.poll(look, done, seconds=seconds, pause=PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS)
 
     def _events(self, stack_arn: str, since: str) -> list[Event]:
-        """The events after `since`, oldest first. CloudFormation lists the newest first."""
+        """The events after `since`, oldest first."""
+        return list(takewhile(lambda event: event.id != since, self._newest_first(stack_arn)))[::-1]
+
+    def _newest_first(self, stack_arn: str) -> Iterator[Event]:
         with translate_errors(stack_arn):
-            listed = pages(self.client.describe_stack_events, StackName=stack_arn)
-            newest_first = (described for page in listed for described in page["StackEvents"])
-            fresh = takewhile(lambda described: described["EventId"] != since, newest_first)
-            return [event(described) for described in fresh][::-1]
+            for page in pages(self.client.describe_stack_events, StackName=stack_arn):
+                yield from map(event, page["StackEvents"])
 
     def _create(self, update: StackUpdate, before: Stack | None) -> str:
         creates = before is None or not before.exists
@@ -398,6 +449,16 @@ def parameters(update: StackUpdate, before: Stack | None) -> list[dict[str, Any]
             + (", or --image URI." if "ImageUri" in missing else ".")
         )
     return chosen
+
+
+def busy(stack_name: str, verb: str) -> DeployError:
+    """The error for a stack that another command is updating."""
+    return DeployError(
+        stack=stack_name,
+        what="Nothing was changed",
+        why="the stack is being updated by another command or the console",
+        then=f"{verb} again when it has finished: status shows that.",
+    )
 
 
 def place(arn: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import dropwhile
 from typing import Any
 
 SUCCEEDED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
@@ -16,6 +17,9 @@ REVIEW = "REVIEW_IN_PROGRESS"
 
 # The reasons of resources that CloudFormation stops because of another one's failure.
 FOLLOWS_ANOTHER = ("Resource creation cancelled", "Resource update cancelled", "Resource creation Initiated")
+
+# The stack's own events that begin an operation. A rollback continues the operation that failed.
+BEGINS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS")
 
 USUAL_MINUTES = {"AWS::MemoryDB::Cluster": 18}
 """How long slow resources usually take, by type. Each compute adds its own."""
@@ -32,6 +36,8 @@ class Event:
     resource_type: str
     status: str
     reason: str
+    stack_id: str = ""
+    operation_id: str = ""
 
     @property
     def failed(self) -> bool:
@@ -39,8 +45,11 @@ class Event:
 
     @property
     def of_stack(self) -> bool:
-        """Whether it is about the stack itself."""
-        return self.resource_type == "AWS::CloudFormation::Stack" and self.physical_id.startswith("arn:")
+        """Whether it is about the stack itself, and not about a nested one."""
+        return bool(self.stack_id) and self.physical_id == self.stack_id
+
+    def __str__(self) -> str:
+        return f"{self.logical_id} ({self.resource_type}): {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,53 @@ class Finding:
     def __str__(self) -> str:
         rule = f" ({self.rule})" if self.rule else ""
         return f"{f'{self.where}: ' if self.where else ''}{self.reason or 'CloudFormation gives no reason'}{rule}"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """The last operation of a stack, a rollback included: its events, oldest first, and why hooks or validation refused
+    it."""
+
+    events: tuple[Event, ...]
+    refusals: tuple[Finding, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """The operation in the words of the API, such as UPDATE_STACK."""
+        return f"{self.events[0].status.partition('_')[0]}_STACK"
+
+    @property
+    def id(self) -> str:
+        """A rollback has another one (user guide, "View stack events by operation")."""
+        return self.events[0].operation_id
+
+    @property
+    def failure(self) -> Event | None:
+        return first_failure(self.events)
+
+    @property
+    def cause(self) -> str:
+        """What failed first and why; then what the rollback failed at, if it did. Empty if nothing has a reason."""
+        if self.refusals:
+            return str(self.refusals[0])
+        failure = self.failure
+        if not failure:
+            return ""
+        rolling_back = dropwhile(lambda event: not (event.of_stack and "ROLLBACK" in event.status), self.events)
+        again = first_failure(event for event in rolling_back if event.failed)
+        if again and again != failure and not again.of_stack:
+            return f"{str(failure).rstrip('.')}; the rollback failed too: {again}"
+        return str(failure)
+
+
+def last_operation(newest_first: Iterable[Event]) -> tuple[Event, ...]:
+    """The events of a stack's last operation, oldest first."""
+    found = []
+    for event in newest_first:
+        found.append(event)
+        if event.of_stack and event.status in BEGINS:
+            break
+    return tuple(found[::-1])
 
 
 def finding(described: Mapping[str, Any]) -> Finding | None:
@@ -72,21 +128,31 @@ def finding(described: Mapping[str, Any]) -> Finding | None:
 
 
 def event(described: Mapping[str, Any]) -> Event:
-    """An event as DescribeStackEvents returns it."""
+    """An event as DescribeStackEvents returns it. That of a hook that refuses a resource has the hook's status and
+    reason (aws-cdk issue 21674); the resource's own, which follows, names the hook only."""
+    hook = described.get("HookStatus", "").endswith("FAILED") and described.get("HookFailureMode") != "WARN"
+    reason = f"{described.get('HookStatusReason', '')} ({described.get('HookType', '')})" if hook else ""
     return Event(
         id=described["EventId"],
         moment=described["Timestamp"],
         logical_id=described.get("LogicalResourceId", ""),
         physical_id=described.get("PhysicalResourceId", ""),
         resource_type=described.get("ResourceType", ""),
-        status=described.get("ResourceStatus", ""),
-        reason=described.get("ResourceStatusReason", ""),
+        status=described["HookStatus"] if hook else described.get("ResourceStatus", ""),
+        reason=reason or described.get("ResourceStatusReason", ""),
+        stack_id=described.get("StackId", ""),
+        operation_id=described.get("OperationId", ""),
     )
 
 
 def in_progress(status: str) -> bool:
     """Whether an operation runs. A stack that waits for its first change set has none."""
     return status.endswith("_IN_PROGRESS") and status != REVIEW
+
+
+def updating(status: str) -> bool:
+    """Whether an update runs, during which CloudFormation deletes no stack."""
+    return status.startswith("UPDATE_") and in_progress(status)
 
 
 def first_failure(events: Iterable[Event]) -> Event | None:

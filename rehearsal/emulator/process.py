@@ -28,8 +28,9 @@ class Fault:
     unless that is empty. It happens `times` times, or always when that is 0.
 
     With `unnoticed` the service reverts an update while CloudFormation reports success. With the action `start` the
-    service's instances lack their `secrets` or report another `build` (`spoils`). The logical ID `registry` with the
-    action `push` is ECR's registry, and `change-set` with `create` is every change set.
+    service's instances lack their `secrets` or report another `build` (`spoils`), or do not start for `reason`. With
+    `hook` it is this hook that refuses the resource, for `reason`. The logical ID `registry` with the action `push` is
+    ECR's registry, and `change-set` with `create` is every change set.
     """
 
     logical_id: str
@@ -39,6 +40,7 @@ class Fault:
     times: int = 0
     unnoticed: bool = False
     spoils: str = ""
+    hook: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What is said about the faults of other people's machines and habits, with the exit code: docs/troubleshooting.md.
 
-Each row is a run of the command with its environment; `python -m tests.cli.test_troubleshooting` writes the page.
+Each row of the first table is a run of the command with its environment, and each of the second is asserted in
+tests/operations; `python -m tests.cli.test_troubleshooting` writes the page.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pytest
 from generator.cli import main
 from generator.layers import default_deployments
 from generator.redaction import redact
+from tests.operations.causes import CAUSES
 from tests.running import ROOT
 
 PAGE = ROOT / "docs" / "troubleshooting.md"
@@ -174,10 +176,23 @@ def page() -> str:
         shown = " ".join([*(f"{name}={value!r}" for name, value in case.environment.items()), case.command])
         rows += f"| {case.kind} | `{shown}` | {text} | {said.code} |\n"
     return (
-        "# Troubleshooting\n\nWhat the command says about faults of this machine and of what was typed, and its exit "
+        "# Troubleshooting\n\n## Before AWS\n\n"
+        "What the command says about faults of this machine and of what was typed, and its exit "
         "code. None of these\nsends AWS a request. `--debug` adds the traceback, in which secrets are redacted too.\n\n"
-        f"| fault | command | what is said | exit code |\n|---|---|---|---|\n{rows}"
+        f"| fault | command | what is said | exit code |\n|---|---|---|---|\n{rows}\n## In AWS\n\n"
+        "Causes that public threads report most, and what `python build.py status` says, at any time and from any "
+        "machine, about\na deployment that anything started: the same as `deploy` said. Tests make each of them happen "
+        "against the emulator, whose\nreasons are those that users quote; none was tried on an AWS account. ECS keeps "
+        "stopped tasks for about an hour; later the cause\nhas the service's event in their place. "
+        "[Operations](operations.md#when-it-goes-wrong) says what to do in general.\n\n"
+        f"| fault | what `status` says | what helps | reported in |\n|---|---|---|---|\n{''.join(map(in_aws, CAUSES))}"
     )
+
+
+def in_aws(kind: str) -> str:
+    cause = CAUSES[kind]
+    links = ", ".join(f"[{thread}](https://github.com/{thread.replace('#', '/issues/')})" for thread in cause.threads)
+    return f"| {kind} | {cause.says} | {cause.then}{'' if cause.then.endswith('?') else '.'} | {links} |\n"
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.kind for case in CASES])

@@ -8,14 +8,15 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 import pytest
 from troposphere import Output, ssm
 
 from generator import contract
-from generator.compute import Outcome, Running
+from generator.compute import Outcome, Running, ServiceOperation
 from generator.compute import verification as proof
 from generator.iam.policies import documents
 from generator.layers import Deployment, Layer, data_layer, default_deployments
@@ -59,10 +60,12 @@ class ShelfCompute:
     repository: str = contract.REPOSITORY_URI
     context: str = "."
     users_api: bool = True
+    paths: Mapping[str, int] = field(default_factory=dict)
     client_name: str = "ssm"
     resource_type: str = "AWS::SSM::Parameter"
     actions: tuple[str, ...] = ("ssm:GetParameter",)
     redeploy_actions: tuple[str, ...] = ("ssm:GetParameter", "ssm:PutParameter")
+    actions_elsewhere: Mapping[str, str] = field(default_factory=dict)
     metric_actions: tuple[str, ...] = ()
 
     @property
@@ -76,6 +79,12 @@ class ShelfCompute:
         return Running(
             "SHELVED", True, f"PUT {version}", Outcome.SUCCEEDED, image, self.url, True, operation_id=version
         )
+
+    def operations(self, client: Any, service_arn: str) -> tuple[ServiceOperation, ...]:
+        return ()
+
+    def reasons(self, client: Any, service_arn: str, since: datetime, until: datetime) -> tuple[str, ...]:
+        return ()
 
     def redeploy(self, client: Any, service_arn: str) -> None:
         found = client.get_parameter(Name=service_arn)["Parameter"]

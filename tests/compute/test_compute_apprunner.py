@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -44,8 +45,8 @@ def observed(described: dict[str, Any], *operations: dict[str, Any]) -> Running:
     apprunner = client()
     with Stubber(apprunner) as stubber:
         # In this order: an operation that ends in between must not leave the service's older status.
-        asked = {"ServiceArn": ARN, "MaxResults": 1}
-        stubber.add_response("list_operations", {"OperationSummaryList": list(operations)}, asked)
+        listed = [{"Id": ID_OF_OPERATION, "StartedAt": 0, **operation} for operation in operations]
+        stubber.add_response("list_operations", {"OperationSummaryList": listed}, {"ServiceArn": ARN})
         stubber.add_response("describe_service", described, {"ServiceArn": ARN})
         return AppRunnerCompute().running(apprunner, ARN)
 
@@ -87,10 +88,28 @@ def test_a_paused_service_comes_with_the_command_that_resumes_it() -> None:
 
 
 def test_what_runs_has_its_image_url_and_log_groups() -> None:
-    running = observed(service(public=False), {"Id": ID_OF_OPERATION, "Type": "CREATE_SERVICE", "Status": "SUCCEEDED"})
+    running = observed(service(public=False), {"Type": "CREATE_SERVICE", "Status": "SUCCEEDED"})
     assert (running.image, running.url, running.public) == (IMAGE, URL, False)
     assert (running.operation, running.operation_id) == ("CREATE_SERVICE SUCCEEDED", ID_OF_OPERATION)
     assert AppRunnerCompute().log_groups(None, ARN) == (
         f"/aws/apprunner/Service-abc/{ID}/service",
         f"/aws/apprunner/Service-abc/{ID}/application",
     )
+
+
+def test_the_operation_of_that_time_that_failed_first_is_the_reason() -> None:
+    apprunner = client()
+    listed = [
+        {"Id": ID_OF_OPERATION, "Type": kind, "Status": status, "StartedAt": datetime.fromtimestamp(started, UTC)}
+        for kind, status, started in (
+            ("UPDATE_SERVICE", "FAILED", 30),
+            ("UPDATE_SERVICE", "SUCCEEDED", 18),
+            ("UPDATE_SERVICE", "ROLLBACK_SUCCEEDED", 15),
+            ("CREATE_SERVICE", "FAILED", 5),
+        )
+    ]
+    with Stubber(apprunner) as stubber:
+        stubber.add_response("list_operations", {"OperationSummaryList": listed}, {"ServiceArn": ARN})
+        since, until = (datetime.fromtimestamp(seconds, UTC) for seconds in (10, 20))
+        found = AppRunnerCompute().reasons(apprunner, ARN, since, until)
+    assert found == ("UPDATE_SERVICE ROLLBACK_SUCCEEDED",)

@@ -115,6 +115,61 @@ def test_deployments_come_page_by_page() -> None:
         assert COMPUTE.running(ecs, ARN).operation == "deployment PENDING"
 
 
+def moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def reasons(tasks: list[dict[str, Any]], *events: tuple[int, str]) -> tuple[str, ...]:
+    """Between the seconds 10 and 20."""
+    arns = [f"arn:{number}" for number in range(len(tasks))]
+    with client() as (ecs, stubber):
+        asked = {"cluster": "default", "serviceName": "users-9dbd", "desiredStatus": "STOPPED"}
+        stubber.add_response("list_tasks", {"taskArns": arns}, asked)
+        if tasks:
+            stubber.add_response("describe_tasks", {"tasks": tasks}, {"cluster": "default", "tasks": arns})
+        if events:
+            listed = [{"createdAt": moment(created), "message": message} for created, message in events]
+            stubber.add_response(
+                "describe_services",
+                {"services": [{"events": listed}]},
+                {"cluster": "default", "services": ["users-9dbd"]},
+            )
+        return COMPUTE.reasons(ecs, ARN, moment(10), moment(20))
+
+
+EXITED = "Essential container in task exited"
+KILLED = "OutOfMemoryError: Container killed due to memory usage"
+
+
+def task(created: int, stopped: str, **container: Any) -> dict[str, Any]:
+    return {"createdAt": moment(created), "stoppedReason": stopped, "containers": [{"name": "Main", **container}]}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "reason"),
+    [
+        ([task(12, EXITED, exitCode=3)], "exited, Main: exit code 3"),
+        ([task(12, EXITED, exitCode=137, reason=KILLED)], f"{EXITED}, Main: {KILLED}"),
+        ([task(15, "second"), task(12, "first.")], "a task stopped: first"),
+        ([task(12, "Scaling activity initiated by (deployment ecs-svc/1)"), task(15, "second")], "second"),
+        ([task(9, "before"), task(15, "during"), task(21, "after")], "during"),
+    ],
+    ids=["exit code", "memory", "the first", "not a replaced one", "of that time"],
+)
+def test_a_task_that_failed_says_why(tasks: list[dict[str, Any]], reason: str) -> None:
+    (found,) = reasons(tasks)
+    assert found.endswith(reason)
+
+
+def test_without_a_task_the_first_event_about_a_failure_says_why() -> None:
+    routine = (19, "(service users) has started 1 tasks: (task 1).")
+    later, first = (18, "(service users) is unhealthy."), (12, "(service users) was unable to place a task.")
+    assert reasons([], routine, later, first, (9, "(service users) failed before.")) == (
+        "(service users) was unable to place a task",
+    )
+    assert reasons([], routine) == ()
+
+
 @pytest.mark.parametrize(("status", "ready"), [("ACTIVE", True), ("DRAINING", False), ("INACTIVE", False)])
 def test_only_an_active_service_is_ready(status: str, ready: bool) -> None:
     assert observed([revision(1)], deployment(1), status=status).ready is ready

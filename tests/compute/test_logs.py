@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from generator.compute.logs import important_lines, last_lines, set_retention
+from generator.compute.logs import Window, important_lines, last_lines, set_retention
 
 
 def logs() -> tuple[Any, Stubber]:
@@ -17,25 +17,20 @@ def logs() -> tuple[Any, Stubber]:
     return client, Stubber(client)
 
 
-@pytest.mark.parametrize(
-    ("since", "lines"),
-    [
-        (None, ["second", "third", "fourth"]),
-        (datetime.fromtimestamp(0.003, UTC), ["third", "fourth"]),
-        (datetime.fromtimestamp(1, UTC), []),
-    ],
-)
-def test_the_end_of_a_log_is_put_together_from_its_newest_streams(since: datetime | None, lines: list[str]) -> None:
+def test_the_end_of_a_log_is_put_together_from_the_streams_that_began_last() -> None:
     client, stubber = logs()
-    streams = {"logStreams": [{"logStreamName": "b"}, {"logStreamName": "a"}]}
-    newest = {"logGroupName": "g", "orderBy": "LastEventTime", "descending": True, "limit": 3}
-    stubber.add_response("describe_log_streams", streams, newest)
-    for name, events in (("b", [(2, "second\n"), (4, "fourth")]), ("a", [(1, "first"), (3, "third")])):
+    window = Window(datetime.fromtimestamp(1, UTC), datetime.fromtimestamp(9, UTC))
+    begun = {"oldest": 0, "b": 4000, "later": 9001, "old": 1000, "a": 3000}
+    streams = [{"logStreamName": name, "firstEventTimestamp": moment} for name, moment in begun.items()]
+    newest = {"logGroupName": "g", "orderBy": "LastEventTime", "descending": True}
+    stubber.add_response("describe_log_streams", {"logStreams": streams}, newest)
+    for name, events in (("b", [(4, "third\n"), (6, "fifth")]), ("a", [(3, "second"), (5, "fourth")]), ("old", [])):
         asked = {"logGroupName": "g", "logStreamName": name, "limit": 3, "startFromHead": False}
         found = [{"timestamp": moment, "message": message} for moment, message in events]
-        stubber.add_response("get_log_events", {"events": found}, asked)
+        stubber.add_response("get_log_events", {"events": found}, {**asked, "startTime": 1000, "endTime": 9001})
     with stubber:
-        assert last_lines(client, "g", since, 3) == lines
+        assert last_lines(client, "g", window, 3) == ["third", "fourth", "fifth"]
+        stubber.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])

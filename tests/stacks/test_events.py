@@ -1,17 +1,31 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
-from generator.stacks.events import Event, advice, first_failure, in_progress, left_behind, still_running
+from generator.stacks.events import (
+    Event,
+    Operation,
+    advice,
+    event,
+    first_failure,
+    in_progress,
+    last_operation,
+    left_behind,
+    still_running,
+)
 
 STACK = "AWS::CloudFormation::Stack"
 
 
 def an_event(logical_id: str, status: str, reason: str = "", resource_type: str = "T") -> Event:
     physical = "arn:stack" if resource_type == STACK else "x"
-    return Event(f"{logical_id}-{status}", datetime(2026, 1, 1), logical_id, physical, resource_type, status, reason)
+    moment = datetime(2026, 1, 1)
+    return Event(
+        f"{logical_id}-{status}", moment, logical_id, physical, resource_type, status, reason, stack_id="arn:stack"
+    )
 
 
 def test_the_first_failure_is_the_one_with_a_reason_of_its_own() -> None:
@@ -41,6 +55,29 @@ def test_where_no_resource_failed_the_stack_has_the_reason() -> None:
     earlier = first_failure([stack, an_event("A", "UPDATE_FAILED")])
     assert earlier
     assert earlier.logical_id == "A"
+
+
+@pytest.mark.parametrize(
+    ("mode", "cause"),
+    [("FAIL", "Cluster (T): too large (Company::Guard)"), ("WARN", "Cluster (T): The following hook(s) failed")],
+)
+def test_a_hook_that_refuses_is_the_cause_where_only_events_can_be_read(mode: str, cause: str) -> None:
+    hook = {"HookType": "Company::Guard", "HookStatus": "HOOK_COMPLETE_FAILED", "HookStatusReason": "too large"}
+    common = {"EventId": "1", "Timestamp": datetime(2026, 1, 1), "LogicalResourceId": "Cluster", "ResourceType": "T"}
+    refused = event({**common, **hook, "HookFailureMode": mode, "ResourceStatus": "CREATE_IN_PROGRESS"})
+    reason = {"ResourceStatus": "CREATE_FAILED", "ResourceStatusReason": "The following hook(s) failed"}
+    assert Operation((refused, event({**common, **reason}))).cause == cause
+
+
+def test_the_last_operation_begins_with_the_stacks_own_event() -> None:
+    """A nested stack's event, and that of a rollback, begin none."""
+    names = ("UPDATE_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE")
+    begins, rolls_back, ends = (an_event("users-data", status, "", STACK) for status in names)
+    nested = replace(an_event("Nested", "UPDATE_IN_PROGRESS", "", STACK), physical_id="arn:nested")
+    before = an_event("users-data", "CREATE_COMPLETE", "", STACK)
+    found = last_operation([ends, rolls_back, nested, begins, before])
+    assert found == (begins, nested, rolls_back, ends)
+    assert Operation(found).kind == "UPDATE_STACK"
 
 
 def test_deletions_that_failed_are_found_behind_success() -> None:

@@ -399,7 +399,9 @@ def test_another_failure_of_a_deletion_is_not_tried_again(command: Command, aws:
     with aws.faults(Fault("Acl", "delete", reason="Not today")):
         failed = command("destroy", "--yes", "--name", "sixth")
     assert failed.code == 1
-    assert "sixth-data: The deletion failed, the stack is DELETE_FAILED: Acl: Not today" in failed.err
+    assert (
+        "sixth-data: The deletion failed, the stack is DELETE_FAILED: Acl (AWS::MemoryDB::ACL): Not today" in failed.err
+    )
     # The cluster went and left its snapshot; what is left of the stack goes now.
     command.must("destroy", "--yes", "--name", "sixth")
     assert stacks() == {}

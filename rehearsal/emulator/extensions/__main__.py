@@ -14,6 +14,7 @@ from rehearsal.emulator.extensions.cloudformation import (
     drift,
     events,
     exports,
+    operations,
     replacement,
     stack_policies,
     validation,
@@ -35,7 +36,7 @@ threading.Thread(target=stop_with_parent, daemon=True).start()
 for extension in (
     *(clusters, apprunner, ecs_express, rollback_alarm, instances, ecr, network, secrets_manager),
     *(replacement, drift, validation, change_sets, exports, stack_policies),
-    *(faults, deletion, events, recorded_calls, iam),
+    *(faults, deletion, events, operations, recorded_calls, iam),
 ):
     extension.install()
 main()

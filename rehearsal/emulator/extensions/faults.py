@@ -13,6 +13,8 @@ from ministack.services.cloudformation import stacks
 
 FILE = Path(os.environ["REHEARSAL_FAULTS"])
 happened: Counter[str] = Counter()
+# The reasons of hooks that refused something, by the hook.
+hooks: dict[str, str] = {}
 
 
 def install() -> None:
@@ -43,6 +45,9 @@ def inject(logical_id: str, action: str) -> None:
         if not fault["unnoticed"]:
             happened[fault["id"]] += 1
             time.sleep(fault["seconds"])
+            if hook := fault["hook"]:
+                hooks[hook] = fault["reason"]
+                raise ValueError(f"The following hook(s) failed: [{hook}]")
             if fault["reason"]:
                 raise ValueError(fault["reason"])
 

@@ -22,6 +22,7 @@ from ministack.services import iam
 from ministack.services.cloudformation import changesets
 from ministack.services.cloudformation.helpers import _error
 
+from rehearsal.emulator.extensions.cloudformation import operations
 from rehearsal.emulator.extensions.registration import arn
 
 CLOUDFORMATION = "cloudformation.amazonaws.com"
@@ -129,11 +130,15 @@ def of_app_runner(operation: str, body: bytes, params: Any) -> str:
 
 
 def of_ecs(operation: str, body: bytes, params: Any) -> str:
-    """By the service's ARN, or by its name in a cluster."""
-    named = [iam_actions._safe_json_field(body, name) for name in ("serviceArn", "service", "cluster")]
-    found, service, cluster = map(str, named)
+    """By the ARN of the service or of a task, or by the service's name in a cluster."""
+    if operation == "ListTasks":
+        return "*"
+    asked = json.loads(body or b"{}")
+    found = asked.get("serviceArn") or next(iter(asked.get("tasks", ())), "")
+    service = asked.get("service") or next(iter(asked.get("services", ())), "")
+    cluster = asked.get("cluster", "")
     if found or service.startswith("arn:"):
-        return found or service
+        return str(found or service)
     return arn("ecs", f"service/{cluster}/{service}") if service else "*"
 
 
@@ -152,6 +157,8 @@ def of_cloudformation(operation: str, body: bytes, params: Any) -> str | None:
     """A change set given by its ARN alone is authorized as its stack, except by DescribeEvents, which has both
     types."""
     given = one(params, "ChangeSetName")
+    if operation_id := one(params, "OperationId"):
+        return operations.stack_of(operation_id) or None
     if one(params, "StackName") or not given:
         return None
     _, change_set = changesets._find_change_set(given)

@@ -4,5 +4,5 @@ In: ministack's stacks and change sets. Out: the same calls, answered as on AWS.
 may contain and `property_values.py` its values; `validation.py` what is warned of; `drift.py` what a drift-aware change
 set compares; `replacement.py` which changes replace a resource; `exports.py` what an import prevents;
 `stack_policies.py` what a stack policy denies; `deletion.py` DeleteStack during other operations; `events.py` the
-events of all of them.
+events of all of them, and `operations.py` which operation each belongs to.
 """

@@ -11,7 +11,7 @@ from typing import Any
 
 from ministack.core.responses import AccountRegionScopedDict, get_region
 
-from rehearsal.emulator.extensions import faults, local_services
+from rehearsal.emulator.extensions import faults
 from rehearsal.emulator.extensions.compute import instances
 from rehearsal.emulator.extensions.registration import (
     Created,
@@ -109,8 +109,6 @@ def start(service_arn: str, logical_id: str) -> None:
     """Developer guide, "Viewing App Runner logs streamed to CloudWatch Logs": the groups /aws/apprunner/<name>/<id>/
     service and /application, with streams events and instance/<id>. The lines are those that users quote
     (apprunner-roadmap issue 143)."""
-    if not local_services.available():
-        return
     service = services[service_arn]
     repository = service["SourceConfiguration"]["ImageRepository"]
     image = repository["ImageConfiguration"]
@@ -130,15 +128,20 @@ def start(service_arn: str, logical_id: str) -> None:
         path=path,
         log_group=f"{groups}/application",
         log_stream="instance",
+        # API reference, ImageConfiguration: "this command overrides the Docker image's default start command".
+        command=tuple(image.get("StartCommand", "").split()),
     )
     try:
         instances.deploy(revision, logical_id)
-    except instances.Unhealthy:
-        event(
-            f"Health check failed on protocol `HTTP`[Path: '{path}'], [Port: '{image.get('Port', '8080')}']. "
-            "Check your configured port number."
-        )
-        event("Deployment failed. Failure reason : Health check failed.")
+    except Exception as error:
+        reason = str(error)
+        if reason in ("", instances.EXITED):
+            event(
+                f"Health check failed on protocol `HTTP`[Path: '{path}'], [Port: '{image.get('Port', '8080')}']. "
+                "Check your configured port number."
+            )
+            reason = "Health check failed."
+        event(f"Deployment failed. Failure reason : {reason}")
         raise
     event("Deployment completed successfully.")
 

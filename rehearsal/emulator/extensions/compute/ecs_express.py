@@ -27,6 +27,9 @@ from rehearsal.emulator.extensions.registration import (
 services = AccountRegionScopedDict()
 # By the service's ARN, the oldest first.
 deployments = AccountRegionScopedDict()
+# Stopped tasks, by their ARN, and service events, by the service's ARN, the newest first.
+tasks = AccountRegionScopedDict()
+events = AccountRegionScopedDict()
 
 CLUSTER = "default"
 DRAIN_SECONDS = 0.5
@@ -45,7 +48,10 @@ def install() -> None:
         "AmazonEC2ContainerServiceV20141113",
         {
             "DescribeExpressGatewayService": describe_service,
+            "DescribeServices": describe_services,
+            "DescribeTasks": describe_tasks,
             "ListServiceDeployments": list_deployments,
+            "ListTasks": list_tasks,
             "UpdateService": force_deployment,
         },
     )
@@ -187,6 +193,7 @@ def start(service_arn: str, new: dict[str, Any], logical_id: str, deployment: di
         log_group=log["logGroup"],
         # The container of an Express service is called Main (API reference, taskDefinitionArn).
         log_stream=f"{log['logStreamPrefix']}/Main",
+        command=tuple(container.get("command", ())),
     )
     rollback_alarm.put_alarm(service_arn, load_balancer(service_arn, revision.host))
 
@@ -198,11 +205,37 @@ def start(service_arn: str, new: dict[str, Any], logical_id: str, deployment: di
     try:
         instances.deploy(revision, logical_id, canary)
     except Exception as error:
+        if isinstance(error, instances.Unhealthy) and not isinstance(error, AlarmWentOff):
+            stop_task(service_arn, str(error), deployment["createdAt"])
         why = "an alarm went off" if isinstance(error, AlarmWentOff) else "the circuit breaker threshold was exceeded"
-        deployment.update(status="ROLLBACK_SUCCESSFUL", statusReason=f"Service deployment rolled back because {why}.")
+        deployment.update(
+            finishedAt=time.time(),
+            status="ROLLBACK_SUCCESSFUL",
+            statusReason=f"Service deployment rolled back because {why}.",
+        )
         raise
     services[service_arn].update(activeConfigurations=[new], updatedAt=time.time())
-    deployment["status"] = "SUCCESSFUL"
+    deployment.update(status="SUCCESSFUL", finishedAt=time.time())
+
+
+def stop_task(service_arn: str, reason: str, created: float) -> None:
+    """Developer guide, "Stopped tasks error messages" and "Service event messages": why the task stopped is a reason of
+    the task, or of its container if that was killed for its memory; the service's events tell of the deployment."""
+    killed = reason.startswith("OutOfMemoryError")
+    task_arn = arn("ecs", f"task/{CLUSTER}/{uuid.uuid4().hex}")
+    name = services[service_arn]["serviceName"]
+    tasks[task_arn] = {
+        "taskArn": task_arn,
+        "group": f"service:{name}",
+        "lastStatus": "STOPPED",
+        "createdAt": created,
+        "stoppedAt": time.time(),
+        "stoppedReason": instances.EXITED if killed else reason or "Task failed ELB health checks",
+        "containers": [{"name": "Main", **({"reason": reason, "exitCode": 137} if killed else {})}],
+    }
+    message = f"(service {name}) deployment failed: tasks failed to start."
+    event = {"id": str(uuid.uuid4()), "createdAt": time.time(), "message": message}
+    events.setdefault(service_arn, []).insert(0, event)
 
 
 def begun(service_arn: str, new: dict[str, Any]) -> dict[str, Any]:
@@ -255,6 +288,22 @@ def describe_service(request: dict[str, Any]) -> dict[str, Any]:
 
 def list_deployments(request: dict[str, Any]) -> dict[str, Any]:
     return {"serviceDeployments": deployments.get(existing(request["service"])["serviceArn"], [])}
+
+
+def describe_services(request: dict[str, Any]) -> dict[str, Any]:
+    """API reference, DescribeServices: an Express service is a service; its events are the newest 100."""
+    found = [arn("ecs", f"service/{request['cluster']}/{name}") for name in request["services"]]
+    return {"services": [{"serviceArn": each, "events": events.get(each, [])[:100]} for each in found]}
+
+
+def list_tasks(request: dict[str, Any]) -> dict[str, Any]:
+    """API reference, ListTasks: stopped tasks appear for a while. That those of a deleted service do is assumed."""
+    group = f"service:{request['serviceName']}"
+    return {"taskArns": [task_arn for task_arn, task in tasks.items() if task["group"] == group]}
+
+
+def describe_tasks(request: dict[str, Any]) -> dict[str, Any]:
+    return {"tasks": [tasks[each] for each in request["tasks"] if each in tasks]}
 
 
 def force_deployment(request: dict[str, Any]) -> dict[str, Any]:

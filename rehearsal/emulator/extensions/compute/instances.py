@@ -24,6 +24,8 @@ from rehearsal.emulator.extensions import faults, local_services
 from rehearsal.emulator.extensions.ecr import CREDENTIALS
 
 DRAIN_SECONDS = 1
+# Why ECS stops a task whose container ended (developer guide, "Stopped tasks error messages").
+EXITED = "Essential container in task exited"
 # A canary gets one of so many connections.
 CANARY_OF = 20
 
@@ -44,13 +46,14 @@ shipping = threading.Lock()
 
 
 class Unhealthy(Exception):
-    """The new instance does not become healthy; the one before still runs."""
+    """The new instance does not become healthy; the one before still runs. The text is the reason, as far as there is
+    one besides the health check."""
 
 
 @dataclass(frozen=True)
 class Revision:
-    """What to run: `secrets` are variables with the ARN of their value, `path` is the health check's. The output goes
-    to `log_group`, into a stream whose name begins with `log_stream`."""
+    """What to run: `secrets` are variables with the ARN of their value, `path` is the health check's, `command`
+    replaces the image's. The output goes to `log_group`, into a stream whose name begins with `log_stream`."""
 
     service_arn: str
     host: str
@@ -60,6 +63,7 @@ class Revision:
     path: str
     log_group: str
     log_stream: str
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,9 @@ def deploy(revision: Revision, logical_id: str, canary: Canary | None = None) ->
 
     Raises Unhealthy, or ValueError if the instance does not start; the one before then has all requests again.
     """
+    for fault in faults.due(logical_id, "start"):
+        if fault["reason"]:
+            raise Unhealthy(fault["reason"])
     if not local_services.available():
         return
     spoiled = next((fault["spoils"] for fault in faults.due(logical_id, "start") if fault["spoils"]), "")
@@ -105,10 +112,11 @@ def deploy(revision: Revision, logical_id: str, canary: Canary | None = None) ->
             environment={**revision.environment, **({} if spoiled == "secrets" else secrets)},
             build="another" if spoiled == "build" else "",
             path=revision.path,
+            command=revision.command,
         )
         ship(instance)
         if not started["healthy"]:
-            raise Unhealthy
+            raise Unhealthy("" if started["alive"] else EXITED)
         if canary:
             canary.register(started["port"])
         if canary and before:

@@ -1,0 +1,147 @@
+"""`logs`: what the instances of the services wrote, in order, with deployments marked. Changes nothing.
+
+While the log is followed, each look begins a minute before the newest line, since CloudWatch Logs takes lines late and
+those of several instances out of order; an event is shown once, by its ID.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from generator import contract
+from generator.aws.calls import pages
+from generator.aws.errors import translate_errors
+from generator.aws.faults import THROTTLED
+from generator.compute import Compute
+from generator.compute.logs import milliseconds
+from generator.errors import DeployError
+from generator.layers import Deployment
+from generator.operations.cause import failed_service
+from generator.operations.options import LogsOptions
+from generator.operations.session import Session
+from generator.redaction import redact
+from generator.report.results import LogLine
+from generator.stacks.cloudformation import Stack
+
+PAUSE_SECONDS = 5
+# How late a line may come and still be shown.
+LATE = timedelta(seconds=60)
+
+
+def logs(deployment: Deployment, session: Session, options: LogsOptions) -> Iterator[LogLine]:
+    """The lines since `options.since`, oldest first; with `follow` without end.
+
+    Raises DeployError where no layer has a service.
+    """
+    computes = {
+        options.stack_name(deployment, layer): layer for layer in deployment.chosen(options.layer) if layer.compute
+    }
+    found = {name: session.cloudformation.stack(name) for name in computes}
+    sources = [
+        Source(session, layer.compute, arn, layer.name if len(computes) > 1 else "", options.pattern, options.since)
+        for name, layer in computes.items()
+        if layer.compute and (stack := found[name]) and (arn := service_arn(session, stack, layer.compute))
+    ]
+    if not sources:
+        raise DeployError(
+            stack=" and ".join(computes) or options.layer or deployment.name,
+            what="There is no log",
+            why="no service is deployed" if computes else "the layer has no service",
+            then="See status.",
+        )
+    while True:
+        yield from heapq.merge(*(source.read() for source in sources), key=lambda line: line.moment)
+        if not options.follow:
+            return
+        session.clock.sleep(PAUSE_SECONDS)
+
+
+def service_arn(session: Session, stack: Stack, compute: Compute) -> str:
+    """The service of a stack, also of one whose creation failed, whose log stays; empty if there is none."""
+    if arn := stack.outputs.get(contract.SERVICE_ARN):
+        return arn
+    operation = session.cloudformation.last_operation(stack)
+    return failed_service(operation, compute) if operation else ""
+
+
+@dataclass
+class Source:
+    """The log of one service from `since` on; `layer` precedes the stream of each line, if it is not empty."""
+
+    session: Session
+    compute: Compute
+    arn: str
+    layer: str
+    pattern: str
+    since: datetime
+    _shown: dict[str, datetime] = field(default_factory=dict)
+
+    def read(self) -> Iterator[LogLine]:
+        """What was not read before, oldest first."""
+        try:
+            with translate_errors(self.arn):
+                yield from self._fresh(heapq.merge(*self._lines(), self._boundaries(), key=lambda pair: pair[1].moment))
+        except DeployError as error:
+            cause = error.__cause__
+            if not isinstance(cause, ClientError) or cause.response["Error"]["Code"] not in THROTTLED:
+                raise
+            self.session.ui.progress(f"{error} The next look reads what this one has not.")
+            return
+        if self._shown:
+            self.since = max(self.since, max(self._shown.values()) - LATE)
+            self._shown = {id: moment for id, moment in self._shown.items() if moment >= self.since}
+
+    def _fresh(self, found: Iterator[tuple[str, LogLine]]) -> Iterator[LogLine]:
+        for id, line in found:
+            if id not in self._shown:
+                self._shown[id] = line.moment
+                yield line
+
+    def _lines(self) -> Iterator[Iterator[tuple[str, LogLine]]]:
+        client = self.session.client(self.compute.client_name)
+        for group in self.compute.log_groups(client, self.arn):
+            yield self._of_group(self.session.client("logs"), group)
+
+    def _of_group(self, client: Any, group: str) -> Iterator[tuple[str, LogLine]]:
+        """FilterLogEvents has the events of all streams in their order, on pages that may be empty."""
+        filtered = {"filterPattern": self.pattern} if self.pattern else {}
+        asked = {"logGroupName": group, "startTime": milliseconds(self.since), **filtered}
+        try:
+            for page in pages(client.filter_log_events, **asked):
+                for event in page["events"]:
+                    moment = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+                    instance = f"{self.layer}/{event['logStreamName']}" if self.layer else event["logStreamName"]
+                    yield event["eventId"], LogLine(moment, instance, redact(event["message"].rstrip()))
+        except client.exceptions.ResourceNotFoundException:
+            # No instance has written anything yet.
+            return
+
+    def _boundaries(self) -> Iterator[tuple[str, LogLine]]:
+        client = self.session.client(self.compute.client_name)
+        try:
+            operations = self.compute.operations(client, self.arn)
+        except ClientError as error:
+            if "NotFound" in error.response["Error"]["Code"]:
+                # The service is gone; its log stays.
+                return
+            raise
+        moments = [
+            (moment, f"{operation.id.rpartition('/')[2]} {what}")
+            for operation in operations
+            for moment, what in ((operation.started, "started"), (operation.ended, f"ended: {operation.text}"))
+            if moment and moment >= self.since
+        ]
+        for moment, text in sorted(moments):
+            layer = f"{self.layer}: " if self.layer else ""
+            yield (
+                text,
+                LogLine(
+                    moment.astimezone(UTC), "", f"--- {layer}deployment {text} {moment.astimezone(UTC):%H:%M:%SZ} ---"
+                ),
+            )
