@@ -66,7 +66,7 @@ class Request(HTTPRequestParser):
         return self.body_rcv.getbuf().get(MAX_BODY) if self.body_rcv else b""
 
     def environment(self) -> dict[str, Any]:
-        """What Falcon reads of a request (PEP 3333). The application gets the user instead of a body."""
+        """What Falcon reads of a request. The application gets the user instead of a body."""
         return {f"HTTP_{name}": value for name, value in self.headers.items()} | {
             "REQUEST_METHOD": None if self.error else self.command,
             # Bytes as Latin-1; service/app.py decodes them.

@@ -41,7 +41,7 @@ LONGEST_PAUSE = 0.2
 # (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html).
 IDLE_SECONDS = 120.0
 RENEWAL_PAUSE = 1.0
-# The host of the node that was asked, in its own answer (https://redis.io/docs/latest/commands/cluster-slots/).
+# Without a host, or with "?" for a missing host name, a member is the node that was asked (CLUSTER SLOTS).
 UNNAMED = (None, b"", b"?")
 # Redirections are followed at once, but a chain of them means that the nodes do not agree yet.
 PROMPT_REDIRECTIONS = 5
@@ -129,7 +129,7 @@ class Store:
                 # The node may have done it, or may still do it.
                 if not query.reads:
                     raise error
-            # An empty host is the node that answered (the same documentation).
+            # An empty host is the node that answered (https://redis.io/docs/latest/commands/cluster-slots/).
             redirected = Node(error.host or node.host, error.port) if isinstance(error, AskError) else None
             # redis-py's MovedError is a kind of AskError.
             asking: Commands = (("ASKING",),) if redirected and not isinstance(error, MovedError) else ()
