@@ -21,6 +21,7 @@ from generator.cli.arguments import (
     add_image_options,
     add_parameter_option,
     chosen_deployment,
+    find_rehearsal,
     read_file,
     session,
     stack_prefix,
@@ -86,6 +87,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
             raise KeyboardInterrupt
         return code
 
+    find_rehearsal()
     try:
         from rehearsal.local_aws import NAME
         from rehearsal.run import Options, rehearse
