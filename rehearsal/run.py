@@ -1,4 +1,4 @@
-"""One rehearsal: the command's verbs in order, each with its own policy, against AWS on this machine.
+"""One rehearsal: the command's verbs in order, each with its own role, against AWS on this machine.
 
 The verbs are the ones that run against AWS; only the environment differs. A fault makes one step fail. Whatever
 happens, everything is destroyed at the end.
@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ import boto3
 from generator.compute import Compute
 from generator.errors import UsageError
 from generator.images.context import DOCKERFILE, Context
+from generator.layers import Layer
 from rehearsal.containers import container_tool, remove_images
 from rehearsal.emulator.process import Call, Fault
 from rehearsal.local_aws import NAME, LocalAws, environment, outputs
@@ -44,12 +45,12 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Options:
-    """The command's options. `computes` run services; `policies` are the IAM documents for a deployment called NAME, by
-    file. `process`: without containers. `fault`: a key of FAULTS. `stay`: wait for Ctrl-C before destroying."""
+    """The command's options. `computes` run services; `access` has the roles of the deployment. `process`: without
+    containers. `fault`: a key of FAULTS. `stay`: wait for Ctrl-C before destroying."""
 
     context: Context
     computes: tuple[Compute, ...]
-    policies: Mapping[str, str]
+    access: Layer
     container_tool: str | None = None
     process: bool = False
     fault: str | None = None
@@ -106,7 +107,7 @@ class Rehearsal:
         """Runs the steps up to the first that fails, then destroys everything. `stack` stops the local services."""
         options, fault = self.options, self.options.fault
         with self._timed("local AWS"):
-            self._aws = LocalAws(self.directory, options.context, options.computes, options.policies, self.builder)
+            self._aws = LocalAws(self.directory, options.context, options.computes, options.access, self.builder)
             stack.enter_context(self._aws)
         deploy = ["deploy", "--yes", "--name", NAME]
         source = self._source()
@@ -203,11 +204,10 @@ class Rehearsal:
                 step.calls = self.aws.emulator.calls()[before:]
 
     def verb(self, name: str, arguments: list[str]) -> bool:
-        """Runs a verb as the IAM user with its policy; `deploy` and `destroy` pass CloudFormation's role."""
+        """Runs a verb with its role; `deploy` and `destroy` pass CloudFormation's."""
         verb = arguments[0]
-        role = ["--role-arn", self.aws.identities.role_arn] if verb in ("deploy", "destroy") else []
         with self._timed(name) as step, environment({**self.aws.variables, **self.aws.identities.of(verb)}):
-            step.code = self.command([*arguments, *role])
+            step.code = self.command([*arguments, *self.aws.identities.options(verb)])
             sys.stdout.flush()
         return step.code == 0
 

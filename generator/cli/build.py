@@ -65,10 +65,16 @@ class _File:
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Writes the files, or compares them with those that exist; returns the exit code."""
+    from generator.iam.access import AccessLayer
+
     found = deployments()
     layers = _layers(found, arguments.layer)
-    # Policies and diagrams are of whole deployments.
-    whole = {deployment.name if number else DEFAULT: deployment for number, deployment in enumerate(found)}
+    # Policies and diagrams are of whole deployments, which an access layer belongs to one of.
+    whole = {
+        deployment.name if number else DEFAULT: deployment
+        for number, deployment in enumerate(found)
+        if not isinstance(deployment.layers[0], AccessLayer)
+    }
     policies = _policies_of_clean(layers, {} if arguments.layer else whole, arguments) if arguments.lint else {}
     files = [_template(arguments.out / name, layer, linted=arguments.lint) for name, layer in layers.items()]
     for name, deployment in whole.items() if not arguments.layer else ():

@@ -30,7 +30,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         help="run all of this on this machine, without an AWS account",
         description="Previews, deploys, verifies and destroys both layers on this machine: an emulator in place of "
         "AWS, a real cluster with TLS in place of MemoryDB, the service in a container (if podman is installed) or a "
-        "process. Each command runs with the IAM policy that `build` writes for it, and no other "
+        "process. Each command runs with its role of the access layer, and no other "
         "rights. Ends with the time of each part, the calls to AWS, and what is left behind. With --fault one step "
         "fails, and the exit code is 1.",
         example=f"{program.prog} rehearse --fault rollback",
@@ -46,9 +46,11 @@ def add_to(verbs: Subparsers, program: Program) -> None:
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Rehearses; returns the exit code."""
     from generator.cli import main
-    from generator.iam.policies import documents
+    from generator.iam.access import AccessLayer, access_deployment
 
-    deployment = chosen_deployment(deployments(), arguments.deployment)
+    found = deployments()
+    deployment = chosen_deployment(found, arguments.deployment)
+    access = [each.layers[0] for each in (*found, access_deployment(deployment))]
 
     def command(argv: list[str]) -> int:
         code = main(lambda: [deployment], argv=argv)
@@ -57,12 +59,11 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         return code
 
     try:
-        from rehearsal.local_aws import NAME
         from rehearsal.run import Options, rehearse
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     options = Options(
-        policies=documents(deployment.layers, NAME),
+        access=next(each for each in access if isinstance(each, AccessLayer) and each.deployment is deployment),
         context=Context(arguments.context or Path(), dict(arguments.build_arg), tuple(arguments.build_secret)),
         container_tool=arguments.container_tool,
         process=arguments.process,

@@ -1,4 +1,4 @@
-"""The policies for preview, deploy and rotate, and for CloudFormation's role.
+"""The policies for preview, deploy and rotate, for CloudFormation's role, and the boundary of the roles that it makes.
 
 Which resources an action can be limited to: Service Authorization Reference. Regions and accounts are left open, so
 that the files are the same everywhere; an identity policy applies to its own account only. docs/permissions.md
@@ -8,12 +8,13 @@ explains each statement.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from awacs import aws, cloudformation, ecr, iam, logs, memorydb, secretsmanager
 
 from generator.contract import FINAL_SNAPSHOT_LABEL
-from generator.iam.arns import repositories, secrets, users
+from generator.iam.arns import repositories, roles, secrets, users
+from generator.iam.boundary import boundary
 from generator.iam.execution_role import execution_role
 from generator.iam.handlers import CLUSTER, TemplateResource, allow, resources_of
 from generator.layers import Layer
@@ -26,15 +27,21 @@ MANAGED_LIMIT = 6_144
 
 
 def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
-    """The text of each document by its file: preview.json, deploy.json, execution-role.json, and rotate.json where the
-    layers have a password.
+    """The text of each document by its file: preview.json, deploy.json, execution-role.json, boundary.json where the
+    layers have roles, and rotate.json where they have a password.
 
     Raises MissingPackageError without cfn-lint, whose resource schemas say what CloudFormation's handlers need.
     """
-    policies = {"preview": preview, "deploy": deploy, "execution-role": execution_role}
-    if secrets(_resources(layers, name)):
-        policies["rotate"] = rotate
+    policies = {**of_commands(layers), "execution-role": execution_role}
+    if roles(_resources(layers, name)):
+        policies["boundary"] = boundary
     return {f"{file}.json": text(policy(layers, name)) for file, policy in policies.items()}
+
+
+def of_commands(layers: Sequence[Layer]) -> dict[str, Callable[[Sequence[Layer], str], aws.PolicyDocument]]:
+    """What makes the policy of each command, from layers and a deployment's name."""
+    rotates = {"rotate": rotate} if secrets(_resources(layers, "")) else {}
+    return {"preview": preview, "deploy": deploy, **rotates}
 
 
 def text(policy: aws.PolicyDocument) -> str:

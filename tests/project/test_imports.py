@@ -81,7 +81,13 @@ OTHERS = {
     "redis": ("rehearsal", "service"),
     "rich": ("generator.cli.terminal",),
     "shtab": ("generator.cli.completion",),
-    "troposphere": ("generator.layers", "generator.parts", "generator.template", "generator.workload"),
+    "troposphere": (
+        "generator.iam.access",
+        "generator.layers",
+        "generator.parts",
+        "generator.template",
+        "generator.workload",
+    ),
     "waitress": ("service",),
 }
 # Imported inside the functions that need them, since other commands start without.

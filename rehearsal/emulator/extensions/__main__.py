@@ -7,7 +7,7 @@ import threading
 
 from ministack.app import main
 
-from rehearsal.emulator.extensions import ecr, faults, iam, network, recorded_calls, secrets_manager
+from rehearsal.emulator.extensions import ecr, faults, iam, network, recorded_calls, roles, secrets_manager
 from rehearsal.emulator.extensions.cloudformation import change_sets, deletion, events, exports, replacement
 from rehearsal.emulator.extensions.compute import apprunner, ecs_express, instances
 from rehearsal.emulator.extensions.memorydb import clusters
@@ -25,7 +25,7 @@ threading.Thread(target=stop_with_parent, daemon=True).start()
 # recorded.
 for extension in (
     *(clusters, apprunner, ecs_express, instances, ecr, network, secrets_manager, replacement, change_sets, exports),
-    *(faults, deletion, events, recorded_calls, iam),
+    *(roles, faults, deletion, events, recorded_calls, iam),
 ):
     extension.install()
 main()
