@@ -21,9 +21,10 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(USABLE)' >/dev/null 2>&1 && { echo $$python; break; }; done)
 
-# $(call install,EXTRAS,PACKAGES): pip is silent, so a line names what it installs.
-install = echo "Installing $(2) into $(VENV) ..." && $(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	--constraint constraints.txt --editable '.[$(1)]'
+# $(call install,EXTRAS,PACKAGES): pip is silent, so a line names what it installs, with a dot for each second.
+install = printf "Installing $(2) into $(VENV) " && { \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(1)]' & \
+	pid=$$!; trap "kill $$pid" INT TERM; while kill -0 $$pid 2>/dev/null; do printf .; sleep 1; done; echo; wait $$pid; }
 COMMA := ,
 
 MINISTACK := .ministack/stamp

@@ -14,7 +14,6 @@ from generator.contract import HEALTH_PATH
 from rehearsal.processes import ADDRESS, free_ports
 from rehearsal.services.certificates import certificates
 from rehearsal.services.redis_cluster import Cluster
-from service import settings
 from tests.running import environment, user
 
 IMAGE = "memorydb-apprunner-service:acceptance"
@@ -77,7 +76,7 @@ class Container:
         """The container shares the network of this machine; the service listens on the loopback interface."""
         self.engine = engine
         (self.port,) = free_ports(1)
-        here = {settings.HOST: ADDRESS, settings.PORT: str(self.port)}
+        here = {"HOST": ADDRESS, "PORT": str(self.port)}
         self.id = engine.start(image, {**environment, **here}, *options)
 
     def __enter__(self) -> Container:
@@ -119,5 +118,5 @@ class Container:
 
 def on_cluster(engine: Engine, image: str, cluster: Cluster, **more: str) -> Container:
     assert cluster.tls is not None
-    variables = {**environment(cluster, **more), settings.TLS_CA_FILE: AUTHORITY}
+    variables = {**environment(cluster, **more), "MEMORYDB_TLS_CA_FILE": AUTHORITY}
     return Container(engine, image, variables, "--volume", f"{cluster.tls.authority}:{AUTHORITY}:ro")

@@ -16,9 +16,9 @@ from service import settings
 from tests.running import curl, eventually
 
 UNREACHABLE = {
-    settings.CLUSTER_ENDPOINT: "127.0.0.1:1",
-    settings.USERNAME: "service",
-    settings.PASSWORD: "a-password-that-no-log-may-hold",
+    "MEMORYDB_CLUSTER_ENDPOINT": "127.0.0.1:1",
+    "MEMORYDB_USERNAME": "service",
+    "MEMORYDB_PASSWORD": "a-password-that-no-log-may-hold",
 }
 
 
@@ -109,10 +109,10 @@ def test_without_redis_it_starts_and_is_not_ready(engine: Engine, image: str) ->
         for path, status in (("health", 200), ("ready", 503), ("user1@foo.com", 503)):
             assert curl(f"{container.url}/{path}")[0] == status
         assert container.stop() == 0
-        assert UNREACHABLE[settings.PASSWORD] not in container.log()
+        assert UNREACHABLE["MEMORYDB_PASSWORD"] not in container.log()
 
 
-@pytest.mark.parametrize("missing", settings.REQUIRED[settings.BY_PASSWORD])
+@pytest.mark.parametrize("missing", settings.REQUIRED["password"])
 def test_a_missing_variable_ends_it_and_is_named(engine: Engine, image: str, missing: str) -> None:
     id = engine.start(image, {name: value for name, value in UNREACHABLE.items() if name != missing})
     try:
@@ -160,5 +160,5 @@ def test_its_user_is_a_number_and_not_root(engine: Engine, image: str) -> None:
 def test_its_metadata_has_the_port_and_the_build(engine: Engine, image: str) -> None:
     (inspected,) = json.loads(engine("image", "inspect", image))
     assert list(inspected["Config"]["ExposedPorts"]) == [f"{SERVICE_PORT}/tcp"]
-    assert f"{settings.BUILD_ID}={BUILD_ID}" in inspected["Config"]["Env"]
+    assert f"BUILD_ID={BUILD_ID}" in inspected["Config"]["Env"]
     assert inspected["Config"]["Labels"]["org.opencontainers.image.revision"] == BUILD_ID

@@ -42,7 +42,8 @@ def main() -> int:
         code = work(chosen, listener)
     else:
         # A worker ends a second after the deadline of its last request.
-        code = supervise(workers, partial(work, chosen, None), grace=chosen.deadline + 2, fatal=WRONG_ENVIRONMENT)
+        grace = chosen.request_deadline + 2
+        code = supervise(workers, partial(work, chosen, None), grace=grace, fatal=WRONG_ENVIRONMENT)
     if code == WRONG_ENVIRONMENT:
         print(NoCredentialSourceError(), file=sys.stderr)
     return code
@@ -57,13 +58,13 @@ def work(chosen: Settings, own: socket.socket | None, died: int | None = None, s
             log.error("a worker died", extra={"code": died})
         sign = None
         if chosen.iam:
-            tokens = Tokens(chosen.iam, chosen.username, Credentials(botocore_credentials))
+            tokens = Tokens(chosen, Credentials(botocore_credentials))
             tokens.prepare()
             sign = tokens.token
         listener = own or bound(chosen.host, chosen.port, shared=True)
-        server = Server(create_app(chosen.build_id), Store(chosen, sign), listener, chosen.deadline)
+        server = Server(create_app(chosen.build_id), Store(chosen, sign), listener, chosen.request_deadline)
         log.info("started", extra={"port": chosen.port, "build": chosen.build_id})
-        asyncio.run(server.run(chosen.deadline + 1, supervisor))
+        asyncio.run(server.run(chosen.request_deadline + 1, supervisor))
         log.info("stopped")
         return 0
     except NoCredentialSourceError:

@@ -206,11 +206,11 @@ class Connector:
     def __init__(self, settings: Settings, sign: Sign | None = None) -> None:
         self._settings, self._sign = settings, sign
         self._tls: ssl.SSLContext | None = None
-        if settings.tls:
+        if settings.memorydb_tls:
             self._tls = ssl.create_default_context()
             self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-            if settings.tls_ca_file:
-                self._tls.load_verify_locations(settings.tls_ca_file)
+            if settings.memorydb_tls_ca_file:
+                self._tls.load_verify_locations(settings.memorydb_tls_ca_file)
 
     async def connect(self, host: str, port: int, until: float) -> Connection:
         """Raises what `log_in` raises."""
@@ -224,9 +224,6 @@ class Connector:
             raise redis.ConnectionError("No connection.") from error
         try:
             await self.log_in(connection, until)
-            if self._settings.read_replicas:
-                # Lets a replica answer reads; a primary ignores it.
-                await connection.exchange((("READONLY",),), until)
         except BaseException:
             connection.close()
             raise
@@ -234,16 +231,18 @@ class Connector:
 
     async def log_in(self, connection: Connection, until: float) -> None:
         """Also logs in again. Raises redis.RedisError, NoCredentialsError, or UnavailableError for a refused login."""
-        iam, secret = self._settings.iam, self._settings.password
+        iam, secret = self._settings.iam, self._settings.memorydb_password
         if iam:
             assert self._sign
             secret = await asyncio.get_running_loop().run_in_executor(None, self._sign, until)
         try:
-            await connection.exchange((("AUTH", self._settings.username, secret),), until)
+            await connection.exchange((("AUTH", self._settings.memorydb_username, secret),), until)
         except redis.AuthenticationError as error:
             # For redis-py a kind of ConnectionError, but other nodes would refuse it too.
             what = "the service's IAM role" if iam else "the user name and password"
             raise UnavailableError(f"Redis does not accept {what}.") from error
         if iam:
             # At random, so that not all connections log in again at once.
-            connection.renewal = time.monotonic() + random.uniform(0.9, 1) * iam.reauthenticate
+            connection.renewal = (
+                time.monotonic() + random.uniform(0.9, 1) * self._settings.memorydb_reauthenticate_seconds
+            )

@@ -2,144 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Literal
 
-CLUSTER_ENDPOINT = "MEMORYDB_CLUSTER_ENDPOINT"
-USERNAME = "MEMORYDB_USERNAME"
-PASSWORD = "MEMORYDB_PASSWORD"
-AUTHENTICATION = "MEMORYDB_AUTHENTICATION"
-CLUSTER_NAME = "MEMORYDB_CLUSTER_NAME"
-REGION = "AWS_REGION"
-REAUTHENTICATE = "MEMORYDB_REAUTHENTICATE_SECONDS"
-TLS = "MEMORYDB_TLS"
-TLS_CA_FILE = "MEMORYDB_TLS_CA_FILE"
-READ_REPLICAS = "MEMORYDB_READ_REPLICAS"
-HOST = "HOST"
-PORT = "PORT"
-WORKERS = "WORKERS"
-REQUEST_DEADLINE = "REQUEST_DEADLINE"
-LOG_LEVEL = "LOG_LEVEL"
-BUILD_ID = "BUILD_ID"
+import msgspec
+from msgspec import Meta
 
-BY_PASSWORD, IAM = AUTHENTICATIONS = ("password", "iam")
+# By the way of logging in.
 REQUIRED = {
-    BY_PASSWORD: (CLUSTER_ENDPOINT, USERNAME, PASSWORD),
-    IAM: (CLUSTER_ENDPOINT, USERNAME, CLUSTER_NAME, REGION),
+    "password": ("MEMORYDB_CLUSTER_ENDPOINT", "MEMORYDB_USERNAME", "MEMORYDB_PASSWORD"),
+    "iam": ("MEMORYDB_CLUSTER_ENDPOINT", "MEMORYDB_USERNAME", "MEMORYDB_CLUSTER_NAME", "AWS_REGION"),
 }
-LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-
-T = TypeVar("T")
-N = TypeVar("N", int, float)
 
 
 class SettingsError(Exception):
     """A variable is missing or invalid. The message is one line and does not contain the value."""
 
 
-@dataclass(frozen=True)
-class Iam:
-    """What a token is signed for; a connection older than `reauthenticate` seconds logs in again."""
+class Settings(msgspec.Struct, frozen=True, rename=str.upper):
+    """Each field is the variable of that name in upper case; its description says what the variable must be.
 
-    cluster_name: str
-    region: str
-    reauthenticate: float = 11 * 3600
+    With IAM the password is empty. `workers` is 0 for one on each CPU.
+    """
 
-
-@dataclass(frozen=True)
-class Settings:
-    """`deadline` is in seconds. With `iam` there is no password. Without `workers` there is one for each CPU."""
-
-    redis_host: str
-    redis_port: int
-    username: str
-    password: str = field(default="", repr=False)
-    iam: Iam | None = None
-    tls: bool = True
-    tls_ca_file: str | None = None
-    read_replicas: bool = False
+    memorydb_cluster_endpoint: Annotated[str, Meta(pattern="^(\\[[^][]+\\]|[^:]+):[0-9]+$", description="host:port")]
+    memorydb_username: str
+    memorydb_password: str = ""
+    memorydb_authentication: Annotated[Literal["password", "iam"], Meta(description="password or iam")] = "password"
+    memorydb_cluster_name: str = ""
+    aws_region: str = ""
+    # MemoryDB closes a connection 12 hours after its login (developer guide, "Authenticating with IAM").
+    memorydb_reauthenticate_seconds: Annotated[float, Meta(ge=1, le=43199, description="seconds, 1 to 43199")] = 39600.0
+    memorydb_tls: Annotated[bool, Meta(description="true or false")] = True
+    memorydb_tls_ca_file: Annotated[str, Meta(description="a file that can be read")] = ""
     host: str = "0.0.0.0"
-    port: int = 8080
-    workers: int | None = None
-    deadline: float = 2.0
-    log_level: str = "INFO"
+    port: Annotated[int, Meta(ge=1, le=65535, description="a port, 1 to 65535")] = 8080
+    workers: Annotated[int, Meta(ge=1, le=64, description="1 to 64")] = 0
+    request_deadline: Annotated[float, Meta(ge=0.1, le=60, description="seconds, 0.1 to 60")] = 2.0
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(description="one of DEBUG, INFO, WARNING, ERROR")
+    ] = "INFO"
     build_id: str = "unknown"
+
+    @property
+    def iam(self) -> bool:
+        return self.memorydb_authentication == "iam"
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.memorydb_cluster_endpoint.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    def __repr__(self) -> str:
+        return f"Settings({self.memorydb_cluster_endpoint}, without its secrets)"
 
 
 def settings(environment: Mapping[str, str]) -> Settings:
     """Reads `environment`, where an empty variable counts as missing. Raises SettingsError for the first problem."""
-
-    def read(name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
-        try:
-            return parse(environment[name]) if environment.get(name) else default
-        except (KeyError, OSError, ValueError):
-            raise SettingsError(f"{name} must be {expected}.") from None
-
-    authentication = read(AUTHENTICATION, BY_PASSWORD, _one_of(AUTHENTICATIONS), "password or iam")
-    missing = [name for name in REQUIRED[authentication] if not environment.get(name)]
-    if missing:
+    given = {name: value for name, value in environment.items() if value}
+    given["LOG_LEVEL"] = given.get("LOG_LEVEL", "INFO").upper()
+    authentication = given.get("MEMORYDB_AUTHENTICATION", "password")
+    if authentication not in REQUIRED:
+        raise _invalid("MEMORYDB_AUTHENTICATION")
+    if missing := [name for name in REQUIRED[authentication] if name not in given]:
         raise SettingsError(f"Missing from the environment: {', '.join(missing)}.")
-    host, port = read(CLUSTER_ENDPOINT, ("", 0), _endpoint, "host:port")
-    tls = read(TLS, Settings.tls, _switch, "true or false")
-    iam = None
-    if authentication == IAM:
-        if not tls:
-            raise SettingsError(f"{TLS} must be true with {IAM}: without TLS anyone on the network can read the token.")
-        # MemoryDB closes a connection 12 hours after its login (developer guide, "Authenticating with IAM").
-        seconds = read(REAUTHENTICATE, Iam.reauthenticate, _between(1.0, 43199.0), "seconds, 1 to 43199")
-        iam = Iam(environment[CLUSTER_NAME], environment[REGION], seconds)
-    return Settings(
-        redis_host=host,
-        redis_port=port,
-        username=environment[USERNAME],
-        password="" if iam else environment[PASSWORD],
-        iam=iam,
-        tls=tls,
-        tls_ca_file=read(TLS_CA_FILE, Settings.tls_ca_file, _file, "a file that can be read"),
-        read_replicas=read(READ_REPLICAS, Settings.read_replicas, _switch, "true or false"),
-        host=environment.get(HOST) or Settings.host,
-        port=read(PORT, Settings.port, _between(1, 65535), "a port, 1 to 65535"),
-        workers=read(WORKERS, Settings.workers, _between(1, 64), "1 to 64"),
-        deadline=read(REQUEST_DEADLINE, Settings.deadline, _between(0.1, 60.0), "seconds, 0.1 to 60"),
-        log_level=read(LOG_LEVEL, Settings.log_level, _level, f"one of {', '.join(LOG_LEVELS)}"),
-        build_id=environment.get(BUILD_ID) or Settings.build_id,
-    )
+    if authentication == "iam":
+        given["MEMORYDB_PASSWORD"] = ""
+    try:
+        chosen = msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error).rpartition("$.")[2].strip("`")) from None
+    if not 1 <= chosen.endpoint[1] <= 65535:
+        raise _invalid("MEMORYDB_CLUSTER_ENDPOINT")
+    if not (chosen.memorydb_tls or not chosen.iam):
+        raise SettingsError("MEMORYDB_TLS must be true with iam: without TLS anyone on the network can read the token.")
+    try:
+        Path(chosen.memorydb_tls_ca_file or __file__).read_bytes()
+    except OSError:
+        raise _invalid("MEMORYDB_TLS_CA_FILE") from None
+    return chosen
 
 
-def _endpoint(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host:
-        raise ValueError
-    return host.removeprefix("[").removesuffix("]"), _between(1, 65535)(port)
-
-
-def _switch(text: str) -> bool:
-    return {"true": True, "false": False}[text.lower()]
-
-
-def _file(text: str) -> str:
-    Path(text).read_bytes()
-    return text
-
-
-def _between(least: N, most: N) -> Callable[[str], N]:
-    def parse(text: str) -> N:
-        # int() itself accepts underscores, spaces and the digits of other alphabets.
-        if isinstance(least, int) and not (text.isascii() and text.isdigit()):
-            raise ValueError
-        value = type(least)(text)
-        if not least <= value <= most:
-            raise ValueError
-        return value
-
-    return parse
-
-
-def _one_of(names: tuple[str, ...]) -> Callable[[str], str]:
-    return lambda text: names[names.index(text)]
-
-
-def _level(text: str) -> str:
-    return _one_of(LOG_LEVELS)(text.upper())
+def _invalid(name: str) -> SettingsError:
+    (kind,) = (field.type for field in msgspec.structs.fields(Settings) if field.encode_name == name)
+    return SettingsError(f"{name} must be {kind.__metadata__[0].description}.")

@@ -34,7 +34,7 @@ from service.users import UnavailableError
 
 # The permissions of the service. generator/contract.py grants them; a test compares the two.
 KEYS = "user:*"
-COMMANDS = ("hset", "hgetall", "del", "multi", "exec", "watch", "cluster|slots", "readonly", "ping", "asking")
+COMMANDS = ("hset", "hgetall", "del", "multi", "exec", "watch", "cluster|slots", "ping", "asking")
 
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.2
@@ -42,8 +42,6 @@ LONGEST_PAUSE = 0.2
 # (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html).
 IDLE_SECONDS = 120.0
 RENEWAL_PAUSE = 1.0
-# No error reports a new replica, so with replicas the slots are read again after this time.
-REPLICAS_SECONDS = 10.0
 # Redirections are followed at once, but a chain of them means that the nodes do not agree yet.
 PROMPT_REDIRECTIONS = 5
 
@@ -72,15 +70,14 @@ class Store:
     """For one loop. Deadlines are on `time.monotonic()`'s clock, which is also the loop's."""
 
     def __init__(self, settings: Settings, sign: Sign | None = None) -> None:
-        self._endpoint = Node(settings.redis_host, settings.redis_port)
-        self._read_replicas = settings.read_replicas
+        self._endpoint = Node(*settings.endpoint)
         # The longest wait for one node, which leaves time to find its successor.
-        self._patience = settings.deadline / 4
+        self._patience = settings.request_deadline / 4
         self._connector = Connector(settings, sign)
-        # The nodes of each shard, the primary first; the same for each slot; and when they were read.
-        self._shards: set[tuple[Node, ...]] = set()
-        self._slots: list[tuple[Node, ...]] = []
-        self._learned = -math.inf
+        # The primary of each slot, all primaries, and all members of the cluster.
+        self._slots: list[Node] = []
+        self._primaries: set[Node] = set()
+        self._members = {self._endpoint}
         # Nodes that did not answer the last time.
         self._failing: set[Node] = set()
         self._connections: dict[Node, Connection] = {}
@@ -93,7 +90,7 @@ class Store:
         node = self._node(query)
         now = time.monotonic()
         connection = self._usable(node)
-        plain = not (query.creates or query.everywhere or (self._read_replicas and self._stale()))
+        plain = not (query.creates or query.everywhere)
         if connection and plain and node not in self._failing and now + self._patience < deadline:
             answered = partial(self._answered, query, deadline, callback, node)
             connection.ask(query.commands, now + self._patience, answered)
@@ -113,7 +110,7 @@ class Store:
         try:
             async with asyncio.timeout_at(deadline):
                 values = await self._retry(query, deadline, node, error)
-                for primary in {nodes[0] for nodes in self._shards} if query.everywhere else ():
+                for primary in self._primaries if query.everywhere else ():
                     await self._ask(primary, (("PING",),), deadline)
         except UnavailableError as caught:
             values = caught
@@ -149,13 +146,12 @@ class Store:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             try:
-                stale = self._read_replicas and self._stale()
-                if not asking and (not slots or stale or (error and not closed)):
+                if not asking and (not slots or (error and not closed)):
                     # Another request may have read them since.
                     if self._slots is slots:
                         await self._share(None, partial(self._learn, redirected))
                     slots = self._slots
-                node = redirected or self._node(query, primary=error is not None)
+                node = redirected or self._node(query)
                 if query.creates:
                     return await self._create(node, query, asking, deadline)
                 answers = await self._ask(node, (*asking, *query.commands), deadline)
@@ -188,8 +184,7 @@ class Store:
 
     async def _learn(self, first: Node | None) -> None:
         """Reads the slots from the first node that answers, beginning with `first`."""
-        members = {node for nodes in self._shards for node in nodes}
-        tried = sorted(members, key=lambda node: (node in self._failing, random.random()))
+        tried = sorted(self._members, key=lambda node: (node in self._failing, random.random()))
         failure: redis.RedisError = ClusterDownError("No node has the slots.")
         for node in dict.fromkeys([*([first] if first else []), *tried, self._endpoint]):
             try:
@@ -198,13 +193,14 @@ class Store:
                 failure = error
                 continue
             ranges = list(_ranges(answer, node))
-            self._shards, self._learned = {nodes for _, _, nodes in ranges}, time.monotonic()
-            self._slots = [()] * REDIS_CLUSTER_HASH_SLOTS
-            for start, end, nodes in ranges:
-                self._slots[start:end] = [nodes] * (end - start)
-            known = {self._endpoint, *(node for nodes in self._shards for node in nodes)}
-            self._failing &= known
-            for gone in self._connections.keys() - known:
+            # Slots without a primary are asked of the endpoint.
+            self._slots = [self._endpoint] * REDIS_CLUSTER_HASH_SLOTS
+            for start, end, (primary, *_) in ranges:
+                self._slots[start:end] = [primary] * (end - start)
+            self._primaries = {nodes[0] for _, _, nodes in ranges}
+            self._members = {self._endpoint, *(node for _, _, nodes in ranges for node in nodes)}
+            self._failing &= self._members
+            for gone in self._connections.keys() - self._members:
                 self._connections.pop(gone).close()
             return
         raise failure
@@ -257,13 +253,8 @@ class Store:
                 del self._connections[node]
             connection.close()
 
-    def _stale(self) -> bool:
-        return time.monotonic() > self._learned + REPLICAS_SECONDS
-
-    def _node(self, query: Query, primary: bool = False) -> Node:
-        """A replica, for a read with READ_REPLICAS; otherwise the primary."""
-        nodes = (self._slots[key_slot(query.key.encode())] if self._slots else ()) or (self._endpoint,)
-        return random.choice(nodes[1:] or nodes) if self._read_replicas and query.reads and not primary else nodes[0]
+    def _node(self, query: Query) -> Node:
+        return self._slots[key_slot(query.key.encode())] if self._slots else self._endpoint
 
     async def _share(self, what: Node | None, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The result of `start`, which runs once for all requests that wait for it."""

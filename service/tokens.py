@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from typing import Any
 from urllib.parse import urlencode
 
-from service.settings import Iam
+from service.settings import Settings
 
 TOKEN_SECONDS = 900
 # Credentials that expire sooner are not used: MemoryDB checks a token when it arrives, and not again.
@@ -100,10 +100,11 @@ class Credentials:
 class Tokens:
     """Signs for one user of one cluster."""
 
-    def __init__(self, iam: Iam, username: str, credentials: Credentials) -> None:
+    def __init__(self, settings: Settings, credentials: Credentials) -> None:
         # botocore signs nothing without a scheme.
-        self._url = f"https://{iam.cluster_name}/?{urlencode({'Action': 'connect', 'User': username})}"
-        self._region = iam.region
+        query = urlencode({"Action": "connect", "User": settings.memorydb_username})
+        self._url = f"https://{settings.memorydb_cluster_name}/?{query}"
+        self._region = settings.aws_region
         self._credentials = credentials
 
     def prepare(self, seconds: float = START_SECONDS) -> None:

@@ -17,11 +17,11 @@ from urllib.parse import quote
 
 from rehearsal.processes import ADDRESS, answers, free_ports
 from rehearsal.services.redis_cluster import Cluster, User
-from service import settings
 from service.logs import Writer
+from service.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-DEADLINE = settings.Settings.deadline
+DEADLINE = Settings("localhost:6379", "user").request_deadline
 LATE = 0.5
 
 
@@ -71,7 +71,7 @@ class Service(Client):
         super().__init__(port)
         self._log = directory / f"service-{port}.log"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MEMORYDB_", "AWS_"))}
-        self._environment = {**inherited, settings.HOST: ADDRESS, settings.PORT: str(port), **environment}
+        self._environment = {**inherited, "HOST": ADDRESS, "PORT": str(port), **environment}
 
     def __enter__(self) -> Service:
         with self._log.open("wb") as log:
@@ -132,10 +132,10 @@ def environment(cluster: Cluster, **more: str) -> dict[str, str]:
     """What the App Runner layer sets, and the tests' own authority."""
     assert cluster.tls
     return {
-        settings.CLUSTER_ENDPOINT: cluster.endpoint,
-        settings.USERNAME: cluster.user.name,
-        settings.PASSWORD: cluster.user.password,
-        settings.TLS_CA_FILE: str(cluster.tls.authority),
+        "MEMORYDB_CLUSTER_ENDPOINT": cluster.endpoint,
+        "MEMORYDB_USERNAME": cluster.user.name,
+        "MEMORYDB_PASSWORD": cluster.user.password,
+        "MEMORYDB_TLS_CA_FILE": str(cluster.tls.authority),
         **more,
     }
 

@@ -181,6 +181,9 @@ def add_change_options(parser: Any, program: Program) -> None:
     parser.add_argument(
         "--import-existing", action="store_true", help="import existing resources that have the same name"
     )
+    parser.add_argument(
+        "--revert-drift", action="store_true", help="also change back what was changed by hand, as far as it is seen"
+    )
 
 
 def session(arguments: argparse.Namespace) -> Session:
@@ -227,6 +230,7 @@ def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "allow_replacement": tuple(arguments.allow_replacement),
         "notification_arns": tuple(arguments.notification_arn),
         "import_existing": arguments.import_existing,
+        "revert_drift": arguments.revert_drift,
     }
 
 

@@ -1,4 +1,4 @@
-"""`build`: templates, IAM policies and diagrams as files; the templates are linted; all files are written or none."""
+"""`build`: linted templates, stack policies, IAM policies and diagrams as files; all files are written or none."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from generator.errors import FindingsError, OutputError, TemplateError, UsageErr
 from generator.layers import Deployment, Layer
 
 POLICIES, DIAGRAMS = "iam", "diagrams"
+STACK_POLICY = "-stack-policy.json"
 # The first deployment: its policies are in no folder of their own.
 DEFAULT = "default"
 
@@ -38,9 +39,9 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         run,
         help="write the templates and the IAM policies, linted",
         description="Lints the templates with cfn-lint for every Region they support, and writes them; with a finding, "
-        "writes nothing. Also draws them, in diagrams/, and writes the IAM policies for preview, deploy and rotate and "
-        "for the role that CloudFormation assumes, in iam/. With --layer it writes no policies, nor with --no-lint, "
-        "because cfn-lint knows what CloudFormation needs.",
+        "writes nothing. Also draws them, in diagrams/, and writes a stack policy for each stack that holds data, and "
+        "in iam/ the IAM policies for preview, deploy, drift, rotate and the role that CloudFormation assumes. With "
+        "--layer it writes no IAM policies, nor with --no-lint, because cfn-lint knows what CloudFormation needs.",
         example=f"{program.prog} build --check",
     )
     add_layer_option(parser)
@@ -77,6 +78,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     }
     policies = _policies_of_clean(layers, {} if arguments.layer else whole, arguments) if arguments.lint else {}
     files = [_template(arguments.out / name, layer, linted=arguments.lint) for name, layer in layers.items()]
+    files += [_stack_policy(arguments.out / name, layer) for name, layer in layers.items() if layer.holds_data]
     for name, deployment in whole.items() if not arguments.layer else ():
         files += _diagrams(name, deployment, arguments.out)
     files += [_policy(arguments.out / name, text) for name, text in policies.items()]
@@ -100,7 +102,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
 
 def _left_over(out: Path, made: Collection[Path]) -> list[Path]:
     """Files named as `build` names them that it does not make, such as those of a layer that was renamed."""
-    patterns = ("*-layer.json", f"{POLICIES}/**/*.json", f"{DIAGRAMS}/*.mmd")
+    patterns = ("*-layer.json", f"*{STACK_POLICY}", f"{POLICIES}/**/*.json", f"{DIAGRAMS}/*.mmd")
     return sorted(path for pattern in patterns for path in out.glob(pattern) if path not in made)
 
 
@@ -125,7 +127,7 @@ def _lint(texts: Mapping[Path, str]) -> None:
 
     found = lint_all({str(path): text for path, text in texts.items()})
     lines = [
-        f"{path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.sentence}"
+        f"{path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.message}"
         for path, findings in found.items()
         for finding in findings
     ]
@@ -141,6 +143,15 @@ def _template(path: Path, layer: Layer, *, linted: bool) -> _File:
         f"{len(text.encode()):,} of {TEMPLATE_BODY_LIMIT:,} bytes, {'0 findings' if linted else 'not linted'}"
     )
     return _File(path, text, line)
+
+
+def _stack_policy(template: Path, layer: Layer) -> _File:
+    """What guards a layer's stack against every tool that updates it."""
+    from generator.stacks.stack_policy import protected, stack_policy
+
+    path = template.with_name(template.name.removesuffix("-layer.json") + STACK_POLICY)
+    names = protected(layer.template)
+    return _File(path, stack_policy(names, indent=2) + "\n", f"{path}: {len(names)} resources protected")
 
 
 def _policies_of_clean(
@@ -173,9 +184,11 @@ def _policies(name: str, deployment: Deployment, prefix: str) -> Iterator[tuple[
 
 
 def _policy(path: Path, text: str) -> _File:
-    from generator.iam.policies import INLINE_LIMIT, actions, size
+    from generator.iam.policies import INLINE_LIMIT, MANAGED_LIMIT, actions, size
 
-    return _File(path, text, f"{path}: {len(actions(text))} actions, {size(text):,} of {INLINE_LIMIT:,} characters")
+    # A boundary is a managed policy.
+    limit = MANAGED_LIMIT if path.stem == "boundary" else INLINE_LIMIT
+    return _File(path, text, f"{path}: {len(actions(text))} actions, {size(text):,} of {limit:,} characters")
 
 
 def _diagrams(name: str, deployment: Deployment, out: Path) -> list[_File]:

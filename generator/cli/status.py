@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from generator.cli.arguments import (
+    CHANGES,
     DONE,
     FAILED,
     Deployments,
@@ -18,7 +19,7 @@ from generator.cli.arguments import (
     session,
     stack_options,
 )
-from generator.errors import OutputError
+from generator.errors import OutputError, UsageError
 
 
 def add_to(verbs: Subparsers, program: Program) -> None:
@@ -30,12 +31,14 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         help="show stacks, outputs, drift and what is running",
         description=(
             "Shows each layer's stack: its status, its outputs, what is running, and with --drift what was changed by "
-            "hand. Changes nothing."
+            "hand. Changes nothing. Exit codes: 0 shown; 1 no stack, or the detection of drift failed; 2 there is "
+            "drift, with --detailed-exitcode; 64 wrong usage."
         ),
         example=f"{program.prog} status --name {program.name} --format json",
     )
     add_account_options(parser, program)
     parser.add_argument("--drift", action="store_true", help="detect drift, which takes a minute or more")
+    parser.add_argument("--detailed-exitcode", action="store_true", help="with --drift: exit with 2 if there is drift")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument("--outputs-file", metavar="FILE", type=Path, help="write the outputs as JSON")
 
@@ -47,6 +50,8 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     from generator.report.as_json import outputs_document, status_document
     from generator.report.text import lines
 
+    if arguments.detailed_exitcode and not arguments.drift:
+        raise UsageError("--detailed-exitcode reports drift: pass --drift too.")
     deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
     statuses = status(deployment, session(arguments), StatusOptions(**stack_options(arguments), drift=arguments.drift))
     if arguments.format == "json":
@@ -64,4 +69,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         names = " or ".join(found.stack_name for found in statuses)
         print(f"There is no stack {names} here: pass another --name or --region.", file=sys.stderr)
         return FAILED
-    return DONE
+    drifts = [found.drift for found in statuses if found.drift]
+    if any(drift.failures for drift in drifts):
+        return FAILED
+    return CHANGES if arguments.detailed_exitcode and any(drift.resources for drift in drifts) else DONE

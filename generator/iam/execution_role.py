@@ -28,6 +28,7 @@ SCHEMA_REGION = "us-east-1"
 LINKED, PASSED = "iam:CreateServiceLinkedRole", "iam:PassRole"
 # Handlers themselves only describe keys; services use them.
 READS_A_KEY = "kms:DescribeKey"
+READS = ("Describe", "Get", "List")
 READS_ALARMS = "cloudwatch:DescribeAlarms"
 # The properties that take a key.
 KEY_PROPERTIES = {"EncryptionConfiguration", "KmsKeyId"}
@@ -40,10 +41,22 @@ def execution_role(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     roles with the permissions boundary `<name>-boundary` only, so that no template can give more than that allows.
     Raises MissingPackageError without cfn-lint.
     """
+    statements = resource_statements(layers, name)
+    return aws.PolicyDocument(Version=POLICY_VERSION, Statement=statements)
+
+
+def resource_statements(layers: Sequence[Layer], name: str, *, reading: bool = False) -> list[aws.Statement]:
+    """What CloudFormation's handlers need, by their Sids; with `reading`, only what describes resources.
+
+    Secrets and their values are not read to describe them, although the schema of a secret lists GetSecretValue.
+    """
     resources = [resource for layer in layers for resource in resources_of(layer, f"{name}-{layer.name}")]
     needed_actions = _actions(resources)
     if any(DYNAMIC_REFERENCE in layer.text() for layer in layers):
         needed_actions.add(READS_A_SECRET)
+    if reading:
+        needed_actions = {action for action in needed_actions if action.partition(":")[2].startswith(READS)}
+        needed_actions -= {READS_A_SECRET, "secretsmanager:GetRandomPassword"}
     special = {LINKED: _linked_roles, PASSED: _passed_roles, READS_A_KEY: _key, READS_ALARMS: _alarms}
     candidates = (statement(resources) for action, statement in special.items() if action in needed_actions)
     statements = [statement for statement in candidates if statement.Resource]
@@ -60,9 +73,7 @@ def execution_role(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         limits = LIMITS.get(service, anything)(resources) or anything(resources)
         condition = aws.StringLike({"kms:ViaService": _users_of_keys(resources)}) if service == "kms" else None
         statements.append(allow(sid, map(_action, actions), limits, condition))
-    return aws.PolicyDocument(
-        Version=POLICY_VERSION, Statement=sorted(statements, key=lambda statement: str(statement.Sid))
-    )
+    return sorted(statements, key=lambda statement: str(statement.Sid))
 
 
 def permissions(resource_type: str) -> set[str]:

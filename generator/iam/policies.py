@@ -1,4 +1,4 @@
-"""The policies for preview, deploy and rotate, for CloudFormation's role, and the boundary of the roles that it makes.
+"""The policies for preview, deploy, drift and rotate, for CloudFormation's role, and the boundary of the roles it makes.
 
 Which resources an action can be limited to: Service Authorization Reference. Regions and accounts are left open, so
 that the files are the same everywhere; an identity policy applies to its own account only. docs/permissions.md
@@ -15,7 +15,7 @@ from awacs import aws, cloudformation, ecr, iam, logs, memorydb, secretsmanager
 from generator.contract import FINAL_SNAPSHOT_LABEL
 from generator.iam.arns import repositories, roles, secrets, users
 from generator.iam.boundary import boundary
-from generator.iam.execution_role import execution_role
+from generator.iam.execution_role import execution_role, resource_statements
 from generator.iam.handlers import CLUSTER, TemplateResource, allow, resources_of
 from generator.layers import Layer
 from generator.parts.permissions import POLICY_VERSION
@@ -27,12 +27,12 @@ MANAGED_LIMIT = 6_144
 
 
 def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
-    """The text of each document by its file: preview.json, deploy.json, execution-role.json, boundary.json where the
-    layers have roles, and rotate.json where they have a password.
+    """The text of each document by its file: preview.json, deploy.json, drift.json, execution-role.json, boundary.json
+    where the layers have roles, and rotate.json where they have a password.
 
     Raises MissingPackageError without cfn-lint, whose resource schemas say what CloudFormation's handlers need.
     """
-    policies = {**of_commands(layers), "execution-role": execution_role}
+    policies = {**of_commands(layers), "drift": drift, "execution-role": execution_role}
     if roles(_resources(layers, name)):
         policies["boundary"] = boundary
     return {f"{file}.json": text(policy(layers, name)) for file, policy in policies.items()}
@@ -83,7 +83,7 @@ def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
 def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     """For `deploy`, `status` (without --drift) and `destroy`, when CloudFormation acts with its own role (--role-arn).
 
-    Drift detection is left out: it reads every resource with the caller's rights.
+    Drift detection is left out: it reads every resource with the caller's rights, as `drift` allows.
     """
     stacks = _stacks(layers, name)
     memorydb_users = users(_resources(layers, name))
@@ -98,9 +98,11 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
                 cloudformation.DescribeStackEvents,
                 cloudformation.DescribeStacks,
                 cloudformation.ExecuteChangeSet,
+                cloudformation.GetStackPolicy,
                 cloudformation.GetTemplate,
                 cloudformation.ListChangeSets,
                 cloudformation.ListStackResources,
+                cloudformation.SetStackPolicy,
                 cloudformation.UpdateTerminationProtection,
             ],
             stacks,
@@ -117,6 +119,27 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         # To see whether a rotation is in progress before the user is changed.
         *([allow("Users", [memorydb.DescribeUsers], memorydb_users)] if memorydb_users else []),
         *(_services(layers, name) if _computes(layers) else []),
+    )
+
+
+def drift(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
+    """For `status --drift`, for instance in CI: detection reads every resource with the caller's rights.
+
+    CloudFormation user guide, "Considerations when detecting drift". Nothing can be changed with it.
+    """
+    look = [
+        cloudformation.DescribeStackResourceDrifts,
+        cloudformation.DescribeStacks,
+        cloudformation.DetectStackDrift,
+        cloudformation.DetectStackResourceDrift,
+        cloudformation.ListStackResources,
+    ]
+    return _document(
+        allow("Stacks", look, _stacks(layers, name)),
+        # It names the detection, and takes no resource.
+        allow("Detection", [cloudformation.DescribeStackDriftDetectionStatus], ["*"]),
+        *resource_statements(layers, name, reading=True),
+        *_running(layers, name, logs_too=False),
     )
 
 
@@ -201,8 +224,10 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
     yield from _running(layers, name)
 
 
-def _running(layers: Sequence[Layer], name: str, *, redeploy: bool = False) -> Iterator[aws.Statement]:
-    """To describe the service and read its log; with `redeploy`, also to start a deployment."""
+def _running(
+    layers: Sequence[Layer], name: str, *, redeploy: bool = False, logs_too: bool = True
+) -> Iterator[aws.Statement]:
+    """To describe the service, and to read its log; with `redeploy`, also to start a deployment."""
     running: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     groups: set[str] = set()
     for layer in layers:
@@ -215,7 +240,7 @@ def _running(layers: Sequence[Layer], name: str, *, redeploy: bool = False) -> I
     for (client, names), resources in running.items():
         sid = f"Service{client.title().replace('-', '')}"
         yield allow(sid, [aws.Action(*action.split(":")) for action in names], resources)
-    if groups:
+    if groups and logs_too:
         read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
         yield allow("ServiceLogs", read, [f"arn:aws:logs:*:*:log-group:{group}" for group in groups])
         yield allow("LogGroups", [logs.DescribeLogGroups], ["*"])

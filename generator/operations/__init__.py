@@ -6,7 +6,7 @@
 2. A change set is created for the layer's template and parameters (`updates.py`, `generator.stacks`).
 3. It becomes a `Plan`, and the guard refuses to lose data (`plans.py`). `preview` does steps 2 and 3 and stops here.
 4. The UI shows the plan and asks for confirmation (`session.py`).
-5. The change set that was shown is executed, and no other.
+5. The change set that was shown is executed, and no other, under a stack policy (`stack_policy.py`).
 6. The stack's events are followed to their end (`watch.py`).
 7. The running service is verified: its API, its answers, its use (`service.py`, `generator.compute`).
 

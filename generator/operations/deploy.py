@@ -16,6 +16,7 @@ from generator.operations.options import DeployOptions
 from generator.operations.plans import plan
 from generator.operations.service import Service
 from generator.operations.session import Session
+from generator.operations.stack_policy import guarded
 from generator.operations.templates import uploaded
 from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
 from generator.operations.watch import watch
@@ -121,27 +122,40 @@ class LayerDeployment:
     def execute(self, creating: AbstractContextManager[PendingChangeSet]) -> DeployedLayer:
         """Shows a change set, asks, executes it and follows the stack; verifies the service."""
         cloudformation = self.session.cloudformation
-        since = ""
         with creating as pending:
             change_set = pending.change_set
             planned = plan(cloudformation, self.layer.name, pending, self.options.allow_replacement)
             self.session.ui.show(planned)
+            stack = None
             if not change_set.empty:
                 self._check(planned, change_set)
-                since = cloudformation.last_event(change_set.stack_id)
-                cloudformation.execute_change_set(change_set, disable_rollback=self.options.disable_rollback)
-                pending.keep()
-        if change_set.empty:
-            stack = cloudformation.stack(change_set.stack_name)
-        elif self.options.wait:
-            stack = self._follow(change_set.stack_id, since)
-        else:
-            self._report_running(change_set.stack_name)
-            stack = None
+                stack = self._executed(pending)
+        if change_set.empty and (stack := cloudformation.stack(change_set.stack_name)):
+            with guarded(self.session, stack.arn, self.layer.template):
+                pass
         facts: tuple[Fact, ...] = ()
         if stack and self.layer.compute and self.options.verify:
             facts = Service(self.session, self.layer.compute).verify(stack)
         return DeployedLayer(self.layer.name, planned, stack, facts)
+
+    def _executed(self, pending: PendingChangeSet) -> Stack | None:
+        """The stack after the change set was executed; None if `wait` is off."""
+        change_set, options = pending.change_set, self.options
+        with guarded(
+            self.session,
+            change_set.stack_id,
+            self.layer.template,
+            options.allow_replacement,
+            new=change_set.creates,
+            wait=options.wait,
+        ):
+            since = self.session.cloudformation.last_event(change_set.stack_id)
+            self.session.cloudformation.execute_change_set(change_set, disable_rollback=options.disable_rollback)
+            pending.keep()
+            if options.wait:
+                return self._follow(change_set.stack_id, since)
+        self._report_running(change_set.stack_name)
+        return None
 
     def _check(self, planned: Plan, change_set: ChangeSet) -> None:
         """Raises an error unless the change set may be executed."""

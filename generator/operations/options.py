@@ -49,7 +49,8 @@ class ChangeOptions(StackOptions):
     parameter ImageUri; images: of several services, by their layers. Without it, the image is built from `context` (by
     default the compute's own folder) with build_args and build_secrets by container_tool. allow_replacement: logical
     IDs that the guard does not refuse. notification_arns: SNS topics for the stacks' events. import_existing: resources
-    of the same name are imported. disable_rollback: resources stay when one fails.
+    of the same name are imported. disable_rollback: resources stay when one fails. revert_drift: what was changed by
+    hand is changed back to the templates.
     """
 
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class ChangeOptions(StackOptions):
     notification_arns: tuple[str, ...] = ()
     import_existing: bool = False
     disable_rollback: bool = False
+    revert_drift: bool = False
 
     @property
     def given_parameters(self) -> dict[str, str]:

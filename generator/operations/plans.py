@@ -13,7 +13,7 @@ from generator.report.results import Plan
 from generator.review import intrinsics
 from generator.review.quantities import difference
 from generator.review.rights import Right, rights
-from generator.stacks.change_set import HIDDEN, SECRET, Change, ChangeSet, PropertyChange, additions, refusals
+from generator.stacks.change_set import Change, ChangeSet, PropertyChange, additions, refusals, visible
 from generator.stacks.cloudformation import CloudFormation, PendingChangeSet, StackUpdate
 from generator.stacks.events import Finding
 
@@ -28,7 +28,10 @@ def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, 
     if found.empty:
         return Plan(layer, found.stack_name, (), stack_id=found.stack_id)
     before, after = _templates(cloudformation, found)
-    warning = [Finding("", "", found.warning, blocking=False)] if found.warning else []
+    warnings = [Finding("", "", found.warning, blocking=False)] if found.warning else []
+    if found.drift == "UNKNOWN":
+        # ResourceDriftStatus says it of the resources that change; others are not in the change set.
+        warnings.append(Finding("", "", "some resources could not be compared with the template", blocking=False))
     return Plan(
         layer=layer,
         stack_name=found.stack_name,
@@ -41,7 +44,7 @@ def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, 
         stack_id=found.stack_id,
         rights=tuple(right for change in found.changes for right in _rights(change)),
         outputs=tuple(_outputs(intrinsics.outputs(*before), intrinsics.outputs(*after))),
-        findings=(*warning, *cloudformation.findings(found.arn)),
+        findings=(*warnings, *cloudformation.findings(found.arn)),
         billed=difference(intrinsics.resources(*before), intrinsics.resources(*after)),
         image=found.parameters.get(contract.IMAGE_URI, ""),
     )
@@ -81,9 +84,8 @@ def _outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Pr
 
 def _shown(name: str, value: Any) -> str | None:
     """An output's value; functions as JSON."""
-    if value is None or SECRET.search(name):
-        return value and HIDDEN
-    return value if isinstance(value, str) else json.dumps(value)
+    shown: str | None = visible(name, value if value is None or isinstance(value, str) else json.dumps(value))
+    return shown
 
 
 def plan_from_template(cloudformation: CloudFormation, layer: Layer, update: StackUpdate) -> Plan | None:

@@ -156,6 +156,7 @@ def _stack_update(deployment: Deployment, layer: Layer, options: ChangeOptions) 
         notification_arns=options.notification_arns,
         import_existing=options.import_existing,
         disable_rollback=options.disable_rollback,
+        revert_drift=options.revert_drift,
     )
 
 

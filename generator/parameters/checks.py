@@ -1,6 +1,6 @@
 """Values checked against the parameters and Rules of templates, before CloudFormation is asked.
 
-`findings` returns one sentence for each value that CloudFormation would refuse, over all layers at once. What cannot be
+`findings` returns one message for each value that CloudFormation would refuse, over all layers at once. What cannot be
 decided here (a lookup in the account, a pattern that Java and Python read differently) is left to CloudFormation.
 
 Sources: CloudFormation user guide, "Parameters" (types and constraints; the key of an SSM parameter is validated as a
@@ -70,7 +70,7 @@ def findings(
     previous: Collection[str] = (),
     pseudo: Mapping[str, str] | None = None,
 ) -> list[str]:
-    """What CloudFormation would refuse of `given`, one sentence each.
+    """What CloudFormation would refuse of `given`, one message each.
 
     A value of `Key` goes to every layer that declares it, one of `layer.Key` to that layer only, and wins. `previous`
     names parameters that are to keep their deployed value. `pseudo` has values such as that of AWS::Region.
@@ -78,11 +78,11 @@ def findings(
     found: dict[str, list[str]] = {}
     for layer in layers:
         if layer.selected:
-            for sentence in _of_layer(layer, values_for(layer.layer, given), pseudo or {}):
-                found.setdefault(sentence, []).append(layer.layer)
+            for message in _of_layer(layer, values_for(layer.layer, given), pseudo or {}):
+                found.setdefault(message, []).append(layer.layer)
     return [
         *_names([*given, *previous], layers),
-        *(f"{', '.join(names)}: {sentence}" for sentence, names in found.items()),
+        *(f"{', '.join(names)}: {message}" for message, names in found.items()),
     ]
 
 
@@ -218,7 +218,7 @@ def values_for(layer: str, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _names(names: Sequence[str], layers: Sequence[LayerParameters]) -> Iterator[str]:
-    """A sentence for each name that no selected layer declares."""
+    """A message for each name that no selected layer declares."""
     selected = ", ".join(layer.layer for layer in layers if layer.selected)
     for key in names:
         of, _, name = key.rpartition(".")

@@ -79,7 +79,9 @@ def _status(status: LayerStatus) -> dict[str, object]:
     if status.service:
         document["service"] = _service(status.service)
     if status.drift is not None:
-        document["drift"] = [_drift(resource) for resource in status.drift]
+        document["drift"] = [_drift(resource) for resource in status.drift.resources]
+        document["driftFailures"] = dict(status.drift.failures)
+        document["driftUnchecked"] = dict(status.drift.unchecked)
     return document
 
 
@@ -128,6 +130,7 @@ def _change(change: Change, rights: Sequence[Right]) -> dict[str, object]:
         "physicalId": change.physical_id or None,
         "replacement": change.replacement or None,
         "policyAction": change.policy_action or None,
+        "drift": change.drift or None,
         "properties": [_property(changed) for changed in change.properties],
         "rights": [
             {"direction": right.direction, "kind": right.kind, "rule": right.rule, "why": right.why}
@@ -143,6 +146,7 @@ def _property(changed: PropertyChange) -> dict[str, object]:
         "path": changed.path,
         "before": changed.before,
         "after": changed.after,
+        "deployed": changed.deployed,
         "recreation": changed.recreation or None,
         "cause": changed.cause or None,
     }

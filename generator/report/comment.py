@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from generator.report.results import Plan, happens, name_of, outcome, some, summary, verdict
+from generator.report.results import Plan, happens, name_of, not_compared, outcome, some, summary, verdict
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, Effect, PropertyChange
@@ -138,7 +138,7 @@ def _stack(plan: Plan) -> Iterator[_Block]:
 
 def _row(change: Change) -> str:
     causes = [changed for changed in change.properties if changed.recreates] or change.properties
-    why = [_code(changed.path) + (f" ({_plain(changed.cause)})" if changed.cause else "") for changed in causes]
+    why = [_why(changed) for changed in causes]
     text = _plain(happens(change) or name_of(change.effect))
     if change.effect is Effect.LOSES_DATA:
         text = f"loses data: {text}"
@@ -147,7 +147,14 @@ def _row(change: Change) -> str:
     elif not change.properties:
         text = f"{text}: {_plain(change.resource_type.removeprefix('AWS::'))}"
     removed = "no longer in the template" if change.action == "Remove" else ""
-    return f"| {_code(change.logical_id)} | {text} | {some(why) or _plain('; '.join(change.unknown)) or removed} |\n"
+    reasons = [some(why) or _plain("; ".join(change.unknown)) or removed, _plain(not_compared(change))]
+    return f"| {_code(change.logical_id)} | {text} | {'; '.join(filter(None, reasons))} |\n"
+
+
+def _why(changed: PropertyChange) -> str:
+    by_hand = "changed by hand" if changed.deployed is not None else ""
+    told = ", ".join(filter(None, (by_hand, changed.cause)))
+    return _code(changed.path) + (f" ({_plain(told)})" if told else "")
 
 
 def _right(right: Right) -> str:
@@ -172,7 +179,8 @@ def _diff(properties: Sequence[PropertyChange], unknown: Sequence[str] = ()) -> 
     lines: list[str] = []
     for changed in properties:
         recreates = {"": "", "Never": "", "Always": "recreates the resource"}
-        told = (recreates.get(changed.recreation, "may recreate the resource"), changed.cause)
+        by_hand = "" if changed.deployed is None else f"changed by hand, deployed: {changed.deployed or '(none)'}"
+        told = (recreates.get(changed.recreation, "may recreate the resource"), changed.cause, by_hand)
         lines.append(f"@@ {', '.join(part for part in (changed.path, *told) if part)} @@")
         before, after = ("" if value is None else _pretty(value) for value in (changed.before, changed.after))
         hunks = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=3))[2:]

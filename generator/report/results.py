@@ -11,7 +11,7 @@ from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, Effect, PropertyChange, Refusal
 from generator.stacks.cloudformation import Stack
-from generator.stacks.drift import ResourceDrift
+from generator.stacks.drift import StackDrift
 from generator.stacks.events import Finding
 from generator.stacks.inventory import Inventory
 
@@ -116,7 +116,7 @@ class LayerStatus:
     stack_name: str
     stack: Stack | None
     service: ServiceStatus | None = None
-    drift: tuple[ResourceDrift, ...] | None = None
+    drift: StackDrift | None = None
 
 
 Result: TypeAlias = Plan | Removal | RotationPlan | LayerStatus | Stack
@@ -211,8 +211,16 @@ def happens(change: Change) -> str:
     if change.effect is Effect.UNKNOWN:
         return " ".join(part for part in (change.action, change.replacement, change.policy_action) if part)
     if change.action == "SyncWithActual":
-        return "is changed back to the template"
+        return "stays as it is, and counts as drifted no longer"
+    if change.drift == "DELETED":
+        return "was deleted by hand, is created again"
     return policy if change.action == "Remove" else ""
+
+
+def not_compared(change: Change) -> str:
+    """That a drift-aware change set could not compare the resource with what runs; else empty."""
+    words = {"UNKNOWN": "could not be read", "UNSUPPORTED": "cannot be read", "NOT_CHECKED": "was not read"}
+    return f"manual changes are not seen: it {words[change.drift]}" if change.drift in words else ""
 
 
 def key_of(effect: Effect) -> str:

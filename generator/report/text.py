@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -18,6 +18,7 @@ from generator.report.results import (
     count_of_images,
     happens,
     name_of,
+    not_compared,
     summary,
     verdict,
 )
@@ -25,6 +26,7 @@ from generator.review.patterns import KNOWN_AFTER_DEPLOYMENT
 from generator.review.quantities import Prices
 from generator.stacks.change_set import Effect, PropertyChange
 from generator.stacks.cloudformation import Stack
+from generator.stacks.drift import StackDrift
 
 LONGEST_VALUE = 160
 # Characters that two long values have in common, shown before the difference.
@@ -74,8 +76,7 @@ def plan_lines(plans: Sequence[Plan], prices: Prices | None = None) -> Iterator[
             effect = change.effect
             physical = f"  {change.physical_id}" if change.physical_id else ""
             yield Line(f"  {SYMBOLS[effect]} {change.logical_id}  {change.resource_type}{physical}", effect)
-            what = happens(change)
-            if what:
+            for what in filter(None, (happens(change), not_compared(change))):
                 yield Line(f"      {what}", effect)
             for changed in change.properties:
                 yield Line(f"      {_property(changed)}", effect if changed.recreates else None)
@@ -140,6 +141,8 @@ def _property(changed: PropertyChange) -> str:
     # CloudFormation gives no values for some changes, such as that of a stack's tags.
     known = changed.before is not None or changed.after is not None
     text = f"{changed.path}  {before} → {after}" if known else changed.path
+    if changed.deployed is not None:
+        text += f"  (changed by hand; deployed: {short(changed.deployed or None)})"
     if changed.recreates:
         text += "  recreates it" if changed.recreation == "Always" else "  may recreate it"
     return f"{text}  ({changed.cause})" if changed.cause else text
@@ -174,12 +177,29 @@ def _status(status: LayerStatus) -> Iterator[str]:
         yield f"  {key}: {value}"
     if status.service:
         yield from _service(status.service)
-    for resource in status.drift or ():
+    if status.drift:
+        yield from _drift(status.drift)
+
+
+def _drift(found: StackDrift) -> Iterator[str]:
+    for resource in found.resources:
         yield f"  drift: {resource.logical_id} is {resource.status}"
         for difference in resource.properties:
             yield f"    {difference.path}: {difference.expected} is {difference.actual}"
-    if status.drift == ():
+    for logical_id, reason in found.failures.items():
+        yield f"  drift detection failed{f' for {logical_id}' if logical_id else ''}: {reason}"
+    for resource_type, names in _by_type(found.unchecked).items():
+        yield f"  drift not checked, {resource_type}: {', '.join(names)}"
+    if not found.resources and not found.failures:
         yield "  no drift"
+
+
+def _by_type(types: Mapping[str, str]) -> dict[str, list[str]]:
+    """The logical IDs of each type, both sorted."""
+    found: dict[str, list[str]] = {}
+    for logical_id, resource_type in sorted(types.items(), key=lambda item: (item[1], item[0])):
+        found.setdefault(resource_type, []).append(logical_id)
+    return found
 
 
 def _service(service: ServiceStatus) -> Iterator[str]:

@@ -48,6 +48,8 @@ KNOWN_FIELDS = {
     "LogicalResourceId",
     "PhysicalResourceId",
     "PolicyAction",
+    # What a drift-aware change set compares with; `PropertyChange.deployed` has what differs.
+    "PreviousDeploymentContext",
     "Replacement",
     "ResourceDriftIgnoredAttributes",
     "ResourceDriftStatus",
@@ -73,7 +75,8 @@ class PropertyChange:
     """A property, its value before and after (None: absent or unknown), and whether the change recreates the resource.
 
     recreation: Never, Conditionally, Always, or a value that CloudFormation adds later. cause: what changes it, if that
-    is not the template.
+    is not the template. deployed: what the last deployment set, where a drift-aware change set finds another value,
+    which is `before`; else None.
     """
 
     path: str
@@ -81,6 +84,7 @@ class PropertyChange:
     after: str | None
     recreation: str
     cause: str
+    deployed: str | None = None
 
     @property
     def recreates(self) -> bool:
@@ -92,7 +96,8 @@ class Change:
     """A resource and what happens to it, in CloudFormation's terms. unknown: fields that this module does not know.
 
     before, after: its properties, without secrets; None if the resource does not exist then, or they cannot be read.
-    holds_data: whether it holds what no template can create again.
+    holds_data: whether it holds what no template can create again. drift: how a drift-aware change set found it:
+    MODIFIED, DELETED, UNKNOWN, UNSUPPORTED, or IN_SYNC; else empty.
     """
 
     action: str
@@ -107,6 +112,7 @@ class Change:
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
     holds_data: bool = False
+    drift: str = ""
 
     @property
     def replaces(self) -> bool:
@@ -155,6 +161,8 @@ class ChangeSet:
     changes: tuple[Change, ...]
     creates: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
+    drift: str = ""
+    """Of the whole stack, in a drift-aware change set."""
 
     @property
     def empty(self) -> bool:
@@ -199,6 +207,7 @@ def change_set(pages: Sequence[Mapping[str, Any]], template: Mapping[str, Any] =
             parameter["ParameterKey"]: parameter.get("ResolvedValue", parameter.get("ParameterValue", ""))
             for parameter in first.get("Parameters", ())
         },
+        drift=first.get("StackDriftStatus", ""),
         changes=tuple(sorted(changes, key=lambda change: (change.effect, change.resource_type, change.logical_id))),
     )
 
@@ -267,10 +276,13 @@ def _replaced(change: Change) -> tuple[str, str]:
 
 def _change(change: Mapping[str, Any], marked: Mapping[str, bool]) -> Change:
     resource = change.get("ResourceChange", {})
-    unknown = [f"{name}: {value}" for name, value in resource.items() if name not in KNOWN_FIELDS]
+    unknown = [f"{name}: {visible(name, value)}" for name, value in resource.items() if name not in KNOWN_FIELDS]
     if change.get("Type", "Resource") != "Resource":
         unknown.append(f"Type: {change['Type']}")
     logical_id, resource_type = resource.get("LogicalResourceId", ""), resource.get("ResourceType", "")
+    contexts = [_properties_of(resource.get(f"{time}Context")) for time in ("Before", "After", "PreviousDeployment")]
+    secret = {path for context in contexts for path in secret_paths(context)}
+    before, after, _ = (None if context is None else _without_secrets(context) for context in contexts)
     return Change(
         action=resource.get("Action", ""),
         logical_id=logical_id,
@@ -279,53 +291,108 @@ def _change(change: Mapping[str, Any], marked: Mapping[str, bool]) -> Change:
         replacement=resource.get("Replacement", ""),
         policy_action=resource.get("PolicyAction", ""),
         scope=tuple(resource.get("Scope", ())),
-        properties=tuple(_properties(resource.get("Details", ()))),
+        properties=tuple(_properties(resource.get("Details", ()), secret)),
         unknown=tuple(unknown),
-        before=_context(resource.get("BeforeContext")),
-        after=_context(resource.get("AfterContext")),
+        before=before,
+        after=after,
         holds_data=marked.get(logical_id, is_stateful(resource_type)),
+        drift=resource.get("ResourceDriftStatus", ""),
     )
 
 
-def _context(text: str | None) -> Mapping[str, Any] | None:
+def visible(path: str, value: Any) -> Any:
+    """A property's value, without the secrets in it: hidden if the path names one; JSON is searched.
+
+    >>> visible("Environment", '[{"Name": "DB_PASSWORD", "Value": "hunter2"}]')
+    '[{"Name": "DB_PASSWORD", "Value": "(hidden)"}]'
+    """
+    if value is None or SECRET.search(path):
+        return value and HIDDEN
+    if not isinstance(value, str):
+        return _without_secrets(value)
+    try:
+        parsed = json.loads(value)
+    except ValueError:
+        return value
+    shown = _without_secrets(parsed)
+    return value if shown == parsed else json.dumps(shown)
+
+
+def _properties_of(context: str | None) -> Mapping[str, Any] | None:
     """The properties in a resource's context, which is JSON."""
     try:
-        context = json.loads(text or "null")
+        found = json.loads(context or "null")
     except ValueError:
         return None
-    return dict(_without_secrets(context.get("Properties", {}))) if isinstance(context, Mapping) else None
+    return dict(found.get("Properties", {})) if isinstance(found, Mapping) else None
 
 
 def _without_secrets(node: Any) -> Any:
     match node:
         case Mapping():
-            return {name: HIDDEN if SECRET.search(name) else _without_secrets(value) for name, value in node.items()}
+            return {name: HIDDEN if _is_secret(name, node) else _without_secrets(node[name]) for name in node}
         case list():
             return list(map(_without_secrets, node))
     return node
 
 
-def _properties(details: Sequence[Mapping[str, Any]]) -> Iterator[PropertyChange]:
-    """One change for each property: CloudFormation lists a property once for every cause."""
+def secret_paths(node: Any, path: str = "") -> Iterator[str]:
+    """The paths that `_without_secrets` hides, as CloudFormation writes them: Environment.0.Value."""
+    match node:
+        case Mapping():
+            for name, value in node.items():
+                below = f"{path}{name}"
+                yield from [below] if _is_secret(name, node) else secret_paths(value, f"{below}.")
+        case list():
+            for index, value in enumerate(node):
+                yield from secret_paths(value, f"{path}{index}.")
+
+
+def _is_secret(name: str, node: Mapping[str, Any]) -> bool:
+    """Whether a value may be a secret by its key, or by the name beside it, as in a list of variables."""
+    beside = node.get("Name", node.get("Key", "")) if name == "Value" else ""
+    return bool(SECRET.search(name) or SECRET.search(str(beside)))
+
+
+def _properties(details: Sequence[Mapping[str, Any]], secret: Collection[str]) -> Iterator[PropertyChange]:
+    """One change for each property: CloudFormation lists a property once for every cause. secret: paths to hide."""
     merged: dict[str, PropertyChange] = {}
     for detail in details:
         target = detail.get("Target", {})
         path = str(target.get("Path", "")).removeprefix("/Properties").removeprefix("/").replace("/", ".")
         path = path or target.get("Name") or target.get("Attribute", "")
-        secret = SECRET.search(path)
+        before, deployed = _before(target)
+        before, deployed, after = (
+            HIDDEN if value is not None and path in secret else visible(path, value)
+            for value in (before, deployed, target.get("AfterValue"))
+        )
         listed = PropertyChange(
-            path=path,
-            before=HIDDEN if secret and "BeforeValue" in target else target.get("BeforeValue"),
-            after=HIDDEN if secret and "AfterValue" in target else target.get("AfterValue"),
+            path,
+            before,
+            after,
             recreation=target.get("RequiresRecreation", ""),
             cause=_cause(detail),
+            deployed=deployed,
         )
         known = merged.get(path)
         merged[path] = listed if known is None else _merge(known, listed)
     yield from merged.values()
 
 
-def _merge(first: PropertyChange, second: PropertyChange) -> PropertyChange:
+def _before(target: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The value that the change meets, and, if that is not what the last deployment set, the deployed one.
+
+    BeforeValue is one of the two, as BeforeValueFrom says; Drift has both (API reference, ResourceTargetDefinition,
+    LiveResourceDrift).
+    """
+    before, drift = target.get("BeforeValue"), target.get("Drift")
+    if drift is None:
+        return before, None
+    return drift.get("ActualValue"), drift.get("PreviousValue", "")
+
+
+def _merge(*both: PropertyChange) -> PropertyChange:
+    first, second = sorted(both, key=lambda listed: listed.deployed is None)
     order = ("", "Never", "Conditionally", "Always")
     worst = max(
         (first.recreation, second.recreation),
@@ -337,6 +404,7 @@ def _merge(first: PropertyChange, second: PropertyChange) -> PropertyChange:
         first.after if first.after is not None else second.after,
         worst,
         ", ".join(dict.fromkeys(cause for cause in (first.cause, second.cause) if cause)),
+        first.deployed,
     )
 
 

@@ -70,7 +70,8 @@ class StackUpdate:
     """What a stack should become. A parameter that is not in `parameters` keeps its deployed value, and a tag that is
     not in `tags` stays unless it is one of `removed_tags`.
 
-    template_url: where the template is in S3; needed for one that is too large for a request.
+    template_url: where the template is in S3; needed for one that is too large for a request. revert_drift: manual
+    changes are undone too.
     """
 
     stack_name: str
@@ -83,6 +84,7 @@ class StackUpdate:
     notification_arns: Sequence[str] = ()
     import_existing: bool = False
     disable_rollback: bool = False
+    revert_drift: bool = False
 
     @cached_property
     def parsed(self) -> Mapping[str, Any]:
@@ -236,6 +238,15 @@ class CloudFormation:
         with translate_errors(stack_name):
             self.client.update_termination_protection(StackName=stack_name, EnableTerminationProtection=on)
 
+    def stack_policy(self, stack_name: str) -> str:
+        """The text of the stack's policy; empty if none was set."""
+        with translate_errors(stack_name):
+            return str(self.client.get_stack_policy(StackName=stack_name).get("StackPolicyBody", ""))
+
+    def set_stack_policy(self, stack_name: str, text: str) -> None:
+        with translate_errors(stack_name):
+            self.client.set_stack_policy(StackName=stack_name, StackPolicyBody=text)
+
     def delete(self, stack: Stack, *, role_arn: str = "") -> None:
         """Starts the deletion of a stack."""
         with translate_errors(stack.name):
@@ -303,6 +314,8 @@ class CloudFormation:
             optional["TemplateURL"] = update.template_url
         else:
             optional["TemplateBody"] = update.body
+        if update.revert_drift and not creates:
+            optional["DeploymentMode"] = "REVERT_DRIFT"
         if creates:
             # Its default is documented inconsistently.
             optional["OnStackFailure"] = "DO_NOTHING" if update.disable_rollback else "ROLLBACK"

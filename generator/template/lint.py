@@ -30,12 +30,12 @@ class Finding:
     """One objection to a template.
 
     logical_id: what it is about, or the section ("Metadata") where it is about none, or "" for the whole template.
-    rule: the rule's ID, such as E3012. sentence: what is wrong.
+    rule: the rule's ID, such as E3012. message: what is wrong.
     """
 
     logical_id: str
     rule: str
-    sentence: str
+    message: str
 
 
 def lint(text: str, regions: Sequence[str] | None = None) -> tuple[Finding, ...]:

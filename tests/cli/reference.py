@@ -29,7 +29,7 @@ EXIT_CODES = """\
 |---|---|
 | 0 | done, or nothing to change |
 | 1 | failed, declined, not verified; not current under `--check`; lint findings |
-| 2 | there are changes (`preview --detailed-exitcode`) |
+| 2 | there are changes (`preview --detailed-exitcode`), or drift (`status --drift --detailed-exitcode`) |
 | 3 | data would be lost (`preview`, `deploy`) |
 | 64 | wrong usage, a missing `--yes` without a terminal included |
 | 130 | ended by Ctrl-C or SIGTERM |

@@ -24,7 +24,7 @@ class Topic:
     topic: sns.Topic
 
 
-POLICIES = ["boundary.json", "deploy.json", "execution-role.json", "iam", "preview.json", "rotate.json"]
+POLICIES = ["boundary.json", "deploy.json", "drift.json", "execution-role.json", "iam", "preview.json", "rotate.json"]
 
 
 def one_topic(**properties: Any) -> tuple[Deployment, ...]:
@@ -55,7 +55,8 @@ def test_build_writes_a_file_for_each_layer_and_prints_a_line_for_it(
 ) -> None:
     assert main(app_runner, argv=["build", "--out", str(tmp_path / "new" / "folder")]) == 0
     written = tmp_path / "new" / "folder"
-    assert files(written) == sorted(["apprunner-layer.json", "data-layer.json", *POLICIES])
+    templates = ["apprunner-layer.json", "data-layer.json", "data-stack-policy.json"]
+    assert files(written) == sorted([*templates, *POLICIES])
     out, err = capsys.readouterr()
     size = len((written / "data-layer.json").read_bytes())
     assert out.splitlines()[0] == (
@@ -75,14 +76,17 @@ def test_build_writes_the_layers_of_every_deployment(tmp_path: Path) -> None:
     assert files(tmp_path) == [
         "apprunner-layer.json",
         "data-layer.json",
+        "data-stack-policy.json",
         "ecs-express-data-layer.json",
+        "ecs-express-data-stack-policy.json",
         "ecs-express-layer.json",
     ]
 
 
 def test_a_layer_name_of_two_deployments_builds_both(tmp_path: Path) -> None:
     assert main(default_deployments, argv=["--no-lint", "--out", str(tmp_path), "--layer", "data"]) == 0
-    assert files(tmp_path) == ["data-layer.json", "ecs-express-data-layer.json"]
+    written = [f"{stem}-{kind}.json" for stem in ("data", "ecs-express-data") for kind in ("layer", "stack-policy")]
+    assert files(tmp_path) == written
 
 
 def test_without_a_verb_it_builds(tmp_path: Path) -> None:
@@ -92,7 +96,7 @@ def test_without_a_verb_it_builds(tmp_path: Path) -> None:
 
 def test_a_layer_by_itself(tmp_path: Path) -> None:
     assert main(app_runner, argv=["--out", str(tmp_path), "--layer", "data"]) == 0
-    assert files(tmp_path) == ["data-layer.json"]
+    assert files(tmp_path) == ["data-layer.json", "data-stack-policy.json"]
 
 
 def test_no_lint_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,7 +77,7 @@ def test_an_unknown_deployment_is_named_with_the_known_ones(capsys: pytest.Captu
 
 def test_layers_alone_are_one_deployment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(default_layers, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
-    assert {path.name for path in tmp_path.glob("*.json")} == {"data-layer.json", "apprunner-layer.json"}
+    assert {path.name for path in tmp_path.glob("*-layer.json")} == {"data-layer.json", "apprunner-layer.json"}
     assert main(default_layers, argv=["preview", "--deployment", "x"]) == 64
     assert capsys.readouterr().err == "There is no deployment 'x'; there are apprunner.\n"
 

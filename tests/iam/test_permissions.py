@@ -173,7 +173,7 @@ def test_only_these_users_act(played: Thorough) -> None:
 
 def explained() -> set[tuple[str, str]]:
     """What of each policy but the boundary, whose statements are one."""
-    return set(re.findall(r"^\| (preview|deploy|rotate|execution-role) \| (\w+) \| \S", PAGE, re.MULTILINE))
+    return set(re.findall(r"^\| (preview|deploy|drift|rotate|execution-role) \| (\w+) \| \S", PAGE, re.MULTILINE))
 
 
 def test_the_page_explains_every_statement_and_no_other() -> None:

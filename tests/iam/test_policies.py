@@ -39,6 +39,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 # Each with the reason in docs/permissions.md.
 WITHOUT_LIMIT = {
     "Autoscaling",
+    "Detection",
     "Ec2",
     "Exports",
     "LogGroups",
@@ -58,7 +59,8 @@ def statements(documents: dict[str, str] = DOCUMENTS) -> Iterator[tuple[str, dic
 def statement(
     sid: str, layers: Sequence[Layer] = app_runner_deployment().layers, name: str = "users"
 ) -> dict[str, Any]:
-    (found,) = (one for _, one in statements(policies.documents(layers, name)) if one["Sid"] == sid)
+    documents = {file: text for file, text in policies.documents(layers, name).items() if file != "drift.json"}
+    (found,) = (one for _, one in statements(documents) if one["Sid"] == sid)
     return found
 
 
@@ -122,6 +124,13 @@ def test_whoever_previews_executes_nothing_and_passes_no_role() -> None:
     allowed = set(policies.actions(DOCUMENTS["preview.json"]))
     assert allowed < set(policies.actions(DOCUMENTS["deploy.json"]))
     assert not allowed & {"cloudformation:ExecuteChangeSet", "iam:PassRole", "ecr:PutImage"}
+
+
+def test_whoever_detects_drift_changes_nothing_and_reads_no_secret() -> None:
+    allowed = policies.actions(DOCUMENTS["drift.json"])
+    verbs = {re.match("[A-Z][a-z]+", action.partition(":")[2])[0] for action in allowed}  # type: ignore[index]
+    assert verbs == {"Describe", "Detect", "Get", "List"}
+    assert not {action for action in allowed if "Secret" in action and "Describe" not in action}
 
 
 @pytest.mark.parametrize("role", ["users-preview", "users-deploy", "users-cloudformation", "orders-data-Role-1"])

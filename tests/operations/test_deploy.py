@@ -123,6 +123,7 @@ def test_a_change_to_data_is_refused_without_a_question_and_the_change_set_delet
 
 def test_a_change_to_data_that_is_allowed_is_executed(script: Script) -> None:
     pending(script, CLUSTER)
+    script.stubber.add_response("get_stack_policy", {}, {"StackName": STACK_ARN})
     script.events([])
     script.stubber.add_response("execute_change_set", {}, {"ChangeSetName": ARN, "DisableRollback": False})
     result = deployed(script, allow_replacement=("Cluster",), wait=False)

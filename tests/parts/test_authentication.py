@@ -13,7 +13,6 @@ from generator.layers import Deployment, app_runner_deployment, ecs_express_depl
 from generator.parts.data.cluster_inputs import ENGINES
 from generator.settings import Settings
 from generator.template.lint import lint
-from service import settings
 from tests.layers import every_layer
 from tests.strategies import SHAPES
 from tests.templates import chosen, imported, references, statements, unresolved
@@ -117,11 +116,11 @@ def test_with_iam_the_service_gets_what_it_signs_with_and_no_secret() -> None:
     made = image(app_runner("iam"))
     assert "RuntimeEnvironmentSecrets" not in made
     assert {pair["Name"]: pair["Value"] for pair in made["RuntimeEnvironmentVariables"]} == {
-        settings.CLUSTER_ENDPOINT: imported(contract.CLUSTER_ENDPOINT),
-        settings.USERNAME: imported(contract.USER_NAME),
-        settings.AUTHENTICATION: settings.IAM,
-        settings.CLUSTER_NAME: imported(contract.CLUSTER_NAME),
-        settings.REGION: {"Ref": "AWS::Region"},
+        "MEMORYDB_CLUSTER_ENDPOINT": imported(contract.CLUSTER_ENDPOINT),
+        "MEMORYDB_USERNAME": imported(contract.USER_NAME),
+        "MEMORYDB_AUTHENTICATION": "iam",
+        "MEMORYDB_CLUSTER_NAME": imported(contract.CLUSTER_NAME),
+        "AWS_REGION": {"Ref": "AWS::Region"},
     }
 
 

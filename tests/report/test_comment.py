@@ -167,3 +167,17 @@ def test_nothing_in_a_value_is_taken_for_markdown() -> None:
     assert page.count("<details>") == page.count("</details>") == 2
     assert len(re.findall("<td", page)) == 3
     assert len(re.findall("<h[1-6]", page)) == 4
+
+
+def test_what_was_changed_by_hand_has_three_values() -> None:
+    retention = PropertyChange("RetentionInDays", "3", "14", "Never", "parameter Days", deployed="30")
+    made = review(change("Logs", "AWS::Logs::LogGroup", "modifies", properties=(retention,))).comment()
+    assert "| <code>Logs</code> | modified | <code>RetentionInDays</code> (changed by hand, parameter Days) |" in made
+    assert "@@ RetentionInDays, parameter Days, changed by hand, deployed: 30 @@\n-3\n+14\n" in made
+
+
+@pytest.mark.parametrize("status", ["UNKNOWN", "UNSUPPORTED"])
+def test_a_resource_that_was_not_compared_is_said_to_be_so(status: str) -> None:
+    vpc = change("Vpc", "AWS::EC2::VPC", "modifies")
+    assert "manual changes are not seen: it c" in review(replace(vpc, drift=status)).comment()
+    assert "not seen" not in review(replace(vpc, drift="IN_SYNC")).comment()

@@ -75,6 +75,7 @@ def test_json_has_a_version_and_all_that_is_known() -> None:
         "path": "KmsKeyId",
         "before": None,
         "after": "arn:aws:kms:k",
+        "deployed": None,
         "recreation": "Always",
         "cause": "parameter KmsKeyArn",
     }
@@ -105,7 +106,8 @@ def test_an_unknown_action_is_shown() -> None:
         ({"action": "Remove", "policy_action": "Retain"}, "leaves the stack and stays"),
         ({"action": "Remove", "policy_action": "Delete"}, "is deleted"),
         ({"action": "Remove", "policy_action": "Evaporate"}, "Evaporate"),
-        ({"action": "SyncWithActual"}, "is changed back to the template"),
+        ({"action": "SyncWithActual"}, "stays as it is, and counts as drifted no longer"),
+        ({"action": "Add", "drift": "DELETED"}, "was deleted by hand, is created again"),
         ({"action": "Add"}, ""),
     ],
 )

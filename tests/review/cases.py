@@ -73,7 +73,7 @@ PULL = {
         }
     ],
 }
-ACCESS = "on ~user:* -@all +hset +hgetall +del +multi +exec +watch +cluster|slots +readonly +ping +asking"
+ACCESS = "on ~user:* -@all +hset +hgetall +del +multi +exec +watch +cluster|slots +ping +asking"
 
 
 def _split(properties: dict[str, Any]) -> dict[str, Any]:

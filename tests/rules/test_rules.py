@@ -227,6 +227,6 @@ def test_the_rules_take_at_most_a_fifth_of_a_lint_run(layer: str, monkeypatch: p
 def test_no_rule_stumbles_over_what_is_no_template() -> None:
     text = (ROOT / "tests" / "odd.yaml").read_text()
     findings = lint(text, ["us-east-1"])
-    assert [finding for finding in findings if "xception" in finding.sentence] == []
+    assert [finding for finding in findings if "xception" in finding.message] == []
     hidden = {finding.logical_id for finding in findings if finding.rule in ("E9601", "W9631")}
     assert hidden == {"BehindConditionOne", "BehindConditionTwo", "BehindConditionThree"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 import pytest
 
 from generator import contract
@@ -12,6 +13,8 @@ from service import settings, store
 from service.openapi import document
 from tests.running import ROOT, access_string
 from tests.templates import chosen
+
+DEFAULTS = {field.encode_name: field.default for field in msgspec.structs.fields(settings.Settings)}
 
 
 @pytest.mark.parametrize("authentication", [contract.PASSWORD, contract.IAM])
@@ -24,26 +27,25 @@ def test_the_layers_set_what_the_service_requires(authentication: str) -> None:
     ]
     image = properties["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
     pairs = image["RuntimeEnvironmentVariables"] + image.get("RuntimeEnvironmentSecrets", [])
-    chooses = {settings.AUTHENTICATION} if authentication == settings.IAM else set()
+    chooses = {contract.ENV_AUTHENTICATION} if authentication == contract.IAM else set()
     assert {pair["Name"] for pair in pairs} == {*settings.REQUIRED[authentication], *chooses}
 
 
 @pytest.mark.parametrize("authentication", [contract.PASSWORD, contract.IAM])
 def test_the_ecs_layer_sets_what_the_service_requires_and_the_port(authentication: str) -> None:
-    assert settings.PORT == contract.ENV_PORT
     text = (ROOT / "templates" / "ecs-express-layer.json").read_text()
     template = chosen(json.loads(text), Authentication=authentication)
     container = template["Resources"]["Service"]["Properties"]["PrimaryContainer"]
     variables = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
     secrets = {secret["Name"] for secret in container.get("Secrets", [])}
-    chooses = {settings.AUTHENTICATION} if authentication == settings.IAM else set()
-    assert variables.keys() | secrets == {*settings.REQUIRED[authentication], *chooses, settings.PORT}
-    assert secrets == ({settings.PASSWORD} if authentication == contract.PASSWORD else set())
-    assert variables[settings.PORT] == str(container["ContainerPort"])
+    chooses = {contract.ENV_AUTHENTICATION} if authentication == contract.IAM else set()
+    assert variables.keys() | secrets == {*settings.REQUIRED[authentication], *chooses, contract.ENV_PORT}
+    assert secrets == ({contract.ENV_PASSWORD} if authentication == contract.PASSWORD else set())
+    assert variables[contract.ENV_PORT] == str(container["ContainerPort"])
 
 
 def test_the_service_listens_where_the_layers_say() -> None:
-    assert settings.Settings.port == contract.SERVICE_PORT
+    assert DEFAULTS[contract.ENV_PORT] == contract.SERVICE_PORT
     assert contract.HEALTH_PATH in document()["paths"]
 
 

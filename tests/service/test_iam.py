@@ -15,7 +15,6 @@ import pytest
 
 from rehearsal.services.certificates import certificates
 from rehearsal.services.redis_cluster import Cluster, Tls, User
-from service import settings
 from tests.container_credentials import Endpoint, endpoint
 from tests.load import Load, live
 from tests.memorydb_iam import Iam, Keys, StandIn, stand_in
@@ -67,12 +66,12 @@ def environment(
         "AWS_SESSION_TOKEN": KEYS.session_token or "",
     }
     return {
-        settings.CLUSTER_ENDPOINT: memorydb.cluster.endpoint,
-        settings.USERNAME: memorydb.cluster.user.name,
-        settings.AUTHENTICATION: settings.IAM,
-        settings.CLUSTER_NAME: memorydb.iam.cluster_name,
-        settings.REGION: memorydb.iam.region,
-        settings.TLS_CA_FILE: str(tls.authority),
+        "MEMORYDB_CLUSTER_ENDPOINT": memorydb.cluster.endpoint,
+        "MEMORYDB_USERNAME": memorydb.cluster.user.name,
+        "MEMORYDB_AUTHENTICATION": "iam",
+        "MEMORYDB_CLUSTER_NAME": memorydb.iam.cluster_name,
+        "AWS_REGION": memorydb.iam.region,
+        "MEMORYDB_TLS_CA_FILE": str(tls.authority),
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -88,7 +87,7 @@ def assert_nothing_secret_was_logged(service: Service) -> None:
 
 # The stand-in is one thread for all nodes: on a busy machine it may be silent for longer than a quarter of the usual
 # deadline, after which the service rightly takes a node for one that fails. Here it is to renew, and lose nothing.
-RENEWING = {settings.REAUTHENTICATE: "1", settings.REQUEST_DEADLINE: "20"}
+RENEWING = {"MEMORYDB_REAUTHENTICATE_SECONDS": "1", "REQUEST_DEADLINE": "20"}
 
 
 def test_a_token_opens_every_shard(memorydb: StandIn, tmp_path: Path) -> None:
@@ -104,9 +103,9 @@ def test_a_token_for_anything_else_is_503_and_not_told(memorydb: StandIn, tmp_pa
     more = {
         "secret": {"AWS_SECRET_ACCESS_KEY": "another-key-that-no-log-may-hold"},
         "session": {"AWS_SESSION_TOKEN": "another-token-that-no-log-may-hold"},
-        "cluster": {settings.CLUSTER_NAME: "db-2"},
-        "region": {settings.REGION: "eu-west-1"},
-        "user": {settings.USERNAME: "user-2"},
+        "cluster": {"MEMORYDB_CLUSTER_NAME": "db-2"},
+        "region": {"AWS_REGION": "eu-west-1"},
+        "user": {"MEMORYDB_USERNAME": "user-2"},
     }[wrong]
     with Service(environment(memorydb, more), tmp_path) as service:
         assert_unavailable(service("GET", "/ready"), REFUSED)
@@ -162,7 +161,7 @@ def test_a_connection_that_cannot_log_in_again_is_replaced_by_one_that_can(memor
 
 
 def test_a_role_that_may_connect_no_more_is_503(memorydb: StandIn, tmp_path: Path) -> None:
-    with Service(environment(memorydb, {settings.REAUTHENTICATE: "1"}), tmp_path) as service:
+    with Service(environment(memorydb, {"MEMORYDB_REAUTHENTICATE_SECONDS": "1"}), tmp_path) as service:
         assert service("GET", "/ready").status == 200
         memorydb.iam.keys = []
         time.sleep(1.1)
@@ -180,7 +179,7 @@ def test_every_login_is_signed_with_the_roles_newest_credentials(memorydb: Stand
         return keys
 
     with endpoint(give, lasting=30) as role:
-        with Service(environment(memorydb, {settings.REAUTHENTICATE: "1"}, role=role), tmp_path) as service:
+        with Service(environment(memorydb, {"MEMORYDB_REAUTHENTICATE_SECONDS": "1"}, role=role), tmp_path) as service:
             with Load(service.port, partial(live, EMAILS)).running() as load:
                 time.sleep(4)
             assert_nothing_secret_was_logged(service)
@@ -210,7 +209,7 @@ def test_connections_outlive_a_role_without_credentials(memorydb: StandIn, tmp_p
     there = True
     with (
         endpoint(lambda number: KEYS if there else None, lasting=30) as role,
-        Service(environment(memorydb, {settings.REAUTHENTICATE: "1"}, role=role), tmp_path) as service,
+        Service(environment(memorydb, {"MEMORYDB_REAUTHENTICATE_SECONDS": "1"}, role=role), tmp_path) as service,
     ):
         assert service("GET", "/ready").status == 200
         there = False

@@ -39,7 +39,7 @@ async def asked(query: Query, answer: bytes) -> tuple[Any, int]:
     server = await asyncio.start_server(serve, ADDRESS, 0)
     port = server.sockets[0].getsockname()[1]
     outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    store = Store(Settings(redis_host=ADDRESS, redis_port=port, username="a", password="b", tls=False, deadline=1.0))
+    store = Store(Settings(f"{ADDRESS}:{port}", "a", "b", memorydb_tls=False, request_deadline=1.0))
     store.ask(query, time.monotonic() + 1.0, outcome.set_result)
     found = await asyncio.wait_for(outcome, 3)
     server.close()

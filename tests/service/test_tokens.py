@@ -15,13 +15,13 @@ from botocore.hooks import HierarchicalEmitter
 from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
-from service.settings import Iam
+from service.settings import Settings
 from service.tokens import Credentials, NoCredentialsError, NoCredentialSourceError, Tokens
 from tests.running import eventually
 from tests.sigv4 import encoded, signature
 
-IAM = Iam("db-51af3dc0", "eu-central-1")
 USER = "user-51af3dc0"
+IAM = Settings("localhost:6379", USER, memorydb_cluster_name="db-51af3dc0", aws_region="eu-central-1")
 SECRET, SESSION = "a-secret/key+of=forty", "a/session+token=="
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
@@ -60,7 +60,7 @@ def soon(seconds: float = 5.0) -> float:
 
 
 def token(secret: Static) -> str:
-    return Tokens(IAM, USER, Credentials(lambda: secret)).token(soon())
+    return Tokens(IAM, Credentials(lambda: secret)).token(soon())
 
 
 @pytest.mark.parametrize("session", [None, SESSION])
@@ -75,29 +75,29 @@ def test_a_token_is_what_the_specification_says_to_the_byte(session: str | None)
         "X-Amz-SignedHeaders": "host",
         **({"X-Amz-Security-Token": session} if session else {}),
     }
-    signed = signature(IAM.cluster_name, query, secret_key=SECRET, region=IAM.region, service="memorydb")
+    signed = signature(IAM.memorydb_cluster_name, query, secret_key=SECRET, region=IAM.aws_region, service="memorydb")
     text = "&".join(f"{name}={encoded(value)}" for name, value in query.items())
-    assert token(Static("AKIA1", SECRET, session)) == f"{IAM.cluster_name}/?{text}&X-Amz-Signature={signed}"
+    assert token(Static("AKIA1", SECRET, session)) == f"{IAM.memorydb_cluster_name}/?{text}&X-Amz-Signature={signed}"
 
 
 @pytest.mark.parametrize("session", [None, SESSION])
 def test_a_token_is_what_botocores_own_presigner_makes(session: str | None) -> None:
     credentials = Static("AKIA1", SECRET, session)
     events = HierarchicalEmitter()  # of which the signer keeps no reference
-    signer = RequestSigner(ServiceId("memorydb"), IAM.region, "memorydb", "v4", credentials, events)
-    url = f"https://{IAM.cluster_name}/?Action=connect&User={USER}"
+    signer = RequestSigner(ServiceId("memorydb"), IAM.aws_region, "memorydb", "v4", credentials, events)
+    url = f"https://{IAM.memorydb_cluster_name}/?Action=connect&User={USER}"
     presigned = signer.generate_presigned_url(
         {"method": "GET", "url": url, "body": {}, "headers": {}, "context": {}},
         operation_name="connect",
         expires_in=900,
-        region_name=IAM.region,
+        region_name=IAM.aws_region,
     )
     assert f"https://{token(credentials)}" == presigned
 
 
 def test_credentials_that_were_replaced_sign_nothing_more() -> None:
     source = Source()
-    tokens = Tokens(IAM, USER, Credentials(source.load))
+    tokens = Tokens(IAM, Credentials(source.load))
     source.left = 0
     used = [dict(parse_qsl(tokens.token(soon())))["X-Amz-Credential"].partition("/")[0] for _ in range(3)]
     assert used == ["AKIA1", "AKIA2", "AKIA3"]
@@ -171,25 +171,25 @@ def test_after_a_failure_it_is_tried_again() -> None:
 
 def test_the_start_waits_for_the_first_ones_and_goes_on_without() -> None:
     source = Source()
-    tokens = Tokens(IAM, USER, Credentials(source.load))
+    tokens = Tokens(IAM, Credentials(source.load))
     tokens.prepare()
     assert source.fetched == 1
     source.gate.clear()
-    Tokens(IAM, USER, Credentials(source.load)).prepare(0.05)
+    Tokens(IAM, Credentials(source.load)).prepare(0.05)
     source.gate.set()
     source.error = OSError("no route")
-    Tokens(IAM, USER, Credentials(source.load)).prepare()
+    Tokens(IAM, Credentials(source.load)).prepare()
 
 
 def test_the_start_fails_without_a_source_of_credentials() -> None:
     with pytest.raises(NoCredentialSourceError, match="There are no AWS credentials"):
-        Tokens(IAM, USER, Credentials(lambda: None)).prepare()
+        Tokens(IAM, Credentials(lambda: None)).prepare()
 
 
 def test_nothing_secret_is_shown() -> None:
     source = Source()
     credentials = Credentials(source.load)
-    tokens = Tokens(IAM, USER, credentials)
+    tokens = Tokens(IAM, credentials)
     made = tokens.token(soon())
     source.left, source.error = 0, OSError(SECRET)
     with pytest.raises(NoCredentialsError) as caught:

@@ -156,6 +156,68 @@ def test_fields_that_are_not_known_are_shown(extra: dict[str, str], action: str)
     assert change.action == action
 
 
+def drifted_detail(path: str, previous: str, actual: str, wanted: str, **target: str) -> dict[str, Any]:
+    """A detail of a drift-aware change set (API reference, ResourceTargetDefinition, LiveResourceDrift)."""
+    found = detail(path, BeforeValue=actual, AfterValue=wanted)
+    found["Target"] |= {
+        "BeforeValueFrom": "ACTUAL_STATE",
+        "AfterValueFrom": "TEMPLATE",
+        "Drift": {"PreviousValue": previous, "ActualValue": actual, "DriftDetectionTimestamp": 0},
+        **target,
+    }
+    return found
+
+
+@pytest.mark.parametrize("source", ["ACTUAL_STATE", "PREVIOUS_DEPLOYMENT_STATE"])
+def test_a_property_that_was_changed_by_hand_has_three_values(source: str) -> None:
+    details = [drifted_detail("RetentionInDays", "30", "3", "14", BeforeValueFrom=source)]
+    if source != "ACTUAL_STATE":
+        details[0]["Target"]["BeforeValue"] = "30"
+    change = parsed(Details=details, ResourceDriftStatus="MODIFIED")
+    assert change.properties == (PropertyChange("RetentionInDays", "3", "14", "Never", "", deployed="30"),)
+    assert (change.drift, change.unknown) == ("MODIFIED", ())
+
+
+def test_a_drifted_property_that_replaces_what_holds_data_is_refused() -> None:
+    details = [drifted_detail("KmsKeyId", "a", "b", "a", RequiresRecreation="Always")]
+    change = parsed(ResourceType=CLUSTER, Replacement="True", ResourceDriftStatus="MODIFIED", Details=details)
+    (refusal,) = refusals([change])
+    assert (refusal.what, refusal.cause) == ("replaces the database", "KmsKeyId")
+
+
+VARIABLES = [{"Name": "REGION", "Value": "eu"}, {"Name": "DB_PASSWORD", "Value": "hunter2"}]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"PreviousDeploymentContext": json.dumps({"Properties": {"AuthenticationMode": {"Passwords": ["hunter2"]}}})},
+        {"PreviousDeploymentContext": json.dumps({"Properties": {"Environment": VARIABLES}})},
+        {"ContextOfNextYear": json.dumps({"Properties": {"MasterUserPassword": "hunter2"}})},
+        {"ContextOfNextYear": {"Properties": {"Environment": VARIABLES}}},
+        {"NextPassword": "hunter2"},
+        {"Details": [drifted_detail("AuthenticationMode/Passwords/0", "hunter1", "hunter2", "hunter3")]},
+        {"Details": [drifted_detail("Environment", *[json.dumps(VARIABLES)] * 3)]},
+        {
+            "Details": [drifted_detail("Environment/1/Value", "hunter1", "hunter2", "hunter3")],
+            "PreviousDeploymentContext": json.dumps({"Properties": {"Environment": VARIABLES}}),
+        },
+        {
+            "Details": [detail("Environment/1/Value", BeforeValue="hunter1", AfterValue="hunter2")],
+            "AfterContext": json.dumps({"Properties": {"Environment": VARIABLES}}),
+        },
+    ],
+)
+def test_no_field_of_a_change_has_a_secret(fields: dict[str, Any]) -> None:
+    assert "hunter" not in repr(parsed(ResourceDriftStatus="MODIFIED", **fields))
+
+
+def test_a_value_beside_a_harmless_name_is_shown() -> None:
+    fields = {"AfterContext": json.dumps({"Properties": {"Environment": VARIABLES}})}
+    (changed,) = parsed(Details=[detail("Environment/0/Value", AfterValue="eu")], **fields).properties
+    assert changed.after == "eu"
+
+
 def test_a_template_has_additions_without_a_change_set() -> None:
     template = {"Resources": {"B": {"Type": "T::B"}, "A": {"Type": "T::B"}, "C": {"Type": "T::A"}}}
     assert [(change.logical_id, change.effect) for change in additions(template)] == [

@@ -78,7 +78,7 @@ def test_a_finding_names_logical_id_and_rule() -> None:
     template["Resources"]["Vpc"]["Properties"]["CidrBlok"] = "10.0.0.0/16"
     (finding,) = lint(json.dumps(template))
     assert (finding.logical_id, finding.rule) == ("Vpc", "E3002")
-    assert "CidrBlok" in finding.sentence
+    assert "CidrBlok" in finding.message
 
 
 def test_an_informational_finding_counts() -> None:
@@ -114,7 +114,7 @@ def test_every_region_that_the_template_claims_is_linted() -> None:
 def test_a_text_without_a_template_is_one_finding_or_more_and_no_crash(text: str) -> None:
     findings = lint(text)
     assert findings
-    assert not [finding for finding in findings if "xception" in finding.sentence]
+    assert not [finding for finding in findings if "xception" in finding.message]
 
 
 @pytest.mark.parametrize("processors", [1, 2])

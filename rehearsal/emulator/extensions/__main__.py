@@ -8,7 +8,16 @@ import threading
 from ministack.app import main
 
 from rehearsal.emulator.extensions import ecr, faults, iam, network, recorded_calls, roles, secrets_manager
-from rehearsal.emulator.extensions.cloudformation import change_sets, deletion, events, exports, replacement
+from rehearsal.emulator.extensions.cloudformation import (
+    change_sets,
+    deletion,
+    drift,
+    events,
+    exports,
+    replacement,
+    stack_policies,
+    validation,
+)
 from rehearsal.emulator.extensions.compute import apprunner, ecs_express, instances
 from rehearsal.emulator.extensions.memorydb import clusters
 
@@ -24,7 +33,8 @@ threading.Thread(target=stop_with_parent, daemon=True).start()
 # Each wraps those before it: the event that an action starts comes before its fault, and a call that IAM refuses is not
 # recorded.
 for extension in (
-    *(clusters, apprunner, ecs_express, instances, ecr, network, secrets_manager, replacement, change_sets, exports),
+    *(clusters, apprunner, ecs_express, instances, ecr, network, secrets_manager),
+    *(replacement, drift, validation, change_sets, exports, stack_policies),
     *(roles, faults, deletion, events, recorded_calls, iam),
 ):
     extension.install()

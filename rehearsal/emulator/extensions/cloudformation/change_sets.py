@@ -19,7 +19,7 @@ from ministack.services.cloudformation.helpers import _error, _esc, _extract_mem
 from ministack.services.cloudformation.stacks import _stack_region_context
 
 from rehearsal.emulator.extensions import faults
-from rehearsal.emulator.extensions.cloudformation import property_values
+from rehearsal.emulator.extensions.cloudformation import drift, property_values, validation
 
 # User guide, "Understand stack status codes": an update is possible in these, and a creation where there is no stack.
 UPDATABLE = (
@@ -59,6 +59,9 @@ def install() -> None:
             warn_without_export(change_set)
             fail_by_fault(change_set)
             property_values.add_values(change_set, before)
+            if _p(params, "DeploymentMode") == drift.MODE:
+                drift.add_drift(change_set, stack)
+            change_set["_findings"] = validation.findings(change_set)
         return status, headers, body
 
     def described(params: Any) -> Any:

@@ -152,9 +152,14 @@ def shown(body: bytes, change_set: dict[str, Any], with_values: bool) -> bytes:
 
     def put(parent: ElementTree.Element, values: dict[str, Any]) -> None:
         for key, value in values.items():
-            if value is not None:
+            if key == "Drift":
+                put(ElementTree.SubElement(parent, f"{name}{key}"), value)
+            elif value is not None:
                 ElementTree.SubElement(parent, f"{name}{key}").text = encoded(value)
 
+    if "_drift" in change_set:
+        (result,) = root.findall(f"{name}DescribeChangeSetResult")
+        put(result, {"StackDriftStatus": change_set["_drift"]})
     if with_values:
         elements = root.findall(f".//{name}ResourceChange")
         for element, change in zip(elements, change_set["Changes"], strict=True):

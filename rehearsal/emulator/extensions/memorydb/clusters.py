@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
+from functools import partial
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
+from ministack.services.cloudformation import drift
 
 from rehearsal.emulator.extensions import local_services
 from rehearsal.emulator.extensions.memorydb import access
@@ -22,6 +24,9 @@ def install() -> None:
         ("Cluster", create_cluster, update_cluster, delete_cluster),
     ):
         add_resource_type(f"AWS::MemoryDB::{name}", create=create, update=update, delete=delete)
+    for name, store, by_hand in (("Cluster", clusters, BY_HAND), ("User", users, ["AccessString"])):
+        read = partial(read_by_name, store)
+        drift._DRIFT_READERS[f"AWS::MemoryDB::{name}"] = (read, frozenset(by_hand))
     add_service(
         "memorydb",
         "AmazonMemoryDB",
@@ -33,6 +38,7 @@ def install() -> None:
                 "SubnetGroups": named(subnet_groups, request.get("SubnetGroupName"), "SubnetGroup")
             },
             "DescribeClusters": lambda request: {"Clusters": named(clusters, request.get("ClusterName"), "Cluster")},
+            "UpdateCluster": change_cluster,
             "DescribeSnapshots": describe_snapshots,
             "CreateSnapshot": create_snapshot,
             "DeleteSnapshot": delete_snapshot,
@@ -120,6 +126,20 @@ def update_cluster(name: str, old: Props, props: Props, stack_name: str) -> Crea
     clusters[name].update(changeable(props))
     access.update_nodes()
     return name, cluster_attributes(name)
+
+
+# What UpdateCluster changes, and drift detection reads, under names that the API and the resource type share.
+BY_HAND = ("Description", "MaintenanceWindow", "NodeType", "SnapshotRetentionLimit", "SnapshotWindow")
+
+
+def read_by_name(store: Any, name: str, props: Props) -> Any:
+    return store.get(name)
+
+
+def change_cluster(request: dict[str, Any]) -> dict[str, Any]:
+    (cluster,) = named(clusters, request["ClusterName"], "Cluster")
+    cluster.update({name: request[name] for name in BY_HAND if name in request})
+    return {"Cluster": cluster}
 
 
 def delete_cluster(name: str, props: Props) -> None:

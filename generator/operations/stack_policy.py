@@ -1,0 +1,111 @@
+"""The stack policy around an update: set, lifted for what `allow_replacement` names, and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from generator.errors import DeployError, GeneratorError
+from generator.operations.session import Session
+from generator.stacks.stack_policy import protected, protected_by, stack_policy, without
+from generator.template.resources import resources_in
+
+
+@contextmanager
+def guarded(
+    session: Session,
+    stack_arn: str,
+    template: Mapping[str, Any],
+    allowed: Collection[str] = (),
+    *,
+    new: bool = False,
+    wait: bool = True,
+) -> Iterator[None]:
+    """A block in which the stack is updated to a template, or in which nothing happens to it.
+
+    During it, the stack policy protects what it did before and what holds data, except what is `allowed`; after it,
+    that too, however the block ends. What an interrupted run left open is closed first. A `new` stack gets its policy
+    afterwards, if the block succeeds. A policy that was not made here stays as it is. All of this is reported.
+
+    Raises DeployError for a lifted policy without `wait`, since then the update outlives the block.
+    """
+    wanted = protected(template)
+    if not (wanted or allowed) or (new and not wait):
+        yield
+        return
+    text = "" if new else session.cloudformation.stack_policy(stack_arn)
+    found = protected_by(text)
+    if found is None:
+        session.ui.progress(f"{_name(stack_arn)} has a stack policy of its own, which stays as it is.")
+        yield
+        return
+    policy = _Policy(session, stack_arn, found, exists=bool(text))
+    everything = found | wanted
+    lifted = without(everything, allowed)
+    if lifted != everything and not wait:
+        raise DeployError(
+            stack=_name(stack_arn),
+            what="The change set was not executed",
+            why="the stack policy has to be lifted until CloudFormation has finished",
+            then="Deploy without --no-wait.",
+        )
+    try:
+        if not new:
+            policy.protect(lifted)
+            policy.report_lifted(everything - lifted)
+        yield
+    except BaseException:
+        if not new:
+            policy.try_to_protect(everything)
+        raise
+    # What was allowed to go, and is gone, needs no protection.
+    gone = set(allowed) - {name for name, _ in resources_in(template)}
+    policy.protect(everything - gone)
+
+
+class _Policy:
+    """The policy of one stack. names: what it protects for certain, also after a call whose answer was lost."""
+
+    def __init__(self, session: Session, stack_arn: str, names: frozenset[str], *, exists: bool) -> None:
+        self.session = session
+        self.stack_arn = stack_arn
+        self.names = names
+        self._exists = exists
+        self._lifted: frozenset[str] = frozenset()
+
+    def protect(self, names: frozenset[str]) -> None:
+        """Sets the policy, unless it is this already."""
+        if names == self.names:
+            return
+        added = names - self.names
+        self.names &= names
+        self.session.cloudformation.set_stack_policy(self.stack_arn, stack_policy(names))
+        self.names = names
+        if added:
+            what = "protects {} again" if added <= self._lifted else "did not protect {}: it does now"
+            self._report((what if self._exists else "was set: it protects {}").format(_listed(added)))
+        self._exists = True
+
+    def report_lifted(self, names: frozenset[str]) -> None:
+        self._lifted = names
+        if names:
+            self._report(f"is lifted for {_listed(names)}")
+
+    def try_to_protect(self, names: frozenset[str]) -> None:
+        """As `protect`, while another error is on its way: what fails is reported only."""
+        try:
+            self.protect(names)
+        except GeneratorError as error:
+            self._report(f"does not protect {_listed(names - self.names)}: the next deployment sets it again. {error}")
+
+    def _report(self, what: str) -> None:
+        self.session.ui.progress(f"{_name(self.stack_arn)}: the stack policy {what}")
+
+
+def _name(stack_arn: str) -> str:
+    return stack_arn.split("/")[1]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,84 @@
+"""The drift workflow: its commands are run, with a recorded `gh` and the exit codes of `status`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from tests.running import ROOT
+
+WORKFLOW: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "drift.yml").read_text())
+JOB = WORKFLOW["jobs"]["drift"]
+_, _, _, _, DETECT, REPORT, END = JOB["steps"]
+
+STATUS = """\
+users-data: CREATE_COMPLETE
+  ClusterName: db-1
+  drift: Cluster is MODIFIED
+    /SnapshotRetentionLimit: 7 is 1
+"""
+
+
+def run(directory: Path, code: int, number: str = "") -> tuple[list[str], str]:
+    """What is asked of GitHub, and the issue's text, when `status` ends with a code and an issue is open or not."""
+    programs = directory / "bin"
+    programs.mkdir()
+    for name, script in (
+        ("python", f"cat <<'END'\n{STATUS}END\nexit {code}"),
+        ("gh", f'echo "$@" >> {directory}/calls\ncase "$*" in *--jq*) echo "{number}" ;; esac'),
+    ):
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    environment = {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "NAME": "users",
+        "ISSUES": "repos/o/r/issues",
+        "GITHUB_OUTPUT": str(directory / "output"),
+        "GITHUB_STEP_SUMMARY": str(directory / "summary"),
+    }
+    for step in (DETECT, REPORT):
+        subprocess.run(
+            ["bash", "-e", "-c", step["run"]], cwd=directory, env={**environment, "CODE": str(code)}, check=True
+        )
+    assert (directory / "output").read_text() == f"code={code}\n"
+    ended = subprocess.run(["bash", "-c", END["run"]], env={**environment, "CODE": str(code)}, check=False)
+    assert ended.returncode == (code == 1)
+    calls = [re.sub(" --jq .*", "", call) for call in (directory / "calls").read_text().splitlines()]
+    return calls, (directory / "issue.md").read_text()
+
+
+LOOK = "api --paginate repos/o/r/issues?state=open"
+
+
+@pytest.mark.parametrize(
+    ("code", "number", "calls"),
+    [
+        (0, "", []),
+        (0, "7", ["api --method PATCH repos/o/r/issues/7 --field state=closed"]),
+        (2, "", ["api --method POST repos/o/r/issues --field title=Drift of users --field body=@issue.md"]),
+        (2, "7", ["api --method PATCH repos/o/r/issues/7 --field body=@issue.md"]),
+        (1, "7", ["api --method PATCH repos/o/r/issues/7 --field body=@issue.md"]),
+    ],
+)
+def test_there_is_one_issue_while_there_is_drift(tmp_path: Path, code: int, number: str, calls: list[str]) -> None:
+    assert run(tmp_path, code, number)[0] == [LOOK, *calls]
+
+
+def test_the_issue_has_the_drift_and_no_outputs(tmp_path: Path) -> None:
+    _, text = run(tmp_path, 2)
+    assert "  drift: Cluster is MODIFIED\n    /SnapshotRetentionLimit: 7 is 1\n" in text
+    assert "ClusterName" not in text
+    assert text.endswith("<!-- drift of users -->\n")
+
+
+def test_actions_are_pinned_and_rights_are_few() -> None:
+    actions = [step["uses"] for step in JOB["steps"] if "uses" in step]
+    assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in actions)
+    assert (WORKFLOW["permissions"], set(JOB["permissions"])) == ({}, {"contents", "id-token", "issues"})
+    assert JOB["steps"][0]["with"] == {"persist-credentials": False}
