@@ -1,4 +1,4 @@
-"""The policies for preview, deploy, drift and rotate, for CloudFormation's role, and the boundary of the roles it makes.
+"""The policies for preview, deploy, drift and rotate, for CloudFormation's role, and the boundary of roles it makes.
 
 Which resources an action can be limited to: Service Authorization Reference. Regions and accounts are left open, so
 that the files are the same everywhere; an identity policy applies to its own account only. docs/permissions.md

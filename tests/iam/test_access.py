@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -35,6 +36,7 @@ from generator.parts.permissions import policy, trust
 from rehearsal.emulator.identities import Identities, assumed, identities
 from rehearsal.emulator.process import ACCOUNT, Emulator
 from rehearsal.local_aws import NAME, environment
+from tests.running import ROOT
 from tests.ui import ListUI
 
 DEPLOYMENTS = default_deployments()
@@ -135,6 +137,16 @@ def test_name_is_the_deployment_s_name() -> None:
     options = ChangeOptions(name="shop", parameters={"Repository": "o/r"})
     ((_, update),) = stack_updates(deployment, ListUI(), options)
     assert (update.stack_name, update.parameters["DeploymentName"]) == ("shop-access", "shop")
+
+
+def test_the_workflows_use_what_the_template_trusts_and_returns() -> None:
+    template = access(DEPLOYMENTS[0])
+    lines = template["Outputs"]["RepositoryVariables"]["Value"]["Fn::Join"][1]
+    variables = {line["Fn::Sub"].partition("=")[0] for line in lines}
+    workflows = [(ROOT / ".github" / "workflows" / f"{name}.yml").read_text() for name in ("preview", "deploy")]
+    assert set(re.findall(r"role-to-assume: \$\{\{ vars\.(\w+) \}\}", "".join(workflows))) == variables
+    assert f"environment: {template['Parameters']['Environment']['Default']}\n" in workflows[1]
+    assert f"branches: [{template['Parameters']['Branch']['Default']}]\n" in workflows[1]
 
 
 def mine(*managed: str) -> Deployment:
