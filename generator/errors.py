@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from generator.redaction import redact
+
 
 class GeneratorError(Exception):
-    """Base of every error that is not a defect of this project.
+    """Base of every error that is not a defect of this project. Its text has no secrets, whatever a library put in.
 
     >>> issubclass(TemplateError, GeneratorError)
     True
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return redact(super().__str__())
 
 
 class SettingsError(GeneratorError):
@@ -77,7 +82,7 @@ class MissingPackageError(GeneratorError):
     def __init__(self, *, package: str, extra: str, make: str = "build", instead: str = "") -> None:
         self.package = package
         self.extra = extra
-        if package == "rehearsal":
+        if package.partition(".")[0] == "rehearsal":
             super().__init__(
                 "This command works only in a clone of the project: the installed package does not have it."
             )

@@ -13,6 +13,7 @@ import base64
 import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 
 MARK = "[redacted]"
@@ -59,6 +60,18 @@ _in_use: set[str] = set()
 def keep_out(secrets: Iterable[str]) -> None:
     """From now on `redact` takes these out of every text of this process, as it does what it is given."""
     _in_use.update(secrets)
+
+
+@contextmanager
+def kept_out(secrets: Iterable[str]) -> Iterator[None]:
+    """`keep_out` until the `with` block ends, also for what the block itself keeps out."""
+    before = set(_in_use)
+    keep_out(secrets)
+    try:
+        yield
+    finally:
+        _in_use.clear()
+        _in_use.update(before)
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:

@@ -38,7 +38,7 @@ class LocalAws:
 
     `context` is the image's source; `computes` run services; `access` has the roles of the deployment, called NAME;
     `builder` is a container tool, or None to do without containers. With `losing_redis` the cluster is
-    suspended when a user is written.
+    suspended when a user is written. A minute of the load balancer's metrics lasts `minute` seconds.
     """
 
     directory: Path
@@ -47,6 +47,7 @@ class LocalAws:
     access: Layer
     builder: str | None = None
     losing_redis: bool = False
+    minute: float = 0.2
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> LocalAws:
@@ -60,11 +61,11 @@ class LocalAws:
 
     def _start(self, stack: ExitStack) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.services = stack.enter_context(LocalServices(self.directory / "services", self._runner()))
+        self.services = stack.enter_context(LocalServices(self.directory / "services", self._runner(), self.minute))
         self.emulator = stack.enter_context(emulator(self.directory / "emulator", self.services.environment))
         domains = dict.fromkeys(f"*.{one.domain(REGION)}" for one in self.computes)
         tls = certificates(self.directory, REGISTRY, *domains)
-        self.proxy = stack.enter_context(HttpsProxy(tls, self._port, self._observe))
+        self.proxy = stack.enter_context(HttpsProxy(tls, self._port, self._observe, self.services.count))
         self.authority = tls.authority
         self.tool = wrapped(self.builder, self.directory) if self.builder else None
         self.variables = {**self.emulator.environment, **self._through_proxy()}
@@ -75,7 +76,7 @@ class LocalAws:
         program = podman()
         if program and self.builder:
             return Containers(program, self._through_proxy)
-        return Processes(lambda image, credentials: self.registry(credentials).variables(image), self.directory)
+        return Processes(lambda image, credentials, to: self.registry(credentials).unpack(image, to), self.directory)
 
     def _through_proxy(self) -> dict[str, str]:
         """Variables with which a client reaches AWS's host names here, and trusts their certificates."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import socket
 import sys
 from functools import partial
 
@@ -30,26 +29,25 @@ def main() -> int:
     os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:1")
     workers = chosen.workers or usable_cpus()
     try:
-        listener = bound(chosen.host, chosen.port)
-        if workers > 1:
-            # The first would have failed if something else listened. The second keeps the port while workers change.
-            listener.close()
-            listener = bound(chosen.host, chosen.port, shared=True)
+        # Fails if something else listens there.
+        bound(chosen.host, chosen.port, shared=False).close()
+        # Keeps the port while workers change. It does not listen, so it gets no connection.
+        port = bound(chosen.host, chosen.port)
     except OSError as error:
         print(f"Cannot listen on {chosen.host}:{chosen.port}: {error.strerror}.", file=sys.stderr)
         return 1
-    if workers == 1:
-        code = work(chosen, listener)
-    else:
-        # A worker ends a second after the deadline of its last request.
-        grace = chosen.request_deadline + 2
-        code = supervise(workers, partial(work, chosen, None), grace=grace, fatal=WRONG_ENVIRONMENT)
+    with port:
+        if workers == 1:
+            code = work(chosen)
+        else:
+            # A worker ends a second after the deadline of its last request.
+            code = supervise(workers, partial(work, chosen), grace=chosen.request_deadline + 2, fatal=WRONG_ENVIRONMENT)
     if code == WRONG_ENVIRONMENT:
         print(NoCredentialSourceError(), file=sys.stderr)
     return code
 
 
-def work(chosen: Settings, own: socket.socket | None, died: int | None = None, supervisor: int | None = None) -> int:
+def work(chosen: Settings, died: int | None = None, supervisor: int | None = None) -> int:
     """Serves in this process. `died` is the exit code of the worker that it replaces."""
     writer = logs.configure(chosen.log_level)
     log = logging.getLogger("service")
@@ -61,7 +59,7 @@ def work(chosen: Settings, own: socket.socket | None, died: int | None = None, s
             tokens = Tokens(chosen, Credentials(botocore_credentials))
             tokens.prepare()
             sign = tokens.token
-        listener = own or bound(chosen.host, chosen.port, shared=True)
+        listener = bound(chosen.host, chosen.port)
         server = Server(create_app(chosen.build_id), Store(chosen, sign), listener, chosen.request_deadline)
         log.info("started", extra={"port": chosen.port, "build": chosen.build_id})
         asyncio.run(server.run(chosen.request_deadline + 1, supervisor))

@@ -1,4 +1,4 @@
-"""The API: HTTP in, HTTP out. The server sends `query_for`'s query to the store, and then calls the application."""
+"""The API: HTTP in, HTTP out. The server sends the query of a request to the store, and then calls the application."""
 
 from __future__ import annotations
 
@@ -7,54 +7,27 @@ import logging
 import os
 import re
 import time
-from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any
 
 import falcon
 
 from service import logs
 from service.openapi import document
-from service.queries import Query, deleting, found, merging, reading, replacing
-from service.users import Fields, InvalidUserError, Problem, UnavailableError, dump, parse
+from service.queries import PATHS, User
+from service.users import Fields, Problem, UnavailableError, dump
 
 # What the server adds to a request's environment: its arrival (time.monotonic()), the user in its body, and the
 # answers of the store, or the errors in their place.
 ARRIVED = "service.arrived"
 USER = "service.user"
 ANSWERS = "service.answers"
-# All other paths are users. Every address has an @, so it is none of these; it may contain slashes.
-PATHS = {"/", "/health", "/ready", "/openapi.json"}
 USER_PATH = "/{email}"
 PROBLEM = "application/problem+json"
 RETRY_AFTER = 1
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
-User: TypeAlias = Fields | InvalidUserError | None
-
 log = logging.getLogger("service.app")
-
-
-def query_for(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Query, User]:
-    """The query that the application needs the answers of, and the user in the body."""
-    email = path[1:]
-    user: User = None
-    if method in ("POST", "PUT"):
-        try:
-            user = parse(body)
-        except InvalidUserError as error:
-            return Query(), error
-        if method == "POST" and path == "/":
-            return merging(user["email"], user), user
-        if method == "PUT" and user["email"] == email:
-            return replacing(email, user, creates=headers.get("IF_NONE_MATCH") == "*"), user
-    elif method in ("GET", "HEAD") and path == "/ready":
-        return reading("", everywhere=True), None
-    elif method in ("GET", "HEAD") and path not in PATHS:
-        return reading(email), None
-    elif method == "DELETE" and path not in PATHS:
-        return deleting(email), None
-    return Query(), user
 
 
 def create_app(build_id: str = "unknown") -> falcon.App[Any, Any]:
@@ -82,12 +55,13 @@ class _Users:
         _answers(request)
 
     def on_get_one(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
-        fields = found(_answers(request))
-        if fields is None:
-            _missing(request, response)
-        else:
+        # Other programs may have stored any bytes.
+        text = [part.decode(errors="replace") for part in _answers(request)[0]]
+        if text:
             response.content_type = falcon.MEDIA_JSON
-            response.data = dump(fields)
+            response.data = dump(dict(zip(text[::2], text[1::2], strict=True)))
+        else:
+            _missing(request, response)
 
     on_head_one = on_get_one
 
@@ -152,8 +126,9 @@ def refusal(status: int, detail: str, arrived: float) -> tuple[list[tuple[str, s
     """The headers and body of the answer to a malformed request, which it also logs."""
     name = request_id(None)
     logs.request(name, None, None, status, arrived)
-    headers = [("Content-Type", PROBLEM), ("X-Request-Id", name), ("X-Content-Type-Options", "nosniff")]
-    return headers, dump(Problem(HTTPStatus(status).phrase, status, detail))
+    body = dump(Problem(HTTPStatus(status).phrase, status, detail))
+    headers = {"Content-Type": PROBLEM, "Content-Length": str(len(body)), "X-Request-Id": name}
+    return [*headers.items(), ("X-Content-Type-Options", "nosniff")], body
 
 
 def _body(request: falcon.Request) -> Fields:

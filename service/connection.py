@@ -24,7 +24,7 @@ from service.queries import Command
 from service.settings import Settings
 from service.users import UnavailableError
 
-# An incomplete answer is copied each time more of it arrives.
+# An incomplete answer is parsed again each time more of it arrives.
 MAX_ANSWER = 8 * 1024 * 1024
 
 # Tokens.token of service/tokens.py.
@@ -41,54 +41,50 @@ class NodeTimeoutError(redis.TimeoutError):
     """The node does not answer. It may still execute the commands."""
 
 
-class Answers:
-    """Parses answers."""
+class IncompleteError(Exception):
+    """The rest of the answer has not arrived yet."""
 
-    def __init__(self) -> None:
-        self._data = b""
-        # Incomplete arrays with their full lengths, the innermost last.
-        self._open: list[tuple[list[Any], int]] = []
 
-    def feed(self, data: bytes) -> list[Any]:
-        """The answers that `data` completes. Raises ValueError."""
-        data = self._data + data
-        complete: list[Any] = []
-        at = 0
-        while (end := data.find(b"\r\n", at)) >= 0:
-            kind, line, after = data[at], data[at + 1 : end], end + 2
-            value: Any = None
-            if kind == 36 and line != b"-1":  # $
-                until = after + int(line)
-                if len(data) < until + 2:
-                    break
-                value, after = data[after:until], until + 2
-            elif kind == 42 and line != b"-1":  # *
-                value = []
-                if line != b"0":
-                    self._open.append((value, int(line)))
-                    at = after
-                    continue
-            elif kind == 58:  # :
-                value = int(line)
-            elif kind == 43:  # +
-                value = line
-            elif kind == 45:  # -
-                value = BaseParser.parse_error(line.decode(errors="replace"))
-            elif kind not in b"$*":
-                raise ValueError
-            at = after
-            while self._open:
-                values, count = self._open[-1]
-                values.append(value)
-                if len(values) < count:
-                    break
-                value = self._open.pop()[0]
-            else:
-                complete.append(value)
-        self._data = data[at:]
-        if len(self._data) > MAX_ANSWER:
-            raise ValueError
-        return complete
+def parsed(data: bytes) -> tuple[list[Any], bytes]:
+    """The answers, and the beginning of one that is incomplete. Raises ValueError and RecursionError."""
+    answers, at = [], 0
+    try:
+        while at < len(data):
+            answer, at = _parse(data, at)
+            answers.append(answer)
+    except IncompleteError:
+        if len(data) - at > MAX_ANSWER:
+            raise ValueError from None
+    return answers, data[at:]
+
+
+def _parse(data: bytes, at: int) -> tuple[Any, int]:
+    """The answer at this place, and where it ends."""
+    end = data.find(b"\r\n", at)
+    if end < 0:
+        raise IncompleteError
+    kind, line, after = data[at], data[at + 1 : end], end + 2
+    if kind == 58:  # :
+        return int(line), after
+    if kind == 43:  # +
+        return line, after
+    if kind == 45:  # -
+        return BaseParser.parse_error(line.decode(errors="replace")), after
+    if kind not in b"$*" or not (line.isdigit() or line == b"-1"):
+        raise ValueError
+    length = int(line)
+    if length < 0:
+        return None, after
+    if kind == 36:  # $
+        until = after + length
+        if len(data) < until + 2:
+            raise IncompleteError
+        return data[after:until], until + 2
+    values = []
+    for _ in range(length):
+        value, after = _parse(data, after)
+        values.append(value)
+    return values, after
 
 
 def pack(commands: Sequence[Command]) -> bytes:
@@ -114,7 +110,7 @@ class Connection(asyncio.Protocol):
         # Of commands without an answer: how many, when the answers are due, and where they go.
         self._pending: deque[tuple[int, float, Callback]] = deque()
         self._unsent: list[bytes] = []
-        self._answers = Answers()
+        self._data = b""
         self._values: list[Any] = []
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
@@ -134,13 +130,8 @@ class Connection(asyncio.Protocol):
     async def exchange(self, commands: Sequence[Command], until: float) -> list[Any]:
         """The answers. Raises redis.RedisError."""
         answered: asyncio.Future[Outcome] = self._loop.create_future()
-
-        def answer(outcome: Outcome) -> None:
-            # At the deadline of a request its task is cancelled.
-            if not answered.done():
-                answered.set_result(outcome)
-
-        self.ask(commands, until, answer)
+        # At the deadline of a request its task is cancelled, and the future with it.
+        self.ask(commands, until, lambda outcome: None if answered.done() else answered.set_result(outcome))
         outcome = await answered
         if isinstance(outcome, redis.RedisError):
             raise outcome
@@ -162,8 +153,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.used = time.monotonic()
         try:
-            values = self._answers.feed(data)
-        except ValueError:
+            values, self._data = parsed(self._data + data)
+        except (ValueError, RecursionError):
             self._fail(InvalidResponse("The answer is not RESP2, or too long."))
             return
         for value in values:

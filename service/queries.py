@@ -1,12 +1,21 @@
-"""Redis commands for a user: the hash `user:<email>`, as in the application that this one replaces."""
+"""The Redis commands of a request: `query_for`.
+
+A user is the hash `user:<email>`, as in the application that this one replaces.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping
+from itertools import chain
+from typing import NamedTuple, TypeAlias
 
-from service.users import Fields
+from service.users import Fields, InvalidUserError, parse
+
+# All other paths are users. Every address has an @, so it is none of these; it may contain slashes.
+PATHS = {"/", "/health", "/ready", "/openapi.json"}
 
 Command: TypeAlias = tuple[str, ...]
+User: TypeAlias = Fields | InvalidUserError | None
 
 
 class Query(NamedTuple):
@@ -23,32 +32,25 @@ class Query(NamedTuple):
     everywhere: bool = False
 
 
-def reading(email: str, *, everywhere: bool = False) -> Query:
-    key = f"user:{email}"
-    return Query(key, (("HGETALL", key),), reads=True, everywhere=everywhere)
-
-
-def merging(email: str, fields: Fields) -> Query:
-    key = f"user:{email}"
-    return Query(key, (_hset(key, fields),))
-
-
-def replacing(email: str, fields: Fields, *, creates: bool = False) -> Query:
-    key = f"user:{email}"
-    return Query(key, (("MULTI",), ("DEL", key), _hset(key, fields), ("EXEC",)), creates=creates)
-
-
-def deleting(email: str) -> Query:
-    key = f"user:{email}"
-    return Query(key, (("DEL", key),))
-
-
-def found(answers: list[Any]) -> Fields | None:
-    """The user in the answers to `reading`."""
-    # Other programs may have stored any bytes.
-    text = [part.decode(errors="replace") for part in answers[0]]
-    return dict(zip(text[::2], text[1::2], strict=True)) or None
-
-
-def _hset(key: str, fields: Fields) -> Command:
-    return ("HSET", key, *(part for pair in fields.items() for part in pair))
+def query_for(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[Query, User]:
+    """The query that the application needs the answers of, and the user in the body."""
+    key = f"user:{path[1:]}"
+    if method in {"POST", "PUT"}:
+        try:
+            user = parse(body)
+        except InvalidUserError as error:
+            return Query(), error
+        own = f"user:{user['email']}"
+        store = ("HSET", own, *chain.from_iterable(user.items()))
+        if method == "POST" and path == "/":
+            return Query(own, (store,)), user
+        if method == "PUT" and key == own:
+            creates = headers.get("IF_NONE_MATCH") == "*"
+            return Query(key, (("MULTI",), ("DEL", key), store, ("EXEC",)), creates=creates), user
+        return Query(), user
+    everywhere = path == "/ready"
+    if method in {"GET", "HEAD"} and (everywhere or path not in PATHS):
+        return Query(key, (("HGETALL", key),), reads=True, everywhere=everywhere), None
+    if method == "DELETE" and path not in PATHS:
+        return Query(key, (("DEL", key),)), None
+    return Query(), None

@@ -23,17 +23,11 @@ _AUTHORITY = re.compile(rb"(?i:https?)://(?![/?:]|$)" + _HOST + rb"(?=[/?]|$)")
 # Any visible ASCII, because it has only one meaning: but no fragment, and "%" only before two hexadecimal digits.
 _ORIGIN = re.compile(rb'(/(?:[!"$&->@-~]++|%[0-9A-Fa-f]{2})*+)(?:\?[!"$-~]*+)?')
 _CODINGS = re.compile(rb"\r\ntransfer-encoding:[ \t]*(.*?)[ \t]*(?=\r\n)", re.IGNORECASE)
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_CHUNK = re.compile(rb"([0-9A-Fa-f]+)(?:;" + _TOKEN + rb"(?:=(?:" + _TOKEN + rb'|"[^"\\\r\n]*"))?)*\r\n')
-_TRAILER = re.compile(rb"(?:" + _TOKEN + rb":[^\r\n\0]*\r\n)*\r\n")
+# waitress checks the extension.
+_CHUNK = re.compile(rb"([0-9A-Fa-f]+)(?:;[^\r\n]*)?\r\n")
+_TRAILER = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r\n)*\r\n")
 _HOST_FIELD = re.compile(_HOST.decode())
 _TOO_LARGE = (413, f"A body has at most {MAX_BODY} bytes.")
-
-
-def http_error(status: int, detail: str) -> Error:
-    error = Error(detail)
-    error.code, error.reason = status, HTTPStatus(status).phrase
-    return error
 
 
 class _RefusedError(Exception):
@@ -47,6 +41,8 @@ class Request(HTTPRequestParser):
     _chunks = b""
     command: Any
     path: Any
+    query: Any
+    error: Any
 
     def received(self, data: bytes) -> int:
         blank = 0
@@ -58,12 +54,13 @@ class Request(HTTPRequestParser):
                 return blank
             self.arrived = time.monotonic()
             if data[0] <= 0x20:
-                return blank + self.refuse(http_error(400, "Whitespace before the request."), data)
+                return blank + self.refuse(400, "Whitespace before the request.", data)
         in_body = self.body_rcv is not None
         try:
             consumed = blank + super().received(data)
         except _RefusedError as refused:
-            return blank + self.refuse(http_error(*refused.args), data)
+            status, detail = refused.args
+            return blank + self.refuse(status, detail, data)
         if isinstance(self.body_rcv, ChunkedReceiver) and not self.error:
             self._check_chunks(self.body_rcv, data[: consumed - blank] if in_body else b"")
         # waitress 310: it would answer a complete request with 100 Continue, and then wait for more of it.
@@ -73,11 +70,20 @@ class Request(HTTPRequestParser):
     def body(self) -> bytes:
         return self.body_rcv.getbuf().get(MAX_BODY) if self.body_rcv else b""
 
-    def get_body_stream(self) -> Any:
-        """None, for waitress's environment: the application gets the user instead."""
+    def environment(self) -> dict[str, Any]:
+        """What a WSGI application gets of the request; the server adds the rest."""
+        return {f"HTTP_{name}": value for name, value in self.headers.items()} | {
+            "REQUEST_METHOD": self.command,
+            "SERVER_PROTOCOL": f"HTTP/{self.version}",
+            # Bytes as Latin-1; service/app.py decodes them.
+            "PATH_INFO": self.path.encode().decode("latin-1"),
+            "QUERY_STRING": self.query,
+        }
 
-    def refuse(self, error: Error, data: bytes = b"") -> int:
-        self.error = error
+    def refuse(self, status: int, detail: str, data: bytes = b"") -> int:
+        """Completes the request with an error. Returns how much of `data` this consumes: all."""
+        self.error = Error(detail)
+        self.error.code, self.error.reason = status, HTTPStatus(status).phrase
         self.completed = True
         self.expect_continue = False
         return len(data)
@@ -124,7 +130,7 @@ class Request(HTTPRequestParser):
             self.expect_continue = "100-continue" in re.split(r"[ \t]*,[ \t]*", headers["EXPECT"].lower())
 
     def _check_chunks(self, chunks: ChunkedReceiver, data: bytes) -> None:
-        """waitress accepts lines that end with a line feed alone, blank lines, and half a quoted string."""
+        """waitress accepts sizes that end with a line feed alone, blank lines before them, and any trailer."""
         self._chunks += data
         if not self.completed:
             return
@@ -133,6 +139,6 @@ class Request(HTTPRequestParser):
             size = int(line[1], 16)
             at = line.end() + (size + 2 if size else 0)
         if size or not _TRAILER.fullmatch(self._chunks, at):
-            self.error = http_error(400, "The chunks are malformed.")
+            self.refuse(400, "The chunks are malformed.")
         elif len(chunks) > MAX_BODY:
-            self.error = http_error(*_TOO_LARGE)
+            self.refuse(*_TOO_LARGE)

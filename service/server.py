@@ -1,8 +1,8 @@
-"""HTTP at the socket, in one asyncio loop and without threads. waitress parses requests and formats answers.
+"""HTTP at the socket, in one asyncio loop and without threads. waitress parses requests.
 
 A channel is one client's connection. It answers its requests in order, one at a time:
 
-    bytes -> Request (service/requests.py) -> Query (service.app.query_for) -> Store.ask, which answers later
+    bytes -> Request (service/requests.py) -> Query (service/queries.py) -> Store.ask, which answers later
           -> the application, which never waits -> one write
 
 Every step in the loop is bounded: a read by READ_BYTES, a body by MAX_BODY, and a client to one request per turn, and
@@ -15,17 +15,19 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
 from waitress.adjustments import Adjustments
-from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import build_http_date
 
-from service.app import ANSWERS, ARRIVED, USER, query_for, refusal
-from service.requests import Request, http_error
+from service.app import ANSWERS, ARRIVED, USER, refusal
+from service.queries import User, query_for
+from service.requests import Request
 from service.store import Store, Values
 
 # Longer than load balancers keep a connection, about a minute, so that they close it.
@@ -43,12 +45,11 @@ log = logging.getLogger("service.server")
 _date = lru_cache(2)(build_http_date)
 
 
-def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
+def bound(host: str, port: int, *, shared: bool = True) -> socket.socket:
     """A socket at this address; the kernel distributes connections over those that are `shared`. Raises OSError."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
     listener.bind((host, port))
     return listener
 
@@ -58,9 +59,22 @@ class Server:
 
     def __init__(self, app: Callable[..., Any], store: Store, listener: socket.socket, seconds: float) -> None:
         self.application, self.store, self.seconds = app, store, seconds
-        self.adj = Adjustments(max_request_body_size=MAX_CHUNKED, max_request_header_size=MAX_HEADER, ident=None)
-        # Read by waitress's tasks.
-        self.server_name, self.effective_port = self.adj.server_name, listener.getsockname()[1]
+        self.adj = Adjustments(max_request_body_size=MAX_CHUNKED, max_request_header_size=MAX_HEADER)
+        address, port, *_ = listener.getsockname()
+        # What every WSGI application may expect; the same for all requests.
+        self.environment = {
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": address,
+            "SERVER_PORT": str(port),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+            # The application gets the user instead of a body.
+            "wsgi.input": None,
+            "wsgi.multithread": False,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+        }
         self.channels: set[Channel] = set()
         self.buffer = bytearray(READ_BYTES)
         self.stopping = asyncio.Event()
@@ -92,21 +106,19 @@ class Server:
 
 
 class Channel(asyncio.BufferedProtocol):
-    """One client's connection. waitress's tasks use `adj`, `server`, `addr` and the last two methods."""
+    """One client's connection."""
 
     transport: asyncio.Transport
 
     def __init__(self, server: Server) -> None:
-        self.server, self.adj, self._loop = server, server.adj, server.loop
+        self.server, self._loop = server, server.loop
         self._partial: Request | None = None
         self._requests: deque[Request] = deque()
-        self._written: list[bytes] = []
         self._busy = self._paused = self._half_closed = self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        self.addr = transport.get_extra_info("peername") or ("", 0)
         self._used = self._loop.time()
         self._timer = self._loop.call_later(IDLE_SECONDS, self._check_time)
         self.server.channels.add(self)
@@ -140,7 +152,7 @@ class Channel(asyncio.BufferedProtocol):
         data = bytes(memoryview(self.server.buffer)[:nbytes])
         self._used = self._loop.time()
         while data:
-            request = self._partial or Request(self.adj)
+            request = self._partial or Request(self.server.adj)
             data = data[request.received(data) :]
             self._partial = None if request.completed else request
             if request.completed:
@@ -172,34 +184,49 @@ class Channel(asyncio.BufferedProtocol):
 
     def _start(self, request: Request) -> None:
         if request.error:
-            self.answer(_RefusalTask(self, request))
+            self._refuse(request)
             return
         query, user = query_for(request.command, request.path, request.headers, request.body())
-        task = _Task(self, request, {ARRIVED: request.arrived, USER: user})
         if query.commands:
-            self.server.store.ask(query, request.arrived + self.server.seconds, task.answered)
+            answered = partial(self._answer, request, user)
+            self.server.store.ask(query, request.arrived + self.server.seconds, answered)
         else:
-            self.answer(task)
+            self._answer(request, user)
 
-    def answer(self, task: _Task | _RefusalTask) -> None:
-        if self.server.stopping.is_set():
-            task.set_close_on_finish()
+    def _answer(self, request: Request, user: User, values: Values | None = None) -> None:
+        """Answers with the application."""
+        environment = {**self.server.environment, **request.environment(), ARRIVED: request.arrived, USER: user}
+        if values is not None:
+            environment[ANSWERS] = values
+        head: list[Any] = []
         try:
-            task.service()
+            body = b"".join(self.server.application(environment, lambda *arguments: head.extend(arguments)))
         except Exception:
             log.exception("defect")
-            self._written.clear()
-            task.request.error = http_error(500, "The answer cannot be formatted.")
-            task = _RefusalTask(self, task.request)
-            task.service()
-        task.request.close()
+            request.refuse(500, "The answer cannot be formatted.")
+            self._refuse(request)
+        else:
+            self._write(request, head[0], head[1], body)
+
+    def _refuse(self, request: Request) -> None:
+        """Answers with the error of `request`, and ends the connection."""
+        error = request.error
+        request.connection_close = True
+        self._write(request, f"{error.code} {error.reason}", *refusal(error.code, error.body, request.arrived))
+
+    def _write(self, request: Request, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        request.close()
         self._busy = False
         if self._closing:
             return
+        closes = request.connection_close or self.server.stopping.is_set()
+        lines = [f"{name}: {value}\r\n" for name, value in headers]
+        if closes or request.version == "1.0":
+            lines.append(f"Connection: {'close' if closes else 'keep-alive'}\r\n")
+        head = f"HTTP/{request.version} {status}\r\n{''.join(lines)}date: {_date(int(time.time()))}\r\n\r\n"
         self._used = self._loop.time()
-        self.transport.write(b"".join(self._written))
-        self._written.clear()
-        if task.close_on_finish:
+        self.transport.write(head.encode("latin-1") + body)
+        if closes:
             self._close()
         elif self._requests:
             # Other clients come first.
@@ -222,65 +249,10 @@ class Channel(asyncio.BufferedProtocol):
         """The timer of incomplete requests and of idle connections."""
         now = self._loop.time()
         if self._partial and self._partial.arrived + self.server.seconds <= now:
-            self._partial.refuse(http_error(408, "The request did not arrive in time."))
+            self._partial.refuse(408, "The request did not arrive in time.")
             self._requests.append(self._partial)
             self._partial = None
             self.start_next()
         elif self._used + IDLE_SECONDS <= now and not self._busy:
             self.transport.abort()
         self._timer = self._loop.call_at(max(now + 1, self._used + IDLE_SECONDS), self._check_time)
-
-    def write_soon(self, data: bytes) -> int:
-        self._written.append(data)
-        return len(data)
-
-    def check_client_disconnected(self) -> bool:
-        return self._closing
-
-
-class _RefusalTask(ErrorTask):
-    """Answers a malformed request with problem details, and ends the connection."""
-
-    request: Any
-
-    def __init__(self, channel: Any, request: Any) -> None:
-        super().__init__(channel, request)
-
-    def execute(self) -> None:
-        error = self.request.error
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers, body = refusal(error.code, error.body, self.request.arrived)
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
-class _Task(WSGITask):
-    """Answers a request with the application."""
-
-    request: Any
-
-    def __init__(self, channel: Any, request: Any, extra: dict[str, Any]) -> None:
-        super().__init__(channel, request)
-        self._extra = extra
-
-    def answered(self, values: Values) -> None:
-        self._extra[ANSWERS] = values
-        channel: Any = self.channel
-        channel.answer(self)
-
-    def get_environment(self) -> dict[str, Any]:
-        # waitress would drop slashes from the start of the path. An e-mail address may start with some.
-        environment: dict[str, Any] = super().get_environment()
-        environment["PATH_INFO"] = self.request.path.encode().decode("latin-1")
-        environment |= self._extra
-        return environment
-
-    def build_response_header(self) -> bytes:
-        # waitress capitalizes, sorts and formats a date each time, and closes the connection after a 204.
-        framed = self.content_length is not None or not self.has_body
-        if self.version != "1.1" or "CONNECTION" in self.request.headers or not framed:
-            return super().build_response_header()
-        lines = [f"{name}: {value}\r\n" for name, value in self.response_headers]
-        date = _date(int(self.start_time))
-        return f"HTTP/1.1 {self.status}\r\n{''.join(lines)}date: {date}\r\n\r\n".encode("latin-1")

@@ -8,7 +8,6 @@ and credentials after the fork.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import time
 import traceback
@@ -17,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM)
 # A worker that dies sooner after its start is replaced after a pause, which doubles each time.
 STEADY_SECONDS = 10.0
 FIRST_PAUSE = 0.1
@@ -50,47 +49,42 @@ def supervise(number: int, work: Work, grace: float, fatal: int) -> int:
     The exit code `fatal` of a worker ends all. Returns the exit code."""
     workers = [_Worker() for _ in range(number)]
     alive, keep = os.pipe()
-    # A signal ends the wait by a byte in a pipe. Without a handler the kernel would ignore it for process 1.
-    awake, wake = os.pipe()
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-    received: list[int] = []
-    for watched in SIGNALS:
-        signal.signal(watched, lambda number, _: received.append(number))
+    # Blocked signals wait for sigwait(), also in process 1. Without a handler BSD would drop SIGCHLD.
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     kill_at, code = float("inf"), 0
     while True:
         code = _reap(workers, fatal) or code
-        if code:
-            kill_at = min(kill_at, time.monotonic())
-        while received:
-            forwarded = received.pop()
-            if forwarded != signal.SIGCHLD:
-                kill_at = min(kill_at, time.monotonic() + grace)
-                _send(workers, forwarded)
-        if time.monotonic() >= kill_at:
+        now = time.monotonic()
+        if code or now >= kill_at:
+            kill_at = now
             _send(workers, signal.SIGKILL)
         ending = kill_at < float("inf")
         for worker in workers:
-            if not (worker.process or ending) and time.monotonic() >= worker.started + worker.pause:
-                worker.started = time.monotonic()
+            if not (worker.process or ending) and now >= worker.started + worker.pause:
+                worker.started = now
                 worker.process = os.fork()
                 if not worker.process:
                     os.close(keep)
                     _work(work, worker.died, alive)
-        if ending and not any(worker.process for worker in workers):
+        running = [worker for worker in workers if worker.process]
+        if ending and not running:
             return code
-        waiting = ending or not all(worker.process for worker in workers)
-        if select.select([awake], [], [], 0.1 if waiting else None)[0]:
-            os.read(awake, 4096)
+        # SIGALRM ends the wait when there is a pause or the grace to watch.
+        signal.setitimer(signal.ITIMER_REAL, 0.1 if ending or len(running) < number else 0)
+        received = signal.sigwait(SIGNALS)
+        if received in (signal.SIGTERM, signal.SIGINT):
+            kill_at = min(kill_at, time.monotonic() + grace)
+            _send(workers, received)
 
 
 def _work(work: Work, died: int | None, alive: int) -> None:
     """Runs a worker and ends its process."""
     code = 1
     try:
-        signal.set_wakeup_fd(-1)
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         code = work(died, alive)
     except BaseException:
         traceback.print_exc()

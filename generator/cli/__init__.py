@@ -17,14 +17,16 @@ from typing import NoReturn
 
 import generator
 from generator.cli.arguments import FAILED, INTERRUPTED, Program, checked_deployments
-from generator.cli.encoding import prepare_streams, refuse_undecodable
+from generator.cli.encoding import prepare_streams, redacted_output, refuse_undecodable
 from generator.cli.habits import meant
 from generator.errors import GeneratorError, UsageError
 from generator.layers import Deployment, Layer
-from generator.redaction import redact, redacted_traceback, secrets_in_use
+from generator.redaction import redacted_traceback
 
-# Each is a module of this package.
-VERBS = ("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "completion")
+# Each is a module of this package, with an underscore for a hyphen.
+VERBS = (
+    *("build", "preview", "deploy", "destroy", "status", "rotate", "serve", "rehearse", "export-stacks", "completion"),
+)
 
 
 def main(
@@ -36,16 +38,20 @@ def main(
     need it, so that a bad setting is reported like any other error. name: the default prefix of the stacks' names.
     """
     given = list(sys.argv[1:] if argv is None else argv)
+    prepare_streams()
+    with redacted_output():
+        return _run(deployments, name, given)
+
+
+def _run(deployments: Callable[[], Sequence[Deployment | Layer]], name: str, given: list[str]) -> int:
     try:
-        prepare_streams()
         refuse_undecodable(given)
-        arguments = _parsed(_with_verb(given), name)
+        words = _with_verb(given)
+        shown = () if {"-h", "--help"}.isdisjoint(words) else _to_show(deployments)
+        arguments = _parsed(words, parser(verb=words[0], name=name, deployments=shown))
         code: int = arguments.run(lambda: checked_deployments(deployments), arguments)
         sys.stdout.flush()
         return code
-    except GeneratorError as error:
-        _report(error, str(error), debug="--debug" in given)
-        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -53,27 +59,28 @@ def main(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
+        if "--debug" in given:
+            print(redacted_traceback(error), end="", file=sys.stderr)
+        if isinstance(error, GeneratorError):
+            print(error, file=sys.stderr)
+            return error.exit_code
         frame = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__}: {error}".rstrip(": ").rstrip(".")
-        _report(
-            error,
-            f"{what} ({Path(frame.filename).name}, line {frame.lineno}). --debug shows the traceback.",
-            debug="--debug" in given,
-        )
+        where = f"{Path(frame.filename).name}, line {frame.lineno}"
+        print(f"{what} ({where}). --debug shows the traceback.", file=sys.stderr)
         return FAILED
 
 
-def _report(error: Exception, text: str, *, debug: bool) -> None:
-    """Prints an error, without secrets."""
-    secrets = secrets_in_use(os.environ)
-    if debug:
-        print(redacted_traceback(error, secrets), end="", file=sys.stderr)
-    print(redact(text, secrets), file=sys.stderr)
+def _to_show(deployments: Callable[[], Sequence[Deployment | Layer]]) -> Sequence[Deployment]:
+    """The deployments whose names a help text lists; none where build.py has a fault, so that there is help anyway."""
+    try:
+        return checked_deployments(deployments)
+    except Exception:
+        return ()
 
 
-def _parsed(words: Sequence[str], name: str) -> argparse.Namespace:
+def _parsed(words: Sequence[str], made: argparse.ArgumentParser) -> argparse.Namespace:
     """The arguments of a command. Raises UsageError, with the nearest name for what is not known."""
-    made = parser(verb=words[0], name=name)
     if not words[0].startswith("-") and words[0] not in VERBS:
         near = meant(words[0], VERBS)
         hint = f"Did you mean {near}?" if near else f"There are {', '.join(VERBS)}."
@@ -97,16 +104,19 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[:1].upper()}{message[1:]}. See `{self.prog} --help`.")
 
 
-def parser(prog: str = "", verb: str = "", name: str = "users") -> argparse.ArgumentParser:
+def parser(
+    prog: str = "", verb: str = "", name: str = "users", deployments: Sequence[Deployment] = ()
+) -> argparse.ArgumentParser:
     """The parser of the command line. prog: how the command is called, by default as it was. With one of VERBS as
-    `verb`, it has that command alone, so that no other is imported. name: the default prefix of the stacks' names."""
+    `verb`, it has that command alone, so that no other is imported. name: the default prefix of the stacks' names.
+    deployments: they and their layers are the choices of options, for help and completion."""
     script = Path(sys.argv[0]).name
     prog = prog or ("python -m generator" if script == "__main__.py" else f"python {script}")
     made = _Parser(prog=prog, description="Without a command, runs build.", allow_abbrev=False)
     made.add_argument("--version", action="version", version=generator.__version__)
     verbs = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in (verb,) if verb in VERBS else VERBS:
-        import_module(f"generator.cli.{module}").add_to(verbs, Program(prog, name))
+        import_module(f"generator.cli.{module.replace('-', '_')}").add_to(verbs, Program(prog, name, deployments))
     return made
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.errors import UsageError
+from generator.errors import OutputError, UsageError
 from generator.layers import Deployment, Layer
 
 if TYPE_CHECKING:
@@ -28,16 +29,33 @@ Subparsers = Any
 
 @dataclass(frozen=True)
 class Program:
-    """How the command is called, and the default prefix of its stacks' names."""
+    """How the command is called, the default prefix of its stacks' names, and what it can deploy, where that is to be
+    shown."""
 
     prog: str
     name: str = "users"
+    deployments: Sequence[Deployment] = ()
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Wraps at spaces only, so that a name such as ecs-express or --data-stack stays whole."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def add_command(verbs: Subparsers, name: str, run: Run, *, help: str, description: str, example: str) -> Any:
     """A new command's parser, with the options that every command has."""
     parser = verbs.add_parser(
-        name, help=help, description=description, epilog=f"Example: {example}", allow_abbrev=False
+        name,
+        help=help,
+        description=description,
+        epilog=f"Example: {example}",
+        allow_abbrev=False,
+        formatter_class=_Formatter,
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     parser.add_argument("--no-color", action="store_true", help="print without color, as with NO_COLOR")
@@ -50,6 +68,15 @@ def stack_prefix(text: str) -> str:
     CreateStack, StackName)."""
     if not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,99}", text):
         raise argparse.ArgumentTypeError(f"{text!r} must be letters, digits and hyphens, with a letter first")
+    return text
+
+
+def role_arn(text: str) -> str:
+    """The ARN of an IAM role; empty without one."""
+    if text and not re.fullmatch(r"arn:aws[a-z-]*:iam::\w+:role/[!-~]+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the ARN of a role, such as arn:aws:iam::123456789012:role/NAME"
+        )
     return text
 
 
@@ -67,17 +94,22 @@ def image(text: str) -> tuple[str, str]:
     return layer, uri
 
 
-def add_layer_option(parser: Any) -> None:
-    parser.add_argument("--layer", metavar="LAYER", default="", help="only this layer, such as data")
+def add_layer_option(parser: Any, program: Program) -> None:
+    names = list(dict.fromkeys(layer.name for deployment in program.deployments for layer in deployment.layers))
+    shown = f": {', '.join(names)}" if names else ", such as data"
+    parser.add_argument("--layer", metavar="LAYER", choices=names or None, default="", help=f"only this layer{shown}")
 
 
-def add_deployment_option(parser: Any) -> None:
+def add_deployment_option(parser: Any, program: Program) -> None:
+    names = [deployment.name for deployment in program.deployments]
+    shown = f": {', '.join(names)}" if names else ""
     parser.add_argument(
         "--deployment",
         "--compute",
         metavar="NAME",
+        choices=names or None,
         default="",
-        help="which of build.py's deployments (default: the first, or the one that has --layer)",
+        help=f"which of build.py's deployments{shown} (default: the first, or the one that has --layer)",
     )
 
 
@@ -89,15 +121,30 @@ def add_yes_option(parser: Any) -> None:
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
+def add_error_rate_option(parser: Any) -> None:
+    parser.add_argument(
+        "--ignore-error-rate",
+        action="store_true",
+        help="deploy although so many requests fail that the service would be rolled back",
+    )
+
+
 def add_account_options(parser: Any, program: Program) -> None:
     """The options of every command that calls AWS; --region and --profile are the AWS CLI's."""
-    add_layer_option(parser)
-    add_deployment_option(parser)
+    add_layer_option(parser, program)
+    add_deployment_option(parser, program)
     add_name_option(parser, program, "stacks are named NAME-LAYER")
+    parser.add_argument(
+        "--role-arn", type=role_arn, metavar="ARN", default="", help="the role that CloudFormation assumes"
+    )
+    add_aws_options(parser)
+
+
+def add_aws_options(parser: Any) -> None:
+    """Where the stacks are."""
     parser.add_argument(
         "--data-stack", metavar="STACK", default="", help="the data layer's stack (default: NAME-LAYER)"
     )
-    parser.add_argument("--role-arn", metavar="ARN", default="", help="the role that CloudFormation assumes")
     parser.add_argument("--region", help="AWS Region (default: AWS_REGION, then the profile's)")
     parser.add_argument("--profile", help="profile of the AWS CLI (default: AWS_PROFILE)")
 
@@ -120,6 +167,27 @@ def add_image_options(parser: Any) -> None:
     )
 
 
+def add_parameter_option(parser: Any) -> None:
+    parser.add_argument(
+        "--parameter",
+        metavar="[LAYER.]KEY=VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="parameters, of every layer that has them or of one; the others keep their deployed values",
+    )
+
+
+def add_allow_replacement_option(parser: Any) -> None:
+    parser.add_argument(
+        "--allow-replacement",
+        metavar="LOGICAL_ID",
+        action="append",
+        default=[],
+        help="allow this resource to be replaced or deleted; repeatable",
+    )
+
+
 def add_change_options(parser: Any, program: Program) -> None:
     """The options of every command that changes stacks."""
     add_account_options(parser, program)
@@ -129,18 +197,11 @@ def add_change_options(parser: Any, program: Program) -> None:
         type=image,
         action="append",
         default=[],
-        help="the image to run: the parameter ImageUri (default: build --context); for several services repeatable",
+        help="the image to run: the parameter ImageUri (default: build --context); repeatable, for several services",
     )
     add_image_options(parser)
     parser.add_argument("--parameters", metavar="FILE", help="a parameter file of the AWS CLI or CodePipeline")
-    parser.add_argument(
-        "--parameter",
-        metavar="[LAYER.]KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="parameters, of every layer that has them or of one; the others keep their deployed values",
-    )
+    add_parameter_option(parser)
     parser.add_argument(
         "--tag",
         "--tags",
@@ -153,13 +214,7 @@ def add_change_options(parser: Any, program: Program) -> None:
     parser.add_argument(
         "--untag", metavar="KEY", nargs="+", action="extend", default=[], help="tags to take off the stacks"
     )
-    parser.add_argument(
-        "--allow-replacement",
-        metavar="LOGICAL_ID",
-        action="append",
-        default=[],
-        help="allow this resource to be replaced or deleted; repeatable",
-    )
+    add_allow_replacement_option(parser)
     parser.add_argument(
         "--notification-arn",
         metavar="ARN",
@@ -176,7 +231,10 @@ def add_change_options(parser: Any, program: Program) -> None:
         help="refuse a template that needs another one (default: what each template needs)",
     )
     parser.add_argument(
-        "--template-bucket", metavar="BUCKET", default="", help="an S3 bucket for templates over 51,200 bytes"
+        "--template-bucket",
+        metavar="BUCKET",
+        default="",
+        help="an S3 bucket for templates over 51,200 bytes (docs/permissions.md)",
     )
     parser.add_argument(
         "--import-existing", action="store_true", help="import existing resources that have the same name"
@@ -232,6 +290,22 @@ def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "import_existing": arguments.import_existing,
         "revert_drift": arguments.revert_drift,
     }
+
+
+def read_file(file: Path) -> str:
+    """The text of a file that an option names. Raises UsageError if it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"Cannot read {file}: {getattr(error, 'strerror', None) or error}.") from error
+
+
+def write_file(file: Path, text: str) -> None:
+    """Writes a file that an option names. Raises OutputError if that is not possible."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(action="write", path=file, reason=error.strerror or str(error)) from error
 
 
 def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: str = "") -> Deployment:

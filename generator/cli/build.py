@@ -44,7 +44,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "--layer it writes no IAM policies, nor with --no-lint, because cfn-lint knows what CloudFormation needs.",
         example=f"{program.prog} build --check",
     )
-    add_layer_option(parser)
+    add_layer_option(parser, program)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail with a diff if a file is not up to date"
     )

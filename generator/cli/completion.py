@@ -30,7 +30,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         import shtab
     except ModuleNotFoundError as error:
         raise MissingPackageError(package="shtab", extra="completion") from error
-    command = cli.parser()
+    command = cli.parser(deployments=deployments())
     # Shells complete a command by its name, which "python build.py" is not.
     command.prog = "build.py"
     print(shtab.complete(command, shell=arguments.shell))

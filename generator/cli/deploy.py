@@ -12,6 +12,7 @@ from generator.cli.arguments import (
     Subparsers,
     add_change_options,
     add_command,
+    add_error_rate_option,
     add_yes_option,
     change_options,
     chosen_deployment,
@@ -37,6 +38,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     add_yes_option(parser)
     parser.add_argument("--change-set", metavar="ARN", help="execute this change set, which `preview --keep` created")
     parser.add_argument("--recreate", action="store_true", help="first delete a stack whose creation failed")
+    add_error_rate_option(parser)
     parser.add_argument("--disable-rollback", action="store_true", help="keep the resources when something fails")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for CloudFormation")
     parser.add_argument("--no-verify", action="store_true", help="do not verify that the service runs")
@@ -51,6 +53,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         **change_options(arguments),
         container_tool=arguments.container_tool,
         recreate=arguments.recreate,
+        ignore_error_rate=arguments.ignore_error_rate,
         disable_rollback=arguments.disable_rollback,
         wait=not arguments.no_wait,
         verify=not arguments.no_verify,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
 
 from generator.errors import UsageError
+from generator.redaction import kept_out, redact, secrets_in_use
 
 # What reports use beyond ASCII, for a terminal whose code page lacks it.
 PLAIN = {"→": "->", "…": "...", "±": "+/-"}
@@ -22,6 +26,31 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="plain")
+
+
+class _Redacted:
+    """A stream that is written to without secrets. All that the command prints is written by `print` or rich, which
+    pass whole lines."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(redact(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def redacted_output() -> Iterator[None]:
+    """Nothing that is printed inside the block shows a secret: of the environment, of the credentials in use, or of a
+    known shape."""
+    out: Any = _Redacted(sys.stdout)
+    errors: Any = _Redacted(sys.stderr)
+    with kept_out(secrets_in_use(os.environ)), redirect_stdout(out), redirect_stderr(errors):
+        yield
 
 
 def refuse_undecodable(arguments: Sequence[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from generator.cli.arguments import (
     CHANGES,
@@ -18,12 +17,9 @@ from generator.cli.arguments import (
     add_command,
     change_options,
     chosen_deployment,
+    read_file,
     session,
 )
-from generator.errors import UsageError
-
-if TYPE_CHECKING:
-    from generator.review.quantities import Prices
 
 
 def add_to(verbs: Subparsers, program: Program) -> None:
@@ -58,9 +54,10 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     from generator.report.as_json import preview_document
     from generator.report.comment import Heading, comment
     from generator.report.text import plan_lines
+    from generator.review.quantities import price_list
 
     deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
-    prices = _prices(arguments.prices) if arguments.prices else None
+    prices = price_list(read_file(arguments.prices), str(arguments.prices)) if arguments.prices else None
     options = PreviewOptions(**change_options(arguments), keep=arguments.keep)
     plans = preview(deployment, session(arguments), options)
     if arguments.format == "json":
@@ -75,13 +72,3 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     if any(plan.failed for plan in plans):
         return FAILED
     return CHANGES if arguments.detailed_exitcode and any(plan.changes for plan in plans) else DONE
-
-
-def _prices(file: Path) -> Prices:
-    """A price list. Raises UsageError if it cannot be read or is not one."""
-    from generator.review.quantities import price_list
-
-    try:
-        return price_list(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"Cannot read {file}: {getattr(error, 'strerror', None) or error}.") from error

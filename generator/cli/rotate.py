@@ -11,6 +11,7 @@ from generator.cli.arguments import (
     Subparsers,
     add_account_options,
     add_command,
+    add_error_rate_option,
     add_yes_option,
     session,
     stack_options,
@@ -31,11 +32,13 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     )
     add_account_options(parser, program)
     add_yes_option(parser)
+    add_error_rate_option(parser)
 
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Rotates; returns the exit code."""
-    from generator.operations import StackOptions, rotate
+    from generator.operations import RotateOptions, rotate
 
-    rotate(deployments(), session(arguments), StackOptions(**stack_options(arguments)))
+    options = RotateOptions(**stack_options(arguments), ignore_error_rate=arguments.ignore_error_rate)
+    rotate(deployments(), session(arguments), options)
     return DONE

@@ -18,8 +18,9 @@ from generator.cli.arguments import (
     chosen_deployment,
     session,
     stack_options,
+    write_file,
 )
-from generator.errors import OutputError, UsageError
+from generator.errors import UsageError
 
 
 def add_to(verbs: Subparsers, program: Program) -> None:
@@ -59,12 +60,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     else:
         print_lines((line for found in statuses for line in lines(found)), plain=arguments.no_color)
     if arguments.outputs_file:
-        try:
-            arguments.outputs_file.write_text(outputs_document(statuses), encoding="utf-8")
-        except OSError as error:
-            raise OutputError(
-                action="write", path=arguments.outputs_file, reason=error.strerror or str(error)
-            ) from error
+        write_file(arguments.outputs_file, outputs_document(statuses))
     if not any(found.stack for found in statuses):
         names = " or ".join(found.stack_name for found in statuses)
         print(f"There is no stack {names} here: pass another --name or --region.", file=sys.stderr)

@@ -46,7 +46,8 @@ class Compute(Protocol):
     `repository` is the data layer's output that holds the URI of the image's repository, `context` the folder of the
     Dockerfile, `users_api` whether the service has the user API, which verification then uses. `usual_minutes` is how
     long its slow resources take, by type. `actions` are the IAM actions of `running`, `redeploy_actions` those of
-    `redeploy`, on the ARNs that `resources` returns for a stack and a logical ID.
+    `redeploy`, on the ARNs that `resources` returns for a stack and a logical ID; `metric_actions` are those of
+    `rollback_reason`, on any resource, and empty where nothing rolls a deployment back for its error rate.
     """
 
     @property
@@ -64,6 +65,8 @@ class Compute(Protocol):
     @property
     def redeploy_actions(self) -> tuple[str, ...]: ...
     @property
+    def metric_actions(self) -> tuple[str, ...]: ...
+    @property
     def usual_minutes(self) -> Mapping[str, int]: ...
 
     def running(self, client: Any, service_arn: str) -> Running:
@@ -71,6 +74,9 @@ class Compute(Protocol):
 
     def redeploy(self, client: Any, service_arn: str) -> None:
         """Starts a deployment of what is deployed, which reads secrets again. Does not wait for its end."""
+
+    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
+        """Why a deployment that starts now would be rolled back, whatever is in it; empty if nothing speaks for it."""
 
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         """The names of its log groups, the one about deployments first; empty if there is no service."""

@@ -24,6 +24,7 @@ class AppRunnerCompute:
     resource_type: str = "AWS::AppRunner::Service"
     actions: tuple[str, ...] = ("apprunner:DescribeService", "apprunner:ListOperations")
     redeploy_actions: tuple[str, ...] = ("apprunner:StartDeployment",)
+    metric_actions: tuple[str, ...] = ()
 
     @property
     def usual_minutes(self) -> Mapping[str, int]:
@@ -56,6 +57,10 @@ class AppRunnerCompute:
     def redeploy(self, client: Any, service_arn: str) -> None:
         """Starts a deployment of the same image. A deployment reads secrets when it starts (StartDeployment)."""
         client.start_deployment(ServiceArn=service_arn)
+
+    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
+        """None: App Runner checks the health of new instances, not the answers to requests."""
+        return ""
 
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         """App Runner creates them (developer guide, "Viewing App Runner logs streamed to CloudWatch Logs")."""

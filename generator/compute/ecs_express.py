@@ -9,11 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import botocore.exceptions
-
 from generator import contract
 from generator.aws.calls import pages
-from generator.compute import Outcome, Running
+from generator.compute import Outcome, Running, error_rate
 
 # The states of a service deployment that are not its last (API reference, ServiceDeployment).
 IN_PROGRESS = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
@@ -31,6 +29,7 @@ class EcsExpressCompute:
     resource_type: str = "AWS::ECS::ExpressGatewayService"
     actions: tuple[str, ...] = ("ecs:DescribeExpressGatewayService", "ecs:ListServiceDeployments")
     redeploy_actions: tuple[str, ...] = ("ecs:UpdateService",)
+    metric_actions: tuple[str, ...] = error_rate.ACTIONS
 
     @property
     def usual_minutes(self) -> Mapping[str, int]:
@@ -69,6 +68,10 @@ class EcsExpressCompute:
         cluster, name = service_arn.split("/")[1:3]
         client.update_service(cluster=cluster, service=name, forceNewDeployment=True)
 
+    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
+        """By the alarm that judges every deployment."""
+        return error_rate.rollback_reason(cloudwatch, service_arn)
+
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         """The group that the service is configured to write to. ECS's messages about deployments are in none."""
         service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
@@ -86,7 +89,7 @@ class EcsExpressCompute:
         """A deleted service is DRAINING, and INACTIVE when it is gone (terraform-provider-aws PR 47568)."""
         try:
             service = client.describe_express_gateway_service(serviceArn=service_arn)["service"]
-        except botocore.exceptions.ClientError as error:
+        except client.exceptions.ClientError as error:
             if error.response["Error"]["Code"] in ("ResourceNotFoundException", "ServiceNotFoundException"):
                 return False
             raise

@@ -6,12 +6,13 @@ when it is started again. Passwords are sent to AWS and nowhere else.
 
 Facts: MemoryDB API reference, UpdateUser (AuthenticationMode replaces all passwords) and DescribeUsers (PasswordCount,
 Status "modifying" until every node knows); Secrets Manager user guide, "Rotation" (the staging labels AWSPENDING,
-AWSCURRENT, AWSPREVIOUS).
+AWSCURRENT, AWSPREVIOUS); API reference, DescribeSecret (DeletedDate: it is scheduled for deletion) and RestoreSecret.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,14 +134,37 @@ class PasswordRotation:
 
     def _version(self, stage: str) -> str | None:
         """The ID of the secret's version in a stage. A pending label on the current version does not count."""
-        with translate_errors(self.stack_name):
-            versions = self.secrets.describe_secret(SecretId=self.secret_arn)["VersionIdsToStages"]
-        for version, stages in versions.items():
+        with self._secret():
+            described = self.secrets.describe_secret(SecretId=self.secret_arn)
+        if "DeletedDate" in described:
+            raise self._deleted("it is scheduled for deletion", "aws secretsmanager restore-secret")
+        for version, stages in described["VersionIdsToStages"].items():
             if stage in stages and (stage == CURRENT or CURRENT not in stages):
                 return str(version)
         return None
 
-    def _value(self, stage: str) -> str:
+    @contextmanager
+    def _secret(self) -> Iterator[None]:
+        """Raises DeployError for a secret that was deleted outside of CloudFormation."""
         with translate_errors(self.stack_name):
+            try:
+                yield
+            except ClientError as error:
+                if error.response["Error"].get("Code") != "ResourceNotFoundException":
+                    raise
+                raise self._deleted("Secrets Manager does not have it", "") from error
+
+    def _deleted(self, why: str, restore: str) -> DeployError:
+        return DeployError(
+            stack=self.stack_name,
+            what=f"The secret {self.secret_arn} was deleted outside of CloudFormation",
+            why=why,
+            then=f"Run {restore} --secret-id {self.secret_arn}, then rotate again."
+            if restore
+            else "Take the user and its secret out of the template and deploy, then put them back and deploy again.",
+        )
+
+    def _value(self, stage: str) -> str:
+        with self._secret():
             found = self.secrets.get_secret_value(SecretId=self.secret_arn, VersionStage=stage)
         return str(found["SecretString"])

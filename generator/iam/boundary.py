@@ -56,7 +56,9 @@ def boundary(layers: Sequence[Layer], name: str, *own: aws.Statement) -> aws.Pol
         allow(f"Roles{number}", [aws.Action(*action.split(":", 1)) for action in found], limits)
         for number, (limits, found) in enumerate(sorted(actions.items()), start=1)
     ]
-    return aws.PolicyDocument(Version=POLICY_VERSION, Statement=[*statements, *own])
+    # A policy has at least one statement.
+    nothing = aws.Statement(Effect=aws.Deny, Action=[aws.Action("*")], Resource=["*"])
+    return aws.PolicyDocument(Version=POLICY_VERSION, Statement=[*statements, *own] or [nothing])
 
 
 def unknown_policies(layers: Sequence[Layer]) -> set[str]:

@@ -25,6 +25,9 @@ from generator.parts.permissions import POLICY_VERSION
 INLINE_LIMIT = 10_240
 MANAGED_LIMIT = 6_144
 
+# Whether a given image exists, and for which processor it is: its manifest, and the URL of its configuration.
+READ_IMAGE = (ecr.BatchGetImage, ecr.GetDownloadUrlForLayer)
+
 
 def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
     """The text of each document by its file: preview.json, deploy.json, drift.json, execution-role.json, boundary.json
@@ -70,13 +73,14 @@ def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         cloudformation.DescribeStacks,
         cloudformation.GetTemplate,
         cloudformation.ListChangeSets,
+        cloudformation.ListStackResources,
     ]
     make = [cloudformation.CreateChangeSet, cloudformation.DeleteChangeSet]
     return _document(
         allow("ChangeSets", [*look, *make], stacks),
         _findings(stacks),
         allow("EmptyStack", [cloudformation.DeleteStack], stacks),
-        *_images(layers, name, [ecr.DescribeImages]),
+        *_images(layers, name, [ecr.DescribeImages, *READ_IMAGE]),
     )
 
 
@@ -210,13 +214,12 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
     # ECR user guide, "IAM permissions for pushing an image".
     push = [
         ecr.BatchCheckLayerAvailability,
-        ecr.BatchGetImage,
         ecr.CompleteLayerUpload,
         ecr.InitiateLayerUpload,
         ecr.PutImage,
         ecr.UploadLayerPart,
     ]
-    look = [ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages]
+    look = [ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages, *READ_IMAGE]
     images = list(_images(layers, name, [*push, *look]))
     yield from images
     if images:
@@ -227,9 +230,10 @@ def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
 def _running(
     layers: Sequence[Layer], name: str, *, redeploy: bool = False, logs_too: bool = True
 ) -> Iterator[aws.Statement]:
-    """To describe the service, and to read its log; with `redeploy`, also to start a deployment."""
+    """To describe the service, and to read its log and its error rate; with `redeploy`, also to start a deployment."""
     running: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     groups: set[str] = set()
+    metrics: set[str] = set()
     for layer in layers:
         stack, compute = f"{name}-{layer.name}", layer.compute
         for resource in resources_of(layer, stack) if compute else ():
@@ -237,9 +241,12 @@ def _running(
                 key = compute.client_name, compute.actions + (compute.redeploy_actions if redeploy else ())
                 running.setdefault(key, set()).update(compute.resources(stack, resource.logical_id))
                 groups.update(compute.log_group_names(stack, resource.logical_id))
+                metrics.update(compute.metric_actions)
     for (client, names), resources in running.items():
         sid = f"Service{client.title().replace('-', '')}"
         yield allow(sid, [aws.Action(*action.split(":")) for action in names], resources)
+    if metrics and logs_too:
+        yield allow("ErrorRate", [aws.Action(*action.split(":")) for action in sorted(metrics)], ["*"])
     if groups and logs_too:
         read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
         yield allow("ServiceLogs", read, [f"arn:aws:logs:*:*:log-group:{group}" for group in groups])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +13,15 @@ import botocore.exceptions
 
 from generator.aws.calls import pages
 from generator.aws.errors import translate_errors
+
+# An image, or an index of images for several platforms: Docker's and OCI's (OCI image specification, "Media types").
+MANIFESTS = (
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+)
+DOWNLOAD_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -39,6 +50,32 @@ class ImageRepository:
         """The tags of an image; none where there is no such image."""
         found = self._describe(imageDigest=digest)
         return tuple(found.get("imageTags", ())) if found else ()
+
+    def platforms(self, reference: str) -> tuple[str, ...] | None:
+        """The platforms of an image by its tag or digest, such as linux/amd64; None where there is no such image.
+
+        Empty where they cannot be found out. Raises DeployError where ECR refuses to answer.
+        """
+        id = {"imageDigest" if reference.startswith("sha256:") else "imageTag": reference}
+        registry = {"repositoryName": self.name, "registryId": self.registry.partition(".")[0]}
+        with translate_errors(self.name):
+            try:
+                found = self.ecr.batch_get_image(**registry, imageIds=[id], acceptedMediaTypes=list(MANIFESTS))
+            except botocore.exceptions.ClientError as error:
+                if error.response["Error"].get("Code") == "RepositoryNotFoundException":
+                    return None
+                raise
+            if not found["images"]:
+                return None
+            manifest = json.loads(found["images"][0]["imageManifest"])
+            if "manifests" in manifest:
+                described = [each.get("platform", {}) for each in manifest["manifests"]]
+            else:
+                digest = manifest.get("config", {}).get("digest", "")
+                described = [_download(self.ecr.get_download_url_for_layer(**registry, layerDigest=digest))]
+        names = [(each.get("os"), each.get("architecture")) for each in described]
+        # An index has attestations too, whose platform is unknown/unknown (BuildKit, "Image attestation storage").
+        return tuple(f"{os}/{processor}" for os, processor in names if os and processor and os != "unknown")
 
     def credentials(self) -> tuple[str, str]:
         """User name and password for the registry; they hold for twelve hours (ECR API, GetAuthorizationToken)."""
@@ -76,3 +113,14 @@ def delete_images(ecr: Any, repository_name: str, image_ids: Sequence[Mapping[st
     with translate_errors(repository_name):
         for start in range(0, len(image_ids), 100):
             ecr.batch_delete_image(repositoryName=repository_name, imageIds=list(image_ids[start : start + 100]))
+
+
+def _download(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration of an image from the signed URL that ECR gives; empty where it cannot be read."""
+    try:
+        # urlopen() would keep the proxies of its first use.
+        with urllib.request.build_opener().open(answer["downloadUrl"], timeout=DOWNLOAD_SECONDS) as opened:
+            configuration = json.load(opened)
+    except (OSError, ValueError):
+        return {}
+    return configuration if isinstance(configuration, Mapping) else {}

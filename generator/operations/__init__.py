@@ -26,10 +26,12 @@ if find_spec("boto3") is None:
 from generator.aws.calls import Clock
 from generator.operations.deploy import DeployedLayer, deploy, deploy_change_set
 from generator.operations.destroy import Destroyed, destroy
+from generator.operations.export_stacks import ExportedStack, export_document, export_stacks, read_export
 from generator.operations.options import (
     DeployOptions,
     DestroyOptions,
     PreviewOptions,
+    RotateOptions,
     StackOptions,
     StatusOptions,
 )
@@ -47,10 +49,12 @@ __all__ = [
     "DeployedLayer",
     "DestroyOptions",
     "Destroyed",
+    "ExportedStack",
     "LayerStatus",
     "Plan",
     "PreviewOptions",
     "Removal",
+    "RotateOptions",
     "RotatedPasswords",
     "RotationPlan",
     "Session",
@@ -61,7 +65,10 @@ __all__ = [
     "deploy",
     "deploy_change_set",
     "destroy",
+    "export_document",
+    "export_stacks",
     "preview",
+    "read_export",
     "rotate",
     "status",
 ]

@@ -25,6 +25,7 @@ from generator.report.results import Plan
 from generator.stacks.change_set import ChangeSet
 from generator.stacks.cloudformation import PendingChangeSet, Stack, StackUpdate, place
 from generator.stacks.events import NEVER_CREATED, SUCCEEDED, Event, advice, first_failure, in_progress, left_behind
+from generator.stacks.exports import MissingExport, imported_in_vain, missing_export
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def deploy(
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
     check_values(session.cloudformation, deployment, updates, options)
+    _check_data_stacks(session, updates)
     for layer, update in updates:
         if layer.compute:
             ImageSource(session, layer.compute, options).check(update)
@@ -95,6 +97,28 @@ def deploy_change_set(
             change_set.parameters.get(contract.IMAGE_URI, "")
         )
     return LayerDeployment(session, layer, options).execute(nullcontext(PendingChangeSet(change_set)))
+
+
+def _check_data_stacks(session: Session, updates: Sequence[tuple[Layer, StackUpdate]]) -> None:
+    """Raises DeployError for a layer that imports from a stack that is neither there nor deployed before it."""
+    deployed = set[str]()
+    for layer, update in updates:
+        data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
+        if layer.imports and data_stack and data_stack not in deployed and not session.cloudformation.stack(data_stack):
+            missing = missing_export(session.cloudformation.client, f"{data_stack}-{min(layer.imports)}")
+            if missing:
+                raise _missing(update.stack_name, missing)
+        deployed.add(update.stack_name)
+
+
+def _missing(stack_name: str, missing: MissingExport) -> DeployError:
+    near = f"The nearest export is {missing.nearest}, of the stack {missing.stack_name}. " if missing.nearest else ""
+    return DeployError(
+        stack=stack_name,
+        what="Nothing was deployed to it",
+        why=f"it imports {missing.name}, which no stack exports",
+        then=f"{near}Correct --data-stack, or deploy the stack that exports it first.",
+    )
 
 
 @dataclass(frozen=True)
@@ -175,11 +199,24 @@ class LayerDeployment:
                 why=f"it replaces {', '.join(replaced)}, which CloudFormation refuses without rollback",
                 then="Deploy without --disable-rollback.",
             )
+        if missing := imported_in_vain(self.session.cloudformation.client, change_set):
+            raise _missing(change_set.stack_name, missing)
+        self._check_error_rate(change_set)
         users = [found.physical_id for found in change_set.changes if found.resource_type == USER and found.physical_id]
         if users:
             refuse_during_rotation(planned.stack_name, users, self.session.client("memorydb"))
         if not self.session.ui.confirm(f"Deploy this to {planned.stack_name} ({place(change_set.stack_id)})?"):
             raise DeclinedError("Nothing was changed.")
+
+    def _check_error_rate(self, change_set: ChangeSet) -> None:
+        """Raises DeployError where the update of the service would be rolled back because of its error rate."""
+        compute = self.layer.compute
+        if compute is None or self.options.ignore_error_rate:
+            return
+        updated = ("Modify", compute.resource_type)
+        stack = self.session.cloudformation.stack(change_set.stack_name)
+        if stack and any((found.action, found.resource_type) == updated for found in change_set.changes):
+            Service(self.session, compute).check_error_rate(stack)
 
     def _make_updatable(self, stack: Stack) -> None:
         """Deletes a stack that was never created if `recreate` is on. Raises DeployError if it cannot be updated."""

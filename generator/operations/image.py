@@ -9,11 +9,12 @@ from generator import contract
 from generator.compute import Compute
 from generator.errors import DeployError, UsageError
 from generator.images.build import container_tool, publish
-from generator.images.context import TOOLS, Context
+from generator.images.context import PLATFORM, TOOLS, Context
 from generator.images.repository import ImageRepository
 from generator.layers import Deployment
 from generator.operations.options import ChangeOptions
 from generator.operations.session import Session
+from generator.parts.image import ECR_IMAGE
 from generator.stacks.cloudformation import StackUpdate
 
 
@@ -38,17 +39,42 @@ class ImageSource:
     options: ChangeOptions
 
     def check(self, update: StackUpdate) -> None:
-        """Checks that a first image can be built, before the data layer is deployed, which takes its time.
+        """Checks a given image, or that a first one can be built, before the data layer is deployed, which takes its
+        time.
 
-        Raises UsageError without a Dockerfile, DeployError without a container tool.
+        Raises UsageError without a Dockerfile, DeployError without a container tool, and what `check_given` raises.
         """
-        cloudformation = self.session.cloudformation
-        if contract.IMAGE_URI in update.parameters or cloudformation.stack(update.stack_name):
+        self.check_given(update)
+        if contract.IMAGE_URI in update.parameters or self.session.cloudformation.stack(update.stack_name):
             return
         self._context().tag()
         # With a repository, the image may be in it already, and no tool is needed.
         if not self._repository_uri(update):
             container_tool(self.options.container_tool)
+
+    def check_given(self, update: StackUpdate) -> None:
+        """Checks that a given image exists and is for the processor of the services, where ECR lets it be read.
+
+        Raises UsageError if not.
+        """
+        image = update.parameters.get(contract.IMAGE_URI, "")
+        found = ECR_IMAGE.fullmatch(image)
+        # A client asks its own Region only.
+        if not found or found["region"] != self.session.cloudformation.region:
+            return
+        uri, _, reference = image.partition("@") if "@" in image else image.rpartition(":")
+        try:
+            platforms = ImageRepository(uri, self.session.client("ecr")).platforms(reference)
+        except DeployError as error:
+            self.session.ui.progress(f"{image} is not checked: {error.what}.")
+            return
+        if platforms is None:
+            raise UsageError(f"--image {image}: there is no such image. Push it first, or correct its tag or digest.")
+        if platforms and PLATFORM not in platforms:
+            raise UsageError(
+                f"--image {image}: it is for {', '.join(platforms)}, and services run on {PLATFORM}. Build it with "
+                f"--platform {PLATFORM}."
+            )
 
     def previewed(self, update: StackUpdate) -> StackUpdate:
         """The update with the image that a deployment would run. Builds nothing."""

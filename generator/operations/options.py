@@ -89,12 +89,21 @@ class PreviewOptions(ChangeOptions):
 class DeployOptions(ChangeOptions):
     """recreate: a stack whose creation failed is deleted first. wait: CloudFormation is followed to its end.
 
-    verify: the running service is verified.
+    verify: the running service is verified. ignore_error_rate: a service is updated although so many requests fail that
+    the update would be rolled back.
     """
 
     recreate: bool = False
+    ignore_error_rate: bool = False
     wait: bool = True
     verify: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotateOptions(StackOptions):
+    """ignore_error_rate: services are redeployed although so many requests fail that this would be rolled back."""
+
+    ignore_error_rate: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

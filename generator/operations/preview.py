@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
 from generator.errors import DeployError, UsageError
-from generator.layers import Deployment
+from generator.layers import Deployment, Layer
 from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import PreviewOptions
 from generator.operations.plans import plan, plan_from_template, plan_without_change_set
@@ -11,37 +15,56 @@ from generator.operations.session import Session
 from generator.operations.templates import uploaded
 from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
 from generator.report.results import Plan
+from generator.stacks.cloudformation import StackUpdate
+
+# CloudFormation creates a change set all the same, and its execution fails (LocalStack,
+# `test_change_set_exports_imports`, validated on AWS).
+NO_EXPORT = re.compile(r"No export named (\S+) found")
 
 
 def preview(deployment: Deployment, session: Session, options: PreviewOptions = PreviewOptions()) -> tuple[Plan, ...]:
     """The plan of each layer, from a change set that is deleted again unless `options.keep`.
 
-    A layer that imports from a stack that does not exist yet is planned from its template. One of several layers whose
-    image can be neither found nor built has a plan that says why.
+    A layer that imports from a stack that does not exist yet is planned from its template. One of several layers that
+    cannot be planned has a plan that says why.
     """
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
     cloudformation = session.cloudformation
     check_values(cloudformation, deployment, updates, options)
     plans = []
+    exports: set[str] = set()
     for layer, update in updates:
-        planned = plan_from_template(cloudformation, layer, update)
-        if planned is None:
-            update = with_login_of_data_stack(cloudformation, update)
-            try:
-                if layer.compute:
-                    update = ImageSource(session, layer.compute, options).previewed(update)
-            except (DeployError, UsageError) as error:
-                # The other layers are shown all the same.
-                if len(updates) == 1:
-                    raise
-                plans.append(plan_without_change_set(cloudformation, layer, update, str(error)))
-                continue
-            session.ui.progress(f"Creating a change set for {update.stack_name} ...")
-            update = uploaded(session, update, options)
-            with cloudformation.pending_change_set(update) as pending:
-                if options.keep:
-                    pending.keep()
-                planned = plan(cloudformation, layer.name, pending, options.allow_replacement)
-        plans.append(planned)
+        try:
+            plans.append(_plan(session, layer, update, options, exports))
+        except (DeployError, UsageError) as error:
+            # The other layers are shown all the same.
+            if len(updates) == 1:
+                raise
+            plans.append(plan_without_change_set(cloudformation, layer, update, str(error)))
+        exports.update(f"{update.stack_name}-{output}" for output in layer.template.get("Outputs", ()))
     return tuple(plans)
+
+
+def _plan(
+    session: Session, layer: Layer, update: StackUpdate, options: PreviewOptions, exports: Collection[str]
+) -> Plan:
+    """The plan of a layer. exports: of the layers before it, which are deployed first."""
+    cloudformation = session.cloudformation
+    if layer.compute:
+        ImageSource(session, layer.compute, options).check_given(update)
+    if planned := plan_from_template(cloudformation, layer, update):
+        return planned
+    update = with_login_of_data_stack(cloudformation, update)
+    if layer.compute:
+        update = ImageSource(session, layer.compute, options).previewed(update)
+    session.ui.progress(f"Creating a change set for {update.stack_name} ...")
+    with cloudformation.pending_change_set(uploaded(session, update, options)) as pending:
+        if options.keep:
+            pending.keep()
+        planned = plan(cloudformation, layer.name, pending, options.allow_replacement)
+        missing = NO_EXPORT.search(pending.change_set.warning)
+        if missing and missing[1] not in exports:
+            note = f"cannot be deployed before {missing[1]} is exported: deploy the layer that exports it first."
+            return replace(planned, note=note, failed=True)
+        return planned

@@ -9,7 +9,7 @@ from generator import contract
 from generator.database.passwords import PasswordRotation
 from generator.errors import DeclinedError, DeployError
 from generator.layers import Deployment
-from generator.operations.options import StackOptions
+from generator.operations.options import RotateOptions, StackOptions
 from generator.operations.service import Service
 from generator.operations.session import Session
 from generator.report.results import RotationPlan
@@ -27,13 +27,13 @@ class RotatedPasswords:
 
 
 def rotate(
-    deployments: Sequence[Deployment], session: Session, options: StackOptions = StackOptions()
+    deployments: Sequence[Deployment], session: Session, options: RotateOptions = RotateOptions()
 ) -> RotatedPasswords:
     """Rotates the password of every user of the deployments' data stacks; redeploys and verifies what reads them.
 
     All deployments are passed, since every service that reads a password has to read the new one. An interrupted
     rotation continues. Raises DeclinedError where the UI does not confirm, DeployError where there is no password, a
-    stack reads one that no layer is for, or AWS or a verification fails.
+    stack reads one that no layer is for, a redeployment would be rolled back, or AWS or a verification fails.
     """
     services = {
         options.stack_name(deployment, layer): Service(session, layer.compute)
@@ -52,6 +52,9 @@ def rotate(
             continues=any(rotation.in_progress() for rotation in rotations),
         )
     )
+    for name, stack in readers.items():
+        if not options.ignore_error_rate:
+            services[name].check_error_rate(stack)
     if not session.ui.confirm("Rotate?"):
         raise DeclinedError("Nothing was changed.")
     started = session.clock.now()

@@ -49,6 +49,21 @@ class Service:
                 then=running.advice,
             )
 
+    def check_error_rate(self, stack: Stack) -> None:
+        """Raises DeployError where a deployment would be rolled back because too many requests fail."""
+        arn = stack.outputs.get(contract.SERVICE_ARN)
+        if not (arn and self.compute.metric_actions):
+            return
+        with translate_errors(stack.name):
+            why = self.compute.rollback_reason(self.session.client("cloudwatch"), arn)
+        if why:
+            raise DeployError(
+                stack=stack.name,
+                what="The deployment would be rolled back",
+                why=why,
+                then="Wait until fewer requests fail, or pass --ignore-error-rate.",
+            )
+
     def status(self, stack: Stack) -> ServiceStatus | None:
         """What can be seen without writing anything; None where the stack has no service."""
         arn = stack.outputs.get(contract.SERVICE_ARN)

@@ -8,6 +8,7 @@ from typing import Any
 
 from generator.errors import DeployError, GeneratorError
 from generator.operations.session import Session
+from generator.stacks.inventory import logical_ids
 from generator.stacks.stack_policy import protected, protected_by, stack_policy, without
 from generator.template.resources import resources_in
 
@@ -24,9 +25,10 @@ def guarded(
 ) -> Iterator[None]:
     """A block in which the stack is updated to a template, or in which nothing happens to it.
 
-    During it, the stack policy protects what it did before and what holds data, except what is `allowed`; after it,
-    that too, however the block ends. What an interrupted run left open is closed first. A `new` stack gets its policy
-    afterwards, if the block succeeds. A policy that was not made here stays as it is. All of this is reported.
+    During it, the stack policy protects what it did before and what holds data in the stack, except what is `allowed`;
+    after it, that too, however the block ends. What an interrupted run left open is closed first. What the block adds
+    is protected if it succeeds: a rollback has to delete it. A policy that was not made here stays as it is. All of
+    this is reported.
 
     Raises DeployError for a lifted policy without `wait`, since then the update outlives the block.
     """
@@ -41,9 +43,9 @@ def guarded(
         yield
         return
     policy = _Policy(session, stack_arn, found, exists=bool(text))
-    everything = found | wanted
-    lifted = without(everything, allowed)
-    if lifted != everything and not wait:
+    standing = found if new or wanted <= found else found | _present(session, stack_arn, wanted)
+    lifted = without(standing, allowed)
+    if lifted != standing and not wait:
         raise DeployError(
             stack=_name(stack_arn),
             what="The change set was not executed",
@@ -51,17 +53,21 @@ def guarded(
             then="Deploy without --no-wait.",
         )
     try:
-        if not new:
-            policy.protect(lifted)
-            policy.report_lifted(everything - lifted)
+        policy.protect(lifted)
+        policy.report_lifted(standing - lifted)
         yield
     except BaseException:
-        if not new:
-            policy.try_to_protect(everything)
+        policy.try_to_protect(standing)
         raise
     # What was allowed to go, and is gone, needs no protection.
     gone = set(allowed) - {name for name, _ in resources_in(template)}
-    policy.protect(everything - gone)
+    policy.protect((standing | wanted) - gone)
+
+
+def _present(session: Session, stack_arn: str, names: frozenset[str]) -> frozenset[str]:
+    """The names that match a resource of the stack; all of them where the caller may not list its resources."""
+    deployed = logical_ids(session.cloudformation.client, stack_arn)
+    return names if deployed is None else names - without(names, deployed)
 
 
 class _Policy:
@@ -72,7 +78,7 @@ class _Policy:
         self.stack_arn = stack_arn
         self.names = names
         self._exists = exists
-        self._lifted: frozenset[str] = frozenset()
+        self._lifted: frozenset[str] | None = None
 
     def protect(self, names: frozenset[str]) -> None:
         """Sets the policy, unless it is this already."""
@@ -83,9 +89,16 @@ class _Policy:
         self.session.cloudformation.set_stack_policy(self.stack_arn, stack_policy(names))
         self.names = names
         if added:
-            what = "protects {} again" if added <= self._lifted else "did not protect {}: it does now"
-            self._report((what if self._exists else "was set: it protects {}").format(_listed(added)))
+            self._report(self._words.format(_listed(added)))
         self._exists = True
+
+    @property
+    def _words(self) -> str:
+        if not self._exists:
+            return "was set: it protects {}"
+        if self._lifted is None:
+            return "did not protect {}: it does now"
+        return "protects {} again" if self._lifted else "protects {} too"
 
     def report_lifted(self, names: frozenset[str]) -> None:
         self._lifted = names

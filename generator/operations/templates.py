@@ -26,4 +26,5 @@ def uploaded(session: Session, update: StackUpdate, options: ChangeOptions) -> S
         s3.put_object(Bucket=options.template_bucket, Key=key, Body=body, ContentType="application/json")
     region = s3.meta.region_name
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    return replace(update, template_url=f"https://{options.template_bucket}.s3.{region}.{domain}/{key}")
+    # As aws-cli, `cloudformation deploy`: a bucket whose name has a dot is in no certificate of S3's host names.
+    return replace(update, template_url=f"https://s3.{region}.{domain}/{options.template_bucket}/{key}")

@@ -113,7 +113,7 @@ def _check_logical_ids(
     if not unknown or any("Transform" in layer.template for layer in layers):
         return
     for stack in stacks.values():
-        deployed = logical_ids(cloudformation.client, stack) if stack and stack.exists else ()
+        deployed = logical_ids(cloudformation.client, stack.arn) if stack and stack.exists else ()
         if deployed is None:
             return
         known.update(deployed)

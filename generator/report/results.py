@@ -33,8 +33,8 @@ class Plan:
     new: the stack does not exist yet. seen: `changes` are of a change set; otherwise they are the template's resources.
     kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. stack_id: its ARN, empty
     without a change set. outputs: those that change. findings: what CloudFormation warns of. billed: what is added to
-    the bill. image: what the service runs afterwards. failed: an error, which is the note, is why there is no change
-    set.
+    the bill. image: what the service runs afterwards. failed: the note is an error, with which the layer cannot be
+    previewed, or not be deployed.
     """
 
     layer: str

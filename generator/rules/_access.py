@@ -20,15 +20,18 @@ class Command(NamedTuple):
     categories: frozenset[str]
 
 
-def _table(text: str) -> dict[str, Command]:
-    lines = (line.split() for line in text.splitlines())
-    return {
-        name: Command(tuple(() if needs == "-" else needs.split(",")), frozenset(categories))
-        for name, needs, *categories in lines
-    }
+def table(text: str) -> dict[str, Command]:
+    commands: dict[str, Command] = {}
+    for line in text.replace("\n  ", " ").splitlines():
+        facts, _, names = line.partition(":")
+        needs, *categories = facts.split()
+        speed = () if "fast" in categories else ("slow",)
+        command = Command(() if needs == "-" else tuple(needs.split(",")), frozenset((*categories, *speed)))
+        commands |= dict.fromkeys(names.split(), command)
+    return commands
 
 
-COMMANDS = _table(TABLE) | _table(LATER)
+COMMANDS = table(TABLE) | table(LATER)
 CONTAINERS = {name.partition("|")[0] for name in COMMANDS if "|" in name}
 # What can be sent: a container such as CLUSTER is no command by itself.
 RUNNABLE = frozenset(COMMANDS) - CONTAINERS - ALWAYS

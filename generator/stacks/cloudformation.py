@@ -21,6 +21,7 @@ from generator.aws.calls import Clock, pages
 from generator.aws.errors import translate_errors
 from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import DeployError, UsageError
+from generator.redaction import redact
 from generator.stacks.change_set import ChangeSet, change_set
 from generator.stacks.events import REVIEW, Event, Finding, event, finding, in_progress
 from generator.template.capabilities import capabilities
@@ -213,7 +214,7 @@ class CloudFormation:
         try:
             listed = list(pages(self.client.describe_events, ChangeSetName=arn))
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-            return (Finding("", "", f"CloudFormation's warnings cannot be read: {error}", blocking=False),)
+            return (Finding("", "", f"CloudFormation's warnings cannot be read: {redact(str(error))}", blocking=False),)
         found = (finding(described) for page in listed for described in page.get("OperationEvents", ()))
         return tuple(dict.fromkeys(filter(None, found)))
 

@@ -68,15 +68,15 @@ def inventory(client: Any, stack: Stack) -> Inventory:
     return Inventory(stack, resources, final_snapshot(stack.arn) if cluster else "")
 
 
-def logical_ids(client: Any, stack: Stack) -> frozenset[str] | None:
+def logical_ids(client: Any, stack_arn: str) -> frozenset[str] | None:
     """The logical IDs of a stack's resources; None where the caller may not list them."""
     try:
-        listed = pages(client.list_stack_resources, StackName=stack.arn)
+        listed = pages(client.list_stack_resources, StackName=stack_arn)
         return frozenset(each["LogicalResourceId"] for page in listed for each in page["StackResourceSummaries"])
     except botocore.exceptions.ClientError as error:
         if error.response["Error"].get("Code") in DENIED:
             return None
-        with translate_errors(stack.name):
+        with translate_errors(stack_arn):
             raise
 
 

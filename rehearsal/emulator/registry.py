@@ -1,4 +1,4 @@
-"""A client of ECR's registry: reads the variables of an image, and pushes an image without a container tool.
+"""A client of ECR's registry: unpacks an image, and pushes one, without a container tool.
 
 Facts: OCI distribution specification, "Pulling manifests", "Pushing a blob in chunks", "Pushing manifests";
 image manifest version 2, schema 2.
@@ -43,23 +43,31 @@ class Registry:
     url: str
     credentials: str
 
-    def variables(self, image: str) -> dict[str, str]:
-        """The environment variables in an image (`host/name@digest` or `host/name:tag`).
+    def unpack(self, image: str, directory: Path) -> dict[str, str]:
+        """Writes the files of an image (`host/name@digest` or `host/name:tag`); returns its environment variables.
 
         Checks every digest. Raises RegistryError."""
         name, reference = _split(image)
         manifest = json.loads(self._read(image, f"{name}/manifests/{reference}", reference))
-        digest = manifest["config"]["digest"]
-        config = json.loads(self._read(image, f"{name}/blobs/{digest}", digest))
-        return dict(pair.split("=", 1) for pair in config["config"].get("Env", ()))
+        config, *layers = (
+            self._read(image, f"{name}/blobs/{part['digest']}", part["digest"])
+            for part in (manifest["config"], *manifest["layers"])
+        )
+        directory.mkdir(parents=True)
+        for layer in layers:
+            with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+                archive.extractall(directory, filter="data")
+        return dict(pair.split("=", 1) for pair in json.loads(config)["config"].get("Env", ()))
 
-    def push(self, image: str, files: Mapping[str, Path], variables: Mapping[str, str]) -> None:
-        """Pushes an AMD64 image of `files` and `variables`, with the requests of container tools: which layers and
+    def push(
+        self, image: str, files: Mapping[str, Path], variables: Mapping[str, str], architecture: str = "amd64"
+    ) -> None:
+        """Pushes an image of `files` and `variables` for Linux, with the requests of container tools: which layers and
         which image exist, then each missing layer. Raises RegistryError."""
         name, tag = _split(image)
         unpacked = _layer(files)
         config = {
-            "architecture": "amd64",
+            "architecture": architecture,
             "os": "linux",
             "config": {"Env": [f"{key}={value}" for key, value in variables.items()]},
             "rootfs": {"type": "layers", "diff_ids": [_digest(unpacked)]},

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hmac
 import http.server
+import itertools
 import json
 import secrets
 import shutil
 import signal
 import threading
-from collections.abc import Mapping
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +29,7 @@ HEALTHY_SECONDS = 20
 # The methods that the emulator may call.
 REQUESTS = (
     *("create_cluster", "delete_cluster", "set_users", "create_snapshot", "delete_snapshot"),
-    *("start_instance", "stop_instance", "route", "log"),
+    *("start_instance", "stop_instance", "route", "answers", "log"),
 )
 
 
@@ -59,11 +62,15 @@ class LocalServices:
 
     directory: Path
     runner: Runner
+    # How many seconds a minute of the load balancer's metrics lasts.
+    minute: float = 0.2
     clusters: dict[str, Cluster] = field(default_factory=dict)
     instances: dict[str, _Running] = field(default_factory=dict)
-    # By host: the ID of the instance behind it. By endpoint: the cluster's name.
-    routes: dict[str, str] = field(default_factory=dict)
+    # By host: the IDs of the instances behind it, one for each connection. By endpoint: the cluster's name.
+    routes: dict[str, Iterator[str]] = field(default_factory=dict)
     endpoints: dict[str, str] = field(default_factory=dict)
+    # When, by the instance at which port, with which status.
+    answered: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=100_000))
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -104,6 +111,7 @@ class LocalServices:
         return {
             "REHEARSAL_SERVICES": f"http://{ADDRESS}:{self._server.server_address[1]}",
             "REHEARSAL_TOKEN": self.token,
+            "REHEARSAL_MINUTE": str(self.minute),
         }
 
     def __enter__(self) -> LocalServices:
@@ -123,9 +131,15 @@ class LocalServices:
                 stack.callback(running.instance.stop)
 
     def port(self, host: str) -> int | None:
-        """The loopback port of the instance behind a host name."""
-        running = self.instances.get(self.routes.get(host, ""))
+        """The loopback port of the instance behind a host name for the next connection."""
+        running = self.instances.get(next(self.routes.get(host, iter(())), ""))
         return running.port if running else None
+
+    def count(self, port: int, data: bytes) -> None:
+        """Counts an answer if the data begin one: a client that sends one request after the other gets each answer
+        in data of its own."""
+        if data.startswith(b"HTTP/1."):
+            self.answered.append((time.monotonic(), port, int(data[9:12])))
 
     def suspend_redis(self, number: signal.Signals = signal.SIGSTOP) -> None:
         """Suspends every node, as when a zone fails."""
@@ -205,14 +219,27 @@ class LocalServices:
         variables = {**local, "HOST": ADDRESS, "PORT": str(port)}
         instance = self.runner(image, variables, trusted=self.tls.authority, credentials=credentials, build=build)
         self.instances[id] = _Running(instance, port)
-        return {"healthy": answers(port, path, instance.alive, HEALTHY_SECONDS)}
+        return {"healthy": answers(port, path, instance.alive, HEALTHY_SECONDS), "port": port}
 
     def _address(self, value: str) -> str:
         name = self.endpoints.get(value)
         return self.clusters[name].endpoint if name in self.clusters else value
 
-    def route(self, host: str, id: str) -> None:
-        self.routes[host] = id
+    def route(self, host: str, ids: list[str]) -> None:
+        """Connections to the host go to these instances in turn."""
+        self.routes[host] = itertools.cycle(ids)
+
+    def answers(self, ports: list[int], seconds: float, periods: int) -> dict[str, Any]:
+        """How many answers with 4xx, with 5xx and in all instances gave in the last periods, the newest first."""
+        now = time.monotonic()
+        counted = [[0, 0, 0] for _ in range(periods)]
+        for moment, port, status in tuple(self.answered):
+            ago = int((now - moment) / seconds)
+            if port in ports and ago < periods:
+                counted[ago] = [
+                    n + (status // 100 == kind) for n, kind in zip(counted[ago], (4, 5, status // 100), strict=True)
+                ]
+        return {"counted": counted}
 
     def log(self, id: str, since: int) -> dict[str, Any]:
         running = self.instances.get(id)

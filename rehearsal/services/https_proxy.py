@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 
 from rehearsal.processes import ADDRESS
 from rehearsal.services.redis_cluster import Tls
@@ -19,15 +20,20 @@ CHUNK = 65536
 
 class HttpsProxy:
     """A context manager. `ports` returns the loopback port that serves a host in plain HTTP, None for an unknown host;
-    `observe` is called with the first bytes of each connection."""
+    `observe` is called with the first bytes of each connection, `answered` with the port and each part of an answer."""
 
     def __init__(
-        self, tls: Tls, ports: Callable[[str], int | None], observe: Callable[[bytes], None] = lambda data: None
+        self,
+        tls: Tls,
+        ports: Callable[[str], int | None],
+        observe: Callable[[bytes], None] = lambda data: None,
+        answered: Callable[[int, bytes], None] = lambda port, data: None,
     ) -> None:
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(tls.certificate, tls.key)
         self._ports = ports
         self._observe = observe
+        self._answered = answered
         self._listening = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
         self.url = ""
@@ -70,12 +76,16 @@ class HttpsProxy:
         inner_reader, inner_writer = await asyncio.open_connection(ADDRESS, port)
         with closing(inner_writer):
             inner_writer.write(first)
-            await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer))
+            answered = partial(self._answered, port)
+            await asyncio.gather(_copy(reader, inner_writer), _copy(inner_reader, writer, answered))
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Callable[[bytes], None] = lambda data: None
+) -> None:
     with suppress(OSError):
         while data := await reader.read(CHUNK):
+            seen(data)
             writer.write(data)
             await writer.drain()
     # Half of a connection cannot be closed over TLS: the end of one direction is the end of both.

@@ -16,7 +16,6 @@ from pathlib import Path
 from generator.errors import GeneratorError
 from rehearsal.processes import wait_or_kill
 
-ROOT = Path(__file__).parents[2]
 STOP_SECONDS = 15
 INSIDE = "/run/authority.pem"
 # Prefixes of variables that instances do not inherit from this machine.
@@ -33,33 +32,34 @@ class ContainerError(GeneratorError):
 
 @dataclass(frozen=True)
 class Processes:
-    """Starts the service from this folder, with the variables that `image_variables` returns for an image and the
-    registry's credentials."""
+    """Starts the service from the files of its image, with the packages of this environment.
 
-    image_variables: Callable[[str, str], dict[str, str]]
+    `unpack` writes the files of an image into a folder, with the registry's credentials, and returns its variables."""
+
+    unpack: Callable[[str, str, Path], dict[str, str]]
     directory: Path
 
     def __call__(
         self, image: str, environment: Mapping[str, str], *, trusted: Path, credentials: str, build: str
     ) -> Process:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
-        own = self.image_variables(image, credentials)
+        folder = self.directory / f"instance-{secrets.token_hex(4)}"
+        own = self.unpack(image, credentials, folder)
         own.pop("PATH", None)
         own.pop("PYTHONPATH", None)
-        log = self.directory / f"instance-{secrets.token_hex(4)}.log"
-        return Process(log, {**inherited, **own, **_variables(environment, str(trusted), build)})
+        return Process(folder, {**inherited, **own, **_variables(environment, str(trusted), build)})
 
 
 class Process:
-    """The service as a process of its own."""
+    """The service in a folder, as a process of its own."""
 
-    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
-        self._log = log
-        with log.open("wb") as file:
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._log = folder.with_suffix(".log")
+        with self._log.open("wb") as file:
             # In its own session, so that Ctrl-C in a terminal does not end it before `stop`.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "service"],
-                cwd=ROOT,
+                cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=file,

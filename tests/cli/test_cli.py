@@ -189,3 +189,18 @@ def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize("verb", ["build", "preview", "deploy", "destroy", "status", "rotate"])
+def test_help_lists_layers_and_deployments(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(lambda: default_deployments(), argv=[verb, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "only this layer: data, apprunner, ecs-express" in said
+    assert verb == "build" or "deployments: apprunner, ecs-express (default" in said
+
+
+def test_a_fault_in_build_py_does_not_prevent_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(lambda: [][0], argv=["deploy", "--help"])
+    assert "only this layer, such as data" in capsys.readouterr().out

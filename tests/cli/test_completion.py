@@ -16,7 +16,12 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize(
     ("typed", "offered"),
-    [("./build.py de", {"deploy", "destroy"}), ("./build.py preview --for", {"--format"})],
+    [
+        ("./build.py de", {"deploy", "destroy"}),
+        ("./build.py preview --for", {"--format"}),
+        ("./build.py deploy --layer e", {"ecs-express"}),
+        ("./build.py status --compute a", {"apprunner"}),
+    ],
 )
 def test_bash_completes_verbs_and_options(
     typed: str, offered: set[str], capsys: pytest.CaptureFixture[str], tmp_path: Path

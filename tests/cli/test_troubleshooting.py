@@ -79,6 +79,7 @@ CASES = (
     Case("A tag to set and to take off", "preview --tag team=a --untag team", 64),
     Case("A tag without a value", "preview --tag team=", 64),
     Case("A reserved tag", "preview --tag aws:team=a", 64),
+    Case("A role that is not an ARN", "preview --role-arn deploy", 64),
     Case("Too few capabilities", "preview --capabilities CAPABILITY_AUTO_EXPAND", 64),
     Case("A parameter file with a key twice", "preview --parameters twice.json", 64),
     Case("A parameter file with a stack policy", "preview --parameters policy.json", 64),

@@ -26,6 +26,7 @@ from generator.template.elements import Input
 from generator.workload import Workload
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from tests.command import Command
+from tests.pushed import push
 from tests.running import ROOT
 
 ROOMS = ("aws", "cli", "images", "database", "operations", "report", "stacks")
@@ -62,6 +63,7 @@ class ShelfCompute:
     resource_type: str = "AWS::SSM::Parameter"
     actions: tuple[str, ...] = ("ssm:GetParameter",)
     redeploy_actions: tuple[str, ...] = ("ssm:GetParameter", "ssm:PutParameter")
+    metric_actions: tuple[str, ...] = ()
 
     @property
     def usual_minutes(self) -> Mapping[str, int]:
@@ -78,6 +80,9 @@ class ShelfCompute:
     def redeploy(self, client: Any, service_arn: str) -> None:
         found = client.get_parameter(Name=service_arn)["Parameter"]
         client.put_parameter(Name=service_arn, Value=f"{found['Value']}#", Overwrite=True)
+
+    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
+        return ""
 
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         return ()
@@ -173,6 +178,7 @@ def test_its_rights_are_in_the_policy_for_deploy(deployments: tuple[Deployment, 
 
 @pytest.fixture
 def command(aws: Emulator, deployments: tuple[Deployment, ...], capsys: pytest.CaptureFixture[str]) -> Command:
+    push(aws, IMAGE, IMAGE.replace("content-1", "content-2"))
     return Command(lambda: deployments, capsys)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
+from botocore.stub import ANY, Stubber
 
 from generator.aws.calls import Clock
 from generator.compute import Outcome, Running
@@ -152,6 +153,48 @@ def test_a_new_deployment_of_the_same_is_forced() -> None:
         asked = {"cluster": "default", "service": "users-9dbd", "forceNewDeployment": True}
         stubber.add_response("update_service", {}, asked)
         COMPUTE.redeploy(ecs, ARN)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "needed", "refused"),
+    [
+        ({}, 2, False),
+        ({1: 1.0, 2: 1.0, 3: 1.0}, 2, False),
+        ({2: 50.0}, 2, False),
+        ({1: 1.1, 2: 2.0}, 2, True),
+        ({1: 0.0, 2: 1.1, 3: 0.5, 4: 2.0}, 2, True),
+        # Three minutes do not contain both.
+        ({1: 9.0, 4: 9.0}, 2, False),
+        ({1: 9.0, 2: 9.0}, 3, False),
+        ({1: 9.0, 2: 9.0, 3: 9.0}, 3, True),
+    ],
+)
+def test_so_many_data_points_above_the_threshold_roll_a_deployment_back(
+    minutes: dict[int, float], needed: int, refused: bool
+) -> None:
+    name = "default/users-9dbd/RollbackAlarm"
+    queries = [{"Id": "e", "Expression": "MAX([em0, em1])", "ReturnData": True}]
+    alarm = {"AlarmName": name, "Metrics": queries, "EvaluationPeriods": 3, "DatapointsToAlarm": needed}
+    # Newest first, as GetMetricData answers by default.
+    times = [datetime(2026, 11, 25, 12, minute, tzinfo=UTC) for minute in sorted(minutes, reverse=True)]
+    result = {"Id": "e", "Timestamps": times, "Values": [minutes[time.minute] for time in times]}
+    cloudwatch = boto3.client("cloudwatch", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(cloudwatch) as stubber:
+        stubber.add_response("describe_alarms", {"MetricAlarms": [{**alarm, "Threshold": 1.0}]}, {"AlarmNames": [name]})
+        asked = {"MetricDataQueries": queries, "StartTime": ANY, "EndTime": ANY}
+        stubber.add_response("get_metric_data", {"MetricDataResults": [result]}, asked)
+        reason = COMPUTE.rollback_reason(cloudwatch, ARN)
+        stubber.assert_no_pending_responses()
+    shown = [f"{rate:.1f} % at 12:{minute:02}Z" for minute, rate in minutes.items() if rate > 1]
+    assert (", " + " and ".join(shown) + ", and ECS allows 1 %" in reason) is refused
+    assert bool(reason) is refused
+
+
+def test_a_service_without_the_alarm_is_not_judged() -> None:
+    cloudwatch = boto3.client("cloudwatch", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(cloudwatch) as stubber:
+        stubber.add_response("describe_alarms", {"MetricAlarms": []})
+        assert COMPUTE.rollback_reason(cloudwatch, ARN) == ""
 
 
 def test_its_names_are_in_ecs_own_domain() -> None:

@@ -29,6 +29,7 @@ from rehearsal.emulator.process import ACCOUNT, Call, Emulator, Fault
 from rehearsal.emulator.registry import Registry, RegistryError
 from rehearsal.local_aws import NAME, REGISTRY, environment
 from rehearsal.run import Options, Rehearsal
+from tests.command import output
 from tests.running import ROOT
 
 PAGE = (ROOT / "docs" / "permissions.md").read_text()
@@ -75,9 +76,17 @@ class Thorough(Rehearsal):
         succeeded = self._record(name, arguments)
         if name == "status":
             self._record("a change that would be none", ["preview", "--name", NAME])
+            given = ["--name", NAME, "--layer", "apprunner", "--image", self._image()]
+            self._record("a given image", ["preview", *given])
+            self._record("a given image", ["deploy", "--yes", *given])
+            self._record("a replacement of nothing", ["preview", "--name", NAME, "--allow-replacement", "Nothing"])
             with self.aws.emulator.faults(NO_CHANGE_SET):
                 self._record("a change set that fails", ["preview", *FAILS])
         return succeeded
+
+    def _image(self) -> str:
+        """An image of the deployment."""
+        return f"{output(f'{NAME}-data', contract.REPOSITORY_URI)}:{self.options.context.tag()}"
 
     def _record(self, name: str, arguments: list[str], deployments: Deployments = default_deployments) -> bool:
         self.deployments = deployments
@@ -140,6 +149,7 @@ def test_the_rehearsal_came_to_its_end(played: Thorough) -> None:
     assert [step.name for step in played.steps if step.code] == [
         "a change set that fails",
         "a service that fails",
+        "a replacement of nothing",
         "a change set that fails",
         "a rotation that fails",
     ], codes
@@ -247,7 +257,9 @@ def test_a_role_that_cloudformation_cannot_assume_is_refused(sessions: dict[str,
         sessions["root"].client("cloudformation").delete_stack(StackName="any", RoleARN=role)
 
 
-def test_a_token_of_the_registry_opens_what_its_user_may_do(aws: Emulator, sessions: dict[str, boto3.Session]) -> None:
+def test_a_token_of_the_registry_opens_what_its_user_may_do(
+    aws: Emulator, sessions: dict[str, boto3.Session], tmp_path: Path
+) -> None:
     for name in (f"{NAME}-data-repository-1", "another"):
         sessions["root"].client("ecr").create_repository(repositoryName=name)
     token = sessions["deploy"].client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
@@ -256,5 +268,4 @@ def test_a_token_of_the_registry_opens_what_its_user_may_do(aws: Emulator, sessi
     with pytest.raises(RegistryError, match=r"HEAD another/blobs/\S+: 403"):
         registry.push(f"{REGISTRY}/another:1", {}, {})
     registry.push(f"{REGISTRY}/{NAME}-data-repository-1:2", {}, {})
-    with pytest.raises(RegistryError, match=r"403 .*not authorized to perform: ecr:GetDownloadUrlForLayer"):
-        registry.variables(f"{REGISTRY}/{NAME}-data-repository-1:1")
+    registry.unpack(f"{REGISTRY}/{NAME}-data-repository-1:1", tmp_path / "image")

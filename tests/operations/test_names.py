@@ -8,12 +8,13 @@ import boto3
 import pytest
 
 from examples import second_service
+from generator.errors import DeployError
 from generator.layers import Deployment, app_runner_deployment
 from generator.operations import (
     DeployOptions,
     DestroyOptions,
+    RotateOptions,
     Session,
-    StackOptions,
     StatusOptions,
     deploy,
     destroy,
@@ -21,6 +22,7 @@ from generator.operations import (
     status,
 )
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
+from tests.pushed import push
 from tests.ui import ListUI
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
@@ -32,6 +34,7 @@ def renamed() -> Deployment:
 
 
 def test_any_names_are_deployed_protected_and_destroyed(aws: Emulator) -> None:
+    push(aws, IMAGE)
     deployment, session = renamed(), Session(ListUI())
     deployed = deploy(deployment, session, DeployOptions(name="shop", image=IMAGE, verify=False))
     assert [(found.layer, found.stack.status) for found in deployed if found.stack] == [
@@ -61,7 +64,18 @@ def test_every_user_with_a_password_gets_a_new_one(name: str, aws: Emulator) -> 
         return [secrets.get_secret_value(SecretId=arn)["SecretString"] for arn in arns]
 
     before = passwords()
-    rotated = rotate([deployment], session, StackOptions(name="two"))
+    rotated = rotate([deployment], session, RotateOptions(name="two"))
     assert set(rotated.users) == {outputs["UserName"], outputs["OrdersUserName"]}
     assert not set(before) & set(passwords())
+
+    secrets.delete_secret(SecretId=outputs["PasswordSecretArn"])
+    with pytest.raises(
+        DeployError, match=r"scheduled for deletion\. Run aws secretsmanager restore-secret --secret-id"
+    ):
+        rotate([deployment], session, RotateOptions(name="two"))
+    secrets.restore_secret(SecretId=outputs["PasswordSecretArn"])
+    rotate([deployment], session, RotateOptions(name="two"))
+    secrets.delete_secret(SecretId=outputs["PasswordSecretArn"], ForceDeleteWithoutRecovery=True)
+    with pytest.raises(DeployError, match=r"does not have it\. Take the user and its secret out of the template"):
+        rotate([deployment], session, RotateOptions(name="two"))
     destroy(deployment, session, DestroyOptions(name="two"))

@@ -91,6 +91,8 @@ def test_an_interrupted_rotation_is_finished_by_beginning_it_again(
     real = boto3.Session.client
     monkeypatch.setattr(boto3.Session, "client", client)
     assert deployment("rotate", "--yes") == 130, deployment.said
+    assert "two passwords are valid" in deployment.said
+    assert "Run rotate again, which finishes it." in deployment.said
     assert deployment.ask("GET", "/ready") == 200
     monkeypatch.undo()
     deployment.must("rotate", "--yes")

@@ -146,13 +146,15 @@ def test_a_replacement_is_let_through_by_name_and_then_guarded_again(cloud: Clou
 def test_what_is_removed_by_name_needs_no_protection_any_more(cloud: Cloud) -> None:
     cloud.deploy(orders(table("orders"), table("invoices", "Invoices")))
     assert cloud.guarded == {"Orders", "Invoices"}
+    assert f"{STACK}: the stack policy protects Invoices too" in cloud.ui.said
     cloud.deploy(orders(table("invoices", "Invoices")), allow_replacement=("Orders",))
     assert cloud.guarded == {"Invoices"}
 
 
-def test_a_failed_update_leaves_the_policy_in_force(cloud: Cloud, aws: Emulator) -> None:
+def test_a_failed_update_leaves_the_policy_as_it_was(cloud: Cloud, aws: Emulator) -> None:
+    more = orders(table("orders-2"), table("invoices", "Invoices"))
     with aws.faults(Fault("Orders", "update", reason="No capacity")), pytest.raises(DeployError, match="No capacity"):
-        cloud.deploy(orders(table("orders-2")), allow_replacement=("Orders",))
+        cloud.deploy(more, allow_replacement=("Orders",))
     assert cloud.guarded == {"Orders"}
 
 

@@ -27,6 +27,7 @@ from generator.settings import Settings
 from rehearsal import local_aws
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, emulator
 from tests.command import Command
+from tests.pushed import push
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 IMAGE = ("--image", f"{REGISTRY}/users:1")
@@ -36,6 +37,7 @@ IMAGE = ("--image", f"{REGISTRY}/users:1")
 def aws(tmp_path: Path) -> Iterator[Emulator]:
     """An emulator for one test, so that what one leaves is not another's."""
     with emulator(tmp_path) as running, local_aws.environment(running.environment):
+        push(running, *(f"{REGISTRY}/{image}" for image in ("users:1", "orders:2", "team/worker:1")))
         yield running
 
 

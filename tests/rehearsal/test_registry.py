@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 import boto3
 import pytest
@@ -21,18 +22,19 @@ def registry(aws: Emulator) -> Registry:
     return Registry(aws.url, ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"])
 
 
-def test_an_image_is_pushed_and_read_back_by_digest(registry: Registry) -> None:
+def test_an_image_is_pushed_and_unpacked_by_digest(registry: Registry, tmp_path: Path) -> None:
     registry.push(f"{REGISTRY}/users:1", {"Dockerfile": ROOT / "Dockerfile"}, {"BUILD_ID": "one"})
     (found,) = boto3.client("ecr").describe_images(repositoryName="users", imageIds=[{"imageTag": "1"}])["imageDetails"]
-    assert registry.variables(f"{REGISTRY}/users@{found['imageDigest']}") == {"BUILD_ID": "one"}
+    assert registry.unpack(f"{REGISTRY}/users@{found['imageDigest']}", tmp_path / "image") == {"BUILD_ID": "one"}
+    assert (tmp_path / "image" / "Dockerfile").read_bytes() == (ROOT / "Dockerfile").read_bytes()
 
 
-def test_a_tag_is_not_overwritten(registry: Registry) -> None:
+def test_a_tag_is_not_overwritten(registry: Registry, tmp_path: Path) -> None:
     registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "two"})
     registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "two"})
     with pytest.raises(RegistryError, match="tag '2' is immutable"):
         registry.push(f"{REGISTRY}/users:2", {}, {"BUILD_ID": "three"})
-    assert registry.variables(f"{REGISTRY}/users:2") == {"BUILD_ID": "two"}
+    assert registry.unpack(f"{REGISTRY}/users:2", tmp_path / "image") == {"BUILD_ID": "two"}
 
 
 def test_a_client_without_the_token_is_refused(registry: Registry, aws: Emulator) -> None:

@@ -29,7 +29,7 @@ cfn-lint checks the properties of MemoryDB, App Runner and ECS, but not which va
 `build` applies them; any other template gets them from cfn-lint itself:
 
 ```sh
-pip install 'memorydb-apprunner[lint]'
+pip install 'memorydb-apprunner[lint] @ git+ADDRESS-OF-THIS-REPOSITORY'
 cfn-lint --append-rules=generator.rules template.yaml
 ```
 
@@ -44,12 +44,13 @@ Without installing, give cfn-lint the folder: `cfn-lint --append-rules=generator
 
 - **Reports.** `--format sarif --output-file lint.sarif` for code scanning, `--format junit` for a CI server's test
   report; both name the rule. They need cfn-lint's own extras: `pip install 'cfn-lint[sarif,junit]'`.
-- **pre-commit.** The repository defines the hook `cfn-lint-memorydb-apprunner`:
+- **pre-commit.** This repository defines the hook `cfn-lint-memorydb-apprunner`, which pre-commit 4.7 has run from a
+  clone. `repo` may also be the folder of a clone:
 
   ```yaml
   repos:
-    - repo: https://github.com/OWNER/REPOSITORY
-      rev: v0.1.0
+    - repo: ADDRESS-OF-THIS-REPOSITORY
+      rev: TAG-OR-COMMIT
       hooks:
         - id: cfn-lint-memorydb-apprunner
           files: ^templates/

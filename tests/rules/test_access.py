@@ -13,7 +13,7 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.rules._access import COMMANDS, AccessString, Selector
+from generator.rules._access import COMMANDS, AccessString, Selector, table
 from generator.rules._commands import TABLE
 
 # Every kind of command: read, write, both, without keys, with a channel, container, blocking, scripting, dangerous.
@@ -184,7 +184,7 @@ def test_the_table_of_commands_is_the_servers(server: Any) -> None:
         category: {name.lower() for name in server.execute_command("ACL", "CAT", category)}
         for category in server.execute_command("ACL", "CAT")
     }
-    names = [line.split()[0] for line in TABLE.splitlines()]
+    names = list(table(TABLE))
     assert {name: {category for category, members in categories.items() if name in members} for name in names} == {
         name: set(COMMANDS[name].categories) for name in names
     }

@@ -120,6 +120,12 @@ REFUSED = {
     "a chunk's size before a line feed": (400, post(CHUNKED + b"\r\n", CHUNKS.replace(b"\r\n", b"\n\r\n", 1))),
     "a blank line before a chunk": (400, post(CHUNKED + b"\r\n", b"\r\n" + CHUNKS)),
     "a quoted chunk extension": (400, post(CHUNKED + b"\r\n", CHUNKS.replace(b"\r\n", b';a="\r\n', 1))),
+    "half a quoted extension behind another": (
+        400,
+        post(CHUNKED + b"\r\n", CHUNKS.replace(b"\r\n", b';b=c;a="x\r\n', 1)),
+    ),
+    "an extension before a line feed": (400, post(CHUNKED + b"\r\n", CHUNKS.replace(b"\r\n", b";a\n\r\n", 1))),
+    "a trailer without a colon": (400, post(CHUNKED + b"\r\n", CHUNKS[:-2] + b"nothing\r\n\r\n")),
     "chunks that are too large": (413, post(CHUNKED + b"\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (70_000, b" " * 70_000))),
 }
 
@@ -308,7 +314,8 @@ def test_whatever_bytes_are_sent_nothing_breaks(service: Service, cluster: Clust
 
 def parsed(raw: bytes) -> HTTPRequestParser:
     parser = HTTPRequestParser(Adjustments())
-    parser.received(raw)
+    while raw and not parser.completed:
+        raw = raw[parser.received(raw) :]
     return parser
 
 
@@ -316,7 +323,8 @@ def parsed(raw: bytes) -> HTTPRequestParser:
     "name",
     [
         "no slash", "mailto", "fragment", "tab", "no Host", "two Hosts", "length and chunks", "chunked in HTTP/1.0",
-        "chunked twice", "space at the end", "HTTP/2.0", "half an escape",
+        "chunked twice", "space at the end", "HTTP/2.0", "half an escape", "space in front",
+        "a chunk's size before a line feed", "a blank line before a chunk", "a trailer without a colon",
     ],
 )  # fmt: skip
 def test_waitress_still_lets_this_through(name: str) -> None:

@@ -9,16 +9,18 @@ import boto3
 import pytest
 
 from generator import contract
-from generator.layers import Deployment, ecs_express_deployment
+from generator.layers import Deployment, app_runner_deployment, ecs_express_deployment
 from generator.settings import Settings
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from tests.command import Command, output
+from tests.pushed import push
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
 
 
 @pytest.fixture
 def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Command:
+    push(aws, IMAGE)
     return Command(lambda: [ecs_express_deployment()], capsys)
 
 
@@ -117,3 +119,30 @@ def test_an_unnamed_service_is_named_after_its_images_repository_and_leaves_its_
     shown = command.must("destroy", "--yes", "--name", "waf")
     assert "kept: WebAclAssociation" in shown
     assert waf.get_web_acl_for_resource(ResourceArn=balancer)["WebACL"]["ARN"] == acl_arn
+
+
+def test_a_data_layer_that_lacks_exports_is_named_and_the_rest_is_shown(command: Command) -> None:
+    service = ("preview", "--name", "lacks", "--image", IMAGE)
+    command.must("deploy", "--yes", "--name", "lacks", "--layer", "data", deployments=lambda: [app_runner_deployment()])
+    alone = command(*service, "--layer", "ecs-express")
+    assert alone.code == 1
+    assert (
+        "cannot be deployed before lacks-data-TaskSubnetIds is exported: deploy the layer that exports it first."
+        in alone.out
+    )
+    assert "+ Service  AWS::ECS::ExpressGatewayService" in alone.out
+    # The data layer of this deployment exports it, and is deployed first.
+    assert "cannot be deployed" not in command.must(*service)
+    command.must("destroy", "--yes", "--name", "lacks")
+
+
+def test_stack_tags_that_are_not_named_stay(command: Command) -> None:
+    data = ("deploy", "--yes", "--name", "tagged", "--layer", "data")
+    command.must(*data, "--tag", "team=payments")
+    command.must(*data, "--parameter", "SnapshotRetentionDays=8")
+    (stack,) = boto3.client("cloudformation").describe_stacks(StackName="tagged-data")["Stacks"]
+    assert stack["Tags"] == [{"Key": "team", "Value": "payments"}]
+    command.must(*data, "--untag", "team")
+    (stack,) = boto3.client("cloudformation").describe_stacks(StackName="tagged-data")["Stacks"]
+    assert stack["Tags"] == []
+    command.must("destroy", "--yes", "--name", "tagged")

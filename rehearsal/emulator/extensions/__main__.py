@@ -18,7 +18,7 @@ from rehearsal.emulator.extensions.cloudformation import (
     stack_policies,
     validation,
 )
-from rehearsal.emulator.extensions.compute import apprunner, ecs_express, instances
+from rehearsal.emulator.extensions.compute import apprunner, ecs_express, instances, rollback_alarm
 from rehearsal.emulator.extensions.memorydb import clusters
 
 
@@ -33,7 +33,7 @@ threading.Thread(target=stop_with_parent, daemon=True).start()
 # Each wraps those before it: the event that an action starts comes before its fault, and a call that IAM refuses is not
 # recorded.
 for extension in (
-    *(clusters, apprunner, ecs_express, instances, ecr, network, secrets_manager),
+    *(clusters, apprunner, ecs_express, rollback_alarm, instances, ecr, network, secrets_manager),
     *(replacement, drift, validation, change_sets, exports, stack_policies),
     *(roles, faults, deletion, events, recorded_calls, iam),
 ):

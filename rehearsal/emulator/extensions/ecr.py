@@ -1,15 +1,18 @@
-"""ECR: the registry authenticates and authorizes, and can refuse a push; DescribeImages fails for a missing image.
+"""ECR: the registry authenticates and authorizes, and can refuse a push; DescribeImages fails for a missing image;
+GetDownloadUrlForLayer returns a URL that needs no login.
 
 Facts: ECR user guide, "Private registry authentication": HTTP basic authentication, user name AWS and the token of
 GetAuthorizationToken, which has the rights of its principal; "IAM permissions for pushing an image" and the API
 reference's actions for container tools: which request needs which action; OCI distribution specification, "Error
-codes": 401 UNAUTHORIZED, 403 DENIED; API reference, DescribeImages: ImageNotFoundException.
+codes": 401 UNAUTHORIZED, 403 DENIED; API reference, DescribeImages: ImageNotFoundException; GetDownloadUrlForLayer: the
+URL is signed.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +27,8 @@ from rehearsal.emulator.extensions.registration import arn
 CREDENTIALS = base64.b64encode(f"AWS:{secrets.token_urlsafe(30)}".encode()).decode()
 # By credentials: the access key that requested them.
 requested_by: dict[str, str] = {}
+# The paths of signed URLs, by their signature.
+signed: dict[str, str] = {}
 
 # By the kind of path and the method: the actions. An upload in one request needs all three.
 ACTIONS = {
@@ -43,8 +48,11 @@ AT_ONCE = ("InitiateLayerUpload", "UploadLayerPart", "CompleteLayerUpload")
 
 def install() -> None:
     answer, token, describe = ecr.handle_registry_request, ecr._get_authorization_token, ecr._describe_images
+    download = ecr._get_download_url_for_layer
 
     async def handled(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        if method == "GET" and signed.get("".join(query.get("X-Amz-Signature", ""))) == path:
+            return await answer(method, path, headers, body, {})
         credentials = headers.get("authorization", "").removeprefix("Basic ")
         if credentials != CREDENTIALS and credentials not in requested_by:
             realm = f"https://{get_account_id()}.dkr.ecr.{get_region()}.amazonaws.com/"
@@ -73,7 +81,17 @@ def install() -> None:
             return error_response_json("ImageNotFoundException", message)
         return status, headers, body
 
+    def downloadable(data: Any) -> Any:
+        status, headers, body = download(data)
+        if status == 200:
+            signature, path = secrets.token_hex(32), f"/v2/{data['repositoryName']}/blobs/{data['layerDigest']}"
+            signed[signature] = path
+            url = f"http://{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}{path}?X-Amz-Signature={signature}"
+            body = json.dumps({**json.loads(body), "downloadUrl": url}).encode()
+        return status, headers, body
+
     ecr.handle_registry_request = handled
+    ecr._get_download_url_for_layer = downloadable
     ecr._get_authorization_token = authorized
     ecr._describe_images = described
 

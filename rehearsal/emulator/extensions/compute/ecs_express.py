@@ -12,7 +12,7 @@ from ministack.core.responses import AccountRegionScopedDict, get_region
 from ministack.services import ec2
 
 from rehearsal.emulator.extensions import faults
-from rehearsal.emulator.extensions.compute import instances
+from rehearsal.emulator.extensions.compute import instances, rollback_alarm
 from rehearsal.emulator.extensions.registration import (
     Created,
     Failed,
@@ -155,7 +155,7 @@ def attributes(service_arn: str) -> dict[str, Any]:
     """The attributes that these templates use. The load balancer's name has the form seen in deployments."""
     service = services[service_arn]
     endpoint = service["activeConfigurations"][0]["ingressPaths"][0]["endpoint"]
-    balancer = f"loadbalancer/app/ecs-express-gateway-alb-{service_arn[-8:]}/{endpoint[3:19]}"
+    balancer = f"loadbalancer/{load_balancer(service_arn, endpoint)}"
     return {
         "ServiceArn": service_arn,
         "Endpoint": endpoint,
@@ -163,9 +163,17 @@ def attributes(service_arn: str) -> dict[str, Any]:
     }
 
 
+def load_balancer(service_arn: str, endpoint: str) -> str:
+    return f"app/ecs-express-gateway-alb-{service_arn[-8:]}/{endpoint[3:19]}"
+
+
+class AlarmWentOff(instances.Unhealthy):
+    """Too many requests fail while a deployment is watched."""
+
+
 def start(service_arn: str, new: dict[str, Any], logical_id: str, deployment: dict[str, Any] | None = None) -> None:
     """Deploys a configuration and records the deployment: API reference, ServiceDeployment. It is rolled back if the
-    task does not start or does not become healthy."""
+    task does not start or does not become healthy, or if the alarm goes off after a shift of traffic."""
     deployment = deployment if deployment is not None else begun(service_arn, new)
     container = new["primaryContainer"]
     log = container.get("awsLogsConfiguration", {"logGroup": f"/aws/ecs/{service_arn[-8:]}", "logStreamPrefix": "ecs"})
@@ -180,13 +188,18 @@ def start(service_arn: str, new: dict[str, Any], logical_id: str, deployment: di
         # The container of an Express service is called Main (API reference, taskDefinitionArn).
         log_stream=f"{log['logStreamPrefix']}/Main",
     )
+    rollback_alarm.put_alarm(service_arn, load_balancer(service_arn, revision.host))
+
+    def watch() -> None:
+        if rollback_alarm.goes_off(service_arn):
+            raise AlarmWentOff
+
+    canary = instances.Canary(lambda port: rollback_alarm.register(service_arn, port), watch)
     try:
-        instances.deploy(revision, logical_id)
-    except Exception:
-        deployment.update(
-            status="ROLLBACK_SUCCESSFUL",
-            statusReason="Service deployment rolled back because the circuit breaker threshold was exceeded.",
-        )
+        instances.deploy(revision, logical_id, canary)
+    except Exception as error:
+        why = "an alarm went off" if isinstance(error, AlarmWentOff) else "the circuit breaker threshold was exceeded"
+        deployment.update(status="ROLLBACK_SUCCESSFUL", statusReason=f"Service deployment rolled back because {why}.")
         raise
     services[service_arn].update(activeConfigurations=[new], updatedAt=time.time())
     deployment["status"] = "SUCCESSFUL"
@@ -222,6 +235,7 @@ def update_service(
 def delete_service(service_arn: str, props: Props) -> None:
     """API reference, DeleteExpressGatewayService: the service drains and is then INACTIVE, and can be described."""
     instances.remove(service_arn)
+    rollback_alarm.delete_alarm(service_arn)
     if service := services.get(service_arn):
         service["status"] = {"statusCode": "DRAINING"}
 

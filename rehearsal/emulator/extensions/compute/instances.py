@@ -13,7 +13,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ from rehearsal.emulator.extensions import faults, local_services
 from rehearsal.emulator.extensions.ecr import CREDENTIALS
 
 DRAIN_SECONDS = 1
+# A canary gets one of so many connections.
+CANARY_OF = 20
 
 
 @dataclass
@@ -60,6 +62,15 @@ class Revision:
     log_stream: str
 
 
+@dataclass(frozen=True)
+class Canary:
+    """A deployment in two steps. `register` gets the port of the new instance; `watch` is called after 5 % and after
+    all of the traffic was shifted, and raises Unhealthy to shift it back."""
+
+    register: Callable[[int], None]
+    watch: Callable[[], None]
+
+
 def install() -> None:
     if not local_services.available():
         return
@@ -73,13 +84,17 @@ def install() -> None:
     ministack.app.SERVICE_HANDLERS["logs"] = handle
 
 
-def deploy(revision: Revision, logical_id: str) -> None:
-    """Puts a new instance behind the service's host name. Raises Unhealthy, or ValueError if it does not start."""
+def deploy(revision: Revision, logical_id: str, canary: Canary | None = None) -> None:
+    """Puts a new instance behind the service's host name; with `canary`, in place of another, in two steps.
+
+    Raises Unhealthy, or ValueError if the instance does not start; the one before then has all requests again.
+    """
     if not local_services.available():
         return
     spoiled = next((fault["spoils"] for fault in faults.due(logical_id, "start") if fault["spoils"]), "")
     secrets = {name: secret(arn) for name, arn in revision.secrets.items()}
     instance = uuid.uuid4().hex
+    before = running.get(revision.service_arn)
     logs[instance] = Log(revision.log_group, f"{revision.log_stream}/{instance}")
     try:
         started = local_services.request(
@@ -94,15 +109,28 @@ def deploy(revision: Revision, logical_id: str) -> None:
         ship(instance)
         if not started["healthy"]:
             raise Unhealthy
-        local_services.request("route", host=revision.host, id=instance)
+        if canary:
+            canary.register(started["port"])
+        if canary and before:
+            route(revision.host, *(CANARY_OF - 1) * (before,), instance)
+            canary.watch()
+        route(revision.host, instance)
+        if canary and before:
+            canary.watch()
     except Exception:
+        if before:
+            route(revision.host, before)
         stop(instance)
         raise
-    before, running[revision.service_arn] = running.get(revision.service_arn), instance
+    running[revision.service_arn] = instance
     if before:
         # Current requests finish on the old instance.
         time.sleep(DRAIN_SECONDS)
         stop(before)
+
+
+def route(host: str, *instances: str) -> None:
+    local_services.request("route", host=host, ids=instances)
 
 
 def remove(service_arn: str) -> None:

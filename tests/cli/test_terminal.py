@@ -1,0 +1,86 @@
+"""Color, confirmation, and what is said where a command cannot run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from generator.cli import parser
+from generator.cli.terminal import Terminal, print_lines
+from generator.layers import default_deployments
+from generator.report.text import Line
+from generator.stacks.change_set import Effect
+from rehearsal.emulator.process import Emulator
+from tests.command import Command
+from tests.running import ROOT
+
+
+@pytest.mark.parametrize(
+    ("variables", "plain", "colored"),
+    [
+        ({}, False, False),
+        ({"FORCE_COLOR": "1"}, False, True),
+        ({"FORCE_COLOR": "1"}, True, False),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False, False),
+        ({"NO_COLOR": "1"}, False, False),
+    ],
+)
+def test_color_in_a_file_is_for_force_color_and_never_for_no_color(
+    variables: dict[str, str],
+    plain: bool,
+    colored: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"TERM": "xterm", **variables}.items():
+        monkeypatch.setenv(name, value)
+    print_lines([Line("+ Cluster", Effect.ADDS)], plain=plain)
+    said = capsys.readouterr().out
+    assert "+ Cluster" in said
+    assert ("\x1b[32m" in said) == colored
+
+
+@pytest.mark.parametrize("verb", ["preview", "deploy", "destroy", "status", "rotate"])
+def test_every_verb_takes_no_color(verb: str) -> None:
+    assert parser(verb=verb).parse_args([verb, "--no-color"]).no_color
+
+
+@pytest.mark.parametrize("verb", ["deploy", "destroy", "rotate"])
+@pytest.mark.parametrize("option", ["-y", "--yes"])
+def test_y_answers_every_question(verb: str, option: str) -> None:
+    assert parser(verb=verb).parse_args([verb, option]).yes
+    ui = Terminal(yes=True, asks=True)
+    assert ui.confirm("Deploy this?")
+    assert ui.confirm_name("users", "Type its name:")
+
+
+@pytest.mark.parametrize("verb", ["deploy", "destroy", "rotate"])
+def test_without_a_terminal_nothing_is_asked(verb: str) -> None:
+    command = [sys.executable, "build.py", verb]
+    ran = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (64, "Cannot ask for confirmation: no terminal. Pass --yes.\n")
+
+
+def test_the_status_of_nothing_is_1_and_names_the_options(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    told = Command(default_deployments, capsys)("status", "--name", "usres")
+    assert told.code == 1
+    assert told.err.endswith("There is no stack usres-data or usres-apprunner here: pass another --name or --region.\n")
+
+
+@pytest.mark.parametrize("verb", ["serve", "rehearse"])
+def test_what_the_wheel_lacks_is_only_in_a_clone(verb: str) -> None:
+    """Where `rehearsal` cannot be imported, as after the installation of the wheel."""
+    code = f"""
+import sys
+sys.modules["rehearsal"] = None
+from generator.cli import main
+from generator.layers import default_deployments
+sys.exit(main(default_deployments, argv=[{verb!r}]))
+"""
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert ran.stderr == "This command works only in a clone of the project: the installed package does not have it.\n"

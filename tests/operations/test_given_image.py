@@ -1,0 +1,80 @@
+"""A given image is read before anything is created: whether it is there, and for which processor."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+
+from generator.layers import app_runner_deployment
+from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
+from tests.command import Command
+from tests.pushed import push
+
+REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+@pytest.fixture
+def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Command:
+    push(aws, f"{REGISTRY}/team/amd:1")
+    push(aws, f"{REGISTRY}/team/arm:1", architecture="arm64")
+    return Command(lambda: [app_runner_deployment()], capsys)
+
+
+def index(name: str, *platforms: str) -> str:
+    """The digest of an image for several platforms."""
+    described = [dict(zip(("os", "architecture"), platform.split("/"), strict=True)) for platform in platforms]
+    manifest = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [{"platform": each} for each in described]}
+    put = boto3.client("ecr").put_image(
+        repositoryName=name, imageManifest=json.dumps(manifest), imageManifestMediaType=INDEX
+    )
+    return str(put["image"]["imageId"]["imageDigest"])
+
+
+def made() -> set[str]:
+    stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
+    return {stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"}
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [
+        ("team/amd:2", "there is no such image."),
+        (f"team/amd@sha256:{64 * 'a'}", "there is no such image."),
+        ("team/none:1", "there is no such image."),
+        ("team/arm:1", "it is for linux/arm64, and services run on linux/amd64. Build it with --platform linux/amd64."),
+    ],
+)
+def test_an_image_that_cannot_run_is_refused_before_anything_is_created(
+    image: str, reason: str, command: Command
+) -> None:
+    deployed = command("deploy", "--yes", "--image", f"{REGISTRY}/{image}")
+    assert deployed.code == 64
+    assert f"--image {REGISTRY}/{image}: {reason}" in deployed.err
+    previewed = command("preview", "--image", f"{REGISTRY}/{image}")
+    assert previewed.code == 1
+    assert "users-data: a new stack." in previewed.out
+    assert f"cannot be previewed: --image {REGISTRY}/{image}: {reason}" in previewed.out
+    assert made() == set()
+
+
+@pytest.mark.parametrize("platforms", [("linux/arm64",), ("linux/arm64", "unknown/unknown")])
+def test_an_index_without_the_platform_is_refused(platforms: tuple[str, ...], command: Command) -> None:
+    digest = index("team/arm", *platforms)
+    refused = command("preview", "--layer", "apprunner", "--image", f"{REGISTRY}/team/arm@{digest}")
+    assert refused.code == 64
+    assert "it is for linux/arm64, and services run on linux/amd64." in refused.err
+
+
+@pytest.mark.parametrize("reference", [":1", "@"])
+def test_an_image_with_the_platform_is_previewed(reference: str, command: Command) -> None:
+    digest = index("team/amd", "linux/arm64", "linux/amd64") if reference == "@" else ""
+    said = command.must("preview", "--image", f"{REGISTRY}/team/amd{reference}{digest}")
+    assert "is not checked" not in said
+
+
+@pytest.mark.parametrize("image", [f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/team/amd:2"])
+def test_an_image_of_another_region_is_not_looked_up(image: str, command: Command) -> None:
+    command.must("preview", "--image", image)
