@@ -77,7 +77,7 @@ ENV_PORT = "PORT"
 
 MEMORYDB_PORT = 6379
 USER_KEYS = "user:*"
-# hset, hgetall and del are the service's own, multi and exec make its replacement of a user atomic, ping tells whether
+# hset, hgetall and del are the service's own, multi and exec make its replacement of a user atomic, ping says whether
 # a shard answers; the rest finds nodes and follows a moving slot. redis-py's cluster client, which
 # the service does not use, needs "command" as well.
 USER_COMMANDS = (

@@ -246,7 +246,9 @@ def app_runner_layer(
         f"App Runner layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces the "
         "service, or makes the update fail.",
         _with_data_stack((app_runner(settings, workload), supported_region(), *parts), "The data layer's stack"),
-        AppRunnerCompute(workload.repository_output, workload.context, workload.checks.users_api),
+        AppRunnerCompute(
+            workload.repository_output, workload.context, workload.checks.users_api, workload.checks.paths
+        ),
         workload=workload,
     )
 
@@ -274,7 +276,9 @@ def ecs_express_layer(
         f"ECS Express layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces the "
         "service and its address.",
         _with_data_stack((ecs_express(workload), region, *parts), "The stack of a data layer for ECS Express"),
-        EcsExpressCompute(workload.repository_output, workload.context, workload.checks.users_api),
+        EcsExpressCompute(
+            workload.repository_output, workload.context, workload.checks.users_api, workload.checks.paths
+        ),
         workload=workload,
     )
 

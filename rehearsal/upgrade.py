@@ -164,6 +164,15 @@ class _Rehearsal:
         self.aws, self.deployment, self.before, self.options = aws, deployment, before, options
         self.result = Upgrade(before.title, deployment.name, notes=list(before.notes))
         self.stand_ins = StandIns({stack.name: f"{NAME}-{stack.layer}" for stack in before.stacks})
+        # Images that are built elsewhere: by layer, the URI of a program that answers in their place.
+        self.elsewhere = {
+            layer.name: aws.push_stand_in(layer)
+            for layer in deployment.layers
+            if layer.compute and layer.workload and not layer.compute.repository
+        }
+        self.result.notes += [
+            f"A program that answers its paths stands in for the image of {layer}." for layer in self.elsewhere
+        ]
 
     def play(self) -> None:
         """All steps; whatever happens, everything is destroyed."""
@@ -217,6 +226,11 @@ class _Rehearsal:
                 name=NAME,
                 context=self.options.given_context,
                 build_args=self.options.context.arguments,
+                images={
+                    layer.name: self.elsewhere[layer.name]
+                    for layer in self.deployment.layers
+                    if layer.name in self.elsewhere and contract.IMAGE_URI in layer.parameters
+                },
                 parameters=self._here(self.options.parameters),
                 allow_replacement=self.options.allow_replacement,
             )
@@ -257,7 +271,7 @@ class _Rehearsal:
     def _deploy_old(self, layer: Layer) -> None:
         context = self._context(layer)
         older = replace(context, directory=self.before.context(context.directory))
-        if older == context and layer.compute and self.before.root != Path():
+        if older == context and layer.compute and layer.compute.repository and self.before.root != Path():
             note = f"The image of {layer.name} is that of the working tree: {self.before.title} has no Dockerfile."
             self.result.notes += [note] if note not in self.result.notes else []
         self._deploy(
@@ -282,7 +296,9 @@ class _Rehearsal:
         """Deploys one layer, as a user with a policy or as the account's owner."""
         here = self._with_stand_ins(deployment)
         with self._as(user) as role:
-            if layer.compute and contract.IMAGE_URI in layer.parameters:
+            if layer.name in self.elsewhere:
+                options |= {"image": self.elsewhere[layer.name]} if contract.IMAGE_URI in layer.parameters else {}
+            elif layer.compute and contract.IMAGE_URI in layer.parameters:
                 self._push(deployment, layer, context)
                 options |= {"context": context.directory, "build_args": context.arguments}
                 options |= {"build_secrets": context.secrets, "container_tool": self.aws.tool and str(self.aws.tool)}
@@ -331,7 +347,7 @@ class _Rehearsal:
             values = _outputs(layer.name) if layer.compute else {}
             if layer.compute and contract.SERVICE_ARN in values:
                 running = layer.compute.running(boto3.client(layer.compute.client_name), values[contract.SERVICE_ARN])
-                paths = {} if layer.compute.users_api or not layer.workload else layer.workload.checks.paths
+                paths = {} if layer.compute.users_api else layer.compute.paths
                 if running.public and (layer.compute.users_api or paths):
                     found.append(_Service(layer.name, Client(running.url), paths))
         return found

@@ -178,9 +178,10 @@ def _policies(name: str, deployment: Deployment, prefix: str) -> Iterator[tuple[
 
 
 def _policy(path: Path, text: str) -> _File:
-    from generator.iam.policies import INLINE_LIMIT, actions, size
+    from generator.iam.policies import EXECUTION_ROLE, INLINE_LIMIT, MANAGED_LIMIT, actions, size
 
-    return _File(path, text, f"{path}: {len(actions(text))} actions, {size(text):,} of {INLINE_LIMIT:,} characters")
+    limit = MANAGED_LIMIT if path.stem.startswith(f"{EXECUTION_ROLE}-") else INLINE_LIMIT
+    return _File(path, text, f"{path}: {len(actions(text))} actions, {size(text):,} of {limit:,} characters")
 
 
 def _diagrams(name: str, deployment: Deployment, out: Path) -> list[_File]:

@@ -43,8 +43,8 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "rehearse",
         run,
         help="run all of this on this machine, without an AWS account",
-        description="Previews, deploys, verifies and destroys both layers on this machine: an emulator in place of "
-        "AWS, a real cluster with TLS in place of MemoryDB, the service in a container (if podman is installed) or a "
+        description="Previews, deploys, verifies and destroys a deployment on this machine: an emulator in place of "
+        "AWS, a real cluster with TLS in place of MemoryDB, each service in a container (if podman is installed) or a "
         "process. Each command runs with the IAM policy that `build` writes for it, and no other "
         "rights. Ends with the time of each part, the calls to AWS, and what is left behind. With --fault one step "
         "fails, and the exit code is 1. With --from, --from-stacks or --from-file an upgrade is rehearsed: what they "
@@ -69,13 +69,14 @@ def _add_upgrade_options(parser: Any) -> None:
     add_aws_options(parser)
     add_parameter_option(parser)
     add_allow_replacement_option(parser)
-    parser.add_argument("--result", metavar="FILE", type=Path, help="write the result of an upgrade as JSON")
+    parser.add_argument("--result", metavar="FILE", type=Path, help="write the result as JSON")
 
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Rehearses; returns the exit code."""
     from generator.cli import main
     from generator.iam.policies import documents
+    from generator.parameters.files import parameters
 
     deployment = chosen_deployment(deployments(), arguments.deployment)
 
@@ -94,14 +95,21 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         return _upgrade(deployment, arguments)
     options = Options(
         policies=documents(deployment.layers, NAME),
-        context=Context(arguments.context or Path(), dict(arguments.build_arg), tuple(arguments.build_secret)),
+        deployment=deployment,
+        context=arguments.context,
+        build_args=dict(arguments.build_arg),
+        build_secrets=tuple(arguments.build_secret),
+        parameters=parameters("--parameter", arguments.parameter).parameters,
         container_tool=arguments.container_tool,
         process=arguments.process,
         fault=arguments.fault,
         stay=arguments.stay,
-        computes=tuple(layer.compute for layer in deployment.layers if layer.compute),
     )
-    return rehearse(command, options)
+    rehearsal = rehearse(command, options)
+    rehearsal.report()
+    if arguments.result:
+        write_file(arguments.result, rehearsal.document())
+    return rehearsal.code
 
 
 def _upgrade(deployment: Deployment, arguments: argparse.Namespace) -> int:

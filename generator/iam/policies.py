@@ -23,6 +23,7 @@ from generator.parts.permissions import POLICY_VERSION
 # (IAM user guide, "IAM and AWS STS quotas").
 INLINE_LIMIT = 10_240
 MANAGED_LIMIT = 6_144
+EXECUTION_ROLE = "execution-role"
 
 # Whether a given image exists, and for which processor it is: its manifest, and the URL of its configuration.
 READ_IMAGE = (ecr.BatchGetImage, ecr.GetDownloadUrlForLayer)
@@ -30,14 +31,30 @@ READ_IMAGE = (ecr.BatchGetImage, ecr.GetDownloadUrlForLayer)
 
 def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
     """The text of each document by its file: preview.json, deploy.json, drift.json, execution-role.json, and, where the
-    layers have a password, rotate.json.
+    layers have a password, rotate.json. What is more than a role's inline policies may have is in execution-role-2.json
+    and so on, which are managed policies of the role.
 
     Raises MissingPackageError without cfn-lint, whose resource schemas say what CloudFormation's handlers need.
     """
-    policies = {"preview": preview, "deploy": deploy, "drift": drift, "execution-role": execution_role}
+    policies = {"preview": preview, "deploy": deploy, "drift": drift}
     if secrets(_resources(layers, name)):
         policies["rotate"] = rotate
-    return {f"{file}.json": text(policy(layers, name)) for file, policy in policies.items()}
+    found = {file: policy(layers, name) for file, policy in policies.items()}
+    first, *managed = _split(execution_role(layers, name))
+    found[EXECUTION_ROLE] = first
+    found |= {f"{EXECUTION_ROLE}-{number}": policy for number, policy in enumerate(managed, 2)}
+    return {f"{file}.json": text(policy) for file, policy in found.items()}
+
+
+def _split(policy: aws.PolicyDocument) -> list[aws.PolicyDocument]:
+    """A role's policy as an inline policy and, if that is too large, managed policies."""
+    parts: list[list[aws.Statement]] = [[]]
+    for statement in policy.Statement:
+        limit = INLINE_LIMIT if len(parts) == 1 else MANAGED_LIMIT
+        if size(text(_document(*parts[-1], statement))) > limit:
+            parts.append([])
+        parts[-1].append(statement)
+    return [_document(*part) for part in parts]
 
 
 def text(policy: aws.PolicyDocument) -> str:

@@ -264,7 +264,7 @@ class LayerDeployment:
                 stack=stack.arn.split("/")[1],
                 what="The stack was deleted while it was deployed",
                 why="another command or the console deleted it",
-                then="Find out who did, then deploy again.",
+                then="If it was not meant to be deleted, deploy again.",
             )
         operation = last_operation(self.session, stack, self.layer.compute, report_log=True)
         why = operation.cause if operation else stack.reason
@@ -272,10 +272,18 @@ class LayerDeployment:
             stack=stack.name,
             what=f"The deployment failed, the stack is {stack.status}",
             why=why,
-            then="--recreate deletes what is left of the stack first." if stack.status == "ROLLBACK_COMPLETE" else "",
+            then=_advice(stack.status, why),
         )
 
     def _report_running(self, stack_name: str) -> None:
         self.session.ui.progress(
             f"CloudFormation is still deploying {stack_name}. When it has finished, run the command again."
         )
+
+
+def _advice(status: str, why: str) -> str:
+    """What to type after a failed deployment; empty if the cause has to be fixed first."""
+    if status == "ROLLBACK_COMPLETE":
+        return "--recreate deletes what is left of the stack first."
+    # The status of an App Runner service of which another operation runs.
+    return "Another command deployed the service meanwhile. Deploy again." if "OPERATION_IN_PROGRESS" in why else ""

@@ -16,13 +16,14 @@ SCHEMA_VERSION = 1
 """Grows when a field changes its meaning or goes."""
 
 
-def preview_document(plans: Sequence[Plan], prices: Prices | None = None) -> str:
-    """The plans; docs/ci.md describes the fields."""
+def preview_document(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: str = "") -> str:
+    """The plans, and what became of a rehearsal; docs/ci.md describes the fields."""
     document = {
         "version": SCHEMA_VERSION,
         "outcome": outcome(plans),
         "verdict": verdict(plans),
         "summary": summary(plans, prices),
+        "rehearsal": rehearsal or None,
         "layers": [
             {
                 "layer": plan.layer,

@@ -1,4 +1,4 @@
-"""An IAM user for each emitted policy, and CloudFormation's role; each has one policy and no other right.
+"""An IAM user for each emitted policy, and CloudFormation's role; each has its policy and no other right.
 
 The users' policies are managed policies, because a user's inline policies are limited to 2,048 characters (IAM user
 guide, "IAM and AWS STS quotas").
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+
+from generator.iam.policies import EXECUTION_ROLE
 
 
 def trust(account: str) -> dict[str, Any]:
@@ -51,7 +53,10 @@ def identities(name: str, policies: Mapping[str, str]) -> Identities:
     account = boto3.Session().client("sts").get_caller_identity()["Account"]
     created = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust(account)))
     documents = {file.removesuffix(".json"): document for file, document in policies.items()}
-    iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=documents.pop("execution-role"))
+    iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=documents.pop(EXECUTION_ROLE))
+    for file in [file for file in documents if file.startswith(EXECUTION_ROLE)]:
+        managed = iam.create_policy(PolicyName=f"{name}-{file}", PolicyDocument=documents.pop(file))
+        iam.attach_role_policy(RoleName=role, PolicyArn=managed["Policy"]["Arn"])
     users = {verb: _user(iam, f"{name}-{verb}", document) for verb, document in documents.items()}
     return Identities(users, created["Role"]["Arn"])
 

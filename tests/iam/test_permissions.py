@@ -18,14 +18,13 @@ import pytest
 from generator import Settings, contract, data_layer, user
 from generator.cli import main
 from generator.cli.arguments import Deployments
-from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
 from generator.images.context import Context
 from generator.layers import Deployment, app_runner_deployment, default_deployments
 from rehearsal.emulator.environment import interpreter
 from rehearsal.emulator.identities import identities
 from rehearsal.emulator.process import ACCOUNT, Call, Emulator, Fault
-from rehearsal.emulator.registry import Registry, RegistryError
+from rehearsal.emulator.registry import Registry, RegistryError, Start
 from rehearsal.local_aws import NAME, REGISTRY, environment
 from rehearsal.run import Options, Rehearsal
 from tests.command import output
@@ -85,7 +84,7 @@ class Thorough(Rehearsal):
 
     def _image(self) -> str:
         """An image of the deployment."""
-        return f"{output(f'{NAME}-data', contract.REPOSITORY_URI)}:{self.options.context.tag()}"
+        return f"{output(f'{NAME}-data', contract.REPOSITORY_URI)}:{Context(ROOT).tag()}"
 
     def _record(self, name: str, arguments: list[str], deployments: Deployments = default_deployments) -> bool:
         self.deployments = deployments
@@ -97,7 +96,7 @@ class Thorough(Rehearsal):
 @pytest.fixture(scope="module")
 def played() -> Thorough:
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
-        options = Options(Context(ROOT), (AppRunnerCompute(),), DOCUMENTS, process=True)
+        options = Options(app_runner_deployment(), DOCUMENTS, context=ROOT, process=True)
         rehearsal = Thorough(lambda arguments: main(rehearsal.deployments, argv=arguments), options, Path(directory))
         rehearsal.play(stack)
     # What a container tool would do in its place is the deploying user's.
@@ -272,8 +271,8 @@ def test_a_token_of_the_registry_opens_what_its_user_may_do(
         sessions["root"].client("ecr").create_repository(repositoryName=name)
     token = sessions["deploy"].client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
     registry = Registry(aws.url, token)
-    registry.push(f"{REGISTRY}/{NAME}-data-repository-1:1", {}, {})
+    registry.push(f"{REGISTRY}/{NAME}-data-repository-1:1", {}, Start())
     with pytest.raises(RegistryError, match=r"HEAD another/blobs/\S+: 403"):
-        registry.push(f"{REGISTRY}/another:1", {}, {})
-    registry.push(f"{REGISTRY}/{NAME}-data-repository-1:2", {}, {})
+        registry.push(f"{REGISTRY}/another:1", {}, Start())
+    registry.push(f"{REGISTRY}/{NAME}-data-repository-1:2", {}, Start())
     registry.unpack(f"{REGISTRY}/{NAME}-data-repository-1:1", tmp_path / "image")

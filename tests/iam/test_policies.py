@@ -14,12 +14,12 @@ import pytest
 from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from troposphere import apprunner, awslambda
+from troposphere import apprunner, awslambda, dynamodb, efs, kms, logs, rds, s3, sns, sqs, stepfunctions
 from troposphere.cloudformation import CustomResource
 
 from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
-from generator.iam.execution_role import SCHEMA_REGION, permissions
+from generator.iam.execution_role import SCHEMA_REGION, execution_role, permissions
 from generator.iam.handlers import CONDITIONAL, EXCLUDED, EXTRA, WITHOUT_RESOURCE, needed
 from generator.layers import (
     Deployment,
@@ -232,6 +232,21 @@ def test_every_shape_fits_what_iam_takes(settings: Settings) -> None:
     assert policies.size(documents["execution-role.json"]) < policies.INLINE_LIMIT
     assert policies.size(documents["deploy.json"]) < policies.MANAGED_LIMIT
     assert policies.size(documents["preview.json"]) < policies.MANAGED_LIMIT
+
+
+def test_what_does_not_fit_into_the_roles_inline_policy_is_in_managed_policies() -> None:
+    types = (sqs.Queue, sns.Topic, s3.Bucket, kms.Key, logs.LogGroup, awslambda.Function, stepfunctions.StateMachine)
+    # Without their required properties, which the policy does not depend on.
+    own = [
+        kind(f"My{kind.__name__}").no_validation() for kind in (*types, dynamodb.Table, rds.DBCluster, efs.FileSystem)
+    ]
+    layers = (data_layer(Settings(), *own), app_runner_layer())
+    role = {file: text for file, text in policies.documents(layers, "users").items() if "role" in file}
+    assert list(role) == ["execution-role.json", "execution-role-2.json"]
+    assert policies.size(role["execution-role.json"]) <= policies.INLINE_LIMIT
+    assert policies.size(role["execution-role-2.json"]) <= policies.MANAGED_LIMIT
+    whole = json.loads(policies.text(execution_role(layers, "users")))["Statement"]
+    assert [each for text in role.values() for each in json.loads(text)["Statement"]] == whole
 
 
 def test_a_nat_gateway_brings_its_actions() -> None:
