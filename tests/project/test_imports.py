@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 # Rooms and files from top to bottom. One imports only from the floors below its own, or from its own room.
 FLOORS = (
     "rehearsal.upgrade",
-    "rehearsal.before",
     "rehearsal.run",
+    "rehearsal.before",
     "rehearsal.load",
     "rehearsal.stand_ins",
     "rehearsal.local_aws",
