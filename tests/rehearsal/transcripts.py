@@ -18,11 +18,11 @@ from tempfile import TemporaryDirectory
 from generator import contract
 from generator.cli import main
 from generator.compute.apprunner import AppRunnerCompute
-from generator.iam.policies import documents
+from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.emulator.process import Fault
-from rehearsal.local_aws import NAME, LocalAws
+from rehearsal.local_aws import LocalAws
 from tests.command import output
 from tests.running import ROOT
 
@@ -106,8 +106,8 @@ BELOW = " " * 6
 def document() -> str:
     """docs/transcripts.md. Raises AssertionError when a command ends with another code than its step has."""
     with TemporaryDirectory() as directory:
-        policies = documents(app_runner_deployment().layers, NAME)
-        with LocalAws(Path(directory), Context(ROOT), (AppRunnerCompute(),), policies) as aws:
+        access = access_deployment(app_runner_deployment()).layers[0]
+        with LocalAws(Path(directory), Context(ROOT), (AppRunnerCompute(),), access) as aws:
             return "\n\n".join([HEAD, *("\n".join(_section(aws, title)) for title in PAGE)])
 
 
