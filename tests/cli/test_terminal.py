@@ -88,6 +88,6 @@ sys.exit(main(default_deployments, argv=[{verb!r}]))
 
 def test_a_program_in_another_folder_rehearses() -> None:
     """The folder of the program, not the clone, is where Python looks for modules first."""
-    command = [sys.executable, ROOT / "examples" / "worker.py", "rehearse", "--stay", "--from", "v1"]
+    command = [sys.executable, str(ROOT / "examples" / "worker.py"), "rehearse", "--stay", "--from", "v1"]
     ran = subprocess.run(command, cwd=ROOT / "examples", capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (64, "--fault and --stay are for a rehearsal without --from.\n")
