@@ -57,6 +57,12 @@ PASSWORD_LENGTH = 64
 DATA_STACK_NAME = "DataStackName"
 IMAGE_URI = "ImageUri"
 
+# A parameter of every layer with roles, and an output of the access layer.
+PERMISSIONS_BOUNDARY_ARN = "PermissionsBoundaryArn"
+# A parameter of the access layer: the prefix of the stacks' names, which --name is.
+DEPLOYMENT_NAME = "DeploymentName"
+ACCESS_LAYER = "access"
+
 # Outputs of a compute layer.
 SERVICE_ARN = "ServiceArn"
 SERVICE_URL = "ServiceUrl"

@@ -16,6 +16,7 @@ from generator.compute.apprunner import AppRunnerCompute
 from generator.compute.ecs_express import EcsExpressCompute
 from generator.errors import TemplateError, UsageError
 from generator.parts.apprunner.service import app_runner
+from generator.parts.boundary import bounded
 from generator.parts.data.memorydb import memorydb
 from generator.parts.data.repository import repository
 from generator.parts.data.user import User, user
@@ -65,7 +66,7 @@ class Layer:
     # A frozen dataclass may still cache: the cache is no field.
     @cached_property
     def _text(self) -> str:
-        return render(assemble(self.description, *self.parts))
+        return render(assemble(self.description, *bounded(*self.parts)))
 
     @cached_property
     def template(self) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""AWS on this machine: the emulator, the local services, the host names, and IAM identities with the emitted policies.
+"""AWS on this machine: the emulator, the local services, the host names, and the roles of the access layer.
 
 While it is open, the environment of this process leads to it, and to nothing else.
 """
@@ -41,15 +41,15 @@ REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 class LocalAws:
     """A context manager, with its files in `directory`.
 
-    `context` is an image's source; `computes` run services; `policies` are the IAM documents for a deployment called
-    NAME, by file; `builder` is a container tool, or None to do without containers. With `losing_redis` the cluster is
+    `context` is an image's source; `computes` run services; `access` has the roles of the deployment, called NAME;
+    `builder` is a container tool, or None to do without containers. With `losing_redis` the cluster is
     suspended when a user is written. A minute of the load balancer's metrics lasts `minute` seconds.
     """
 
     directory: Path
     context: Context
     computes: tuple[Compute, ...]
-    policies: Mapping[str, str]
+    access: Layer
     builder: str | None = None
     losing_redis: bool = False
     minute: float = 0.2
@@ -76,7 +76,7 @@ class LocalAws:
         self.tool = wrapped(self.builder, self.directory) if self.builder else None
         self.variables = {**self.emulator.environment, **self._through_proxy()}
         stack.enter_context(environment(self.variables))
-        self.identities = identities(NAME, self.policies)
+        self.identities = identities(NAME, self.access)
 
     def _runner(self) -> Runner:
         processes = Processes(
@@ -163,7 +163,7 @@ class LocalAws:
         found = [
             f"the stack {stack['StackName']} ({stack['StackStatus']})"
             for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
-            if stack["StackStatus"] != "DELETE_COMPLETE"
+            if stack["StackStatus"] != "DELETE_COMPLETE" and stack["StackName"] != f"{NAME}-{self.access.name}"
         ]
         found += [f"the cluster {one['Name']}" for one in boto3.client("memorydb").describe_clusters()["Clusters"]]
         for compute, arn in deployed:

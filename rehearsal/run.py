@@ -1,4 +1,4 @@
-"""One rehearsal: the command's verbs in order, each with its own policy, against AWS on this machine.
+"""One rehearsal: the command's verbs in order, each with its own role, against AWS on this machine.
 
 The verbs are the ones that run against AWS; only the environment differs. A fault makes one step fail. Whatever
 happens, everything is destroyed at the end. Layers have any names, and any number of them runs a service.
@@ -49,12 +49,12 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Options:
-    """The command's options. `policies` are the IAM documents for a deployment called NAME, by file. `context` is a
-    folder instead of the service's own; `parameters` are values by KEY or LAYER.KEY. `process`: without containers.
-    `fault`: a key of FAULTS. `stay`: wait for Ctrl-C before destroying."""
+    """The command's options. `access` has the roles of the deployment. `context` is a folder instead of the service's
+    own; `parameters` are values by KEY or LAYER.KEY. `process`: without containers. `fault`: a key of FAULTS. `stay`:
+    wait for Ctrl-C before destroying."""
 
     deployment: Deployment
-    policies: Mapping[str, str]
+    access: Layer
     context: Path | None = None
     build_args: Mapping[str, str] = field(default_factory=dict)
     build_secrets: tuple[str, ...] = ()
@@ -134,7 +134,7 @@ class Rehearsal:
         with self._timed("local AWS"):
             computes = tuple(compute for _, compute in options.services)
             context = next(iter(options.sources.values()), Context(Path()))
-            self._aws = LocalAws(self.directory, context, computes, options.policies, self.builder)
+            self._aws = LocalAws(self.directory, context, computes, options.access, self.builder)
             stack.enter_context(self._aws)
             stand_ins = self._stand_ins()
         deploy = ["deploy", "--yes", "--name", NAME]
@@ -261,11 +261,10 @@ class Rehearsal:
                 step.calls = self.aws.emulator.calls()[before:]
 
     def verb(self, name: str, arguments: list[str]) -> bool:
-        """Runs a verb as the IAM user with its policy; `deploy` and `destroy` pass CloudFormation's role."""
+        """Runs a verb with its role; `deploy` and `destroy` pass CloudFormation's."""
         verb = arguments[0]
-        role = ["--role-arn", self.aws.identities.role_arn] if verb in ("deploy", "destroy") else []
         with self._timed(name) as step, environment({**self.aws.variables, **self.aws.identities.of(verb)}):
-            step.code = self.command([*arguments, *role])
+            step.code = self.command([*arguments, *self.aws.identities.options(verb)])
             sys.stdout.flush()
         return step.code == 0
 

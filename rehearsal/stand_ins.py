@@ -14,7 +14,7 @@ from typing import Any
 
 import boto3
 
-from rehearsal.emulator.identities import trust
+from generator.parts.permissions import trust
 from rehearsal.emulator.process import ACCOUNT, REGION
 
 ID = re.compile(r"\b(vpc|subnet|sg)-[0-9a-f]{8,17}\b")
@@ -96,7 +96,7 @@ def _secret(name: str) -> str:
 
 
 def _role(name: str) -> str:
-    document = json.dumps(trust(ACCOUNT))
+    document = trust("cloudformation.amazonaws.com").to_json()
     return str(boto3.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"])
 
 

@@ -13,11 +13,11 @@ from generator import contract
 from generator.cli import main
 from generator.cli.arguments import Deployments
 from generator.compute import Compute
-from generator.iam.policies import documents
+from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.load import CONNECTIONS, Client, load
-from rehearsal.local_aws import NAME, LocalAws
+from rehearsal.local_aws import LocalAws
 from tests.command import Command, output
 from tests.running import ROOT
 
@@ -25,7 +25,7 @@ from tests.running import ROOT
 @contextmanager
 def deployed(directory: Path, *computes: Compute) -> Iterator[LocalAws]:
     """Local AWS with the data layer and App Runner deployed; the image is pushed without a container tool."""
-    with LocalAws(directory, Context(ROOT), computes, documents(app_runner_deployment().layers, NAME)) as made:
+    with LocalAws(directory, Context(ROOT), computes, access_deployment(app_runner_deployment()).layers[0]) as made:
         assert main(default_deployments, argv=["deploy", "--yes", "--layer", "data"]) == 0
         made.push(output("users-data", contract.REPOSITORY_URI))
         assert main(default_deployments, argv=["deploy", "--yes"]) == 0

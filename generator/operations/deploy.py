@@ -92,8 +92,12 @@ def deploy_change_set(
             why=f"it is {change_set.execution_status or change_set.status}{obsolete}",
             then="Create and review a new one: preview --keep.",
         )
-    pending = nullcontext(PendingChangeSet(change_set))
-    return LayerDeployment(session, stacks[change_set.stack_name], options).execute(pending)
+    layer = stacks[change_set.stack_name]
+    if layer.compute:
+        ImageSource(session, layer.compute, options).publish_previewed(
+            change_set.parameters.get(contract.IMAGE_URI, "")
+        )
+    return LayerDeployment(session, layer, options).execute(nullcontext(PendingChangeSet(change_set)))
 
 
 def _check_data_stacks(session: Session, updates: Sequence[tuple[Layer, StackUpdate]]) -> None:

@@ -88,6 +88,14 @@ class ImageSource:
             self.session.ui.progress(f"{tag} is not in {repository.name} yet. A deployment builds and pushes it.")
         return _with_image(update, f"{repository.uri}@{digest}" if digest else f"{repository.uri}:{tag}")
 
+    def publish_previewed(self, image: str) -> None:
+        """Builds and pushes the image of a reviewed change set, which `previewed` named by the tag of its source."""
+        uri, _, tag = image.rpartition(":")
+        context = self._context()
+        if "@" not in image and context.exists and tag == context.tag():
+            repository = ImageRepository(uri, self.session.client("ecr"))
+            publish(self.options.container_tool, context, repository, tag, self.session.ui.progress)
+
     def published(self, update: StackUpdate) -> StackUpdate:
         """The update with its image, built and pushed unless the repository has it."""
         found = self._context_and_repository(update)

@@ -14,10 +14,11 @@ from typing import ClassVar
 import boto3
 import pytest
 
+from generator import contract
 from generator.compute.apprunner import AppRunnerCompute
 from generator.contract import REPOSITORY_URI
 from generator.errors import GeneratorError
-from generator.iam.policies import documents
+from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import app_runner_deployment
 from generator.operations import DeployOptions, DestroyOptions, Session, Stack, deploy, destroy, rotate
@@ -48,15 +49,16 @@ def rotating(session: Session) -> object:
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    policies = documents(DEPLOYMENT.layers, NAME)
-    with LocalAws(tmp_path_factory.mktemp("aws"), Context(ROOT), (AppRunnerCompute(),), policies) as made:
+    access = access_deployment(DEPLOYMENT).layers[0]
+    with LocalAws(tmp_path_factory.mktemp("aws"), Context(ROOT), (AppRunnerCompute(),), access) as made:
         Asking.push = made.push
         yield made
 
 
 def stacks() -> dict[str, str]:
     found = boto3.client("cloudformation").describe_stacks()["Stacks"]
-    return {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
+    names = {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
+    return {name: status for name, status in names.items() if name != f"{NAME}-{contract.ACCESS_LAYER}"}
 
 
 def parameter(stack: str, name: str) -> str:

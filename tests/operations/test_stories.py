@@ -30,8 +30,8 @@ from examples import (
     second_service,
     worker,
 )
-from generator import data_layer
-from generator.iam.policies import documents
+from generator import contract, data_layer
+from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import Deployment
 from generator.settings import Settings
@@ -116,13 +116,14 @@ def directory(tmp_path: Path) -> Path:
 def account(directory: Path, deployment: Deployment) -> Iterator[LocalAws]:
     """Local AWS for a test of its own, so that what one leaves is not another's."""
     computes = tuple(layer.compute for layer in deployment.layers if layer.compute)
-    with LocalAws(directory, Context(ROOT), computes, documents(deployment.layers, NAME)) as aws:
+    with LocalAws(directory, Context(ROOT), computes, access_deployment(deployment).layers[0]) as aws:
         yield aws
 
 
 def stacks() -> dict[str, str]:
     found = boto3.client("cloudformation").describe_stacks()["Stacks"]
-    return {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
+    names = {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
+    return {name: status for name, status in names.items() if name != f"{NAME}-{contract.ACCESS_LAYER}"}
 
 
 def vpc_with_subnets(public: bool) -> tuple[str, list[str]]:
