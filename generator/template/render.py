@@ -22,7 +22,17 @@ def render(template: Template) -> str:
     try:
         return _json(template.to_dict(), indent=0, used=0) + "\n"
     except (TypeError, ValueError) as error:
-        raise TemplateError(f"The template cannot be written: {error}.") from error
+        raise TemplateError(f"The template cannot be written: {_origin(template)}{error}.") from error
+
+
+def _origin(template: Template) -> str:
+    """The resource that cannot be written, as the beginning of a message: Troposphere's checks do not all name it."""
+    for logical_id, resource in template.resources.items():
+        try:
+            json.dumps(resource.to_dict(), allow_nan=False)
+        except (TypeError, ValueError):
+            return f"{logical_id}: "
+    return ""
 
 
 def _json(value: object, *, indent: int, used: int) -> str:

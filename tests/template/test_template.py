@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from troposphere import AWSHelperFn, AWSObject, Equals, Output, Parameter, Ref, Template, sns
+from troposphere import AWSHelperFn, AWSObject, Equals, Output, Parameter, Ref, Template, s3, sns
 from troposphere.validators.cloudformation import AWSCustomObject
 
 from generator.errors import DuplicateLogicalIdError, TemplateError
@@ -155,14 +155,17 @@ def test_the_501st_resource_is_refused() -> None:
         assemble("", Holder(topics))
 
 
-def test_a_missing_property_is_an_error_that_names_the_resource() -> None:
-    with pytest.raises(TemplateError, match="Endpoint required"):
-        render(assemble("", Topic(sns.Topic("Topic", Subscription=[sns.Subscription(Protocol="email")]))))
-
-
-def test_a_value_that_json_lacks_is_refused() -> None:
-    with pytest.raises(TemplateError, match="cannot be written"):
-        render(assemble("", Topic(sns.Topic("Topic", Metadata={"a": float("nan")}))))
+@pytest.mark.parametrize(
+    ("resource", "message"),
+    [
+        (sns.Topic("Topic", Subscription=[sns.Subscription(Protocol="email")]), ".*Endpoint required"),
+        (sns.Topic("Topic", Metadata={"a": float("nan")}), "Out of range float"),
+        (s3.Bucket("Topic", AccessControl="Everyone"), "AccessControl must be one of"),
+    ],
+)
+def test_what_cannot_be_written_is_an_error_that_names_the_resource(resource: AWSObject, message: str) -> None:
+    with pytest.raises(TemplateError, match=rf"^The template cannot be written: Topic: {message}"):
+        render(assemble("", Holder((sns.Topic("Fine"), resource))))
 
 
 def test_a_condition_leaves_the_property_out_by_default() -> None:
