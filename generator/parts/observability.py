@@ -10,37 +10,14 @@ from typing import Any
 from awacs import aws
 from awacs import sns as sns_actions
 from troposphere import AccountId, AWSHelperFn, Parameter, Sub, cloudwatch, logs, sns
+from troposphere.constants import LOGS_ALLOWED_RETENTION_DAYS
 
 from generator.errors import TemplateError
-from generator.parts.permissions import POLICY_VERSION
+from generator.parts.permissions import allow, document
 from generator.template.elements import Condition, Input, why
 
 GROUP = "Logs and alarms"
 FIVE_MINUTES = 300
-LOG_RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
-)
 
 
 @dataclass(frozen=True)
@@ -63,16 +40,16 @@ def log_group(logical_id: str, days: int = 30) -> tuple[Input, logs.LogGroup]:
 
     Raises TemplateError for a number of days that CloudWatch Logs does not take.
     """
-    if days not in LOG_RETENTION_DAYS:
+    if days not in LOGS_ALLOWED_RETENTION_DAYS:
         raise TemplateError(
-            f"Logs cannot be kept for {days} days: choose one of {', '.join(map(str, LOG_RETENTION_DAYS))}."
+            f"Logs cannot be kept for {days} days: choose one of {', '.join(map(str, LOGS_ALLOWED_RETENTION_DAYS))}."
         )
     retention = Input(
         Parameter(
             "LogRetentionDays",
             Type="Number",
             Default=days,
-            AllowedValues=list(LOG_RETENTION_DAYS),
+            AllowedValues=LOGS_ALLOWED_RETENTION_DAYS,
             Description="How many days log entries are kept.",
         ),
         group=GROUP,
@@ -181,22 +158,15 @@ def _topic_policy(topic_arn: AWSHelperFn) -> aws.PolicyDocument:
 
     Source: CloudWatch user guide, "Notifying users on alarm changes", SNS permissions.
     """
-    return aws.PolicyDocument(
-        Version=POLICY_VERSION,
-        Statement=[
-            aws.Statement(
-                Effect=aws.Allow,
-                Principal=aws.Principal("Service", ["cloudwatch.amazonaws.com"]),
-                Action=[sns_actions.Publish],
-                Resource=[topic_arn],
-                Condition=aws.Condition(aws.StringEquals({"aws:SourceAccount": AccountId})),
-            ),
-            aws.Statement(
-                Effect=aws.Deny,
-                Principal=aws.Principal("*"),
-                Action=[sns_actions.Publish],
-                Resource=[topic_arn],
-                Condition=aws.Condition(aws.Bool({"aws:SecureTransport": "false"})),
-            ),
-        ],
+    publish = [sns_actions.Publish]
+    ours = aws.Condition(aws.StringEquals({"aws:SourceAccount": AccountId}))
+    return document(
+        allow(publish, topic_arn, Principal=aws.Principal("Service", ["cloudwatch.amazonaws.com"]), Condition=ours),
+        aws.Statement(
+            Effect=aws.Deny,
+            Principal=aws.Principal("*"),
+            Action=publish,
+            Resource=[topic_arn],
+            Condition=aws.Condition(aws.Bool({"aws:SecureTransport": "false"})),
+        ),
     )
