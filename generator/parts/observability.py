@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from awacs import aws
 from awacs import sns as sns_actions
-from troposphere import AccountId, AWSHelperFn, Parameter, Sub, cloudwatch, logs, sns
+from troposphere import AccountId, AWSHelperFn, Parameter, cloudwatch, logs, sns
 from troposphere.constants import LOGS_ALLOWED_RETENTION_DAYS
 
 from generator.errors import TemplateError
 from generator.parts.permissions import allow, document
-from generator.template.elements import Condition, Input, why
+from generator.template.elements import Condition, Input, Value, why
 
 GROUP = "Logs and alarms"
 FIVE_MINUTES = 300
+# An alarm on errors goes off at once, one on load after 15 minutes.
+AT_ONCE = {"Statistic": "Sum", "EvaluationPeriods": 1}
+FOR_15_MINUTES = {"EvaluationPeriods": 3}
+# Data on usage is published whenever something runs, so an alarm without data shows that something is wrong.
+USAGE = {"Statistic": "Maximum", "TreatMissingData": "missing", **FOR_15_MINUTES}
 
 
 @dataclass(frozen=True)
@@ -104,16 +108,6 @@ def notifications() -> Notifications:
     )
 
 
-def dashboard(logical_id: str, reason: str, widgets: list[dict[str, object]], **values: Any) -> cloudwatch.Dashboard:
-    """A dashboard of `widgets`, whose placeholders, such as ${ClusterName}, `values` fill."""
-    body = json.dumps({"widgets": widgets}, sort_keys=True)
-    return cloudwatch.Dashboard(
-        logical_id,
-        Metadata=why(reason),
-        DashboardBody=Sub(body, **values),
-    )
-
-
 def widget(
     row: int, column: int, title: str, stat: str, namespace: str, names: tuple[str, ...], of: list[str]
 ) -> dict[str, object]:
@@ -134,16 +128,23 @@ def widget(
     }
 
 
-def dimensions(**values: AWSHelperFn) -> list[cloudwatch.MetricDimension]:
-    """A metric's dimensions, by name."""
-    return [cloudwatch.MetricDimension(Name=name, Value=value) for name, value in values.items()]
-
-
-def alarm_on(logical_id: str, notify: Notifications, meaning: str, advice: str, **properties: Any) -> cloudwatch.Alarm:
-    """An alarm that says what it means and what to do; `properties` name its metric and limit."""
+def alarm_on(
+    notify: Notifications,
+    namespace: str,
+    dimensions: Mapping[str, Value],
+    logical_id: str,
+    metric: object,
+    meaning: str,
+    advice: str,
+    **properties: Any,
+) -> cloudwatch.Alarm:
+    """An alarm on one metric that says what it means and what to do; `properties` are its limit and statistic."""
     defaults: Mapping[str, object] = {
         "Metadata": why(meaning),
         "AlarmDescription": f"{meaning}. {advice}.",
+        "Namespace": namespace,
+        "MetricName": metric,
+        "Dimensions": [cloudwatch.MetricDimension(Name=name, Value=value) for name, value in dimensions.items()],
         "Period": FIVE_MINUTES,
         "ComparisonOperator": "GreaterThanThreshold",
         "TreatMissingData": "notBreaching",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from troposphere import GetAtt, NoValue, Select, Split, Sub, ec2
+from troposphere import GetAtt, NoValue, Sub, ec2
 from troposphere import apprunner as aws_apprunner
 
 from generator.errors import TemplateError
@@ -136,16 +136,9 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
         EncryptionConfiguration=key.choose(aws_apprunner.EncryptionConfiguration(KmsKey=key.arn.ref())),
     )
     service_arn = GetAtt(service, "ServiceArn")
-    # The service's name has no attribute of its own: arn:…:service/<name>/<id>.
-    service_name = Select(1, Split("/", service_arn))
-    service_id = GetAtt(service, "ServiceId")
     ingress = private_ingress(on.place, service_arn) if settings.private_ingress and on.place else None
     notify = notifications()
-    board = app_runner_dashboard(
-        service_name=service_name,
-        service_id=service_id,
-        cluster_name=on.access.cluster_name if on.access else None,
-    )
+    board = app_runner_dashboard(service, on.access.cluster_name if on.access else None)
     return (
         image,
         sizes,
@@ -163,13 +156,7 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
         service,
         ingress,
         notify,
-        app_runner_alarms(
-            notify,
-            service_name=service_name,
-            service_id=service_id,
-            min_size=min_size.ref(),
-            max_size=max_size.ref(),
-        ),
+        app_runner_alarms(notify, service, min_size=min_size.ref(), max_size=max_size.ref()),
         board,
         outputs(
             GetAtt(ingress[0], "DomainName") if ingress else GetAtt(service, "ServiceUrl"),

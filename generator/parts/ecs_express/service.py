@@ -12,7 +12,7 @@ from troposphere import ecs as aws_ecs
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.parts.ecs_express.observability import ecs_alarms, ecs_dashboard, ecs_metrics, load_balancer_arn
+from generator.parts.ecs_express.observability import ecs_alarms, ecs_dashboard, load_balancer_arn
 from generator.parts.ecs_express.roles import execution_role, infrastructure_role, task_role
 from generator.parts.encryption import kms_key
 from generator.parts.image import image_input, repository_arn
@@ -125,8 +125,7 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         ),
     )
     notify = notifications()
-    metrics = ecs_metrics(service)
-    board = ecs_dashboard(metrics, on.access.cluster_name if on.access else None)
+    board = ecs_dashboard(service, on.access.cluster_name if on.access else None)
     return (
         image,
         sizes,
@@ -151,7 +150,7 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         tuple(rules),
         service,
         notify,
-        ecs_alarms(notify, metrics),
+        ecs_alarms(notify, service),
         board,
         outputs(GetAtt(service, "Endpoint"), GetAtt(service, "ServiceArn"), board),
     )
