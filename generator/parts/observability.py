@@ -13,7 +13,7 @@ from troposphere.constants import LOGS_ALLOWED_RETENTION_DAYS
 
 from generator.errors import TemplateError
 from generator.parts.permissions import allow, document
-from generator.template.elements import Condition, Input, Value, why
+from generator.template.elements import Condition, Input, Value, optional_text, why
 
 GROUP = "Logs and alarms"
 FIVE_MINUTES = 300
@@ -72,16 +72,12 @@ def notifications() -> Notifications:
 
     Source of its being unencrypted: CloudWatch user guide, "Amazon SNS topics and alarms", encryption.
     """
-    email = Input(
-        Parameter(
-            "AlarmEmail",
-            Type="String",
-            Default="",
-            AllowedPattern=r"^$|^[^@\s,]+@[^@\s,]+\.[^@\s,]+$",
-            ConstraintDescription="Empty, or one e-mail address.",
-            Description="The e-mail address to send alarms to; its owner must first confirm a message from AWS. Leave "
-            "empty to see alarms in CloudWatch only.",
-        ),
+    email = optional_text(
+        "AlarmEmail",
+        r"[^@\s,]+@[^@\s,]+\.[^@\s,]+",
+        form="one e-mail address",
+        description="The e-mail address to send alarms to; its owner must first confirm a message from AWS. Leave "
+        "empty to see alarms in CloudWatch only.",
         group=GROUP,
         label="E-mail address for alarms",
     )

@@ -17,7 +17,7 @@ from generator.parts.apprunner.roles import image_access_role, instance_role
 from generator.parts.encryption import kms_key
 from generator.parts.image import PUBLIC_ECR, image_input, repository_arn
 from generator.parts.imports import imported_place
-from generator.parts.network.egress import https, no_egress, to_memorydb
+from generator.parts.network.egress import egress
 from generator.parts.network.place import joined
 from generator.parts.observability import notifications
 from generator.parts.service import (
@@ -64,14 +64,7 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
     on = basis(workload, imported_place(), needs_place=settings.private_ingress)
     check_names(workload, on, lambda name: name.startswith("AWSAPPRUNNER"))
     image = image_input(workload)
-    sizes = size(
-        workload,
-        "CPU of an instance, in CPU units; 1024 units are one vCPU.",
-        "Memory of an instance, in MB. Possible sizes for each Cpu: "
-        + "; ".join(f"{units}: {', '.join(memories)}" for units, memories in SIZES.items())
-        + ".",
-        SIZES,
-    )
+    sizes = size(workload, "an instance", SIZES, ", ".join)
     min_size, max_size = scaling_inputs(
         workload, "instances", MAX_INSTANCES, "The number of instances that are always ready; you pay for their memory."
     )
@@ -219,10 +212,6 @@ def _connection(
     cluster_group_id = on.access.security_group_id if on.access else None
     has_nat = settings.nat != "none" and workload.network is None
     internet = has_nat if workload.internet is None else workload.internet
-    rules = [
-        *([to_memorydb(cluster_group_id)] if cluster_group_id is not None else []),
-        *([https("HTTPS through NAT")] if internet else []),
-    ]
     security_group = ec2.SecurityGroup(
         "ConnectorSecurityGroup",
         Metadata=why(
@@ -231,7 +220,7 @@ def _connection(
         ),
         GroupDescription=Sub("App Runner VPC connector in ${SubnetIds}", SubnetIds=joined(on.place.private_subnet_ids)),
         VpcId=on.place.vpc_id,
-        SecurityGroupEgress=rules or [no_egress()],
+        SecurityGroupEgress=egress(cluster_group_id, "HTTPS through NAT" if internet else ""),
     )
     connector = aws_apprunner.VpcConnector(
         "VpcConnector",
