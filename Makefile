@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 
 # The first interpreter that is 3.11 or newer and can create a virtual environment.
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
-PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 	$$python -c '$(USABLE)' >/dev/null 2>&1 && { echo $$python; break; }; done)
 
 # $(call install,EXTRAS,PACKAGES): pip is silent, so a line names what it installs, with a dot for each second.

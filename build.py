@@ -9,6 +9,7 @@ from pathlib import Path
 try:
     from generator import Deployment, Settings, app_runner_deployment, ecs_express_deployment
     from generator.cli import main
+    from generator.iam.access import access_deployment
 except ModuleNotFoundError as missing:
     if Path(".venv", "bin", "activate").exists() and sys.prefix == sys.base_prefix:
         sys.exit(
@@ -20,7 +21,8 @@ except ModuleNotFoundError as missing:
 def deployments() -> tuple[Deployment, ...]:
     """What `build` writes. The other commands take the first of these, or the one that --deployment names."""
     settings = Settings()
-    return app_runner_deployment(settings), ecs_express_deployment(settings)
+    services = app_runner_deployment(settings), ecs_express_deployment(settings)
+    return *services, *map(access_deployment, services)
 
 
 if __name__ == "__main__":

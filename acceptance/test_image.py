@@ -140,9 +140,9 @@ def test_it_contains_the_service_and_its_pinned_packages_but_no_pip(engine: Engi
 def test_it_signs_tokens_for_iam_authentication(engine: Engine, image: str) -> None:
     code = (
         "import os, time; os.environ.update(AWS_ACCESS_KEY_ID='AKIA1', AWS_SECRET_ACCESS_KEY='a');"
-        "from service.settings import Iam; from service.tokens import Credentials, Tokens, botocore_credentials;"
-        "tokens = Tokens(Iam('db-1', 'eu-central-1'), 'user-1', Credentials(botocore_credentials));"
-        "print(tokens.token(time.monotonic() + 5))"
+        "from service.settings import Settings; from service.tokens import Tokens;"
+        "iam = Settings('localhost:6379', 'user-1', memorydb_cluster_name='db-1', aws_region='eu-central-1');"
+        "print(Tokens(iam).token(time.monotonic() + 5))"
     )
     assert inside(engine, image, code).startswith("db-1/?Action=connect&User=user-1&X-Amz-Algorithm=AWS4-HMAC-SHA256&")
 

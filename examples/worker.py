@@ -13,10 +13,10 @@ from troposphere import GetAtt, Sub, sqs
 from generator import Deployment, HealthCheck, Settings, Workload, ecs_express_layer
 from generator.cli import main
 
-SECRET = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:worker/token-AbCdEf"
+TOKEN = Sub("arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:worker/token-AbCdEf")
 
 
-def deployments() -> list[Deployment]:
+def deployments(token: str | Sub = TOKEN) -> list[Deployment]:
     """One layer alone. It imports nothing, so it needs no data layer."""
     queue = sqs.Queue(
         "Jobs",
@@ -38,7 +38,7 @@ def deployments() -> list[Deployment]:
         health=HealthCheck(path="/live"),
         command=("node", "worker.js"),
         environment={"QUEUE_URL": queue.ref()},
-        secrets={"API_TOKEN": Sub(SECRET)},
+        secrets={"API_TOKEN": token},
         statements=(take,),
         cpu=256,
         memory=512,

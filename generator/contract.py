@@ -57,6 +57,12 @@ PASSWORD_LENGTH = 64
 DATA_STACK_NAME = "DataStackName"
 IMAGE_URI = "ImageUri"
 
+# A parameter of every layer with roles, and an output of the access layer.
+PERMISSIONS_BOUNDARY_ARN = "PermissionsBoundaryArn"
+# A parameter of the access layer: the prefix of the stacks' names, which --name is.
+DEPLOYMENT_NAME = "DeploymentName"
+ACCESS_LAYER = "access"
+
 # Outputs of a compute layer.
 SERVICE_ARN = "ServiceArn"
 SERVICE_URL = "ServiceUrl"
@@ -77,7 +83,7 @@ ENV_PORT = "PORT"
 
 MEMORYDB_PORT = 6379
 USER_KEYS = "user:*"
-# hset, hgetall and del are the service's own, multi and exec make its replacement of a user atomic, ping tells whether
+# hset, hgetall and del are the service's own, multi and exec make its replacement of a user atomic, ping says whether
 # a shard answers; the rest finds nodes and follows a moving slot. redis-py's cluster client, which
 # the service does not use, needs "command" as well.
 USER_COMMANDS = (

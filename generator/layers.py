@@ -16,6 +16,7 @@ from generator.compute.apprunner import AppRunnerCompute
 from generator.compute.ecs_express import EcsExpressCompute
 from generator.errors import TemplateError, UsageError
 from generator.parts.apprunner.service import app_runner
+from generator.parts.boundary import bounded
 from generator.parts.data.memorydb import memorydb
 from generator.parts.data.repository import repository
 from generator.parts.data.user import User, user
@@ -65,7 +66,7 @@ class Layer:
     # A frozen dataclass may still cache: the cache is no field.
     @cached_property
     def _text(self) -> str:
-        return render(assemble(self.description, *self.parts))
+        return render(assemble(self.description, *bounded(*self.parts)))
 
     @cached_property
     def template(self) -> Mapping[str, Any]:
@@ -246,7 +247,9 @@ def app_runner_layer(
         f"App Runner layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces the "
         "service, or makes the update fail.",
         _with_data_stack((app_runner(settings, workload), supported_region(), *parts), "The data layer's stack"),
-        AppRunnerCompute(workload.repository_output, workload.context, workload.checks.users_api),
+        AppRunnerCompute(
+            workload.repository_output, workload.context, workload.checks.users_api, workload.checks.paths
+        ),
         workload=workload,
     )
 
@@ -274,7 +277,9 @@ def ecs_express_layer(
         f"ECS Express layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces the "
         "service and its address.",
         _with_data_stack((ecs_express(workload), region, *parts), "The stack of a data layer for ECS Express"),
-        EcsExpressCompute(workload.repository_output, workload.context, workload.checks.users_api),
+        EcsExpressCompute(
+            workload.repository_output, workload.context, workload.checks.users_api, workload.checks.paths
+        ),
         workload=workload,
     )
 

@@ -64,7 +64,7 @@ class MemoryDBAccess:
 
 @dataclass(frozen=True, kw_only=True)
 class HealthCheck:
-    """How the compute tells whether an instance is healthy: GET `path` answers with 2xx.
+    """The check of an instance: it is healthy while GET `path` answers with 2xx.
 
     interval and timeout are seconds, healthy and unhealthy numbers of checks in a row; 1 to 20 each. ECS Express takes
     the path only. An empty path checks that the port accepts connections, which only App Runner can.
@@ -85,7 +85,7 @@ class Verification:
     """What is requested from a service after its deployment.
 
     paths: each path with the status that a GET is answered with. users_api: whether the service is this project's user
-    API; if so a user is written, read and deleted as well.
+    API; if so it must be alive, ready and of the deployed build, and a user is written, read and deleted.
 
     >>> Verification(paths={"/": 200, "/missing": 404}).users_api
     False
@@ -95,7 +95,7 @@ class Verification:
     users_api: bool = False
 
 
-USERS_API = Verification(paths={contract.READY_PATH: 200}, users_api=True)
+USERS_API = Verification(users_api=True)
 
 
 # Compared by identity, so that a layer can be a key although variables are a dict.

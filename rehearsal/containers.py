@@ -14,6 +14,7 @@ from string import Template
 
 from generator.errors import UsageError
 from generator.images.context import DOCKERFILE, PLATFORM, Context
+from rehearsal.emulator.registry import Start
 from rehearsal.services.runners import ContainerError, output
 
 # Docker and Finch send their requests from an engine that uses neither HTTPS_PROXY nor the authority of a rehearsal.
@@ -65,7 +66,7 @@ def base_images(context: Context) -> list[str]:
     arguments = dict(context.arguments)
     images: list[str] = []
     stages = {"scratch"}
-    for line in (context.directory / DOCKERFILE).read_text(encoding="utf-8").splitlines():
+    for line in _instructions(context):
         match [word for word in line.split() if not word.startswith("--")]:
             case ["ARG", argument, *_] if not images:
                 name, _, default = argument.partition("=")
@@ -74,6 +75,30 @@ def base_images(context: Context) -> list[str]:
                 images.append(Template(image).safe_substitute(arguments))
                 stages.update(rest[1:2])
     return [image for image in dict.fromkeys(images) if image not in stages]
+
+
+def start(context: Context) -> Start:
+    """How the image starts, by the ENTRYPOINT and CMD of the Dockerfile's last stage, and the build that it reports.
+
+    A text that is not a JSON array is run by a shell (Dockerfile reference, "Shell and exec form")."""
+    found: dict[str, tuple[str, ...]] = {}
+    for line in _instructions(context):
+        name, _, arguments = line.partition(" ")
+        match name.upper():
+            case "FROM":
+                found = {}
+            case "ENTRYPOINT" | "CMD" as kind:
+                try:
+                    found[kind] = tuple(json.loads(arguments))
+                except ValueError:
+                    found[kind] = ("/bin/sh", "-c", arguments.strip())
+    return Start({"BUILD_ID": context.tag()}, found.get("ENTRYPOINT", ()), found.get("CMD", ()))
+
+
+def _instructions(context: Context) -> list[str]:
+    """The lines of the Dockerfile, those that end with a backslash joined with the next."""
+    text = (context.directory / DOCKERFILE).read_text(encoding="utf-8")
+    return text.replace("\\\n", " ").splitlines()
 
 
 def wrapped(program: str, directory: Path) -> Path:

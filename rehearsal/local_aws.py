@@ -1,11 +1,14 @@
-"""AWS on this machine: the emulator, the local services, the host names, and IAM identities with the emitted policies.
+"""AWS on this machine: the emulator, the local services, the host names, and the roles of the access layer.
 
 While it is open, the environment of this process leads to it, and to nothing else.
 """
 
 from __future__ import annotations
 
+import http
+import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,17 +20,20 @@ from botocore.exceptions import ClientError
 
 from generator.compute import Compute
 from generator.contract import SERVICE_ARN
+from generator.errors import UsageError
 from generator.images.context import Context
-from rehearsal.containers import wrapped
+from generator.layers import Layer
+from rehearsal.containers import start, wrapped
 from rehearsal.emulator.identities import identities
 from rehearsal.emulator.process import ACCOUNT, REGION, emulator
-from rehearsal.emulator.registry import Registry
+from rehearsal.emulator.registry import Registry, Start
 from rehearsal.services.certificates import certificates
 from rehearsal.services.control import LocalServices, Runner
 from rehearsal.services.https_proxy import HttpsProxy
 from rehearsal.services.runners import Containers, Processes, podman
 
 NAME = "rehearsal"
+STAND_IN = Path(__file__).with_name("services") / "stand_in.py"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 
 
@@ -35,18 +41,19 @@ REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 class LocalAws:
     """A context manager, with its files in `directory`.
 
-    `context` is the image's source; `computes` run services; `policies` are the IAM documents for a deployment called
-    NAME, by file; `builder` is a container tool, or None to do without containers. With `losing_redis` the cluster is
+    `context` is an image's source; `computes` run services; `access` has the roles of the deployment, called NAME;
+    `builder` is a container tool, or None to do without containers. With `losing_redis` the cluster is
     suspended when a user is written. A minute of the load balancer's metrics lasts `minute` seconds.
     """
 
     directory: Path
     context: Context
     computes: tuple[Compute, ...]
-    policies: Mapping[str, str]
+    access: Layer
     builder: str | None = None
     losing_redis: bool = False
     minute: float = 0.2
+    _stand_ins: set[str] = field(default_factory=set)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> LocalAws:
@@ -69,13 +76,19 @@ class LocalAws:
         self.tool = wrapped(self.builder, self.directory) if self.builder else None
         self.variables = {**self.emulator.environment, **self._through_proxy()}
         stack.enter_context(environment(self.variables))
-        self.identities = identities(NAME, self.policies)
+        self.identities = identities(NAME, self.access)
 
     def _runner(self) -> Runner:
+        processes = Processes(
+            lambda image, credentials, to: self.registry(credentials).unpack(image, to), self.directory
+        )
         program = podman()
-        if program and self.builder:
-            return Containers(program, self._through_proxy)
-        return Processes(lambda image, credentials, to: self.registry(credentials).unpack(image, to), self.directory)
+        if not (program and self.builder):
+            return processes
+        containers = Containers(program, self._through_proxy)
+        return lambda image, environment, **rest: (processes if image in self._stand_ins else containers)(
+            image, environment, **rest
+        )
 
     def _through_proxy(self) -> dict[str, str]:
         """Variables with which a client reaches AWS's host names here, and trusts their certificates."""
@@ -97,10 +110,36 @@ class LocalAws:
     def push(self, uri: str, context: Context | None = None) -> None:
         """Pushes an image of the source, or of another one, without building it."""
         context = context or self.context
-        tag = context.tag()
         files = {name: context.directory / name for name in context.files()}
+        self._registry_of_caller().push(f"{uri}:{context.tag()}", files, start(context))
+
+    def push_stand_in(self, layer: Layer) -> str:
+        """Pushes an image in place of a layer's that is built elsewhere; returns its URI. It runs as a process that
+        answers what the workload's health check and verification ask for.
+
+        Raises UsageError for a fixed image that is no text of the form host/name:tag.
+        """
+        assert layer.workload
+        workload = layer.workload
+        # A repository is given by its name or its ARN, or is the data layer's.
+        repository = workload.repository.rpartition(":repository/")[2] or "stand-in"
+        existing = f"{REGISTRY}/{repository}:{layer.name}"
+        uri = existing if workload.image is None else workload.image
+        named = re.fullmatch("[^/@]+/([^@:]+):[^/@:]+", uri) if isinstance(uri, str) else None
+        if not named:
+            raise UsageError(f"A rehearsal needs Workload.image as text such as host/name:tag, not {uri}.")
+        answers = {workload.health.path or "/": http.HTTPStatus.OK, **workload.checks.paths}
+        variables = {"ANSWERS": json.dumps(answers)}
+        with suppress(ClientError):
+            boto3.client("ecr").create_repository(repositoryName=named[1])
+        image = Start(variables, entrypoint=("python", STAND_IN.name))
+        self._registry_of_caller().push(named[0], {STAND_IN.name: STAND_IN}, image)
+        self._stand_ins.add(named[0])
+        return named[0]
+
+    def _registry_of_caller(self) -> Registry:
         token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
-        self.registry(token).push(f"{uri}:{tag}", files, {"BUILD_ID": tag})
+        return self.registry(token)
 
     def repositories(self) -> set[str]:
         """The URIs of all repositories that were used, also after the end."""
@@ -124,7 +163,7 @@ class LocalAws:
         found = [
             f"the stack {stack['StackName']} ({stack['StackStatus']})"
             for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
-            if stack["StackStatus"] != "DELETE_COMPLETE"
+            if stack["StackStatus"] != "DELETE_COMPLETE" and stack["StackName"] != f"{NAME}-{self.access.name}"
         ]
         found += [f"the cluster {one['Name']}" for one in boto3.client("memorydb").describe_clusters()["Clusters"]]
         for compute, arn in deployed:

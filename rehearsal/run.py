@@ -1,11 +1,12 @@
-"""One rehearsal: the command's verbs in order, each with its own policy, against AWS on this machine.
+"""One rehearsal: the command's verbs in order, each with its own role, against AWS on this machine.
 
 The verbs are the ones that run against AWS; only the environment differs. A fault makes one step fail. Whatever
-happens, everything is destroyed at the end.
+happens, everything is destroyed at the end. Layers have any names, and any number of them runs a service.
 """
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -23,12 +24,16 @@ import boto3
 from generator.compute import Compute
 from generator.errors import UsageError
 from generator.images.context import DOCKERFILE, Context
+from generator.layers import Deployment, Layer
+from rehearsal.before import accepted
 from rehearsal.containers import container_tool, remove_images
 from rehearsal.emulator.process import Call, Fault
 from rehearsal.local_aws import NAME, LocalAws, environment, outputs
 from rehearsal.processes import interrupted_by_signals
 from rehearsal.services.redis_cluster import ClusterError
 
+FORMAT = 1
+"""Of the result as JSON; grows when a field changes its meaning or goes."""
 LARGER = ("--parameter", "Cpu=2048", "--parameter", "Memory=4096")
 
 FAULTS = {
@@ -44,16 +49,34 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Options:
-    """The command's options. `computes` run services; `policies` are the IAM documents for a deployment called NAME, by
-    file. `process`: without containers. `fault`: a key of FAULTS. `stay`: wait for Ctrl-C before destroying."""
+    """The command's options. `access` has the roles of the deployment. `context` is a folder instead of the service's
+    own; `parameters` are values by KEY or LAYER.KEY. `process`: without containers. `fault`: a key of FAULTS. `stay`:
+    wait for Ctrl-C before destroying."""
 
-    context: Context
-    computes: tuple[Compute, ...]
-    policies: Mapping[str, str]
+    deployment: Deployment
+    access: Layer
+    context: Path | None = None
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    build_secrets: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
     container_tool: str | None = None
     process: bool = False
     fault: str | None = None
     stay: bool = False
+
+    @property
+    def services(self) -> tuple[tuple[Layer, Compute], ...]:
+        """The layers that run a service, each with what runs it."""
+        return tuple((layer, layer.compute) for layer in self.deployment.layers if layer.compute)
+
+    @property
+    def sources(self) -> dict[str, Context]:
+        """The source of each image that is built, by its layer."""
+        return {
+            layer.name: Context(self.context or Path(compute.context), self.build_args, self.build_secrets)
+            for layer, compute in self.services
+            if compute.repository and compute.context
+        }
 
 
 @dataclass
@@ -66,21 +89,23 @@ class Step:
     calls: list[Call] = field(default_factory=list)
 
 
-def rehearse(command: Callable[[list[str]], int], options: Options) -> int:
-    """Runs every step and prints the report; 0 when all succeeded and nothing is left. `command` takes arguments and
-    returns an exit code. Raises UsageError, ClusterError."""
+def rehearse(command: Callable[[list[str]], int], options: Options) -> Rehearsal:
+    """Runs every step. `command` takes arguments and returns an exit code. Raises UsageError, ClusterError."""
     if not shutil.which("redis-server"):
         raise ClusterError("redis-server is missing, which runs in place of MemoryDB: `make rehearse` installs it.")
-    options.context.tag()
+    sources = options.sources.values()
+    for context in sources:
+        context.tag()
     required = options.fault in ("build", "push")
     if options.process and required:
         raise UsageError(f"--fault {options.fault} needs podman or buildah, which --process excludes.")
-    builder = None if options.process else container_tool(options.container_tool, options.context, required=required)
+    tools = [container_tool(options.container_tool, each, required=required) for each in sources if not options.process]
+    builder = tools[0] if tools and all(tools) else None
     with interrupted_by_signals(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
         rehearsal = Rehearsal(command, options, Path(directory), builder)
         stack.callback(rehearsal.remove_images)
         rehearsal.play(stack)
-        return rehearsal.report()
+    return rehearsal
 
 
 @dataclass
@@ -92,6 +117,7 @@ class Rehearsal:
     directory: Path
     builder: str | None = None
     steps: list[Step] = field(default_factory=list)
+    stand_ins: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     _aws: LocalAws | None = None
@@ -106,17 +132,27 @@ class Rehearsal:
         """Runs the steps up to the first that fails, then destroys everything. `stack` stops the local services."""
         options, fault = self.options, self.options.fault
         with self._timed("local AWS"):
-            self._aws = LocalAws(self.directory, options.context, options.computes, options.policies, self.builder)
+            computes = tuple(compute for _, compute in options.services)
+            context = next(iter(options.sources.values()), Context(Path()))
+            self._aws = LocalAws(self.directory, context, computes, options.access, self.builder)
             stack.enter_context(self._aws)
+            stand_ins = self._stand_ins()
         deploy = ["deploy", "--yes", "--name", NAME]
-        source = self._source()
-        with_image = [*deploy, *(["--container-tool", str(self.aws.tool)] if self.aws.tool else []), *source]
+        images = [*stand_ins, *self._source(), *_values(options.parameters)]
+        with_image = [*deploy, *(["--container-tool", str(self.aws.tool)] if self.aws.tool else []), *images]
+        others = [layer for layer in options.deployment.layers if not layer.compute]
         with self._at_first_deployment(fault):
             succeeded = (
-                self.verb("preview", ["preview", "--name", NAME, *source])
-                and self.verb("data layer", [*deploy, "--layer", "data"])
+                self.verb("preview", ["preview", "--name", NAME, *images])
+                and all(
+                    self.verb(
+                        f"{layer.name} layer",
+                        [*deploy, "--layer", layer.name, *_values(accepted(options.parameters, [layer]))],
+                    )
+                    for layer in others
+                )
                 and self._pushed()
-                and self.verb("image and service", with_image)
+                and (not options.services or self.verb("image and service", with_image))
             )
         if fault == "rollback":
             with self.aws.emulator.faults(Fault("Service", "start", spoils="secrets")):
@@ -150,8 +186,32 @@ class Rehearsal:
             print(f"\n. {file}\n", flush=True)
             threading.Event().wait()
 
-    def report(self) -> int:
-        """Prints the steps, the calls and what is left; the exit code."""
+    @property
+    def code(self) -> int:
+        """The exit code: 0 when all steps succeeded without a fault, and nothing is left."""
+        return int(bool(self.options.fault or self.left or any(step.code for step in self.steps)))
+
+    def document(self) -> str:
+        """The result as JSON; docs/rehearsal.md describes the fields."""
+        calls = Counter((call.service, call.operation) for step in self.steps for call in step.calls)
+        document = {
+            "version": FORMAT,
+            "deployment": self.options.deployment.name,
+            "outcome": "failed" if self.code else "succeeded",
+            "fault": self.options.fault,
+            "steps": [{"name": step.name, "seconds": round(step.seconds, 1), "code": step.code} for step in self.steps],
+            "calls": [
+                {"service": service, "operation": operation, "number": number}
+                for (service, operation), number in sorted(calls.items())
+            ],
+            "stand_ins": self.stand_ins,
+            "kept": self.kept,
+            "left": self.left,
+        }
+        return json.dumps(document, indent=2) + "\n"
+
+    def report(self) -> None:
+        """Prints the steps, the calls and what is left."""
         print()
         for step in self.steps:
             print(f"{step.name:24} {step.seconds:6.1f} s  {'done' if step.code == 0 else f'exit {step.code}'}")
@@ -165,10 +225,8 @@ class Rehearsal:
         if self.options.fault:
             found = f"It was found in: {failed[0]}." if failed else "No step failed."
             print(f"The fault was: {FAULTS[self.options.fault]}. {found}")
-            return 1
-        if failed and self.builder:
+        elif failed and self.builder:
             print("If the image cannot be built here: --process rehearses without containers.")
-        return 1 if failed or self.left else 0
 
     def remove_images(self) -> None:
         """Removes the images of this rehearsal from the container tool's store, after its containers have ended."""
@@ -203,40 +261,57 @@ class Rehearsal:
                 step.calls = self.aws.emulator.calls()[before:]
 
     def verb(self, name: str, arguments: list[str]) -> bool:
-        """Runs a verb as the IAM user with its policy; `deploy` and `destroy` pass CloudFormation's role."""
+        """Runs a verb with its role; `deploy` and `destroy` pass CloudFormation's."""
         verb = arguments[0]
-        role = ["--role-arn", self.aws.identities.role_arn] if verb in ("deploy", "destroy") else []
         with self._timed(name) as step, environment({**self.aws.variables, **self.aws.identities.of(verb)}):
-            step.code = self.command([*arguments, *role])
+            step.code = self.command([*arguments, *self.aws.identities.options(verb)])
             sys.stdout.flush()
         return step.code == 0
 
+    def _stand_ins(self) -> list[str]:
+        """The options for images that are built elsewhere: each gets a stand-in, which a line says."""
+        options: list[str] = []
+        for layer, _ in self.options.services:
+            if layer.workload and layer.name not in self.options.sources:
+                uri = self.aws.push_stand_in(layer)
+                self.stand_ins.append(layer.name)
+                print(f"{layer.name}: a program that answers its paths stands in for its image.", file=sys.stderr)
+                options += ["--image", f"{layer.name}={uri}"] if layer.workload.image is None else []
+        return options
+
     def _pushed(self) -> bool:
-        """Without a container tool, pushes an image of the same content."""
-        if self.aws.tool:
+        """Without a container tool, pushes images of the same content."""
+        sources = self.options.sources
+        if self.aws.tool or not sources:
             return True
         user = self.aws.identities.of("deploy")
         with self._timed("image, without a tool"), environment({**self.aws.variables, **user}):
             print("No container tool builds the image: pushing its source.", file=sys.stderr)
-            found = outputs(boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-data")["Stacks"][0])
-            for uri in dict.fromkeys(found[compute.repository] for compute in self.options.computes):
-                self.aws.push(uri)
+            for layer, compute in self.options.services:
+                if data := self.options.deployment.source_of(layer) if layer.name in sources else None:
+                    described = boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-{data.name}")
+                    self.aws.push(outputs(described["Stacks"][0])[compute.repository], sources[layer.name])
         return True
 
     def _source(self) -> list[str]:
-        """The options for the image's source; with the fault `build`, a copy with a broken Dockerfile."""
-        context = self.options.context
-        options = [f"--build-arg={name}={value}" for name, value in context.arguments.items()]
-        options += [f"--build-secret={secret}" for secret in context.secrets]
-        directory = context.directory
+        """The options for the images' source; with the fault `build`, a copy with a broken Dockerfile."""
+        options = [f"--build-arg={name}={value}" for name, value in self.options.build_args.items()]
+        options += [f"--build-secret={secret}" for secret in self.options.build_secrets]
+        directory = self.options.context
         if self.options.fault == "build":
-            for name in context.files():
-                (self.directory / "broken" / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(directory / name, self.directory / "broken" / name)
+            context = next(iter(self.options.sources.values()))
             directory = self.directory / "broken"
+            for name in context.files():
+                (directory / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(context.directory / name, directory / name)
             with (directory / DOCKERFILE).open("a", encoding="utf-8") as file:
                 file.write('\nRUN ["/this-program-is-missing"]\n')
-        return [*options, "--context", str(directory)]
+        return [*options, *(["--context", str(directory)] if directory else [])]
+
+
+def _values(parameters: Mapping[str, str]) -> list[str]:
+    """The options that pass these parameters."""
+    return ["--parameter", *(f"{name}={value}" for name, value in parameters.items())] if parameters else []
 
 
 def table(calls: Iterable[Call]) -> Iterator[str]:

@@ -14,12 +14,12 @@ from typing import Any
 
 import boto3
 
-from rehearsal.emulator.identities import trust
+from generator.parts.permissions import trust
 from rehearsal.emulator.process import ACCOUNT, REGION
 
 ID = re.compile(r"\b(vpc|subnet|sg)-[0-9a-f]{8,17}\b")
 ARN = re.compile(r"\barn:aws[a-z-]*:([a-z0-9-]+):[a-z0-9-]*:[0-9]{12}:([\w+=,.@:/-]+)")
-# VPC user guide, "Subnet sizing": a VPC has at most 65,536 addresses; 256 subnets of 256 fit.
+# The first two bytes of the stand-in VPC's addresses, in which each subnet has a third one.
 NETWORK = "10.99"
 SECTIONS = ("Resources", "Outputs", "Mappings")
 
@@ -96,7 +96,7 @@ def _secret(name: str) -> str:
 
 
 def _role(name: str) -> str:
-    document = json.dumps(trust(ACCOUNT))
+    document = trust("cloudformation.amazonaws.com").to_json()
     return str(boto3.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"])
 
 

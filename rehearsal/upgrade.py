@@ -1,7 +1,7 @@
 """The rehearsal of an upgrade: what is there before, then the working tree over it under load, then back, then nothing.
 
 Everything before the upgrade, and the way back, is done with the rights of the account's owner; the upgrade itself with
-the policies that are emitted for it.
+the roles of its access layer.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from generator.operations import (
     destroy,
     preview,
 )
+from generator.parts.permissions import POLICY_VERSION, trust
 from generator.report.results import some
 from rehearsal.before import Before, accepted, given
 from rehearsal.containers import container_tool, remove_images
@@ -55,15 +56,17 @@ SHOWN = 3
 # Physical IDs and outputs that are shorter may be words of a template.
 SHORTEST = 8
 
+BOUNDARY = contract.PERMISSIONS_BOUNDARY_ARN
+
 
 @dataclass(frozen=True)
 class Options:
     """The command's options. `context`: the image's source, and `given_context` its folder if it was given, instead of
-    each service's own. `policies`: the IAM documents for a deployment called NAME, by file. `ui`: for what the
+    each service's own. `access`: the roles of the deployment. `ui`: for what the
     operations show. `process`: without containers."""
 
     context: Context
-    policies: Mapping[str, str]
+    access: Layer
     ui: UI
     given_context: Path | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -136,7 +139,7 @@ def rehearse_upgrade(deployment: Deployment, before: Before, options: Options) -
     builder = None if options.process else container_tool(options.container_tool, options.context, required=False)
     computes = tuple(layer.compute for layer in deployment.layers if layer.compute)
     with interrupted_by_signals(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
-        aws = LocalAws(Path(directory), options.context, computes, options.policies, builder)
+        aws = LocalAws(Path(directory), options.context, computes, options.access, builder)
         stack.callback(lambda: remove_images(aws.repositories()) if builder else None)
         stack.enter_context(aws)
         rehearsal = _Rehearsal(aws, deployment, before, options)
@@ -157,13 +160,33 @@ class _Service:
         return not self.paths
 
 
+def _owner() -> str:
+    """A role for CloudFormation that may do everything."""
+    iam, name = boto3.client("iam"), f"{NAME}-owner"
+    everything = {"Version": POLICY_VERSION, "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    trusted = trust("cloudformation.amazonaws.com").to_json()
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=json.dumps(everything))
+    return arn
+
+
 class _Rehearsal:
     """One rehearsal. A step that fails adds its reason to `result`."""
 
     def __init__(self, aws: LocalAws, deployment: Deployment, before: Before, options: Options) -> None:
         self.aws, self.deployment, self.before, self.options = aws, deployment, before, options
         self.result = Upgrade(before.title, deployment.name, notes=list(before.notes))
+        self.owner = _owner()
         self.stand_ins = StandIns({stack.name: f"{NAME}-{stack.layer}" for stack in before.stacks})
+        # Images that are built elsewhere: by layer, the URI of a program that answers in their place.
+        self.elsewhere = {
+            layer.name: aws.push_stand_in(layer)
+            for layer in deployment.layers
+            if layer.compute and layer.workload and not layer.compute.repository
+        }
+        self.result.notes += [
+            f"A program that answers its paths stands in for the image of {layer}." for layer in self.elsewhere
+        ]
 
     def play(self) -> None:
         """All steps; whatever happens, everything is destroyed."""
@@ -217,6 +240,11 @@ class _Rehearsal:
                 name=NAME,
                 context=self.options.given_context,
                 build_args=self.options.context.arguments,
+                images={
+                    layer.name: self.elsewhere[layer.name]
+                    for layer in self.deployment.layers
+                    if layer.name in self.elsewhere and contract.IMAGE_URI in layer.parameters
+                },
                 parameters=self._here(self.options.parameters),
                 allow_replacement=self.options.allow_replacement,
             )
@@ -257,7 +285,7 @@ class _Rehearsal:
     def _deploy_old(self, layer: Layer) -> None:
         context = self._context(layer)
         older = replace(context, directory=self.before.context(context.directory))
-        if older == context and layer.compute and self.before.root != Path():
+        if older == context and layer.compute and layer.compute.repository and self.before.root != Path():
             note = f"The image of {layer.name} is that of the working tree: {self.before.title} has no Dockerfile."
             self.result.notes += [note] if note not in self.result.notes else []
         self._deploy(
@@ -282,11 +310,15 @@ class _Rehearsal:
         """Deploys one layer, as a user with a policy or as the account's owner."""
         here = self._with_stand_ins(deployment)
         with self._as(user) as role:
-            if layer.compute and contract.IMAGE_URI in layer.parameters:
+            if layer.name in self.elsewhere:
+                options |= {"image": self.elsewhere[layer.name]} if contract.IMAGE_URI in layer.parameters else {}
+            elif layer.compute and contract.IMAGE_URI in layer.parameters:
                 self._push(deployment, layer, context)
                 options |= {"context": context.directory, "build_args": context.arguments}
                 options |= {"build_secrets": context.secrets, "container_tool": self.aws.tool and str(self.aws.tool)}
-            options["parameters"] = self._here(accepted(options["parameters"], [layer]))
+            boundary = {name: value for name, value in self.aws.identities.outputs.items() if user and name == BOUNDARY}
+            values = self._here(accepted(options["parameters"], [layer]))
+            options["parameters"] = {**values, **accepted(boundary, [layer])}
             chosen = DeployOptions(name=NAME, layer=layer.name, role_arn=role, **options)
             return deploy(here, Session(self.options.ui), chosen)
 
@@ -302,10 +334,11 @@ class _Rehearsal:
 
     @contextmanager
     def _as(self, verb: str) -> Iterator[str]:
-        """As the IAM user with the policy of a verb, or as the account's owner; CloudFormation's role for both."""
-        user = self.aws.identities.of(verb) if verb else {}
+        """With the role of a verb, or as the account's owner. For CloudFormation a role: a stack keeps the last one,
+        and that of the access layer makes no role without a boundary, which older templates lack."""
+        user, roles = self.aws.identities.of(verb) if verb else {}, self.aws.identities.outputs
         with environment({**self.aws.variables, **user}):
-            yield self.aws.identities.role_arn if verb == "deploy" else ""
+            yield "" if verb == "preview" else roles["CloudFormationRoleArn"] if verb else self.owner
 
     def _here(self, values: Mapping[str, str]) -> dict[str, str]:
         return {name: self.stand_ins.of(value) for name, value in values.items()}
@@ -331,7 +364,7 @@ class _Rehearsal:
             values = _outputs(layer.name) if layer.compute else {}
             if layer.compute and contract.SERVICE_ARN in values:
                 running = layer.compute.running(boto3.client(layer.compute.client_name), values[contract.SERVICE_ARN])
-                paths = {} if layer.compute.users_api or not layer.workload else layer.workload.checks.paths
+                paths = {} if layer.compute.users_api else layer.compute.paths
                 if running.public and (layer.compute.users_api or paths):
                     found.append(_Service(layer.name, Client(running.url), paths))
         return found

@@ -13,7 +13,7 @@ from service.app import create_app
 from service.server import Server, bound
 from service.settings import Settings, SettingsError, settings
 from service.store import Store
-from service.tokens import Credentials, NoCredentialSourceError, Tokens, botocore_credentials
+from service.tokens import NoCredentialSourceError, Tokens
 from service.workers import supervise, usable_cpus
 
 WRONG_ENVIRONMENT = 64
@@ -56,7 +56,7 @@ def work(chosen: Settings, died: int | None = None, supervisor: int | None = Non
             log.error("a worker died", extra={"code": died})
         sign = None
         if chosen.iam:
-            tokens = Tokens(chosen, Credentials(botocore_credentials))
+            tokens = Tokens(chosen)
             tokens.prepare()
             sign = tokens.token
         listener = bound(chosen.host, chosen.port)

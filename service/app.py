@@ -17,14 +17,14 @@ from service.openapi import document
 from service.queries import PATHS, User
 from service.users import Fields, Problem, UnavailableError, dump
 
-# What the server adds to a request's environment: its arrival (time.monotonic()), the user in its body, and the
-# answers of the store, or the errors in their place.
+# What the server adds to a request's environment: its arrival (time.monotonic()), waitress's error if it is malformed,
+# the user in its body, and the answers of the store, or the errors in their place.
 ARRIVED = "service.arrived"
+REFUSED = "service.refused"
 USER = "service.user"
 ANSWERS = "service.answers"
 USER_PATH = "/{email}"
 PROBLEM = "application/problem+json"
-RETRY_AFTER = 1
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 log = logging.getLogger("service.app")
@@ -36,7 +36,6 @@ def create_app(build_id: str = "unknown") -> falcon.App[Any, Any]:
     # An answer without a body has no type.
     app.resp_options.default_media_type = None  # type: ignore[assignment]  # falcon takes it, but does not say so
     app.set_error_serializer(_problem)
-    app.add_error_handler(UnavailableError, _unavailable)
     app.add_error_handler(Exception, _defect)
     users = _Users()
     app.add_route("/", users)
@@ -57,11 +56,10 @@ class _Users:
     def on_get_one(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
         # Other programs may have stored any bytes.
         text = [part.decode(errors="replace") for part in _answers(request)[0]]
-        if text:
-            response.content_type = falcon.MEDIA_JSON
-            response.data = dump(dict(zip(text[::2], text[1::2], strict=True)))
-        else:
-            _missing(request, response)
+        if not text:
+            raise _missing(request)
+        response.content_type = falcon.MEDIA_JSON
+        response.data = dump(dict(zip(text[::2], text[1::2], strict=True)))
 
     on_head_one = on_get_one
 
@@ -75,10 +73,9 @@ class _Users:
         response.status = falcon.HTTP_200 if deleted else falcon.HTTP_201
 
     def on_delete_one(self, request: falcon.Request, response: falcon.Response, **_: str) -> None:
-        if _answers(request)[0]:
-            response.status = falcon.HTTP_204
-        else:
-            _missing(request, response)
+        if not _answers(request)[0]:
+            raise _missing(request)
+        response.status = falcon.HTTP_204
 
 
 class _Document:
@@ -102,33 +99,21 @@ class _Envelope:
 
     def process_request(self, request: falcon.Request, response: falcon.Response) -> None:
         environment, context = request.env, request.context
-        context.id = request_id(environment.get("HTTP_X_REQUEST_ID"))
+        given = environment.get("HTTP_X_REQUEST_ID")
+        context.id = given if given and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         response.set_header("X-Request-Id", context.id)
         response.set_header("X-Content-Type-Options", "nosniff")
+        if refused := environment.get(REFUSED):
+            raise falcon.HTTPError(refused.code, description=refused.body)
         # Decoded once, by the server (PEP 3333: to Latin-1). Falcon would drop slashes from the front.
         path = environment["PATH_INFO"].encode("latin-1").decode()
         context.email = path[1:]
         if path not in PATHS:
             request.path = USER_PATH
 
-    def process_response(
-        self, request: falcon.Request, response: falcon.Response, resource: object, succeeded: bool
-    ) -> None:
+    def process_response(self, request: falcon.Request, response: falcon.Response, *_: object) -> None:
         arrived = request.env.get(ARRIVED) or time.monotonic()
         logs.request(request.context.id, request.method, request.uri_template, response.status_code, arrived)
-
-
-def request_id(given: str | None) -> str:
-    return given if given and REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
-
-
-def refusal(status: int, detail: str, arrived: float) -> tuple[list[tuple[str, str]], bytes]:
-    """The headers and body of the answer to a malformed request, which it also logs."""
-    name = request_id(None)
-    logs.request(name, None, None, status, arrived)
-    body = dump(Problem(HTTPStatus(status).phrase, status, detail))
-    headers = {"Content-Type": PROBLEM, "Content-Length": str(len(body)), "X-Request-Id": name}
-    return [*headers.items(), ("X-Content-Type-Options", "nosniff")], body
 
 
 def _body(request: falcon.Request) -> Fields:
@@ -142,27 +127,22 @@ def _body(request: falcon.Request) -> Fields:
 def _answers(request: falcon.Request) -> list[Any]:
     answers: list[Any] | UnavailableError = request.env[ANSWERS]
     if isinstance(answers, UnavailableError):
-        raise answers
+        cause = type(answers.__cause__).__name__ if answers.__cause__ else None
+        log.warning("unavailable", extra={"request": request.context.id, "reason": str(answers), "cause": cause})
+        raise falcon.HTTPServiceUnavailable(description=str(answers), retry_after=1)
     return answers
 
 
-def _missing(request: falcon.Request, response: falcon.Response) -> None:
+def _missing(request: falcon.Request) -> falcon.HTTPStatus:
     """The answer of the application that this one replaces."""
-    response.status = falcon.HTTP_404
-    response.content_type = falcon.MEDIA_TEXT
-    response.data = f"user does not exist {request.context.email}\n".encode()
+    text = f"user does not exist {request.context.email}\n"
+    return falcon.HTTPStatus(falcon.HTTP_404, {"Content-Type": falcon.MEDIA_TEXT}, text)
 
 
 def _problem(request: falcon.Request, response: falcon.Response, error: falcon.HTTPError) -> None:
     response.content_type = PROBLEM
     status = error.status_code
     response.data = dump(Problem(HTTPStatus(status).phrase, status, error.description or ""))
-
-
-def _unavailable(request: falcon.Request, response: falcon.Response, error: Exception, params: dict[str, Any]) -> None:
-    cause = type(error.__cause__).__name__ if error.__cause__ else None
-    log.warning("unavailable", extra={"request": request.context.id, "reason": str(error), "cause": cause})
-    raise falcon.HTTPServiceUnavailable(description=str(error), retry_after=RETRY_AFTER)
 
 
 def _defect(request: falcon.Request, response: falcon.Response, error: Exception, params: dict[str, Any]) -> None:

@@ -41,10 +41,6 @@ class NodeTimeoutError(redis.TimeoutError):
     """The node does not answer. It may still execute the commands."""
 
 
-class IncompleteError(Exception):
-    """The rest of the answer has not arrived yet."""
-
-
 def parsed(data: bytes) -> tuple[list[Any], bytes]:
     """The answers, and the beginning of one that is incomplete. Raises ValueError and RecursionError."""
     answers, at = [], 0
@@ -52,17 +48,17 @@ def parsed(data: bytes) -> tuple[list[Any], bytes]:
         while at < len(data):
             answer, at = _parse(data, at)
             answers.append(answer)
-    except IncompleteError:
+    except EOFError:
         if len(data) - at > MAX_ANSWER:
             raise ValueError from None
     return answers, data[at:]
 
 
 def _parse(data: bytes, at: int) -> tuple[Any, int]:
-    """The answer at this place, and where it ends."""
+    """The answer at this place, and where it ends. Raises EOFError if the rest has not arrived yet."""
     end = data.find(b"\r\n", at)
     if end < 0:
-        raise IncompleteError
+        raise EOFError
     kind, line, after = data[at], data[at + 1 : end], end + 2
     if kind == 58:  # :
         return int(line), after
@@ -78,7 +74,7 @@ def _parse(data: bytes, at: int) -> tuple[Any, int]:
     if kind == 36:  # $
         until = after + length
         if len(data) < until + 2:
-            raise IncompleteError
+            raise EOFError
         return data[after:until], until + 2
     values = []
     for _ in range(length):
@@ -98,7 +94,7 @@ def pack(commands: Sequence[Command]) -> bytes:
 
 
 class Connection(asyncio.Protocol):
-    """Open until `closed`; it should log in again at `renewal`, which is never with a password."""
+    """Takes commands until `closed`; it should log in again at `renewal`, which is never with a password."""
 
     transport: asyncio.Transport
 
@@ -113,7 +109,6 @@ class Connection(asyncio.Protocol):
         self._data = b""
         self._values: list[Any] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._closing = False
 
     def ask(self, commands: Sequence[Command], until: float, callback: Callback) -> None:
         """Calls `callback` by `until` (`time.monotonic()`) with the answers, or with the first error."""
@@ -139,7 +134,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Closes after the last pending answer."""
-        self._closing = True
+        self.closed = True
         if not self._pending:
             self._fail(ConnectionClosedError("The connection is closed."))
 
@@ -164,11 +159,11 @@ class Connection(asyncio.Protocol):
                 answers, self._values = self._values, []
                 self._pending.popleft()
                 callback(next((answer for answer in answers if isinstance(answer, redis.RedisError)), answers))
-        if self._closing:
+        if self.closed:
             self.close()
 
     def _send(self) -> None:
-        if not self.closed:
+        if not self.transport.is_closing():
             self.transport.write(b"".join(self._unsent))
         self._unsent.clear()
 
@@ -196,23 +191,14 @@ class Connector:
 
     def __init__(self, settings: Settings, sign: Sign | None = None) -> None:
         self._settings, self._sign = settings, sign
-        self._tls: ssl.SSLContext | None = None
-        if settings.memorydb_tls:
-            self._tls = ssl.create_default_context()
-            self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
-            if settings.memorydb_tls_ca_file:
-                self._tls.load_verify_locations(settings.memorydb_tls_ca_file)
+        self._tls = ssl.create_default_context() if settings.memorydb_tls else None
+        if self._tls and settings.memorydb_tls_ca_file:
+            self._tls.load_verify_locations(settings.memorydb_tls_ca_file)
 
     async def connect(self, host: str, port: int, until: float) -> Connection:
-        """Raises what `log_in` raises."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout_at(until):
-                _, connection = await loop.create_connection(Connection, host, port, ssl=self._tls)
-        except TimeoutError as error:
-            raise redis.TimeoutError("No connection in time.") from error
-        except OSError as error:
-            raise redis.ConnectionError("No connection.") from error
+        """Raises OSError, also for a timeout, and what `log_in` raises."""
+        async with asyncio.timeout_at(until):
+            _, connection = await asyncio.get_running_loop().create_connection(Connection, host, port, ssl=self._tls)
         try:
             await self.log_in(connection, until)
         except BaseException:
@@ -222,18 +208,16 @@ class Connector:
 
     async def log_in(self, connection: Connection, until: float) -> None:
         """Also logs in again. Raises redis.RedisError, NoCredentialsError, or UnavailableError for a refused login."""
-        iam, secret = self._settings.iam, self._settings.memorydb_password
-        if iam:
-            assert self._sign
+        secret = self._settings.memorydb_password
+        if self._sign:
             secret = await asyncio.get_running_loop().run_in_executor(None, self._sign, until)
         try:
             await connection.exchange((("AUTH", self._settings.memorydb_username, secret),), until)
         except redis.AuthenticationError as error:
             # For redis-py a kind of ConnectionError, but other nodes would refuse it too.
-            what = "the service's IAM role" if iam else "the user name and password"
+            what = "the service's IAM role" if self._sign else "the user name and password"
             raise UnavailableError(f"Redis does not accept {what}.") from error
-        if iam:
+        if self._sign:
             # At random, so that not all connections log in again at once.
-            connection.renewal = (
-                time.monotonic() + random.uniform(0.9, 1) * self._settings.memorydb_reauthenticate_seconds
-            )
+            seconds = random.uniform(0.9, 1) * self._settings.memorydb_reauthenticate_seconds
+            connection.renewal = time.monotonic() + seconds

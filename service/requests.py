@@ -6,8 +6,8 @@ A refused request has an `error` and ends its connection.
 from __future__ import annotations
 
 import re
+import sys
 import time
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -38,31 +38,26 @@ class Request(HTTPRequestParser):
     """One request, complete once `completed`. `arrived` is the moment of its first byte; `path` is decoded once."""
 
     arrived = 0.0
-    _chunks = b""
-    command: Any
-    path: Any
-    query: Any
+    command: Any = None
+    path: Any = "/"
+    query: Any = ""
     error: Any
+    _chunks = b""
 
     def received(self, data: bytes) -> int:
-        blank = 0
         if not self.arrived:
-            # Blank lines between requests belong to none (RFC 9112 2.2).
-            blank = len(data) - len(data.lstrip(b"\r\n"))
-            data = data[blank:]
-            if not data:
-                return blank
             self.arrived = time.monotonic()
             if data[0] <= 0x20:
-                return blank + self.refuse(400, "Whitespace before the request.", data)
+                self.refuse(400, "Whitespace before the request.")
+                return len(data)
         in_body = self.body_rcv is not None
         try:
-            consumed = blank + super().received(data)
+            consumed = super().received(data)
         except _RefusedError as refused:
-            status, detail = refused.args
-            return blank + self.refuse(status, detail, data)
+            self.refuse(*refused.args)
+            return len(data)
         if isinstance(self.body_rcv, ChunkedReceiver) and not self.error:
-            self._check_chunks(self.body_rcv, data[: consumed - blank] if in_body else b"")
+            self._check_chunks(self.body_rcv, data[:consumed] if in_body else b"")
         # waitress 310: it would answer a complete request with 100 Continue, and then wait for more of it.
         self.expect_continue = self.expect_continue and not self.completed
         return consumed
@@ -71,22 +66,23 @@ class Request(HTTPRequestParser):
         return self.body_rcv.getbuf().get(MAX_BODY) if self.body_rcv else b""
 
     def environment(self) -> dict[str, Any]:
-        """What a WSGI application gets of the request; the server adds the rest."""
+        """What Falcon reads of a request (PEP 3333). The application gets the user instead of a body."""
         return {f"HTTP_{name}": value for name, value in self.headers.items()} | {
-            "REQUEST_METHOD": self.command,
-            "SERVER_PROTOCOL": f"HTTP/{self.version}",
+            "REQUEST_METHOD": None if self.error else self.command,
             # Bytes as Latin-1; service/app.py decodes them.
             "PATH_INFO": self.path.encode().decode("latin-1"),
             "QUERY_STRING": self.query,
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+            "wsgi.input": None,
         }
 
-    def refuse(self, status: int, detail: str, data: bytes = b"") -> int:
-        """Completes the request with an error. Returns how much of `data` this consumes: all."""
+    def refuse(self, status: int, detail: str) -> None:
+        """Completes the request with an error."""
         self.error = Error(detail)
-        self.error.code, self.error.reason = status, HTTPStatus(status).phrase
+        self.error.code = status
         self.completed = True
         self.expect_continue = False
-        return len(data)
 
     def parse_header(self, header_plus: bytes) -> None:
         line = _LINE.fullmatch(header_plus.partition(b"\r\n")[0])

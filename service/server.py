@@ -15,7 +15,6 @@ import asyncio
 import logging
 import signal
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from typing import Any
 from waitress.adjustments import Adjustments
 from waitress.utilities import build_http_date
 
-from service.app import ANSWERS, ARRIVED, USER, refusal
+from service.app import ANSWERS, ARRIVED, REFUSED, USER
 from service.queries import User, query_for
 from service.requests import Request
 from service.store import Store, Values
@@ -60,21 +59,6 @@ class Server:
     def __init__(self, app: Callable[..., Any], store: Store, listener: socket.socket, seconds: float) -> None:
         self.application, self.store, self.seconds = app, store, seconds
         self.adj = Adjustments(max_request_body_size=MAX_CHUNKED, max_request_header_size=MAX_HEADER)
-        address, port, *_ = listener.getsockname()
-        # What every WSGI application may expect; the same for all requests.
-        self.environment = {
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": address,
-            "SERVER_PORT": str(port),
-            "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": sys.stderr,
-            # The application gets the user instead of a body.
-            "wsgi.input": None,
-            "wsgi.multithread": False,
-            "wsgi.multiprocess": True,
-            "wsgi.run_once": False,
-        }
         self.channels: set[Channel] = set()
         self.buffer = bytearray(READ_BYTES)
         self.stopping = asyncio.Event()
@@ -85,13 +69,11 @@ class Server:
         after `grace` seconds. A second signal ends the process."""
         self.loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self.loop.add_signal_handler(number, self._stop, number)
+            self.loop.add_signal_handler(number, self._stop, self.loop.remove_signal_handler, number)
         if supervisor is not None:
-            self.loop.add_reader(supervisor, self._stop)
+            self.loop.add_reader(supervisor, self._stop, self.loop.remove_reader, supervisor)
         server = await self.loop.create_server(partial(Channel, self), sock=self._listener, backlog=BACKLOG)
         await self.stopping.wait()
-        if supervisor is not None:
-            self.loop.remove_reader(supervisor)
         server.close()
         for channel in tuple(self.channels):
             channel.start_next()
@@ -99,9 +81,8 @@ class Server:
         while self.channels and self.loop.time() < end:
             await asyncio.sleep(0.02)
 
-    def _stop(self, number: int | None = None) -> None:
-        if number:
-            self.loop.remove_signal_handler(number)
+    def _stop(self, unregister: Callable[[int], object], number: int) -> None:
+        unregister(number)
         self.stopping.set()
 
 
@@ -151,7 +132,8 @@ class Channel(asyncio.BufferedProtocol):
             return
         data = bytes(memoryview(self.server.buffer)[:nbytes])
         self._used = self._loop.time()
-        while data:
+        # Blank lines between requests belong to none (RFC 9112 2.2).
+        while data := data if self._partial else data.lstrip(b"\r\n"):
             request = self._partial or Request(self.server.adj)
             data = data[request.received(data) :]
             self._partial = None if request.completed else request
@@ -159,7 +141,7 @@ class Channel(asyncio.BufferedProtocol):
                 self._requests.append(request)
                 if request.error:
                     break
-        if self._partial and self._partial.arrived:
+        if self._partial:
             self._timer.cancel()
             self._timer = self._loop.call_at(self._partial.arrived + self.server.seconds, self._check_time)
         if len(self._requests) > 1:
@@ -184,7 +166,7 @@ class Channel(asyncio.BufferedProtocol):
 
     def _start(self, request: Request) -> None:
         if request.error:
-            self._refuse(request)
+            self._answer(request)
             return
         query, user = query_for(request.command, request.path, request.headers, request.body())
         if query.commands:
@@ -193,33 +175,25 @@ class Channel(asyncio.BufferedProtocol):
         else:
             self._answer(request, user)
 
-    def _answer(self, request: Request, user: User, values: Values | None = None) -> None:
+    def _answer(self, request: Request, user: User = None, values: Values | None = None) -> None:
         """Answers with the application."""
-        environment = {**self.server.environment, **request.environment(), ARRIVED: request.arrived, USER: user}
-        if values is not None:
-            environment[ANSWERS] = values
+        ours = {ARRIVED: request.arrived, REFUSED: request.error, USER: user, ANSWERS: values}
+        environment = request.environment() | ours
         head: list[Any] = []
         try:
             body = b"".join(self.server.application(environment, lambda *arguments: head.extend(arguments)))
         except Exception:
             log.exception("defect")
-            request.refuse(500, "The answer cannot be formatted.")
-            self._refuse(request)
+            self.transport.abort()
         else:
             self._write(request, head[0], head[1], body)
-
-    def _refuse(self, request: Request) -> None:
-        """Answers with the error of `request`, and ends the connection."""
-        error = request.error
-        request.connection_close = True
-        self._write(request, f"{error.code} {error.reason}", *refusal(error.code, error.body, request.arrived))
 
     def _write(self, request: Request, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
         request.close()
         self._busy = False
         if self._closing:
             return
-        closes = request.connection_close or self.server.stopping.is_set()
+        closes = bool(request.error or request.connection_close or self.server.stopping.is_set())
         lines = [f"{name}: {value}\r\n" for name, value in headers]
         if closes or request.version == "1.0":
             lines.append(f"Connection: {'close' if closes else 'keep-alive'}\r\n")

@@ -76,7 +76,7 @@ def settings(environment: Mapping[str, str]) -> Settings:
         raise _invalid(str(error).rpartition("$.")[2].strip("`")) from None
     if not 1 <= chosen.endpoint[1] <= 65535:
         raise _invalid("MEMORYDB_CLUSTER_ENDPOINT")
-    if not (chosen.memorydb_tls or not chosen.iam):
+    if chosen.iam and not chosen.memorydb_tls:
         raise SettingsError("MEMORYDB_TLS must be true with iam: without TLS anyone on the network can read the token.")
     try:
         Path(chosen.memorydb_tls_ca_file or __file__).read_bytes()

@@ -16,11 +16,10 @@ import math
 import random
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import count
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, NamedTuple, TypeAlias
 
 import redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
@@ -42,16 +41,15 @@ LONGEST_PAUSE = 0.2
 # (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html).
 IDLE_SECONDS = 120.0
 RENEWAL_PAUSE = 1.0
+# The host of the node that was asked, in its own answer (https://redis.io/docs/latest/commands/cluster-slots/).
+UNNAMED = (None, b"", b"?")
 # Redirections are followed at once, but a chain of them means that the nodes do not agree yet.
 PROMPT_REDIRECTIONS = 5
 
+UNREACHABLE = (OSError, redis.ConnectionError, redis.TimeoutError)
 # Errors that another node, or the same one a moment later, may not have.
-TRANSIENT = (
-    *(AskError, ClusterDownError, InvalidResponse, TryAgainError),
-    *(redis.ConnectionError, redis.ReadOnlyError, redis.TimeoutError),
-)
+TRANSIENT = (AskError, ClusterDownError, InvalidResponse, TryAgainError, redis.ReadOnlyError, *UNREACHABLE)
 
-T = TypeVar("T")
 Values: TypeAlias = list[Any] | UnavailableError
 Callback: TypeAlias = Callable[[Values], None]
 Commands: TypeAlias = Sequence[Command]
@@ -88,20 +86,20 @@ class Store:
     def ask(self, query: Query, deadline: float, callback: Callback) -> None:
         """Calls `callback` with the answers to the query's commands, or with the error for the client."""
         node = self._node(query)
-        now = time.monotonic()
+
+        def answered(outcome: Outcome | None) -> None:
+            if isinstance(outcome, list):
+                callback(outcome)
+            else:
+                self._start(self._finish(query, deadline, callback, node, outcome))
+
+        until = time.monotonic() + self._patience
         connection = self._usable(node)
         plain = not (query.creates or query.everywhere)
-        if connection and plain and node not in self._failing and now + self._patience < deadline:
-            answered = partial(self._answered, query, deadline, callback, node)
-            connection.ask(query.commands, now + self._patience, answered)
+        if connection and plain and node not in self._failing and until < deadline:
+            connection.ask(query.commands, until, answered)
         else:
-            self._answered(query, deadline, callback, node, None)
-
-    def _answered(self, query: Query, deadline: float, callback: Callback, node: Node, outcome: Outcome | None) -> None:
-        if isinstance(outcome, list):
-            callback(outcome)
-        else:
-            self._start(self._finish(query, deadline, callback, node, outcome))
+            answered(None)
 
     async def _finish(
         self, query: Query, deadline: float, callback: Callback, node: Node, error: redis.RedisError | None
@@ -114,7 +112,7 @@ class Store:
                     await self._ask(primary, (("PING",),), deadline)
         except UnavailableError as caught:
             values = caught
-        except (redis.RedisError, NoCredentialsError, TimeoutError) as caught:
+        except (redis.RedisError, NoCredentialsError, OSError) as caught:
             values = UnavailableError(_reason(caught))
             values.__cause__ = caught
         except Exception:
@@ -122,23 +120,19 @@ class Store:
             values = UnavailableError("The service has a defect.")
         callback(values)
 
-    async def _retry(self, query: Query, deadline: float, node: Node, error: redis.RedisError | None) -> list[Any]:
+    async def _retry(self, query: Query, deadline: float, node: Node, error: Exception | None) -> list[Any]:
         """The answers, after `error` from `node` if there was one."""
-        slots = self._slots
-        pause = FIRST_PAUSE
-        for attempt in count():
+        slots, pause, attempt = self._slots, FIRST_PAUSE, 0
+        while True:
             if isinstance(error, (NodeTimeoutError, InvalidResponse)):
                 self._failing.add(node)
                 # The node may have done it, or may still do it.
                 if not query.reads:
                     raise error
-            redirected: Node | None = None
-            asking: Commands = ()
-            if isinstance(error, AskError):
-                # An empty host is the node that answered (https://redis.io/docs/latest/commands/cluster-slots/).
-                redirected = Node(error.host or node.host, error.port)
-                # redis-py's MovedError is a kind of AskError.
-                asking = () if isinstance(error, MovedError) else (("ASKING",),)
+            # An empty host is the node that answered (the same documentation).
+            redirected = Node(error.host or node.host, error.port) if isinstance(error, AskError) else None
+            # redis-py's MovedError is a kind of AskError.
+            asking: Commands = (("ASKING",),) if redirected and not isinstance(error, MovedError) else ()
             closed = attempt == 0 and isinstance(error, ConnectionClosedError)
             if error and not closed and not (redirected and attempt < PROMPT_REDIRECTIONS):
                 if time.monotonic() + pause >= deadline:
@@ -157,11 +151,10 @@ class Store:
                 answers = await self._ask(node, (*asking, *query.commands), deadline)
                 return answers[len(asking) :]
             except TRANSIENT as caught:
-                error = caught
+                error, attempt = caught, attempt + 1
             except asyncio.CancelledError as cancelled:
                 # At the deadline. The last error is the reason.
                 raise cancelled from error
-        raise AssertionError("count() has no end")
 
     async def _create(self, node: Node, query: Query, asking: Commands, deadline: float) -> list[Any]:
         """Uses a connection of its own, because WATCH belongs to a connection."""
@@ -185,20 +178,21 @@ class Store:
     async def _learn(self, first: Node | None) -> None:
         """Reads the slots from the first node that answers, beginning with `first`."""
         tried = sorted(self._members, key=lambda node: (node in self._failing, random.random()))
-        failure: redis.RedisError = ClusterDownError("No node has the slots.")
+        failure: Exception = ClusterDownError("No node has the slots.")
         for node in dict.fromkeys([*([first] if first else []), *tried, self._endpoint]):
             try:
                 (answer,) = await self._ask(node, (("CLUSTER", "SLOTS"),), math.inf)
             except TRANSIENT as error:
                 failure = error
                 continue
-            ranges = list(_ranges(answer, node))
             # Slots without a primary are asked of the endpoint.
-            self._slots = [self._endpoint] * REDIS_CLUSTER_HASH_SLOTS
-            for start, end, (primary, *_) in ranges:
-                self._slots[start:end] = [primary] * (end - start)
-            self._primaries = {nodes[0] for _, _, nodes in ranges}
-            self._members = {self._endpoint, *(node for _, _, nodes in ranges for node in nodes)}
+            slots, primaries, members = [self._endpoint] * REDIS_CLUSTER_HASH_SLOTS, set[Node](), {self._endpoint}
+            for first_slot, last_slot, *shard in answer:
+                nodes = [Node(node.host if host in UNNAMED else host.decode(), port) for host, port, *_ in shard]
+                slots[first_slot : last_slot + 1] = nodes[:1] * (last_slot + 1 - first_slot)
+                primaries.add(nodes[0])
+                members.update(nodes)
+            self._slots, self._primaries, self._members = slots, primaries, members
             self._failing &= self._members
             for gone in self._connections.keys() - self._members:
                 self._connections.pop(gone).close()
@@ -215,7 +209,7 @@ class Store:
             if answers is None:
                 connection = await self._share(node, partial(self._connect, node))
                 answers = await connection.exchange(commands, until)
-        except (redis.ConnectionError, redis.TimeoutError):
+        except UNREACHABLE:
             self._failing.add(node)
             raise
         self._failing.discard(node)
@@ -228,11 +222,11 @@ class Store:
             return None
         now = time.monotonic()
         if now - connection.used > IDLE_SECONDS:
-            self._connections.pop(node).close()
+            connection.close()
             return None
         if now >= connection.renewal:
             connection.renewal = math.inf
-            self._start(self._renew(node, connection))
+            self._start(self._renew(connection))
         return connection
 
     async def _connect(self, node: Node) -> Connection:
@@ -240,29 +234,26 @@ class Store:
         self._connections[node] = connection
         return connection
 
-    async def _renew(self, node: Node, connection: Connection) -> None:
-        """Logs in again. Without credentials the connection stays open until a later attempt; otherwise an error ends
-        it."""
+    async def _renew(self, connection: Connection) -> None:
+        """Logs in again. Without credentials the connection stays open until a later attempt; other errors end it."""
         now = time.monotonic()
         try:
             await self._connector.log_in(connection, now + self._patience)
         except NoCredentialsError:
             connection.renewal = now + RENEWAL_PAUSE
         except (redis.RedisError, UnavailableError):
-            if self._connections.get(node) is connection:
-                del self._connections[node]
             connection.close()
 
     def _node(self, query: Query) -> Node:
         return self._slots[key_slot(query.key.encode())] if self._slots else self._endpoint
 
-    async def _share(self, what: Node | None, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    async def _share(self, what: Node | None, start: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """The result of `start`, which runs once for all requests that wait for it."""
         task = self._shared.get(what)
         if not task:
             task = self._shared[what] = asyncio.create_task(start())
             task.add_done_callback(lambda done: (self._shared.pop(what), done.cancelled() or done.exception()))
-        return cast(T, await asyncio.shield(task))
+        return await asyncio.shield(task)
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
         # The loop itself keeps no reference to a task.
@@ -271,25 +262,16 @@ class Store:
         task.add_done_callback(self._tasks.discard)
 
 
-def _ranges(answer: Sequence[Any], asked: Node) -> Iterator[tuple[int, int, tuple[Node, ...]]]:
-    """From the answer of `asked`: first slot, last, [host, port, ...] of the primary, [...] of a replica, ... each."""
-    for first, last, *members in answer:
-        # Without a host, or with "?" for a missing host name, it is the host that was asked (the same documentation).
-        hosts = [asked.host if member[0] in (None, b"", b"?") else member[0].decode() for member in members]
-        yield first, last + 1, tuple(Node(host, member[1]) for host, member in zip(hosts, members, strict=True))
-
-
 # The first type that the error, or one of its causes, is an instance of.
-_REASONS: dict[type[BaseException], str] = {
+_REASONS: dict[type[BaseException] | tuple[type[BaseException], ...], str] = {
     NoCredentialsError: "There are no AWS credentials to log in to Redis with.",
     NoPermissionError: "Redis does not permit this user what the service needs.",
     redis.OutOfMemoryError: "Redis is out of memory.",
     redis.BusyLoadingError: "Redis is still loading its data.",
     ssl.SSLCertVerificationError: "The TLS certificate of Redis is not trusted.",
     ssl.SSLError: "TLS with Redis fails.",
-    redis.TimeoutError: "Redis does not answer in time.",
-    TimeoutError: "Redis does not answer in time.",
-    redis.ConnectionError: "Redis cannot be reached.",
+    (TimeoutError, redis.TimeoutError): "Redis does not answer in time.",
+    UNREACHABLE: "Redis cannot be reached.",
     AskError: "The Redis cluster is moving data.",
     redis.ReadOnlyError: "The Redis cluster is failing over.",
     ClusterDownError: "The Redis cluster is down.",

@@ -47,35 +47,55 @@ def botocore_credentials() -> Any:
     return get_session().get_credentials()
 
 
-class Credentials:
-    """AWS credentials, fetched when they are needed. `load` returns botocore's credentials or None, and may block."""
+class Tokens:
+    """Signs for one user of one cluster. `load` returns botocore's credentials or None, and may block."""
 
-    def __init__(self, load: Callable[[], Any]) -> None:
+    def __init__(self, settings: Settings, load: Callable[[], Any] = botocore_credentials) -> None:
+        # botocore signs nothing without a scheme.
+        query = urlencode({"Action": "connect", "User": settings.memorydb_username})
+        self._url = f"https://{settings.memorydb_cluster_name}/?{query}"
+        self._region = settings.aws_region
         self._load = load
         self._lock = threading.Lock()
+        # botocore's credentials, those that it fetched last, and the fetch that is in progress or was the last.
         self._source: Any = None
-        # The last fetch, and the credentials to use until it succeeds.
+        self._fetched: Any = None
         self._fetch: Future[Any] | None = None
-        self._previous: Any = None
 
-    def get(self, until: float) -> Any:
+    def prepare(self, seconds: float = START_SECONDS) -> None:
+        """Fetches credentials before the first request. Other failures than NoCredentialSourceError are ignored:
+        requests try again."""
+        try:
+            self.credentials(time.monotonic() + seconds)
+        except NoCredentialsError as error:
+            if isinstance(error, NoCredentialSourceError):
+                raise
+
+    def token(self, until: float) -> str:
+        """A new token; waits for credentials until `until`. Raises NoCredentialsError."""
+        from botocore.auth import SigV4QueryAuth
+        from botocore.awsrequest import AWSRequest
+
+        request = AWSRequest("GET", self._url)
+        SigV4QueryAuth(self.credentials(until), "memorydb", self._region, expires=TOKEN_SECONDS).add_auth(request)
+        return str(request.url).removeprefix("https://")
+
+    def credentials(self, until: float) -> Any:
         """Credentials that are valid for a minute or more; waits until `until` (`time.monotonic()`) at most.
 
         Raises NoCredentialsError.
         """
         with self._lock:
-            last = self._fetch
+            fetch = self._fetch
             # Without a number, botocore's own: 15 minutes.
-            if last is None or (last.done() and (last.exception() or self._expires_within(None))):
-                if last and not last.exception():
-                    self._previous = last.result()
-                self._fetch = last = Future()
-                threading.Thread(target=self._run, args=(last,), daemon=True).start()
-            previous = None if self._expires_within(MARGIN_SECONDS) else self._previous
-        if previous is not None and (not last.done() or last.exception()):
-            return previous
+            if fetch is None or (fetch.done() and (not self._fetched or self._expires_within(None))):
+                fetch = self._fetch = Future()
+                threading.Thread(target=self._run, args=(fetch,), daemon=True).start()
+            fetched = self._fetched
+        if fetched and not self._expires_within(MARGIN_SECONDS):
+            return fetched
         try:
-            return last.result(max(0.0, until - time.monotonic()))
+            return fetch.result(max(0.0, until - time.monotonic()))
         except NoCredentialSourceError:
             raise
         except Exception as error:
@@ -91,37 +111,8 @@ class Credentials:
             self._source = self._source or self._load()
             if self._source is None:
                 raise NoCredentialSourceError
-            fetch.set_result(self._source.get_frozen_credentials())
+            self._fetched = self._source.get_frozen_credentials()
+            fetch.set_result(self._fetched)
         except Exception as error:
             log.warning("no credentials", extra={"cause": type(error).__name__})
             fetch.set_exception(error)
-
-
-class Tokens:
-    """Signs for one user of one cluster."""
-
-    def __init__(self, settings: Settings, credentials: Credentials) -> None:
-        # botocore signs nothing without a scheme.
-        query = urlencode({"Action": "connect", "User": settings.memorydb_username})
-        self._url = f"https://{settings.memorydb_cluster_name}/?{query}"
-        self._region = settings.aws_region
-        self._credentials = credentials
-
-    def prepare(self, seconds: float = START_SECONDS) -> None:
-        """Fetches credentials before the first request. Other failures than NoCredentialSourceError are ignored:
-        requests try again."""
-        try:
-            self._credentials.get(time.monotonic() + seconds)
-        except NoCredentialsError as error:
-            if isinstance(error, NoCredentialSourceError):
-                raise
-
-    def token(self, until: float) -> str:
-        """A new token; waits for credentials until `until`. Raises NoCredentialsError."""
-        from botocore.auth import SigV4QueryAuth
-        from botocore.awsrequest import AWSRequest
-
-        request = AWSRequest("GET", self._url)
-        credentials = self._credentials.get(until)
-        SigV4QueryAuth(credentials, "memorydb", self._region, expires=TOKEN_SECONDS).add_auth(request)
-        return str(request.url).removeprefix("https://")

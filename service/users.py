@@ -12,7 +12,6 @@ import msgspec
 from msgspec import Meta
 
 MAX_BODY = 64 * 1024
-MAX_ATTRIBUTES = 64
 
 # RFC 5321 allows an address 254 characters. Everything but control characters may stand before the @, because a quoted
 # local part holds nearly anything; a domain holds no spaces. Every address has an @, so no route can be one.
@@ -28,7 +27,7 @@ Email = Annotated[
 Name = Annotated[str, Meta(min_length=1, max_length=256, pattern="^[^\\u0000]+$", description="Any text without NUL.")]
 Key = Annotated[str, Meta(min_length=1, max_length=64, pattern="^[^\\u0000]+$")]
 Value = Annotated[str, Meta(max_length=4096, pattern="^[^\\u0000]*$", description="Any text without NUL.")]
-Attributes = Annotated[dict[Key, Value], Meta(max_length=MAX_ATTRIBUTES)]
+Attributes = Annotated[dict[Key, Value], Meta(max_length=64)]
 
 Fields: TypeAlias = dict[str, str]
 

@@ -52,9 +52,10 @@ def supervise(number: int, work: Work, grace: float, fatal: int) -> int:
     # Blocked signals wait for sigwait(), also in process 1. Without a handler BSD would drop SIGCHLD.
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    kill_at, code = float("inf"), 0
+    kill_at = float("inf")
     while True:
-        code = _reap(workers, fatal) or code
+        _reap(workers)
+        code = fatal if any(worker.died == fatal for worker in workers) else 0
         now = time.monotonic()
         if code or now >= kill_at:
             kill_at = now
@@ -92,9 +93,8 @@ def _work(work: Work, died: int | None, alive: int) -> None:
         os._exit(code)
 
 
-def _reap(workers: list[_Worker], fatal: int) -> int:
-    """Records which workers have died. Returns `fatal` if one of them ended with it, otherwise 0."""
-    found = 0
+def _reap(workers: list[_Worker]) -> None:
+    """Records which workers have died."""
     with suppress(ChildProcessError):
         # Process 1 also inherits the children of processes that have ended.
         while (status := os.waitpid(-1, os.WNOHANG))[0]:
@@ -103,8 +103,6 @@ def _reap(workers: list[_Worker], fatal: int) -> int:
                     worker.process, worker.died = 0, os.waitstatus_to_exitcode(status[1])
                     steady = time.monotonic() - worker.started > STEADY_SECONDS
                     worker.pause = FIRST_PAUSE if steady else min(LONGEST_PAUSE, 2 * worker.pause + FIRST_PAUSE)
-                    found = fatal if worker.died == fatal else found
-    return found
 
 
 def _send(workers: list[_Worker], number: int) -> None:

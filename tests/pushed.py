@@ -7,7 +7,7 @@ from contextlib import suppress
 import boto3
 
 from rehearsal.emulator.process import Emulator
-from rehearsal.emulator.registry import Registry
+from rehearsal.emulator.registry import Registry, Start
 
 
 def push(aws: Emulator, *images: str, architecture: str = "amd64") -> None:
@@ -17,4 +17,4 @@ def push(aws: Emulator, *images: str, architecture: str = "amd64") -> None:
     for image in images:
         with suppress(ecr.exceptions.RepositoryAlreadyExistsException):
             ecr.create_repository(repositoryName=image.partition("/")[2].partition(":")[0])
-        Registry(aws.url, token).push(image, {}, {}, architecture)
+        Registry(aws.url, token).push(image, {}, Start(), architecture)

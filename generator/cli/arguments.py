@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ class Program:
     prog: str
     name: str = "users"
     deployments: Sequence[Deployment] = ()
+
+
+def find_rehearsal() -> None:
+    """Makes `rehearsal` importable from a program in any folder: an installation, editable too, is without it."""
+    sys.path.append(str(Path(__file__).parents[2]))
 
 
 class _Formatter(argparse.HelpFormatter):

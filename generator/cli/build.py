@@ -66,10 +66,16 @@ class _File:
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Writes the files, or compares them with those that exist; returns the exit code."""
+    from generator.iam.access import AccessLayer
+
     found = deployments()
     layers = _layers(found, arguments.layer)
-    # Policies and diagrams are of whole deployments.
-    whole = {deployment.name if number else DEFAULT: deployment for number, deployment in enumerate(found)}
+    # Policies and diagrams are of whole deployments, which an access layer belongs to one of.
+    whole = {
+        deployment.name if number else DEFAULT: deployment
+        for number, deployment in enumerate(found)
+        if not isinstance(deployment.layers[0], AccessLayer)
+    }
     policies = _policies_of_clean(layers, {} if arguments.layer else whole, arguments) if arguments.lint else {}
     files = [_template(arguments.out / name, layer, linted=arguments.lint) for name, layer in layers.items()]
     files += [_stack_policy(arguments.out / name, layer) for name, layer in layers.items() if layer.holds_data]
@@ -178,9 +184,12 @@ def _policies(name: str, deployment: Deployment, prefix: str) -> Iterator[tuple[
 
 
 def _policy(path: Path, text: str) -> _File:
-    from generator.iam.policies import INLINE_LIMIT, actions, size
+    from generator.iam.policies import EXECUTION_ROLE, INLINE_LIMIT, MANAGED_LIMIT, actions, size
 
-    return _File(path, text, f"{path}: {len(actions(text))} actions, {size(text):,} of {INLINE_LIMIT:,} characters")
+    # A boundary is a managed policy, and so is what an inline policy has no room for.
+    managed = path.stem == "boundary" or path.stem.startswith(f"{EXECUTION_ROLE}-")
+    limit = MANAGED_LIMIT if managed else INLINE_LIMIT
+    return _File(path, text, f"{path}: {len(actions(text))} actions, {size(text):,} of {limit:,} characters")
 
 
 def _diagrams(name: str, deployment: Deployment, out: Path) -> list[_File]:

@@ -32,7 +32,11 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         example=f"{program.prog} export-stacks {program.name} > stacks.json",
     )
     parser.add_argument(
-        "name", type=stack_prefix, nargs="?", default=program.name, help=f"NAME-LAYER are the stacks: {program.name}"
+        "name",
+        type=stack_prefix,
+        nargs="?",
+        default=program.name,
+        help=f"the deployment, whose stacks are NAME-LAYER, such as {program.name}",
     )
     add_layer_option(parser, program)
     add_deployment_option(parser, program)

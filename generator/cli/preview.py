@@ -43,6 +43,9 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     )
     parser.add_argument("--prices", metavar="FILE", type=Path, help="a price list, for money per month (docs/cost.md)")
     parser.add_argument("--commit", metavar="SHA", default="", help="the commit to name in the comment")
+    parser.add_argument(
+        "--rehearsal", metavar="FILE", type=Path, help="a result of `rehearse --from` to name beside the changes"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the change sets and print their ARNs")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there are changes")
 
@@ -53,20 +56,22 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     from generator.operations import PreviewOptions, preview
     from generator.report.as_json import preview_document
     from generator.report.comment import Heading, comment
+    from generator.report.results import rehearsed
     from generator.report.text import plan_lines
     from generator.review.quantities import price_list
 
     deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
     prices = price_list(read_file(arguments.prices), str(arguments.prices)) if arguments.prices else None
+    rehearsal = rehearsed(read_file(arguments.rehearsal), str(arguments.rehearsal)) if arguments.rehearsal else ""
     options = PreviewOptions(**change_options(arguments), keep=arguments.keep)
     plans = preview(deployment, session(arguments), options)
     if arguments.format == "json":
-        print(preview_document(plans, prices), end="")
+        print(preview_document(plans, prices, rehearsal), end="")
     elif arguments.format == "markdown":
-        heading = Heading(arguments.name, deployment.name, arguments.commit)
+        heading = Heading(arguments.name, deployment.name, arguments.commit, rehearsal)
         print(comment(plans, heading, prices), end="")
     else:
-        print_lines(plan_lines(plans, prices), plain=arguments.no_color)
+        print_lines(plan_lines(plans, prices, rehearsal), plain=arguments.no_color)
     if any(plan.refusals or (arguments.fail_on and plan.broadens) for plan in plans):
         return DATA_WOULD_BE_LOST
     if any(plan.failed for plan in plans):

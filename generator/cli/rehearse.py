@@ -21,6 +21,7 @@ from generator.cli.arguments import (
     add_image_options,
     add_parameter_option,
     chosen_deployment,
+    find_rehearsal,
     read_file,
     session,
     stack_prefix,
@@ -28,7 +29,7 @@ from generator.cli.arguments import (
 )
 from generator.errors import MissingPackageError, UsageError
 from generator.images.context import Context
-from generator.layers import Deployment
+from generator.layers import Deployment, Layer
 
 if TYPE_CHECKING:
     from rehearsal.before import Before
@@ -43,9 +44,9 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "rehearse",
         run,
         help="run all of this on this machine, without an AWS account",
-        description="Previews, deploys, verifies and destroys both layers on this machine: an emulator in place of "
-        "AWS, a real cluster with TLS in place of MemoryDB, the service in a container (if podman is installed) or a "
-        "process. Each command runs with the IAM policy that `build` writes for it, and no other "
+        description="Previews, deploys, verifies and destroys a deployment on this machine: an emulator in place of "
+        "AWS, a real cluster with TLS in place of MemoryDB, each service in a container (if podman is installed) or a "
+        "process. Each command runs with its role of the access layer, and no other "
         "rights. Ends with the time of each part, the calls to AWS, and what is left behind. With --fault one step "
         "fails, and the exit code is 1. With --from, --from-stacks or --from-file an upgrade is rehearsed: what they "
         "name is deployed and gets users, then the working tree is deployed over it under load, rolled back and "
@@ -69,15 +70,19 @@ def _add_upgrade_options(parser: Any) -> None:
     add_aws_options(parser)
     add_parameter_option(parser)
     add_allow_replacement_option(parser)
-    parser.add_argument("--result", metavar="FILE", type=Path, help="write the result of an upgrade as JSON")
+    parser.add_argument("--result", metavar="FILE", type=Path, help="write the result as JSON")
 
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Rehearses; returns the exit code."""
     from generator.cli import main
-    from generator.iam.policies import documents
+    from generator.iam.access import AccessLayer, access_deployment
+    from generator.parameters.files import parameters
 
-    deployment = chosen_deployment(deployments(), arguments.deployment)
+    found = deployments()
+    deployment = chosen_deployment(found, arguments.deployment)
+    layers = [each.layers[0] for each in (*found, access_deployment(deployment))]
+    access = next(each for each in layers if isinstance(each, AccessLayer) and each.deployment is deployment)
 
     def command(argv: list[str]) -> int:
         code = main(lambda: [deployment], argv=argv)
@@ -85,30 +90,35 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
             raise KeyboardInterrupt
         return code
 
+    find_rehearsal()
     try:
-        from rehearsal.local_aws import NAME
         from rehearsal.run import Options, rehearse
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     if arguments.ref or arguments.from_stacks or arguments.from_file:
-        return _upgrade(deployment, arguments)
+        return _upgrade(deployment, access, arguments)
     options = Options(
-        policies=documents(deployment.layers, NAME),
-        context=Context(arguments.context or Path(), dict(arguments.build_arg), tuple(arguments.build_secret)),
+        deployment=deployment,
+        access=access,
+        context=arguments.context,
+        build_args=dict(arguments.build_arg),
+        build_secrets=tuple(arguments.build_secret),
+        parameters=parameters("--parameter", arguments.parameter).parameters,
         container_tool=arguments.container_tool,
         process=arguments.process,
         fault=arguments.fault,
         stay=arguments.stay,
-        computes=tuple(layer.compute for layer in deployment.layers if layer.compute),
     )
-    return rehearse(command, options)
+    rehearsal = rehearse(command, options)
+    rehearsal.report()
+    if arguments.result:
+        write_file(arguments.result, rehearsal.document())
+    return rehearsal.code
 
 
-def _upgrade(deployment: Deployment, arguments: argparse.Namespace) -> int:
+def _upgrade(deployment: Deployment, access: Layer, arguments: argparse.Namespace) -> int:
     from generator.cli.terminal import Terminal
-    from generator.iam.policies import documents
     from generator.parameters.files import parameters
-    from rehearsal.local_aws import NAME
     from rehearsal.upgrade import Options, rehearse_upgrade
 
     if arguments.fault or arguments.stay:
@@ -116,7 +126,7 @@ def _upgrade(deployment: Deployment, arguments: argparse.Namespace) -> int:
     options = Options(
         context=Context(arguments.context or Path(), dict(arguments.build_arg), tuple(arguments.build_secret)),
         given_context=arguments.context,
-        policies=documents(deployment.layers, NAME),
+        access=access,
         ui=Terminal(yes=True, plain=arguments.no_color),
         parameters=parameters("--parameter", arguments.parameter).parameters,
         allow_replacement=tuple(arguments.allow_replacement),

@@ -32,6 +32,13 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     )
     add_account_options(parser, program)
     add_yes_option(parser)
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="only this MemoryDB user, by name; repeatable (default: every user with a password)",
+    )
     add_error_rate_option(parser)
 
 
@@ -39,6 +46,8 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Rotates; returns the exit code."""
     from generator.operations import RotateOptions, rotate
 
-    options = RotateOptions(**stack_options(arguments), ignore_error_rate=arguments.ignore_error_rate)
+    options = RotateOptions(
+        **stack_options(arguments), users=tuple(arguments.user), ignore_error_rate=arguments.ignore_error_rate
+    )
     rotate(deployments(), session(arguments), options)
     return DONE

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from generator import contract
-from generator.cli.arguments import Deployments, Program, Subparsers, add_command
+from generator.cli.arguments import Deployments, Program, Subparsers, add_command, find_rehearsal
 from generator.errors import MissingPackageError, UsageError
 
 
@@ -42,6 +42,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     ]
     if not users:
         raise UsageError("No layer has a MemoryDB user, which the service needs.")
+    find_rehearsal()
     try:
         from rehearsal.embedded import serve
     except ModuleNotFoundError as error:

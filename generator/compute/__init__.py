@@ -58,9 +58,9 @@ class Compute(Protocol):
     `actions` are the IAM actions that describe the service, `redeploy_actions` those of `redeploy`, on the ARNs that
     `resources` returns for a stack and a logical ID; `actions_elsewhere` are those of `reasons` on other ARNs.
     `repository` is the data layer's output that holds the URI of the image's repository, `context` the folder of the
-    Dockerfile, `users_api` whether the service has the user API, which verification then uses. `usual_minutes` is how
-    long its slow resources take, by type. `metric_actions` are those of `rollback_reason`, on any resource, and empty
-    where nothing rolls a deployment back for its error rate.
+    Dockerfile, `users_api` whether the service has the user API, which verification then uses, and `paths` what else it
+    requests, each with its status. `usual_minutes` is how long its slow resources take, by type. `metric_actions` are
+    those of `rollback_reason`, on any resource, and empty where nothing rolls a deployment back for its error rate.
     """
 
     @property
@@ -73,6 +73,8 @@ class Compute(Protocol):
     def context(self) -> str: ...
     @property
     def users_api(self) -> bool: ...
+    @property
+    def paths(self) -> Mapping[str, int]: ...
     @property
     def actions(self) -> tuple[str, ...]: ...
     @property

@@ -21,6 +21,7 @@ class AppRunnerCompute:
     repository: str = contract.REPOSITORY_URI
     context: str = "."
     users_api: bool = True
+    paths: Mapping[str, int] = field(default_factory=dict)
     client_name: str = "apprunner"
     resource_type: str = "AWS::AppRunner::Service"
     actions: tuple[str, ...] = ("apprunner:DescribeService", "apprunner:ListOperations")

@@ -34,6 +34,7 @@ class EcsExpressCompute:
     repository: str = contract.REPOSITORY_URI
     context: str = "."
     users_api: bool = True
+    paths: Mapping[str, int] = field(default_factory=dict)
     client_name: str = "ecs"
     resource_type: str = "AWS::ECS::ExpressGatewayService"
     actions: tuple[str, ...] = (

@@ -10,9 +10,9 @@ import json
 import secrets
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from generator import contract
@@ -28,6 +28,7 @@ ANSWER_SECONDS = 120
 # Twice what a failover of the cluster takes.
 READY_SECONDS = 20
 REQUEST_SECONDS = 10
+OK = (200, 201, 204)
 PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 10.0
 
 
@@ -58,10 +59,13 @@ Send = Callable[[str, str, bytes | None], Answer]
 
 @dataclass(frozen=True)
 class Expected:
-    """What should run: the image as the stack's parameter has it, and the builds that it may report; any, if empty."""
+    """What should run: the image as the stack's parameter has it, the builds that it may report (any, if empty), and
+    how it answers: each path with its status, and whether it is the user API."""
 
     image: str
     builds: tuple[str, ...] = ()
+    paths: Mapping[str, int] = field(default_factory=dict)
+    users_api: bool = True
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,11 @@ class Verification:
         yield Fact("image", running.image)
 
     def check_answers(self, url: str, expected: Expected) -> Iterator[Fact]:
-        """By the service: alive, ready, of the expected build."""
+        """By the service: each path has its status; the user API is alive, ready, of the expected build."""
+        for path, status in expected.paths.items():
+            yield Fact(f"GET {path}", str(self._until("GET", f"{url}{path}", ANSWER_SECONDS, statuses=(status,))))
+        if not expected.users_api:
+            return
         answer = self._until_ok("GET", f"{url}{contract.HEALTH_PATH}", ANSWER_SECONDS)
         yield Fact(f"GET {contract.HEALTH_PATH}", str(answer))
 
@@ -189,16 +197,24 @@ class Verification:
         yield Fact("a user", "written, read back, deleted")
 
     def _until_ok(self, method: str, url: str, seconds: float, body: bytes | None = None) -> Answer:
+        return self._until(method, url, seconds, body, statuses=OK)
+
+    def _until(
+        self, method: str, url: str, seconds: float, body: bytes | None = None, *, statuses: tuple[int, ...]
+    ) -> Answer:
         answer = self._clock.poll(
             lambda: self._send(method, url, body),
             # A request that the client got wrong stays wrong; a name that is not yet known, or a failover, passes.
-            lambda answer: _is_ok(answer) or (400 <= answer.status < 500 and answer.status not in (404, 429)),
+            lambda answer: (
+                answer.status in statuses or (400 <= answer.status < 500 and answer.status not in (404, 429))
+            ),
             seconds=seconds,
             pause=PAUSE_SECONDS,
         )
-        if not _is_ok(answer):
+        if answer.status not in statuses:
+            expected = "" if statuses == OK else f", not {statuses[0]}"
             raise self._fault(
-                f"{method} {url} is answered {answer}"
+                f"{method} {url} is answered {answer}{expected}"
                 if answer.status
                 else f"{method} {url} is not answered: {answer}",
                 "Look at the service's log.",
@@ -208,7 +224,3 @@ class Verification:
     def _fault(self, why: str, then: str) -> VerificationError:
         what = "Could not verify that the new version is running"
         return VerificationError(stack=self._stack_name, what=what, why=why, then=then)
-
-
-def _is_ok(answer: Answer) -> bool:
-    return answer.status in (200, 201, 204)

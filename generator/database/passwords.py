@@ -94,6 +94,13 @@ class PasswordRotation:
         pending = self._version(PENDING)
         if pending is None:
             return
+        if self._password_count() < 2:
+            raise DeployError(
+                stack=self.stack_name,
+                what="The new password is no longer valid",
+                why="a deployment has changed the user meanwhile, and services still read the old one",
+                then="Run rotate again when the deployment has finished.",
+            )
         current = self._version(CURRENT)
         with translate_errors(self.stack_name):
             self.secrets.update_secret_version_stage(

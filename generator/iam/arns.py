@@ -41,6 +41,11 @@ def _after_stack(kind: str, start: str) -> Callable[[Sequence[TemplateResource]]
 roles = _after_stack("AWS::IAM::Role", "arn:aws:iam::*:role/")
 
 
+def boundary_policy(name: str) -> str:
+    """The ARN of a deployment's permissions boundary."""
+    return f"arn:aws:iam::*:policy/{name}-boundary"
+
+
 def users(resources: Sequence[TemplateResource]) -> list[str]:
     """ARNs of MemoryDB users, by the names in the templates."""
     return [f"arn:aws:memorydb:*:*:{name}" for name in sorted(_memorydb_names(resources)) if name.startswith("user/")]
@@ -117,11 +122,11 @@ def _memorydb_names(resources: Sequence[TemplateResource]) -> set[str]:
     for resource in resources:
         kind = resource.resource_type.removeprefix("AWS::MemoryDB::")
         if kind != resource.resource_type and f"{kind}Name" in resource.properties:
-            found.add(f"{kind.lower()}/{_pattern(resource.properties[f'{kind}Name'])}")
+            found.add(f"{kind.lower()}/{pattern(resource.properties[f'{kind}Name'])}")
     return found
 
 
-def _pattern(value: Any) -> str:
+def pattern(value: Any) -> str:
     """A pattern for a name: the text of an Fn::Sub with * in place of each variable."""
     match value:
         case str():

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from awacs import aws
 
 from generator.errors import MissingPackageError
-from generator.iam.arns import LIMITS, anything, keys, roles
+from generator.iam.arns import LIMITS, anything, boundary_policy, keys, roles
 from generator.iam.handlers import (
+    BOUNDED,
     DYNAMIC_REFERENCE,
     LINKED_ROLES,
     READS_A_SECRET,
@@ -36,7 +37,8 @@ KEY_PROPERTIES = {"EncryptionConfiguration", "KmsKeyId"}
 def execution_role(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     """For the role that CloudFormation acts with, which --role-arn names.
 
-    It covers neither types without a schema (custom resources) nor roles outside the templates.
+    It covers neither types without a schema (custom resources) nor roles outside the templates. It gives rights to
+    roles with the permissions boundary `<name>-boundary` only, so that no template can give more than that allows.
     Raises MissingPackageError without cfn-lint.
     """
     statements = resource_statements(layers, name)
@@ -58,7 +60,10 @@ def resource_statements(layers: Sequence[Layer], name: str, *, reading: bool = F
     special = {LINKED: _linked_roles, PASSED: _passed_roles, READS_A_KEY: _key, READS_ALARMS: _alarms}
     candidates = (statement(resources) for action, statement in special.items() if action in needed_actions)
     statements = [statement for statement in candidates if statement.Resource]
-    needed_actions -= set(special)
+    if bounded := needed_actions & BOUNDED:
+        demanded = aws.StringLike({"iam:PermissionsBoundary": boundary_policy(name)})
+        statements.append(allow("BoundedRoles", map(_action, bounded), roles(resources), demanded))
+    needed_actions -= set(special) | BOUNDED
     by_service: dict[str, set[str]] = {}
     for action in needed_actions:
         by_service.setdefault("" if action in WITHOUT_RESOURCE else action.partition(":")[0], set()).add(action)

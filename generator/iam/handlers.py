@@ -42,10 +42,7 @@ CONDITIONAL: dict[tuple[str, str], tuple[str, ...]] = {
     ("AWS::ECR::Repository", "RepositoryPolicyText"): ("ecr:DeleteRepositoryPolicy", "ecr:SetRepositoryPolicy"),
     ("AWS::IAM::Role", "Description"): ("iam:UpdateRoleDescription",),
     ("AWS::IAM::Role", "ManagedPolicyArns"): ("iam:AttachRolePolicy", "iam:DetachRolePolicy"),
-    ("AWS::IAM::Role", "PermissionsBoundary"): (
-        "iam:DeleteRolePermissionsBoundary",
-        "iam:PutRolePermissionsBoundary",
-    ),
+    ("AWS::IAM::Role", "PermissionsBoundary"): ("iam:PutRolePermissionsBoundary",),
     ("AWS::Logs::LogGroup", "BearerTokenAuthenticationEnabled"): ("logs:PutBearerTokenAuthentication",),
     ("AWS::Logs::LogGroup", "DataProtectionPolicy"): (
         "firehose:TagDeliveryStream",
@@ -69,6 +66,8 @@ CONDITIONAL: dict[tuple[str, str], tuple[str, ...]] = {
 EXCLUDED: dict[str, tuple[str, ...]] = {
     # App Runner does this itself, with AWSServiceRoleForAppRunner (developer guide, "Using service-linked roles").
     "AWS::AppRunner::Service": ("events:", "logs:"),
+    # Never allowed: a role keeps its boundary.
+    "AWS::IAM::Role": ("iam:DeleteRolePermissionsBoundary",),
     # Not IAM actions (Service Authorization Reference, MemoryDB and Amazon S3).
     "AWS::Logs::LogGroup": ("s3:REST.PUT.OBJECT",),
     "AWS::MemoryDB::ACL": ("memorydb:ModifyReplicationGroup",),
@@ -101,6 +100,15 @@ EXTRA: dict[tuple[str, str], tuple[str, ...]] = {
     ("AWS::AppRunner::Service", "EncryptionConfiguration"): ("kms:CreateGrant", "kms:DescribeKey"),
     # Service Authorization Reference, Amazon EC2, dependent actions of CreateVpcEndpoint.
     ("AWS::EC2::VPCEndpoint", "PrivateDnsEnabled"): ("route53:AssociateVPCWithHostedZone",),
+}
+
+# Allowed only for a role that has, or gets, the deployment's permissions boundary (Service Authorization Reference,
+# IAM, condition key iam:PermissionsBoundary, which each of these takes). What takes rights away needs no boundary.
+BOUNDED = {
+    "iam:AttachRolePolicy",
+    "iam:CreateRole",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutRolePolicy",
 }
 
 # Dynamic references are resolved with the role's rights (CloudFormation user guide, "Get a secret or secret value from

@@ -1,4 +1,4 @@
-"""The policies for preview, deploy, drift and rotate, and for CloudFormation's role.
+"""The policies for preview, deploy, drift and rotate, for CloudFormation's role, and the boundary of roles it makes.
 
 Which resources an action can be limited to: Service Authorization Reference. Regions and accounts are left open, so
 that the files are the same everywhere; an identity policy applies to its own account only. docs/permissions.md
@@ -8,12 +8,13 @@ explains each statement.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from awacs import aws, cloudformation, ecr, iam, logs, memorydb, secretsmanager
 
 from generator.contract import FINAL_SNAPSHOT_LABEL
-from generator.iam.arns import repositories, secrets, users
+from generator.iam.arns import repositories, roles, secrets, users
+from generator.iam.boundary import boundary
 from generator.iam.execution_role import execution_role, resource_statements
 from generator.iam.handlers import CLUSTER, TemplateResource, allow, resources_of
 from generator.layers import Layer
@@ -23,21 +24,46 @@ from generator.parts.permissions import POLICY_VERSION
 # (IAM user guide, "IAM and AWS STS quotas").
 INLINE_LIMIT = 10_240
 MANAGED_LIMIT = 6_144
+EXECUTION_ROLE = "execution-role"
 
 # Whether a given image exists, and for which processor it is: its manifest, and the URL of its configuration.
 READ_IMAGE = (ecr.BatchGetImage, ecr.GetDownloadUrlForLayer)
 
 
 def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
-    """The text of each document by its file: preview.json, deploy.json, drift.json, execution-role.json, and, where the
-    layers have a password, rotate.json.
+    """The text of each document by its file: preview.json, deploy.json, drift.json, execution-role.json, boundary.json
+    where the layers have roles, and rotate.json where they have a password. What is more than a role's inline policies
+    may have is in execution-role-2.json and so on, which are managed policies of the role.
 
     Raises MissingPackageError without cfn-lint, whose resource schemas say what CloudFormation's handlers need.
     """
-    policies = {"preview": preview, "deploy": deploy, "drift": drift, "execution-role": execution_role}
-    if secrets(_resources(layers, name)):
-        policies["rotate"] = rotate
-    return {f"{file}.json": text(policy(layers, name)) for file, policy in policies.items()}
+    policies = {**of_commands(layers), "drift": drift}
+    if roles(_resources(layers, name)):
+        policies["boundary"] = boundary
+    found = {file: policy(layers, name) for file, policy in policies.items()}
+    first, *managed = split(execution_role(layers, name))
+    found[EXECUTION_ROLE] = first
+    found |= {f"{EXECUTION_ROLE}-{number}": policy for number, policy in enumerate(managed, 2)}
+    return {f"{file}.json": text(policy) for file, policy in found.items()}
+
+
+def split(
+    policy: aws.PolicyDocument, characters: Callable[[aws.PolicyDocument], int] = lambda document: size(text(document))
+) -> list[aws.PolicyDocument]:
+    """A role's policy as an inline policy and, if that is too large, managed policies."""
+    parts: list[list[aws.Statement]] = [[]]
+    for statement in policy.Statement:
+        limit = INLINE_LIMIT if len(parts) == 1 else MANAGED_LIMIT
+        if characters(_document(*parts[-1], statement)) > limit:
+            parts.append([])
+        parts[-1].append(statement)
+    return [_document(*part) for part in parts]
+
+
+def of_commands(layers: Sequence[Layer]) -> dict[str, Callable[[Sequence[Layer], str], aws.PolicyDocument]]:
+    """What makes the policy of each command, from layers and a deployment's name."""
+    rotates = {"rotate": rotate} if secrets(_resources(layers, "")) else {}
+    return {"preview": preview, "deploy": deploy, **rotates}
 
 
 def text(policy: aws.PolicyDocument) -> str:

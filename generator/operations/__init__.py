@@ -10,7 +10,7 @@
 6. The stack's events are followed to their end (`watch.py`).
 7. The running service is verified: its API, its answers, its use (`service.py`, `generator.compute`).
 
-`destroy` and `rotate` check, ask and act in the same order. Why a stack failed is told by one function, for all of them
+`destroy` and `rotate` check, ask and act in the same order. One function finds why a stack failed, for all of them
 and for `status` (`cause.py`). Results are values; every error is a GeneratorError. A
 Session owns clients, clock and UI, all of which can be passed in, so that nothing here reads arguments or prints.
 """

@@ -92,8 +92,12 @@ def deploy_change_set(
             why=f"it is {change_set.execution_status or change_set.status}{obsolete}",
             then="Create and review a new one: preview --keep.",
         )
-    pending = nullcontext(PendingChangeSet(change_set))
-    return LayerDeployment(session, stacks[change_set.stack_name], options).execute(pending)
+    layer = stacks[change_set.stack_name]
+    if layer.compute:
+        ImageSource(session, layer.compute, options).publish_previewed(
+            change_set.parameters.get(contract.IMAGE_URI, "")
+        )
+    return LayerDeployment(session, layer, options).execute(nullcontext(PendingChangeSet(change_set)))
 
 
 def _check_data_stacks(session: Session, updates: Sequence[tuple[Layer, StackUpdate]]) -> None:
@@ -264,7 +268,7 @@ class LayerDeployment:
                 stack=stack.arn.split("/")[1],
                 what="The stack was deleted while it was deployed",
                 why="another command or the console deleted it",
-                then="Find out who did, then deploy again.",
+                then="If it was not meant to be deleted, deploy again.",
             )
         operation = last_operation(self.session, stack, self.layer.compute, report_log=True)
         why = operation.cause if operation else stack.reason
@@ -272,10 +276,18 @@ class LayerDeployment:
             stack=stack.name,
             what=f"The deployment failed, the stack is {stack.status}",
             why=why,
-            then="--recreate deletes what is left of the stack first." if stack.status == "ROLLBACK_COMPLETE" else "",
+            then=_advice(stack.status, why),
         )
 
     def _report_running(self, stack_name: str) -> None:
         self.session.ui.progress(
             f"CloudFormation is still deploying {stack_name}. When it has finished, run the command again."
         )
+
+
+def _advice(status: str, why: str) -> str:
+    """What to type after a failed deployment; empty if the cause has to be fixed first."""
+    if status == "ROLLBACK_COMPLETE":
+        return "--recreate deletes what is left of the stack first."
+    # The status of an App Runner service of which another operation runs.
+    return "Another command deployed the service meanwhile. Deploy again." if "OPERATION_IN_PROGRESS" in why else ""

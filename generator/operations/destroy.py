@@ -15,8 +15,8 @@ from generator.operations.options import DestroyOptions
 from generator.operations.session import Session
 from generator.operations.watch import watch
 from generator.report.results import Removal, count_of_images
-from generator.stacks.cloudformation import Stack
-from generator.stacks.events import NEVER_CREATED, Event, first_failure
+from generator.stacks.cloudformation import Stack, busy
+from generator.stacks.events import NEVER_CREATED, Event, first_failure, updating
 from generator.stacks.inventory import STILL_USED, Inventory, final_snapshot, importers, inventory
 
 REPOSITORY = "AWS::ECR::Repository"
@@ -36,8 +36,9 @@ class Destroyed:
 def destroy(deployment: Deployment, session: Session, options: DestroyOptions = DestroyOptions()) -> Destroyed:
     """Deletes the stacks that exist, last layer first, after showing what is deleted and what is kept.
 
-    Raises DeclinedError where the UI does not confirm, and DeployError where another stack imports from one of them, a
-    repository has images that are not to be purged, a final snapshot's name is taken, or AWS fails.
+    Raises DeclinedError where the UI does not confirm, and DeployError where a stack is being updated, another stack
+    imports from one of them, a repository has images that are not to be purged, a final snapshot's name is taken, or
+    AWS fails.
     """
     computes = {
         options.stack_name(deployment, layer): layer.compute for layer in deployment.chosen(options.layer)[::-1]
@@ -47,6 +48,9 @@ def destroy(deployment: Deployment, session: Session, options: DestroyOptions = 
     absent = tuple(name for name, stack in found.items() if not stack)
     if not stacks:
         return Destroyed((), absent)
+    for stack in stacks:
+        if updating(stack.status):
+            raise busy(stack.name, "Destroy")
     inventories = tuple(inventory(session.cloudformation.client, stack) for stack in stacks)
     _check_imports(session, stacks)
     repositories = {name: ids for one in inventories for name, ids in _images(session, one, options).items()}

@@ -88,6 +88,14 @@ class ImageSource:
             self.session.ui.progress(f"{tag} is not in {repository.name} yet. A deployment builds and pushes it.")
         return _with_image(update, f"{repository.uri}@{digest}" if digest else f"{repository.uri}:{tag}")
 
+    def publish_previewed(self, image: str) -> None:
+        """Builds and pushes the image of a reviewed change set, which `previewed` named by the tag of its source."""
+        uri, _, tag = image.rpartition(":")
+        context = self._context()
+        if "@" not in image and context.exists and tag == context.tag():
+            repository = ImageRepository(uri, self.session.client("ecr"))
+            publish(self.options.container_tool, context, repository, tag, self.session.ui.progress)
+
     def published(self, update: StackUpdate) -> StackUpdate:
         """The update with its image, built and pushed unless the repository has it."""
         found = self._context_and_repository(update)
@@ -104,7 +112,8 @@ class ImageSource:
     def _repository_uri(self, update: StackUpdate) -> str:
         data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
         data = self.session.cloudformation.stack(data_stack) if data_stack else None
-        return data.outputs.get(self.compute.repository, "") if data else ""
+        # Another command may delete the data layer while this one waits.
+        return data.outputs.get(self.compute.repository, "") if data and not data.deleting else ""
 
     def _context_and_repository(self, update: StackUpdate) -> tuple[Context, ImageRepository] | None:
         """What the image is built from and where it is pushed; None where the image is given or stays."""
@@ -123,7 +132,7 @@ class ImageSource:
             raise DeployError(
                 stack=update.parameters.get(contract.DATA_STACK_NAME) or update.stack_name,
                 what="There is no repository for the image",
-                why=f"the stack has no output {self.compute.repository}",
+                why=f"the stack is being deleted, or has no output {self.compute.repository}",
                 then="Deploy the data layer first, or pass --image URI.",
             )
         return context, ImageRepository(uri, self.session.client("ecr"))

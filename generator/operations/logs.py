@@ -1,7 +1,7 @@
 """`logs`: what the instances of the services wrote, in order, with deployments marked. Changes nothing.
 
 While the log is followed, each look begins a minute before the newest line, since CloudWatch Logs takes lines late and
-those of several instances out of order; an event is told once, by its ID.
+those of several instances out of order; an event is shown once, by its ID.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from generator.report.results import LogLine
 from generator.stacks.cloudformation import Stack
 
 PAUSE_SECONDS = 5
-# How late a line may come and still be told.
+# How late a line may come and still be shown.
 LATE = timedelta(seconds=60)
 
 
@@ -72,7 +72,7 @@ def service_arn(session: Session, stack: Stack, compute: Compute) -> str:
 
 @dataclass
 class Source:
-    """The log of one service from `since` on; `layer` is told with each line, if it is not empty."""
+    """The log of one service from `since` on; `layer` precedes the stream of each line, if it is not empty."""
 
     session: Session
     compute: Compute
@@ -80,7 +80,7 @@ class Source:
     layer: str
     pattern: str
     since: datetime
-    _told: dict[str, datetime] = field(default_factory=dict)
+    _shown: dict[str, datetime] = field(default_factory=dict)
 
     def read(self) -> Iterator[LogLine]:
         """What was not read before, oldest first."""
@@ -93,14 +93,14 @@ class Source:
                 raise
             self.session.ui.progress(f"{error} The next look reads what this one has not.")
             return
-        if self._told:
-            self.since = max(self.since, max(self._told.values()) - LATE)
-            self._told = {id: moment for id, moment in self._told.items() if moment >= self.since}
+        if self._shown:
+            self.since = max(self.since, max(self._shown.values()) - LATE)
+            self._shown = {id: moment for id, moment in self._shown.items() if moment >= self.since}
 
     def _fresh(self, found: Iterator[tuple[str, LogLine]]) -> Iterator[LogLine]:
         for id, line in found:
-            if id not in self._told:
-                self._told[id] = line.moment
+            if id not in self._shown:
+                self._shown[id] = line.moment
                 yield line
 
     def _lines(self) -> Iterator[Iterator[tuple[str, LogLine]]]:

@@ -102,8 +102,12 @@ class DeployOptions(ChangeOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class RotateOptions(StackOptions):
-    """ignore_error_rate: services are redeployed although so many requests fail that this would be rolled back."""
+    """users: the MemoryDB users whose passwords are rotated, by name; without any, all users.
 
+    ignore_error_rate: services are redeployed although so many requests fail that this would be rolled back.
+    """
+
+    users: tuple[str, ...] = ()
     ignore_error_rate: bool = False
 
 

@@ -1,19 +1,21 @@
-"""`rotate`: new passwords for the users of the data layers, without a failed request."""
+"""`rotate`: new passwords for users of the data layers, without a failed request."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from generator import contract
 from generator.database.passwords import PasswordRotation
-from generator.errors import DeclinedError, DeployError
+from generator.errors import DeclinedError, DeployError, UsageError
 from generator.layers import Deployment
 from generator.operations.options import RotateOptions, StackOptions
 from generator.operations.service import Service
 from generator.operations.session import Session
 from generator.report.results import RotationPlan
-from generator.stacks.cloudformation import Stack
+from generator.stacks.cloudformation import Stack, busy
+from generator.stacks.events import in_progress
 from generator.stacks.inventory import importers
 
 
@@ -29,11 +31,12 @@ class RotatedPasswords:
 def rotate(
     deployments: Sequence[Deployment], session: Session, options: RotateOptions = RotateOptions()
 ) -> RotatedPasswords:
-    """Rotates the password of every user of the deployments' data stacks; redeploys and verifies what reads them.
+    """Rotates the passwords of users of the deployments' data stacks; redeploys and verifies what reads them.
 
     All deployments are passed, since every service that reads a password has to read the new one. An interrupted
-    rotation continues. Raises DeclinedError where the UI does not confirm, DeployError where there is no password, a
-    stack reads one that no layer is for, a redeployment would be rolled back, or AWS or a verification fails.
+    rotation continues. Raises UsageError for a user that no data stack has, DeclinedError where the UI does not
+    confirm, DeployError where there is no password, a stack is being deployed or reads one that no layer is for, a
+    redeployment would be rolled back, or AWS or a verification fails.
     """
     services = {
         options.stack_name(deployment, layer): Service(session, layer.compute)
@@ -41,9 +44,13 @@ def rotate(
         for layer in deployment.layers
         if layer.compute
     }
-    data_stacks = _data_stacks(deployments, session, options)
-    rotations = [rotation for stack in data_stacks for rotation in _rotations(session, stack)]
-    readers = {name: stack for data in data_stacks for name, stack in _readers(session, data, services).items()}
+    chosen = _chosen(_data_stacks(deployments, session, options), options.users)
+    rotations = [_rotation(session, stack, prefix) for stack, prefixes in chosen for prefix in prefixes]
+    readers = {name: stack for data in chosen for name, stack in _readers(session, *data, services).items()}
+    for stack in (*(stack for stack, _ in chosen), *readers.values()):
+        # A user that is updated gets the template's password only, and a service reads the secret when it is updated.
+        if in_progress(stack.status):
+            raise busy(stack.name, "Rotate")
     session.ui.show(
         RotationPlan(
             data_stacks=tuple(rotation.stack_name for rotation in rotations),
@@ -109,24 +116,41 @@ def _prefixes(stack: Stack) -> list[str]:
     ]
 
 
-def _rotations(session: Session, stack: Stack) -> list[PasswordRotation]:
+def _chosen(stacks: Sequence[Stack], users: Sequence[str]) -> list[tuple[Stack, list[str]]]:
+    """Each stack with the prefixes of its users that are among `users`, or of all. Raises UsageError for an unknown
+    user."""
+    known = [stack.outputs[prefix + contract.USER_NAME] for stack in stacks for prefix in _prefixes(stack)]
+    for name in users:
+        if name not in known:
+            (near,) = difflib.get_close_matches(name, known, 1, 0)
+            raise UsageError(f"--user {name}: no data stack has a user of this name with a password. Nearest: {near}.")
     return [
-        PasswordRotation(
-            stack.name,
-            stack.outputs[prefix + contract.USER_NAME],
-            stack.outputs[prefix + contract.PASSWORD_SECRET_ARN],
-            session.client("memorydb"),
-            session.client("secretsmanager"),
-            session.clock,
-        )
-        for prefix in _prefixes(stack)
+        (stack, prefixes)
+        for stack in stacks
+        if (prefixes := [p for p in _prefixes(stack) if not users or stack.outputs[p + contract.USER_NAME] in users])
     ]
 
 
-def _readers(session: Session, data: Stack, services: Mapping[str, Service]) -> dict[str, Stack]:
-    """The stacks that read passwords of a data stack, by name. Raises DeployError for one that no layer is for."""
+def _rotation(session: Session, stack: Stack, prefix: str) -> PasswordRotation:
+    return PasswordRotation(
+        stack.name,
+        stack.outputs[prefix + contract.USER_NAME],
+        stack.outputs[prefix + contract.PASSWORD_SECRET_ARN],
+        session.client("memorydb"),
+        session.client("secretsmanager"),
+        session.clock,
+    )
+
+
+def _readers(
+    session: Session, data: Stack, prefixes: Sequence[str], services: Mapping[str, Service]
+) -> dict[str, Stack]:
+    """The stacks that read these passwords of a data stack, by name.
+
+    Raises DeployError for one that no layer is for.
+    """
     imports = importers(session.cloudformation.client, data)
-    exports = [f"{data.name}-{prefix}{contract.PASSWORD_SECRET_ARN}" for prefix in _prefixes(data)]
+    exports = [f"{data.name}-{prefix}{contract.PASSWORD_SECRET_ARN}" for prefix in prefixes]
     names = list(dict.fromkeys(name for export in exports for name in imports.get(export, ())))
     unknown = sorted(set(names) - set(services))
     if unknown:

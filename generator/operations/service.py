@@ -21,7 +21,16 @@ from generator.compute.logs import (
     last_lines,
     set_retention,
 )
-from generator.compute.verification import Expected, Fact, Verification, VerificationError, send
+from generator.compute.verification import (
+    LONGEST_PAUSE_SECONDS,
+    OPERATION_MINUTES,
+    PAUSE_SECONDS,
+    Expected,
+    Fact,
+    Verification,
+    VerificationError,
+    send,
+)
 from generator.errors import DeployError
 from generator.images.context import TAG_LABEL
 from generator.images.repository import ImageRepository
@@ -44,19 +53,35 @@ class Service:
             return self.compute.running(self.session.client(self.compute.client_name), service_arn)
 
     def check_updatable(self, stack_name: str) -> None:
-        """Raises DeployError for a service that CloudFormation could not update, such as a paused one."""
+        """Raises DeployError for a service that CloudFormation could not update, such as a paused one.
+
+        Waits for an operation of another command: meanwhile App Runner refuses further ones.
+        """
         stack = self.session.cloudformation.stack(stack_name)
         arn = stack.outputs.get(contract.SERVICE_ARN) if stack else None
         if not arn:
             return
-        running = self.running(stack_name, arn)
-        if running.outcome is not Outcome.IN_PROGRESS and not running.ready:
+        running = self._settled(stack_name, arn)
+        if not running.ready:
             raise DeployError(
                 stack=stack_name,
                 what="The service cannot be updated",
                 why=f"it is {running.status}",
                 then=running.advice,
             )
+
+    def _settled(self, stack_name: str, service_arn: str) -> Running:
+        """The service when the operation that runs, if one does, has ended; as it is after 30 minutes."""
+        running = self.running(stack_name, service_arn)
+        if running.outcome is Outcome.IN_PROGRESS:
+            self.session.ui.progress(f"{stack_name}: {running.operation} runs: waiting for that first.")
+        return self.session.clock.poll(
+            lambda: self.running(stack_name, service_arn),
+            lambda running: running.outcome is not Outcome.IN_PROGRESS,
+            seconds=60 * OPERATION_MINUTES,
+            pause=PAUSE_SECONDS,
+            longest=LONGEST_PAUSE_SECONDS,
+        )
 
     def check_error_rate(self, stack: Stack) -> None:
         """Raises DeployError where a deployment would be rolled back because too many requests fail."""
@@ -116,7 +141,7 @@ class Service:
     def redeploy(self, stack: Stack) -> tuple[Fact, ...]:
         """Deploys what is deployed once more, so that secrets are read again, and verifies it."""
         arn = stack.outputs[contract.SERVICE_ARN]
-        before = self.running(stack.name, arn)
+        before = self._settled(stack.name, arn)
         with translate_errors(stack.name):
             self.compute.redeploy(self.session.client(self.compute.client_name), arn)
         verification = Verification(stack.name, clock=self.session.clock)
@@ -201,7 +226,8 @@ class Service:
         else:
             tags = (image.rpartition(":")[2],)
         # Only a tag of this form is what an image reports as its build.
-        return Expected(image, tuple(tag for tag in tags if tag.startswith(TAG_LABEL)))
+        builds = tuple(tag for tag in tags if tag.startswith(TAG_LABEL))
+        return Expected(image, builds, self.compute.paths, self.compute.users_api)
 
     def _limit_logs(self, stack_name: str, service_arn: str) -> None:
         with translate_errors(stack_name):

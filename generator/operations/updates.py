@@ -10,6 +10,7 @@ from types import MappingProxyType
 from generator import contract
 from generator.compute.availability import unavailable
 from generator.errors import UsageError
+from generator.iam.access import AccessLayer
 from generator.layers import Deployment, Layer
 from generator.operations.options import ChangeOptions
 from generator.operations.session import UI
@@ -142,6 +143,8 @@ def _added_later(layer: Layer) -> tuple[str, ...]:
 def _stack_update(deployment: Deployment, layer: Layer, options: ChangeOptions) -> StackUpdate:
     data_stack = options.data_stack_name(deployment, layer)
     parameters = {contract.DATA_STACK_NAME: data_stack} if data_stack else {}
+    if isinstance(layer, AccessLayer):
+        parameters[contract.DEPLOYMENT_NAME] = options.name
     parameters |= values_for(layer.name, options.given_parameters)
     return StackUpdate(
         stack_name=options.stack_name(deployment, layer),

@@ -44,18 +44,22 @@ def decrypt(service: str, context: str, arns: Value | list[Value], key: KmsKey) 
     return allow([kms.Decrypt], key.arn.ref(), Condition=aws.Condition(aws.StringEquals(conditions)))
 
 
-def trust(service: str, source_arn: str = "") -> aws.PolicyDocument:
-    """Lets one AWS service take on the role, with `source_arn` for such resources of this account only."""
-    condition = aws.Condition(
-        [aws.StringEquals({"aws:SourceAccount": AccountId}), aws.ArnLike({"aws:SourceArn": Sub(source_arn)})]
-    )
+def trust(service: str, condition: aws.Condition | None = None) -> aws.PolicyDocument:
+    """Lets one AWS service take on the role, under `condition` if there is one."""
     return document(
         aws.Statement(
             Effect=aws.Allow,
             Principal=aws.Principal("Service", [service]),
             Action=[sts.AssumeRole],
-            **({"Condition": condition} if source_arn else {}),
+            **({} if condition is None else {"Condition": condition}),
         )
+    )
+
+
+def for_resources(source_arn: str) -> aws.Condition:
+    """The condition of a trust that is given to such resources of this account only."""
+    return aws.Condition(
+        [aws.StringEquals({"aws:SourceAccount": AccountId}), aws.ArnLike({"aws:SourceArn": Sub(source_arn)})]
     )
 
 

@@ -18,14 +18,15 @@ SCHEMA_VERSION = 1
 PROPERTY = "path before after deployed recreation? cause?"
 
 
-def preview_document(plans: Sequence[Plan], prices: Prices | None = None) -> str:
-    """The plans; docs/ci.md describes the fields."""
+def preview_document(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: str = "") -> str:
+    """The plans, and what became of a rehearsal; docs/ci.md describes the fields."""
     return _text(
         {
             "version": SCHEMA_VERSION,
             "outcome": outcome(plans),
             "verdict": verdict(plans),
             "summary": summary(plans, prices),
+            "rehearsal": rehearsal or None,
             "layers": [_plan(plan, prices) for plan in plans],
         }
     )

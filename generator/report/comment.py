@@ -26,12 +26,13 @@ WORST_FIRST = ("broader", "different", "narrower")
 class Heading:
     """What a comment says of a preview beside its plans. name: the deployment's, by which a workflow finds the comment.
 
-    rest: where a comment that was cut is whole.
+    rehearsal: what became of a rehearsal. rest: where a comment that was cut is whole.
     """
 
     name: str
     compute: str = ""
     commit: str = ""
+    rehearsal: str = ""
     rest: str = "`build.py preview` shows all of it."
 
 
@@ -88,7 +89,9 @@ def _blocks(plans: Sequence[Plan], heading: Heading, prices: Prices | None) -> I
             )
             yield _Block(alert, (-1, 0), "refusals")
     facts = " · ".join(f"{name} {_code(value)}" for name, value in _facts(plans, heading) if value)
-    yield _Block("".join(f"{line}\n\n" for line in (facts, _plain(summary(plans, prices))) if line))
+    yield _Block(
+        "".join(f"{line}\n\n" for line in (facts, _plain(summary(plans, prices)), _plain(heading.rehearsal)) if line)
+    )
     rights = list(_rights([right for plan in plans for right in plan.rights]))
     # A few rights come before the tables; those of a new stack are many, and come after.
     few = len(rights) <= FEW_RIGHTS

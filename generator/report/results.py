@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from generator.compute import Outcome
+from generator.errors import UsageError
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, Effect, PropertyChange, Refusal
@@ -200,6 +202,19 @@ def summary(plans: Sequence[Plan], prices: Prices | None = None) -> str:
             f" Cost: {cost}." if cost else "",
         )
     )
+
+
+def rehearsed(document: str, source: str) -> str:
+    """A line about the result of a rehearsed upgrade, which is JSON. `source` is its name in messages.
+
+    Raises UsageError if it is none.
+    """
+    try:
+        result = json.loads(document)
+        line = f"Rehearsed from {result['from']}: {result['summary']}."
+        return " ".join([line, *(f"Does not hold: {reason}" for reason in result["reasons"][:1])])
+    except (ValueError, LookupError, TypeError) as error:
+        raise UsageError(f"{source} is not a result of `rehearse --from`: {type(error).__name__}: {error}.") from error
 
 
 def cost_of(billed: Billed, prices: Prices | None) -> str:

@@ -70,8 +70,9 @@ def lines(result: Result) -> Iterator[Line]:
             yield from (Line(f"{key}: {value}") for key, value in sorted(shown.items()))
 
 
-def plan_lines(plans: Sequence[Plan], prices: Prices | None = None) -> Iterator[Line]:
-    """Plans: resources in the order of their effect, a legend of the symbols in use, counts, the verdict."""
+def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: str = "") -> Iterator[Line]:
+    """Plans: resources in the order of their effect, a legend of the symbols in use, counts, what became of a
+    rehearsal, the verdict."""
     for plan in plans:
         yield Line(plan.title)
         for change in plan.changes:
@@ -109,6 +110,8 @@ def plan_lines(plans: Sequence[Plan], prices: Prices | None = None) -> Iterator[
     used = sorted({change.effect for plan in plans for change in plan.changes})
     if used:
         yield Line(", ".join(f"{SYMBOLS[effect]} {name_of(effect)}" for effect in used))
+    if rehearsal:
+        yield Line(rehearsal)
     counts, decides = summary(plans, prices), verdict(plans)
     if used or len(plans) > 1:
         yield Line(counts)

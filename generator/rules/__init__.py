@@ -1,4 +1,4 @@
-"""cfn-lint rules for MemoryDB, App Runner and ECS Express Mode, which no other linter has; IDs 9600 to 9699.
+"""cfn-lint rules for MemoryDB, App Runner, ECS Express Mode and S3 permissions; IDs 9600 to 9699.
 
 `cfn-lint --append-rules generator.rules` takes them from the installed package, `--append-rules generator/rules` from
 this folder: of its files cfn-lint loads those whose names start with a letter, which is `load.py`. `_values.py` tells
@@ -12,12 +12,12 @@ defaults; what cannot be known is not judged.
 
 from __future__ import annotations
 
-from . import _apprunner, _ecs_express, _memorydb_cluster, _memorydb_users, _partitions, _trust
+from . import _apprunner, _ecs_express, _memorydb_cluster, _memorydb_users, _objects, _partitions, _trust
 from ._rule import Rule
 
 RULES: dict[str, type[Rule]] = {
     rule.id: rule
-    for module in (_memorydb_cluster, _memorydb_users, _apprunner, _ecs_express, _partitions, _trust)
+    for module in (_memorydb_cluster, _memorydb_users, _apprunner, _ecs_express, _objects, _partitions, _trust)
     for rule in vars(module).values()
     if isinstance(rule, type) and issubclass(rule, Rule) and rule.id
 }

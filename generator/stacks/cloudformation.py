@@ -71,6 +71,11 @@ class Stack:
         return self.status != REVIEW
 
     @property
+    def deleting(self) -> bool:
+        """Whether it is being deleted."""
+        return self.status == "DELETE_IN_PROGRESS"
+
+    @property
     def place(self) -> str:
         """Its account and Region."""
         return place(self.arn)
@@ -272,16 +277,31 @@ class CloudFormation:
     def stack_policy(self, stack_name: str) -> str:
         """The text of the stack's policy; empty if none was set."""
         with translate_errors(stack_name):
-            return str(self.client.get_stack_policy(StackName=stack_name).get("StackPolicyBody", ""))
+            try:
+                return str(self.client.get_stack_policy(StackName=stack_name).get("StackPolicyBody", ""))
+            except botocore.exceptions.ClientError as error:
+                if "does not exist" not in error.response["Error"].get("Message", ""):
+                    raise
+                raise DeployError(
+                    stack=stack_name.split("/")[1] if "/" in stack_name else stack_name,
+                    what="Nothing was executed",
+                    why="another command or the console deleted the stack after its change set was shown",
+                    then="If it was not meant to be deleted, deploy again.",
+                ) from error
 
     def set_stack_policy(self, stack_name: str, text: str) -> None:
         with translate_errors(stack_name):
             self.client.set_stack_policy(StackName=stack_name, StackPolicyBody=text)
 
     def delete(self, stack: Stack, *, role_arn: str = "") -> None:
-        """Starts the deletion of a stack."""
+        """Starts the deletion of a stack. Raises DeployError for one that is being updated."""
         with translate_errors(stack.name):
-            self.client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
+            try:
+                self.client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
+            except botocore.exceptions.ClientError as error:
+                if "cannot be deleted while in status" not in error.response["Error"].get("Message", ""):
+                    raise
+                raise busy(stack.name, "Destroy") from error
 
     def last_event(self, stack_arn: str) -> str:
         """The ID of the newest event, for `follow`; empty if there is none."""
@@ -429,6 +449,16 @@ def parameters(update: StackUpdate, before: Stack | None) -> list[dict[str, Any]
             + (", or --image URI." if "ImageUri" in missing else ".")
         )
     return chosen
+
+
+def busy(stack_name: str, verb: str) -> DeployError:
+    """The error for a stack that another command is updating."""
+    return DeployError(
+        stack=stack_name,
+        what="Nothing was changed",
+        why="the stack is being updated by another command or the console",
+        then=f"{verb} again when it has finished: status shows that.",
+    )
 
 
 def place(arn: str) -> str:

@@ -150,6 +150,11 @@ def in_progress(status: str) -> bool:
     return status.endswith("_IN_PROGRESS") and status != REVIEW
 
 
+def updating(status: str) -> bool:
+    """Whether an update runs, during which CloudFormation deletes no stack."""
+    return status.startswith("UPDATE_") and in_progress(status)
+
+
 def first_failure(events: Iterable[Event]) -> Event | None:
     """The failure that caused the others: the earliest that has a reason of its own. `events` oldest first.
 

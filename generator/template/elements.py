@@ -222,10 +222,10 @@ def export(name: str, description: str, value: Value, *, when: Condition | None 
 
 
 def why(reason: str, *, holds_data: bool | None = None) -> dict[str, object]:
-    """The Metadata that tells a reader of the template why a resource is there, and why it is as it is.
+    """The Metadata that says, for readers of the template, why a resource is there and why it is as it is.
 
     The shape is CloudFormation's Context (template reference, Metadata attribute), which cfn-lint checks. `holds_data`
-    tells the deployment whether the resource holds data, where its type does not: what holds data is guarded.
+    marks a resource whose type does not show whether it holds data: what holds data is guarded.
 
     >>> why("Filled again at any time", holds_data=False)
     {'com.aws.cloudformation.Context': {'why': 'Filled again at any time'}, 'HoldsData': False}

@@ -1,64 +1,78 @@
-"""An IAM user for each emitted policy, and CloudFormation's role; each has one policy and no other right.
+"""The roles of an access layer's template, each with the credentials that a job of CI gets for a token of GitHub's.
 
-The users' policies are managed policies, because a user's inline policies are limited to 2,048 characters (IAM user
-guide, "IAM and AWS STS quotas").
+The template is deployed with the credentials in the environment. The tokens are not signed, and the emulator checks no
+signature, but it evaluates the trust of each role against their claims.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import boto3
 
+from generator.iam.access import GITHUB
+from generator.layers import Layer
 
-def trust(account: str) -> dict[str, Any]:
-    """The trust with which docs/permissions.md creates CloudFormation's role: for stacks of this account only.
-
-    Source: CloudFormation user guide, "Cross-service confused deputy prevention", whose example is an extension's role.
-    """
-    return {
-        "Statement": [
-            {
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-                "Effect": "Allow",
-                "Principal": {"Service": "cloudformation.amazonaws.com"},
-            }
-        ],
-        "Version": "2012-10-17",
-    }
+REPOSITORY = "example/rehearsal"
+SUBJECTS = {"preview": f"repo:{REPOSITORY}:pull_request"}
+DEPLOYS = f"repo:{REPOSITORY}:environment:production"
 
 
 @dataclass(frozen=True)
 class Identities:
-    """The users' access keys as environment variables, by the verb of their policy, and the role's ARN."""
+    """The credentials of each command's role as environment variables, and the outputs of the access layer's stack."""
 
     users: Mapping[str, Mapping[str, str]]
-    role_arn: str
+    outputs: Mapping[str, str]
 
     def of(self, verb: str) -> Mapping[str, str]:
-        """The keys of the user that runs `verb`; deploy's policy is for `status` and `destroy` too."""
+        """The credentials with which `verb` runs; those of deploy are for `status` and `destroy` too."""
         return self.users.get(verb, self.users["deploy"])
 
-
-def identities(name: str, policies: Mapping[str, str]) -> Identities:
-    """Creates them with the credentials in the environment; `policies` are documents by file."""
-    iam = boto3.client("iam")
-    role = f"{name}-cloudformation"
-    account = boto3.Session().client("sts").get_caller_identity()["Account"]
-    created = iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust(account)))
-    documents = {file.removesuffix(".json"): document for file, document in policies.items()}
-    iam.put_role_policy(RoleName=role, PolicyName=role, PolicyDocument=documents.pop("execution-role"))
-    users = {verb: _user(iam, f"{name}-{verb}", document) for verb, document in documents.items()}
-    return Identities(users, created["Role"]["Arn"])
+    def options(self, verb: str) -> list[str]:
+        """The options with which a verb passes CloudFormation's role and the boundary of the roles that it makes."""
+        given = {
+            "deploy": self.outputs["FirstDeployment"],
+            "destroy": f"--role-arn {self.outputs['CloudFormationRoleArn']}",
+        }
+        return given.get(verb, "").split()
 
 
-def _user(iam: Any, name: str, policy: str) -> dict[str, str]:
-    iam.create_user(UserName=name)
-    created = iam.create_policy(PolicyName=name, PolicyDocument=policy)
-    iam.attach_user_policy(UserName=name, PolicyArn=created["Policy"]["Arn"])
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+def identities(name: str, access: Layer) -> Identities:
+    """Deploys the access layer of the deployment `name`, and assumes the role of each command."""
+    cloudformation = boto3.client("cloudformation")
+    stack = f"{name}-{access.name}"
+    values = {"DeploymentName": name, "Repository": REPOSITORY}
+    cloudformation.create_stack(
+        StackName=stack,
+        TemplateBody=access.text(),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=stack, WaiterConfig={"Delay": 1})
+    (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    verbs = [verb for verb in ("preview", "deploy", "rotate") if f"{verb.capitalize()}RoleArn" in outputs]
+    return Identities({verb: assumed(verb, outputs[f"{verb.capitalize()}RoleArn"]) for verb in verbs}, outputs)
+
+
+def assumed(verb: str, role_arn: str, subject: str = "") -> dict[str, str]:
+    """Credentials of a role, for the job that runs `verb` or for another subject."""
+    claims = {"iss": f"https://{GITHUB}", "aud": "sts.amazonaws.com", "sub": subject or SUBJECTS.get(verb, DEPLOYS)}
+    credentials = boto3.client("sts").assume_role_with_web_identity(
+        RoleArn=role_arn, RoleSessionName=verb, WebIdentityToken=token(claims)
+    )["Credentials"]
+    return {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["SessionToken"],
+    }
+
+
+def token(claims: Mapping[str, str]) -> str:
+    """A JSON web token with these claims and no signature (RFC 7519, "Unsecured JWTs")."""
+    parts = [json.dumps(part).encode() for part in ({"alg": "none"}, claims)]
+    return ".".join([*(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts), ""])

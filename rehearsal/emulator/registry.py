@@ -15,7 +15,7 @@ import tarfile
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,24 @@ class Missing(RegistryError):
 
 
 @dataclass(frozen=True)
+class Start:
+    """How a container of an image starts: variables, and the program with its arguments. A command of the service
+    replaces `command` and is appended to `entrypoint` (OCI image specification, "Image configuration")."""
+
+    variables: Mapping[str, str] = field(default_factory=dict)
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Registry:
     """The registry at `url`, which is plain HTTP on the loopback interface; `credentials` are in base64."""
 
     url: str
     credentials: str
 
-    def unpack(self, image: str, directory: Path) -> dict[str, str]:
-        """Writes the files of an image (`host/name@digest` or `host/name:tag`); returns its environment variables.
+    def unpack(self, image: str, directory: Path) -> Start:
+        """Writes the files of an image (`host/name@digest` or `host/name:tag`); returns how it starts.
 
         Checks every digest. Raises RegistryError."""
         name, reference = _split(image)
@@ -57,19 +67,23 @@ class Registry:
         for layer in layers:
             with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
                 archive.extractall(directory, filter="data")
-        return dict(pair.split("=", 1) for pair in json.loads(config)["config"].get("Env", ()))
+        found = json.loads(config)["config"]
+        variables = dict(pair.split("=", 1) for pair in found.get("Env") or ())
+        return Start(variables, tuple(found.get("Entrypoint") or ()), tuple(found.get("Cmd") or ()))
 
-    def push(
-        self, image: str, files: Mapping[str, Path], variables: Mapping[str, str], architecture: str = "amd64"
-    ) -> None:
-        """Pushes an image of `files` and `variables` for Linux, with the requests of container tools: which layers and
-        which image exist, then each missing layer. Raises RegistryError."""
+    def push(self, image: str, files: Mapping[str, Path], start: Start, architecture: str = "amd64") -> None:
+        """Pushes an image of `files` for Linux, with the requests of container tools: which layers and which image
+        exist, then each missing layer. Raises RegistryError."""
         name, tag = _split(image)
         unpacked = _layer(files)
         config = {
             "architecture": architecture,
             "os": "linux",
-            "config": {"Env": [f"{key}={value}" for key, value in variables.items()]},
+            "config": {
+                "Env": [f"{key}={value}" for key, value in start.variables.items()],
+                "Entrypoint": list(start.entrypoint),
+                "Cmd": list(start.command),
+            },
             "rootfs": {"type": "layers", "diff_ids": [_digest(unpacked)]},
         }
         parts = [(CONFIG, json.dumps(config).encode()), (LAYER, gzip.compress(unpacked, mtime=0))]

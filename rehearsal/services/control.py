@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,10 +43,17 @@ class Instance(Protocol):
 
 class Runner(Protocol):
     """Starts instances. `trusted` is the file of a certificate authority for the instance; `credentials` are for the
-    registry; `build`, unless empty, replaces the build that the image reports."""
+    registry; `build`, unless empty, replaces the build that the image reports, and `command` the image's command."""
 
     def __call__(
-        self, image: str, environment: Mapping[str, str], *, trusted: Path, credentials: str, build: str
+        self,
+        image: str,
+        environment: Mapping[str, str],
+        *,
+        trusted: Path,
+        credentials: str,
+        build: str,
+        command: Sequence[str],
     ) -> Instance: ...
 
 
@@ -211,13 +218,22 @@ class LocalServices:
     # In place of App Runner and ECS.
 
     def start_instance(
-        self, id: str, image: str, credentials: str, environment: dict[str, str], build: str, path: str
+        self,
+        id: str,
+        image: str,
+        credentials: str,
+        environment: dict[str, str],
+        build: str,
+        path: str,
+        command: list[str],
     ) -> dict[str, Any]:
         (port,) = free_ports(1)
         # There is no DNS of a VPC: a cluster's endpoint is replaced by the address of its node.
         local = {name: self._address(value) for name, value in environment.items()}
         variables = {**local, "HOST": ADDRESS, "PORT": str(port)}
-        instance = self.runner(image, variables, trusted=self.tls.authority, credentials=credentials, build=build)
+        instance = self.runner(
+            image, variables, trusted=self.tls.authority, credentials=credentials, build=build, command=command
+        )
         self.instances[id] = _Running(instance, port)
         healthy = answers(port, path, instance.alive, HEALTHY_SECONDS)
         return {"healthy": healthy, "alive": healthy or instance.alive(), "port": port}

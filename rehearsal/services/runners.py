@@ -1,4 +1,4 @@
-"""The service in place of App Runner or ECS: a container of the pushed image, or a process without a container tool."""
+"""A service in place of App Runner or ECS: a container of the pushed image, or its program without a container tool."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from generator.errors import GeneratorError
+from rehearsal.emulator.registry import Start
 from rehearsal.processes import wait_or_kill
 
 STOP_SECONDS = 15
@@ -32,33 +33,46 @@ class ContainerError(GeneratorError):
 
 @dataclass(frozen=True)
 class Processes:
-    """Starts the service from the files of its image, with the packages of this environment.
+    """Starts the program of an image in a folder with its files, with the packages of this environment.
 
-    `unpack` writes the files of an image into a folder, with the registry's credentials, and returns its variables."""
+    `unpack` writes the files of an image into a folder, with the registry's credentials, and returns how it starts."""
 
-    unpack: Callable[[str, str, Path], dict[str, str]]
+    unpack: Callable[[str, str, Path], Start]
     directory: Path
 
     def __call__(
-        self, image: str, environment: Mapping[str, str], *, trusted: Path, credentials: str, build: str
+        self,
+        image: str,
+        environment: Mapping[str, str],
+        *,
+        trusted: Path,
+        credentials: str,
+        build: str,
+        command: Sequence[str],
     ) -> Process:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
         folder = self.directory / f"instance-{secrets.token_hex(4)}"
-        own = self.unpack(image, credentials, folder)
-        own.pop("PATH", None)
-        own.pop("PYTHONPATH", None)
-        return Process(folder, {**inherited, **own, **_variables(environment, str(trusted), build)})
+        start = self.unpack(image, credentials, folder)
+        own = {name: value for name, value in start.variables.items() if name not in ("PATH", "PYTHONPATH")}
+        words = [*start.entrypoint, *(command or start.command)]
+        if not words:
+            raise ContainerError(
+                f"The image {image} names no program to start: its Dockerfile needs CMD or ENTRYPOINT."
+            )
+        if words[0] in ("python", "python3"):
+            words[0] = sys.executable
+        return Process(folder, words, {**inherited, **own, **_variables(environment, str(trusted), build)})
 
 
 class Process:
-    """The service in a folder, as a process of its own."""
+    """A program in a folder, as a process of its own."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, words: Sequence[str], environment: Mapping[str, str]) -> None:
         self._log = folder.with_suffix(".log")
         with self._log.open("wb") as file:
             # In its own session, so that Ctrl-C in a terminal does not end it before `stop`.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "service"],
+                words,
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -86,7 +100,14 @@ class Containers:
     registry_environment: Callable[[], Mapping[str, str]]
 
     def __call__(
-        self, image: str, environment: Mapping[str, str], *, trusted: Path, credentials: str, build: str
+        self,
+        image: str,
+        environment: Mapping[str, str],
+        *,
+        trusted: Path,
+        credentials: str,
+        build: str,
+        command: Sequence[str],
     ) -> Container:
         with tempfile.TemporaryDirectory(prefix="registry-") as directory:
             file = Path(directory, "auth.json")
@@ -99,7 +120,7 @@ class Containers:
         named = [part for name in variables for part in ("--env", name)]
         volume = ("--volume", f"{trusted}:{INSIDE}:ro")
         id = output(
-            *(self.podman, "run", "--detach", *RESTRICTED, *LIMITS, *volume, *named, image),
+            *(self.podman, "run", "--detach", *RESTRICTED, *LIMITS, *volume, *named, image, *command),
             environment={**os.environ, **variables},
         )
         return Container(self.podman, id)

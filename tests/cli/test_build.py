@@ -24,7 +24,7 @@ class Topic:
     topic: sns.Topic
 
 
-POLICIES = ["deploy.json", "drift.json", "execution-role.json", "iam", "preview.json", "rotate.json"]
+POLICIES = ["boundary.json", "deploy.json", "drift.json", "execution-role.json", "iam", "preview.json", "rotate.json"]
 
 
 def one_topic(**properties: Any) -> tuple[Deployment, ...]:
@@ -55,11 +55,12 @@ def test_build_writes_a_file_for_each_layer_and_prints_a_line_for_it(
 ) -> None:
     assert main(app_runner, argv=["build", "--out", str(tmp_path / "new" / "folder")]) == 0
     written = tmp_path / "new" / "folder"
-    assert files(written) == ["apprunner-layer.json", "data-layer.json", "data-stack-policy.json", *POLICIES]
+    templates = ["apprunner-layer.json", "data-layer.json", "data-stack-policy.json"]
+    assert files(written) == sorted([*templates, *POLICIES])
     out, err = capsys.readouterr()
     size = len((written / "data-layer.json").read_bytes())
     assert out.splitlines()[0] == (
-        f"{written}/data-layer.json: 23 resources, 13 parameters, {size:,} of 51,200 bytes, 0 findings"
+        f"{written}/data-layer.json: 23 resources, 14 parameters, {size:,} of 51,200 bytes, 0 findings"
     )
     assert err == ""
 

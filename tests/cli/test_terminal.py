@@ -84,3 +84,10 @@ sys.exit(main(default_deployments, argv=[{verb!r}]))
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 1
     assert ran.stderr == "This command works only in a clone of the project: the installed package does not have it.\n"
+
+
+def test_a_program_in_another_folder_rehearses() -> None:
+    """The folder of the program, not the clone, is where Python looks for modules first."""
+    command = [sys.executable, str(ROOT / "examples" / "worker.py"), "rehearse", "--stay", "--from", "v1"]
+    ran = subprocess.run(command, cwd=ROOT / "examples", capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (64, "--fault and --stay are for a rehearsal without --from.\n")

@@ -60,6 +60,7 @@ class ShelfCompute:
     repository: str = contract.REPOSITORY_URI
     context: str = "."
     users_api: bool = True
+    paths: Mapping[str, int] = field(default_factory=dict)
     client_name: str = "ssm"
     resource_type: str = "AWS::SSM::Parameter"
     actions: tuple[str, ...] = ("ssm:GetParameter",)

@@ -169,6 +169,15 @@ def test_a_build_that_is_not_reported_is_unknown(world: World, body: bytes) -> N
     assert [fact.found for fact in world.verification.check_answers(URL, Expected(IMAGE))][1] == "200, build unknown"
 
 
+def test_each_path_has_its_status_and_another_service_is_asked_for_nothing_else(world: World) -> None:
+    expected = Expected(IMAGE, paths={"/health": 200, "/missing": 404}, users_api=False)
+    facts = [(fact.about, fact.found[:3]) for fact in world.verification.check_answers(URL, expected)]
+    assert facts == [("GET /health", "200"), ("GET /missing", "404")]
+    assert world.asked == [("GET", "/health"), ("GET", "/missing")]
+    with pytest.raises(VerificationError, match=r"GET \S+/health is answered 200.*, not 401"):
+        list(world.verification.check_answers(URL, replace(expected, paths={"/health": 401})))
+
+
 def test_a_user_is_written_read_back_and_deleted(world: World) -> None:
     (fact,) = world.verification.check_use(URL)
     assert fact.found == "written, read back, deleted"

@@ -14,12 +14,12 @@ import pytest
 from cfnlint.data import AdditionalSpecs
 from cfnlint.helpers import load_resource
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
-from troposphere import apprunner, awslambda
+from troposphere import apprunner, awslambda, dynamodb, efs, kms, logs, rds, s3, sns, sqs, stepfunctions
 from troposphere.cloudformation import CustomResource
 
 from generator.compute.apprunner import AppRunnerCompute
 from generator.iam import policies
-from generator.iam.execution_role import SCHEMA_REGION, permissions
+from generator.iam.execution_role import SCHEMA_REGION, execution_role, permissions
 from generator.iam.handlers import CONDITIONAL, EXCLUDED, EXTRA, WITHOUT_RESOURCE, needed
 from generator.layers import (
     Deployment,
@@ -33,7 +33,6 @@ from generator.layers import (
 from generator.settings import Settings
 from generator.template.lint import lint
 from generator.workload import Workload
-from rehearsal.emulator.identities import trust
 
 DOCUMENTS = policies.documents(app_runner_deployment().layers, "users")
 PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
@@ -46,6 +45,7 @@ WITHOUT_LIMIT = {
     "LogGroups",
     "NewPassword",
     "RegistryToken",
+    "Roles1",
     "WithoutResource",
 }
 
@@ -78,6 +78,15 @@ def test_every_action_is_named_in_full() -> None:
 
 def test_only_what_takes_no_resource_and_ec2_is_without_limit() -> None:
     assert {one["Sid"] for _, one in statements() if "*" in one["Resource"]} == WITHOUT_LIMIT
+
+
+def test_roles_get_rights_only_with_the_boundary() -> None:
+    bounded = statement("BoundedRoles")
+    assert bounded["Action"] == ["iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"]
+    assert bounded["Condition"] == {"StringLike": {"iam:PermissionsBoundary": "arn:aws:iam::*:policy/users-boundary"}}
+    gives = re.compile("iam:(Attach|Create|Put|Add|Set|DeleteRolePermissionsBoundary)(?!ServiceLinkedRole)")
+    allowed = [action for file, one in statements() if one is not bounded for action in one["Action"]]
+    assert [action for action in allowed if gives.match(action)] == bounded["Action"]
 
 
 def test_what_is_said_to_take_no_resource_takes_none() -> None:
@@ -167,13 +176,6 @@ def test_handlers_may_read_and_remove_the_tags_of_every_type(deployment: Deploym
     assert of_tags - allowed == set()
 
 
-def test_the_page_creates_the_role_with_the_trust_of_the_rehearsal_for_one_account_only() -> None:
-    (shown,) = re.findall(r"users-cloudformation --assume-role-policy-document '(\{.*?\})'\n", PAGE, re.DOTALL)
-    assert json.loads(shown) == trust("ACCOUNT")
-    (statement,) = trust("123456789012")["Statement"]
-    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
-
-
 def test_an_auto_scaling_configuration_may_have_any_name() -> None:
     resources = statement("Apprunner")["Resource"]
     assert [arn for arn in resources if "autoscaling" in arn] == ["arn:aws:apprunner:*:*:autoscalingconfiguration/*"]
@@ -232,6 +234,22 @@ def test_every_shape_fits_what_iam_takes(settings: Settings) -> None:
     assert policies.size(documents["execution-role.json"]) < policies.INLINE_LIMIT
     assert policies.size(documents["deploy.json"]) < policies.MANAGED_LIMIT
     assert policies.size(documents["preview.json"]) < policies.MANAGED_LIMIT
+    assert policies.size(documents["boundary.json"]) < policies.MANAGED_LIMIT
+
+
+def test_what_does_not_fit_into_the_roles_inline_policy_is_in_managed_policies() -> None:
+    types = (sqs.Queue, sns.Topic, s3.Bucket, kms.Key, logs.LogGroup, awslambda.Function, stepfunctions.StateMachine)
+    # Without their required properties, which the policy does not depend on.
+    own = [
+        kind(f"My{kind.__name__}").no_validation() for kind in (*types, dynamodb.Table, rds.DBCluster, efs.FileSystem)
+    ]
+    layers = (data_layer(Settings(), *own), app_runner_layer())
+    role = {file: text for file, text in policies.documents(layers, "users").items() if "role" in file}
+    assert list(role) == ["execution-role.json", "execution-role-2.json"]
+    assert policies.size(role["execution-role.json"]) <= policies.INLINE_LIMIT
+    assert policies.size(role["execution-role-2.json"]) <= policies.MANAGED_LIMIT
+    whole = json.loads(policies.text(execution_role(layers, "users")))["Statement"]
+    assert [each for text in role.values() for each in json.loads(text)["Statement"]] == whole
 
 
 def test_a_nat_gateway_brings_its_actions() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,12 +12,15 @@ import pytest
 from botocore.stub import Stubber
 
 from generator.aws.calls import Clock
+from generator.compute.apprunner import AppRunnerCompute
 from generator.database.passwords import refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
+from generator.images.context import Context
 from generator.images.repository import images
 from generator.layers import Layer, app_runner_deployment
 from generator.operations import DeployedLayer, DeployOptions, Plan, Session, deploy_change_set
 from generator.operations.deploy import LayerDeployment
+from generator.operations.image import ImageSource
 from generator.report.text import plan_lines
 from tests.cloudformation_script import ADD, ARN, SIZE, STACK_ARN, UPDATE, Script, an_event
 from tests.ui import ListUI
@@ -219,6 +223,24 @@ def test_a_change_set_of_another_deployment_is_refused(script: Script) -> None:
     script.describe(StackName="prod-data")
     with pytest.raises(UsageError, match="for the stack prod-data, which is none of users-data, users-apprunner"):
         deploy_change_set([app_runner_deployment()], ARN, session(script))
+
+
+@pytest.mark.parametrize(("image", "asks"), [("{uri}:{tag}", True), ("{uri}:other", False), ("{uri}@sha256:1", False)])
+def test_the_image_of_a_reviewed_change_set_is_built_from_its_source_only(
+    image: str, asks: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    tag, uri = Context(tmp_path).tag(), "111122223333.dkr.ecr.eu-west-1.amazonaws.com/users"
+    ecr = boto3.client("ecr", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+    ui = ListUI()
+    options = DeployOptions(context=tmp_path)
+    source = ImageSource(Session(ui, clients=lambda _: ecr), AppRunnerCompute(), options)
+    with Stubber(ecr) as stubber:
+        if asks:
+            stubber.add_response("describe_images", {"imageDetails": [{"imageDigest": "sha256:1"}]})
+        source.publish_previewed(image.format(uri=uri, tag=tag))
+        stubber.assert_no_pending_responses()
+    assert ui.said == ([f"users has {tag} already: nothing to build."] if asks else [])
 
 
 def test_ctrl_c_while_following_says_that_cloudformation_continues(script: Script) -> None:

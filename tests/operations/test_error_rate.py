@@ -19,10 +19,9 @@ import pytest
 
 from generator import contract
 from generator.compute.ecs_express import EcsExpressCompute
-from generator.iam.policies import documents
+from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import Deployment, default_deployments
-from rehearsal.emulator.identities import identities
 from rehearsal.local_aws import NAME, LocalAws, environment
 from tests.command import Command, output
 from tests.running import ROOT
@@ -41,9 +40,9 @@ def deployments() -> tuple[Deployment, ...]:
 
 @pytest.fixture(scope="module")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    policies = documents(deployments()[0].layers, NAME)
+    access = access_deployment(deployments()[0]).layers[0]
     directory = tmp_path_factory.mktemp("rehearsal")
-    with LocalAws(directory, Context(ROOT), (EcsExpressCompute(),), policies, minute=MINUTE) as made:
+    with LocalAws(directory, Context(ROOT), (EcsExpressCompute(),), access, minute=MINUTE) as made:
         yield made
 
 
@@ -116,13 +115,15 @@ def test_a_service_without_traffic_is_deployed(command: Command, local_aws: Loca
 def test_without_the_right_to_read_the_error_rate_nothing_is_rotated(
     action: str, command: Command, local_aws: LocalAws
 ) -> None:
-    policy = json.loads(local_aws.policies["rotate.json"])
-    for statement in policy["Statement"]:
+    iam, role = boto3.client("iam"), {"RoleName": f"{NAME}-rotate", "PolicyName": "rotate"}
+    whole = iam.get_role_policy(**role)["PolicyDocument"]
+    less = json.loads(json.dumps(whole))
+    for statement in less["Statement"]:
         statement["Action"] = [one for one in statement["Action"] if one != action]
-    without = {**local_aws.policies, "rotate.json": json.dumps(policy)}
-    keys = identities(action.partition(":")[2], without).of("rotate")
-    with environment({**local_aws.variables, **keys}):
+    iam.put_role_policy(**role, PolicyDocument=json.dumps(less))
+    with environment({**local_aws.variables, **local_aws.identities.of("rotate")}):
         refused = command("rotate", "--yes", "--name", NAME)
+    iam.put_role_policy(**role, PolicyDocument=json.dumps(whole))
     assert refused.code == 1
     assert f"is not authorized to perform: {action}" in refused.err
 

@@ -11,12 +11,12 @@ import pytest
 from examples import from_python
 from generator import contract
 from generator.compute.apprunner import AppRunnerCompute
-from generator.iam.policies import documents
+from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import app_runner_deployment
 from generator.operations import Session, Stack
 from generator.report.results import Result
-from rehearsal.local_aws import NAME, LocalAws
+from rehearsal.local_aws import LocalAws
 from tests.running import ROOT
 
 
@@ -35,8 +35,8 @@ class PushingLog(from_python.Log):
 def test_both_layers_are_previewed_deployed_verified_and_destroyed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    policies = documents(app_runner_deployment().layers, NAME)
-    with LocalAws(tmp_path, Context(ROOT), (AppRunnerCompute(),), policies) as aws:
+    access = access_deployment(app_runner_deployment()).layers[0]
+    with LocalAws(tmp_path, Context(ROOT), (AppRunnerCompute(),), access) as aws:
         url = from_python.run(Session(PushingLog(aws)))
         stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
     assert url.startswith("https://")

@@ -1,125 +1,270 @@
-"""The programs in examples/, with the command on the emulator: previewed, deployed, changed and destroyed.
+"""The programs in examples/: previewed, deployed, verified while their services run, changed and destroyed.
 
-Nothing runs behind the services here, so they are deployed with --no-verify.
+The emulator is in place of AWS; clusters and services are real. What exists before a program is created first, as its
+user would have created it.
 """
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import boto3
 import pytest
 
 from examples import (
     custom_resource,
+    existing_vpc,
     existing_vpc_by_ids,
     existing_vpc_ecs,
     own_resources,
     second_service,
     worker,
 )
-from generator import data_layer
-from generator.cli.arguments import Deployments
+from generator import contract, data_layer
+from generator.iam.access import access_deployment
+from generator.images.context import Context
 from generator.layers import Deployment
 from generator.settings import Settings
-from rehearsal import local_aws
-from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, emulator
-from tests.command import Command
-from tests.pushed import push
+from rehearsal.local_aws import NAME, LocalAws
+from tests.command import Command, output
+from tests.running import ROOT
 
-REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
-IMAGE = ("--image", f"{REGISTRY}/users:1")
+HERE = Path(__file__).parent
+# As a user writes it, without this project's formatting.
+SHOP = """\
+import sys
+from awacs.aws import Action, Allow, Statement
+from generator import Deployment, Settings, Workload, app_runner_layer, data_layer, export, imported
+from generator.cli import main
+from troposphere import GetAtt, dynamodb, s3
+
+def deployments():
+    settings = Settings()
+    bucket = s3.Bucket("Attachments", DeletionPolicy="Retain", UpdateReplacePolicy="Retain")
+    table = dynamodb.Table("Orders", BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[dynamodb.AttributeDefinition(AttributeName="id", AttributeType="S")],
+        KeySchema=[dynamodb.KeySchema(AttributeName="id", KeyType="HASH")],
+        DeletionPolicy="Retain", UpdateReplacePolicy="Retain")
+    data = data_layer(settings, bucket, table, export("AttachmentsName", "The bucket.", bucket.ref()),
+        export("AttachmentsArn", "The bucket's ARN.", GetAtt(bucket, "Arn")), name="storage")
+    web = app_runner_layer(settings, Workload(
+        environment={"BUCKET": imported("AttachmentsName"), "LOG_LEVEL": "WARNING"},
+        statements=(Statement(Effect=Allow, Action=[Action("s3", "GetObject")], Resource=[imported("AttachmentsArn")]),),
+    ), name="web")
+    return [Deployment("apprunner", (data, web))]
+
+if __name__ == "__main__":
+    sys.exit(main(deployments, name="shop"))
+"""  # noqa: E501
+VERIFIED = "a user           written, read back, deleted"
+
+
+class Story:
+    """A program's only deployment, on this machine, called users."""
+
+    def __init__(self, aws: LocalAws, deployment: Deployment, captured: pytest.CaptureFixture[str]) -> None:
+        self.aws, self.deployment = aws, deployment
+        self.command = Command(lambda: [deployment], captured)
+        self.images: tuple[str, ...] = ()
+
+    def deploy(self, *arguments: str) -> str:
+        """Previews and deploys everything; images of stand-ins and of the sources are pushed in between."""
+        layers = self.deployment.layers
+        for layer in layers:
+            if layer.workload and layer.compute and not layer.compute.repository:
+                self.images += ("--image", f"{layer.name}={self.aws.push_stand_in(layer)}")
+        assert "a new stack" in self.command.must("preview", *self.images, *arguments)
+        for layer in layers:
+            if not layer.compute:
+                self.command.must("deploy", "--yes", "--layer", layer.name, *arguments)
+        for layer in layers:
+            source = self.deployment.source_of(layer)
+            if layer.compute and layer.compute.repository and source:
+                uri = output(f"users-{source.name}", layer.compute.repository)
+                self.aws.push(uri, Context(Path(layer.compute.context)))
+        said = self.command.must("deploy", "--yes", *self.images)
+        assert stacks() == {f"users-{layer.name}": "CREATE_COMPLETE" for layer in layers}
+        return said
+
+    def change(self, change: str) -> str:
+        assert "(parameter MaxSize)" in self.command.must("preview", *self.images, "--parameter", change)
+        return self.command.must("deploy", "--yes", *self.images, "--parameter", change)
+
+    def destroy(self) -> None:
+        deployed = self.aws.deployed()
+        self.command.must("destroy", "--yes", "--purge-images")
+        assert stacks() == {}
+        assert self.aws.leftovers(deployed) == []
 
 
 @pytest.fixture
-def aws(tmp_path: Path) -> Iterator[Emulator]:
-    """An emulator for one test, so that what one leaves is not another's."""
-    with emulator(tmp_path) as running, local_aws.environment(running.environment):
-        push(running, *(f"{REGISTRY}/{image}" for image in ("users:1", "orders:2", "team/worker:1")))
-        yield running
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "aws"
+
+
+@contextmanager
+def account(directory: Path, deployment: Deployment) -> Iterator[LocalAws]:
+    """Local AWS for a test of its own, so that what one leaves is not another's."""
+    computes = tuple(layer.compute for layer in deployment.layers if layer.compute)
+    with LocalAws(directory, Context(ROOT), computes, access_deployment(deployment).layers[0]) as aws:
+        yield aws
 
 
 def stacks() -> dict[str, str]:
     found = boto3.client("cloudformation").describe_stacks()["Stacks"]
-    return {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
+    names = {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
+    return {name: status for name, status in names.items() if name != f"{NAME}-{contract.ACCESS_LAYER}"}
 
 
-@pytest.mark.parametrize(
-    ("program", "image", "change"),
-    [
-        (own_resources, IMAGE, "web.MaxSize=3"),
-        (worker, ("--image", f"{REGISTRY}/team/worker:1"), "worker.MaxSize=3"),
-    ],
-    ids=lambda value: value.__name__.rpartition(".")[2] if isinstance(value, ModuleType) else "",
-)
-def test_a_program_is_previewed_deployed_changed_and_destroyed(
-    program: ModuleType, image: tuple[str, str], change: str, aws: Emulator, capsys: pytest.CaptureFixture[str]
-) -> None:
-    lifecycle(program.deployments, image, change, capsys)
-
-
-@pytest.mark.parametrize("subnets_for_tasks", [False, True], ids=["apprunner", "ecs-express"])
-def test_an_existing_vpc_by_ids_is_used_and_left(
-    subnets_for_tasks: bool, aws: Emulator, capsys: pytest.CaptureFixture[str]
-) -> None:
+def vpc_with_subnets(public: bool) -> tuple[str, list[str]]:
+    """A VPC with four subnets in two zones; the last two have a route to the internet if `public`."""
     ec2 = boto3.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
     zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"][:2]]
-    subnets = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.7.{number}.0/24", AvailabilityZone=zones[number % 2])["Subnet"][
-            "SubnetId"
-        ]
-        for number in range(4)
+    made = [
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.7.{n}.0/24", AvailabilityZone=zones[n % 2])["Subnet"]["SubnetId"]
+        for n in range(4)
     ]
-
-    def deployments() -> list[Deployment]:
-        if subnets_for_tasks:
-            return existing_vpc_ecs.deployments(vpc, subnets[:2], subnets[2:])
-        return existing_vpc_by_ids.deployments(vpc, subnets[:2])
-
-    layer = "ecs-express" if subnets_for_tasks else "apprunner"
-    lifecycle(deployments, IMAGE, f"{layer}.MaxSize=3", capsys)
-    found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
-    assert {subnet["SubnetId"] for subnet in found} == set(subnets)
+    if public:
+        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+        ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+        for subnet in made[2:]:
+            ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    return vpc, made
 
 
-def lifecycle(
-    deployments: Deployments, image: tuple[str, str], change: str, capsys: pytest.CaptureFixture[str]
+def test_a_program_in_a_file_of_its_own_is_built_and_rehearsed(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(SHOP)
+
+    def run(*arguments: str) -> str:
+        words = [sys.executable, str(tmp_path / "shop.py"), *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        ran = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout + ran.stderr
+
+    run("--out", str(tmp_path / "out"))
+    assert {"storage-layer.json", "web-layer.json"} <= {file.name for file in (tmp_path / "out").iterdir()}
+    said = run("rehearse", "--process", "--parameter", "web.MaxSize=3", "--result", str(tmp_path / "result.json"))
+    # After the first deployment, after one that changes nothing, and after the rotation.
+    assert said.count(VERIFIED) == 3
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["outcome"], result["deployment"], result["stand_ins"]) == ("succeeded", "apprunner", [])
+    assert [step["name"] for step in result["steps"]][2] == "storage layer"
+    assert result["left"] == []
+
+
+def test_own_resources_are_deployed_and_kept(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (deployment,) = own_resources.deployments()
+    with account(directory, deployment) as aws:
+        story = Story(aws, deployment, capsys)
+        assert VERIFIED in story.deploy()
+        assert VERIFIED in story.change("web.MaxSize=3")
+        tables = boto3.client("dynamodb").list_tables()["TableNames"]
+        story.destroy()
+        assert boto3.client("dynamodb").list_tables()["TableNames"] == tables != []
+
+
+@pytest.mark.parametrize("how", ["by-parameters", "by-ids", "ecs-express"])
+def test_an_existing_vpc_is_used_and_left(how: str, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    programs: dict[str, Any] = {
+        "by-parameters": lambda vpc, subnets: existing_vpc.deployments(),
+        "by-ids": lambda vpc, subnets: existing_vpc_by_ids.deployments(vpc, subnets[:2]),
+        "ecs-express": lambda vpc, subnets: existing_vpc_ecs.deployments(vpc, subnets[:2], subnets[2:]),
+    }
+    (like_it,) = programs[how]("vpc-0a1b2c3d4e5f60718", ["subnet-0a1b2c3d4e5f60718"] * 4)
+    with account(directory, like_it) as aws:
+        vpc, subnets = vpc_with_subnets(public=how == "ecs-express")
+        (deployment,) = programs[how](vpc, subnets)
+        values = (f"VpcId={vpc}", f"PrivateSubnetIds={','.join(subnets[:2])}") if how == "by-parameters" else ()
+        story = Story(aws, deployment, capsys)
+        assert VERIFIED in story.deploy(*(["--parameter", *values] if values else []))
+        assert VERIFIED in story.change(f"{deployment.layers[-1].name}.MaxSize=3")
+        story.destroy()
+        ec2 = boto3.client("ec2")
+        found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+        assert {subnet["SubnetId"] for subnet in found} == set(subnets)
+
+
+def test_two_services_have_their_own_images_and_parameters_and_both_passwords_are_rotated(
+    tmp_path: Path, directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Previews, deploys, changes and destroys; the change is of MaxSize."""
-    command = Command(deployments, capsys)
-    layers = deployments()[0].layers
-    assert "a new stack" in command.must("preview", *image)
-    command.must("deploy", "--yes", "--no-verify", *image)
-    assert stacks() == {f"users-{layer.name}": "CREATE_COMPLETE" for layer in layers}
-    assert "(parameter MaxSize)" in command.must("preview", *image, "--parameter", change)
-    command.must("deploy", "--yes", "--no-verify", *image, "--parameter", change)
-    assert stacks()[f"users-{layers[-1].name}"] == "UPDATE_COMPLETE"
-    command.must("destroy", "--yes")
-    assert stacks() == {}
+    shutil.copytree(HERE / "orders", tmp_path / "orders")
+    shutil.copytree(ROOT / "service", tmp_path / "service")
+    for name in ("Dockerfile", ".dockerignore"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (deployment,) = second_service.deployments()
+    with account(directory, deployment) as aws:
+        story = Story(aws, deployment, capsys)
+        said = story.deploy()
+        assert VERIFIED in said
+        assert "GET /health      200" in said.partition("users-orders: verifying")[2]
+        story.change("orders.MaxSize=2")
+        values = {name: parameters_of(f"users-{name}") for name in ("apprunner", "orders")}
+        assert {name: each["MaxSize"] for name, each in values.items()} == {"apprunner": "5", "orders": "2"}
+        assert values["apprunner"]["ImageUri"] != values["orders"]["ImageUri"]
+
+        before = passwords()
+        misspelled = story.command("rotate", "--yes", "--user", output("users-data", "OrdersUserName") + "x")
+        assert misspelled.code == 64
+        assert f"Nearest: {output('users-data', 'OrdersUserName')}." in misspelled.err
+        story.command.must("rotate", "--yes", "--user", output("users-data", "OrdersUserName"))
+        one = passwords()
+        assert [name for name in before if before[name] != one[name]] == ["OrdersPasswordSecretArn"]
+        assert redeployments() == {"users-apprunner": 0, "users-orders": 1}
+        story.command.must("rotate", "--yes")
+        assert not set(one.values()) & set(passwords().values())
+        assert redeployments() == {"users-apprunner": 1, "users-orders": 2}
+        story.destroy()
 
 
-def test_two_services_have_their_own_images_and_parameters(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    command = Command(second_service.deployments, capsys)
-    images = ("--image", f"apprunner={REGISTRY}/users:1", "--image", f"orders={REGISTRY}/orders:2")
-    values = ("--parameter", "apprunner.MaxSize=3", "--parameter", "orders.MaxSize=2")
-    command.must("deploy", "--yes", "--no-verify", *images, *values)
-    described = boto3.client("cloudformation").describe_stacks()["Stacks"]
-    given = {
-        stack["StackName"]: {pair["ParameterKey"]: pair["ParameterValue"] for pair in stack["Parameters"]}
-        for stack in described
-        if stack["StackStatus"] != "DELETE_COMPLETE"
+def parameters_of(stack: str) -> dict[str, str]:
+    (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return {pair["ParameterKey"]: pair["ParameterValue"] for pair in found["Parameters"]}
+
+
+def passwords() -> dict[str, str]:
+    """By output of the data layer's stack."""
+    client = boto3.client("secretsmanager")
+    names = ("PasswordSecretArn", "OrdersPasswordSecretArn")
+    return {name: client.get_secret_value(SecretId=output("users-data", name))["SecretString"] for name in names}
+
+
+def redeployments() -> dict[str, int]:
+    """How often each service was deployed again without a change of its stack."""
+    client = boto3.client("apprunner")
+    operations = {
+        stack: client.list_operations(ServiceArn=output(stack, "ServiceArn"))["OperationSummaryList"]
+        for stack in ("users-apprunner", "users-orders")
     }
-    assert {name: given[name]["MaxSize"] for name in ("users-apprunner", "users-orders")} == {
-        "users-apprunner": "3",
-        "users-orders": "2",
-    }
-    assert given["users-apprunner"]["ImageUri"].endswith("/users:1")
-    assert given["users-orders"]["ImageUri"].endswith("/orders:2")
-    command.must("destroy", "--yes")
-    assert stacks() == {}
+    return {stack: [each["Type"] for each in listed].count("START_DEPLOYMENT") for stack, listed in operations.items()}
+
+
+def test_a_worker_in_another_language_is_deployed_with_its_secret(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (like_it,) = worker.deployments()
+    with account(directory, like_it) as aws:
+        token = boto3.client("secretsmanager").create_secret(Name="worker/token", SecretString="any")["ARN"]
+        (deployment,) = worker.deployments(token)
+        story = Story(aws, deployment, capsys)
+        assert "GET /live        200" in story.deploy()
+        assert "GET /live        200" in story.change("worker.MaxSize=3")
+        story.destroy()
+        assert len(boto3.client("sqs").list_queues()["QueueUrls"]) == 1
 
 
 def without_the_table() -> list[Deployment]:
@@ -128,29 +273,56 @@ def without_the_table() -> list[Deployment]:
 
 
 def test_the_removal_of_a_table_is_refused_and_let_through_by_name(
-    aws: Emulator, capsys: pytest.CaptureFixture[str]
+    directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = Command(own_resources.deployments, capsys)
-    data = ("deploy", "--yes", "--layer", "storage")
-    command.must(*data)
-    tables = boto3.client("dynamodb").list_tables()["TableNames"]
-    refused = command(*data, deployments=without_the_table)
-    assert refused.code == 3, refused.said
-    assert "--allow-replacement Orders" in refused.said
-    assert boto3.client("dynamodb").list_tables()["TableNames"] == tables
-    assert stacks() == {"users-storage": "CREATE_COMPLETE"}
-    names = ("--allow-replacement", "Orders", "--allow-replacement", "Attachments")
-    command.must(*data, *names, deployments=without_the_table)
-    found = boto3.client("cloudformation").describe_stack_resources(StackName="users-storage")["StackResources"]
-    assert not {"Orders", "Attachments"} & {resource["LogicalResourceId"] for resource in found}
-    command.must("destroy", "--yes", "--layer", "storage")
-    assert stacks() == {}
+    (deployment,) = own_resources.deployments()
+    with account(directory, deployment):
+        command = Command(own_resources.deployments, capsys)
+        data = ("deploy", "--yes", "--layer", "storage")
+        command.must(*data)
+        tables = boto3.client("dynamodb").list_tables()["TableNames"]
+        refused = command(*data, deployments=without_the_table)
+        assert refused.code == 3, refused.said
+        assert "--allow-replacement Orders" in refused.said
+        assert boto3.client("dynamodb").list_tables()["TableNames"] == tables
+        assert stacks() == {"users-storage": "CREATE_COMPLETE"}
+        names = ("--allow-replacement", "Orders", "--allow-replacement", "Attachments")
+        command.must(*data, *names, deployments=without_the_table)
+        found = boto3.client("cloudformation").describe_stack_resources(StackName="users-storage")["StackResources"]
+        assert not {"Orders", "Attachments"} & {resource["LogicalResourceId"] for resource in found}
+        command.must("destroy", "--yes", "--layer", "storage")
+        assert stacks() == {}
 
 
-def test_a_custom_resource_and_a_named_role_are_previewed_with_their_capability(
-    aws: Emulator, capsys: pytest.CaptureFixture[str]
+def test_a_custom_resource_is_made_by_its_function_beside_a_named_role(
+    directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = Command(custom_resource.deployments, capsys)
-    said = command.must("preview", "--layer", "data")
-    assert "Custom::Ledger" in said
-    assert "CAPABILITY_NAMED_IAM" in said
+    (deployment,) = custom_resource.deployments()
+    with account(directory, deployment) as aws:
+        create_function("ledger", HERE / "ledger.py")
+        story = Story(aws, deployment, capsys)
+        said = story.command.must("preview", "--layer", "data")
+        assert "Custom::Ledger" in said
+        assert "CAPABILITY_NAMED_IAM" in said
+        assert VERIFIED in story.deploy()
+        resources = boto3.client("cloudformation").describe_stack_resources(StackName="users-data")["StackResources"]
+        physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
+        assert (physical["Ledger"], physical["Auditor"]) == ("ledger-of-100-pages", "users-data-auditor")
+        assert VERIFIED in story.change("apprunner.MaxSize=3")
+        story.destroy()
+
+
+def create_function(name: str, source: Path) -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = boto3.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(source, source.name)
+    boto3.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Handler=f"{source.stem}.handler",
+        Code={"ZipFile": packed.getvalue()},
+        Role=role,
+    )

@@ -10,7 +10,7 @@ import pytest
 from troposphere import ssm
 
 from generator import contract
-from generator.iam.policies import documents
+from generator.iam.access import access_deployment
 from generator.layers import Deployment, Layer
 from rehearsal import local_aws
 from rehearsal.emulator.identities import identities
@@ -33,10 +33,12 @@ def users(aws: Emulator) -> dict[str, dict[str, str]]:
         boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=place)
     page = (ROOT / "docs" / "permissions.md").read_text()
     (statement,) = re.findall(r'\{"Sid": "Templates".*\}', page)
-    policies = {file: json.loads(text) for file, text in documents((LAYER,), "users").items()}
-    for file in ("preview.json", "deploy.json"):
-        policies[file]["Statement"].append(json.loads(statement.replace("BUCKET", BUCKET)))
-    made = identities("users", {file: json.dumps(policy) for file, policy in policies.items()})
+    made = identities("users", access_deployment(Deployment("large", (LAYER,))).layers[0])
+    document = {"Version": "2012-10-17", "Statement": [json.loads(statement.replace("BUCKET", BUCKET))]}
+    for verb in ("preview", "deploy"):
+        boto3.client("iam").put_role_policy(
+            RoleName=f"users-{verb}", PolicyName="templates", PolicyDocument=json.dumps(document)
+        )
     return {verb: {**aws.environment, **made.of(verb)} for verb in ("preview", "deploy")}
 
 

@@ -540,7 +540,6 @@ def test_an_import_in_a_part_of_ones_own_alone_brings_the_parameter_for_the_stac
 
 def test_the_user_api_is_verified_with_memorydb_and_the_health_path_without() -> None:
     assert Workload().checks.users_api
-    assert Workload().checks.paths == {"/ready": 200}
     worker = Workload(memorydb=False, health=HealthCheck(path="/live"))
     assert (worker.checks.paths, worker.checks.users_api) == ({"/live": 200}, False)
     own = Verification(paths={"/": 200, "/missing": 404})

@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 # Rooms and files from top to bottom. One imports only from the floors below its own, or from its own room.
 FLOORS = (
     "rehearsal.upgrade",
-    "rehearsal.before",
     "rehearsal.run",
+    "rehearsal.before",
     "rehearsal.load",
     "rehearsal.stand_ins",
     "rehearsal.local_aws",
@@ -85,7 +85,13 @@ OTHERS = {
     "redis": ("rehearsal", "service"),
     "rich": ("generator.cli.terminal",),
     "shtab": ("generator.cli.completion",),
-    "troposphere": ("generator.layers", "generator.parts", "generator.template", "generator.workload"),
+    "troposphere": (
+        "generator.iam.access",
+        "generator.layers",
+        "generator.parts",
+        "generator.template",
+        "generator.workload",
+    ),
     "waitress": ("service",),
 }
 # Imported inside the functions that need them, since other commands start without.

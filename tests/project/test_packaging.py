@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -119,6 +120,39 @@ def test_the_installed_module_makes_the_committed_templates(python: Path, tmp_pa
     made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.json"))
     assert made == sorted(path.relative_to(ROOT) for path in (ROOT / "templates").rglob("*.json"))
     assert all((tmp_path / path).read_text() == (ROOT / path).read_text() for path in made)
+
+
+OWN_BUILD = """\
+import sys
+from generator import Layer, export
+from generator.cli import main
+from troposphere import s3
+
+bucket = s3.Bucket("Logs")
+layer = Layer("logs", "Logs.", (bucket, export("LogsName", "The logs.", bucket.ref())))
+sys.exit(main(lambda: [layer]))
+"""
+
+
+def test_a_build_of_ones_own_in_an_empty_directory(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "build.py").write_text(OWN_BUILD)
+    built = run(python, "build.py", directory=tmp_path)
+    assert (built.returncode, built.stderr) == (0, "")
+    assert '"AWS::S3::Bucket"' in (tmp_path / "templates" / "logs-layer.json").read_text()
+
+
+def test_a_preview_there_says_that_credentials_are_missing(
+    python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    (tmp_path / "build.py").write_text(OWN_BUILD)
+    previewed = run(python, "build.py", "preview", directory=tmp_path)
+    assert (previewed.returncode, previewed.stdout) == (1, "")
+    assert previewed.stderr.startswith("There are no AWS credentials: none in the environment")
 
 
 def strict_mypy(python: Path, *arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:

@@ -80,6 +80,7 @@ TEXTS = {
     "compute/verification.py: send": "an answer, which only VerificationError shows",
     "images/build.py: _unusable": "the reason of a DeployError",
     "operations/image.py: check_given": "what of a DeployError, printed as progress",
+    "operations/logs.py: read": "the text of an error of ours, printed as progress",
     "operations/preview.py: preview": "the text of an error of ours, in a plan",
     "operations/stack_policy.py: try_to_protect": "the text of an error of ours, printed as progress",
     "parameters/files.py: _load": "where JSON is wrong, in a UsageError",

@@ -13,7 +13,7 @@ import pytest
 
 from generator.cli import main
 from generator.compute.apprunner import AppRunnerCompute
-from generator.iam.policies import documents
+from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.local_aws import NAME, LocalAws
@@ -43,7 +43,7 @@ def test_every_step_up_to_an_account_does_what_the_page_says(copy: Path, tmp_pat
     steps = PAGE.partition("## 5.")[0]
     lines = re.findall(r"^python (?!build\.py rehearse).*$", steps, re.MULTILINE)
     assert len(lines) == 10
-    with LocalAws(tmp_path, Context(ROOT), (AppRunnerCompute(),), documents(app_runner_deployment().layers, NAME)):
+    with LocalAws(tmp_path, Context(ROOT), (AppRunnerCompute(),), access_deployment(app_runner_deployment()).layers[0]):
         assert main(default_deployments, argv=["deploy", "--yes", "--name", NAME, "--layer", "data"]) == 0
         said = [run(line, copy) for line in lines[:3]]
         assert [one.returncode for one in said] == [0, 0, 3], [one.stderr for one in said]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from generator.images.context import Context
-from rehearsal.containers import base_images, container_tool
+from rehearsal.containers import base_images, container_tool, start
+from rehearsal.emulator.registry import Start
 from tests.running import ROOT
 
 
@@ -45,6 +46,24 @@ def test_base_images_are_those_of_every_stage(tmp_path: Path) -> None:
         "FROM scratch\nCOPY --from=made / /\nFROM made\nFROM python:3\n"
     )
     assert base_images(Context(tmp_path, {"BASE": "debian:13"})) == ["python:3", "debian:13"]
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "entrypoint", "command"),
+    [
+        ('CMD ["python", "app.py"]', (), ("python", "app.py")),
+        ('ENTRYPOINT ["python"]\nCMD ["app.py", \\\n "--quiet"]', ("python",), ("app.py", "--quiet")),
+        ("cmd python app.py", (), ("/bin/sh", "-c", "python app.py")),
+        ('CMD ["one"]\nCMD ["two"]', (), ("two",)),
+        ('ENTRYPOINT ["make"]\nFROM python:3\nCMD ["app"]', (), ("app",)),
+    ],
+)
+def test_a_dockerfile_says_what_its_image_starts(
+    dockerfile: str, entrypoint: tuple[str, ...], command: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM python:3\n{dockerfile}\n")
+    context = Context(tmp_path)
+    assert start(context) == Start({"BUILD_ID": context.tag()}, entrypoint, command)
 
 
 def test_where_docker_is_the_only_tool_a_line_says_why_not(

@@ -18,11 +18,11 @@ import pytest
 from generator.cli import main
 from generator.cli.rehearse import FAULTS as OFFERED
 from generator.compute import verification
-from generator.iam.policies import documents
+from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.emulator.process import Call
-from rehearsal.local_aws import NAME, LocalAws
+from rehearsal.local_aws import LocalAws
 from rehearsal.run import FAULTS, table
 from tests.command import Command, Run
 from tests.running import ROOT
@@ -200,8 +200,8 @@ def test_the_tool_builds_without_the_proxy_and_pushes_through_it(
     tool.chmod(0o700)
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example")
     monkeypatch.setenv("NO_PROXY", "inside.example")
-    policies = documents(app_runner_deployment().layers, NAME)
-    with LocalAws(tmp_path / "aws", Context(ROOT), (), policies, str(tool)) as aws:
+    access = access_deployment(app_runner_deployment()).layers[0]
+    with LocalAws(tmp_path / "aws", Context(ROOT), (), access, str(tool)) as aws:
         assert aws.tool
         build, push = (subprocess.check_output([aws.tool, verb], text=True).split() for verb in ("build", "push"))
         assert (build, push) == (["http://proxy.example", "inside.example"], [aws.proxy.url, "127.0.0.1"])

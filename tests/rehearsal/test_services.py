@@ -9,7 +9,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,7 +103,14 @@ class Runner:
     may: threading.Event = field(default_factory=threading.Event)
 
     def __call__(
-        self, image: str, environment: Mapping[str, str], *, trusted: Path, credentials: str, build: str
+        self,
+        image: str,
+        environment: Mapping[str, str],
+        *,
+        trusted: Path,
+        credentials: str,
+        build: str,
+        command: Sequence[str],
     ) -> Instance:
         self.asked.set()
         self.may.wait(10)
@@ -123,7 +130,15 @@ def request(services: LocalServices, name: str, /, **arguments: Any) -> Any:
 
 def start(services: LocalServices, id: str, image: str = "") -> Any:
     return request(
-        services, "start_instance", id=id, image=image, credentials="", environment={}, build="", path="/health"
+        services,
+        "start_instance",
+        id=id,
+        image=image,
+        credentials="",
+        environment={},
+        build="",
+        path="/health",
+        command=[],
     )
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from generator.compute import Outcome
+from generator.errors import UsageError
 from generator.report.as_json import preview_document, status_document
-from generator.report.comment import comment
-from generator.report.results import LastOperation, LayerStatus, LogLine, Plan, happens, summary
+from generator.report.comment import Heading, comment
+from generator.report.results import LastOperation, LayerStatus, LogLine, Plan, happens, rehearsed, summary
 from generator.report.text import lines as result_lines
 from generator.report.text import log_line, plan_lines
 from generator.stacks.change_set import Change, PropertyChange, Refusal
@@ -189,3 +190,24 @@ def test_a_line_of_a_log_has_its_time_in_utc_and_its_stream() -> None:
     moment = datetime(2026, 11, 25, 12, 3, 4, 5000, tzinfo=UTC)
     assert log_line(LogLine(moment, "instance/a", "text")) == "2026-11-25T12:03:04.005Z instance/a text"
     assert log_line(LogLine(moment, "", "--- deployment 1 started ---")) == "--- deployment 1 started ---"
+
+
+def test_a_preview_names_the_result_of_a_rehearsal_in_every_format() -> None:
+    result = {"from": "v1", "summary": "3,412 requests, 0 failed; 200 users, 0 lost", "reasons": []}
+    line = rehearsed(json.dumps(result), "it")
+    assert line == "Rehearsed from v1: 3,412 requests, 0 failed; 200 users, 0 lost."
+    assert line in [found.text for found in plan_lines([DATA], rehearsal=line)]
+    assert json.loads(preview_document([DATA], rehearsal=line))["rehearsal"] == line
+    assert f"\n\n{line}\n\n" in comment([DATA], Heading("users", rehearsal=line))
+
+
+def test_a_rehearsal_that_does_not_hold_is_named_with_its_first_reason() -> None:
+    result = {"from": "v1", "summary": "9 requests, 1 failed; 2 users, 0 lost", "reasons": ["interrupted: a", "b"]}
+    line = "Rehearsed from v1: 9 requests, 1 failed; 2 users, 0 lost. Does not hold: interrupted: a"
+    assert rehearsed(json.dumps(result), "it") == line
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"from": "v1", "summary": ""}'])
+def test_another_file_is_no_result_of_a_rehearsal(text: str) -> None:
+    with pytest.raises(UsageError, match=r"x\.json is not a result of `rehearse --from`: "):
+        rehearsed(text, "x.json")

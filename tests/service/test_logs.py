@@ -4,7 +4,7 @@ import json
 import logging
 from typing import Any
 
-from service.logs import JsonFormatter
+from service.logs import formatted
 
 
 def line(logger: str, message: str, *arguments: object, error: Exception | None = None, **extra: object) -> Any:
@@ -13,7 +13,7 @@ def line(logger: str, message: str, *arguments: object, error: Exception | None 
     )
     if error:
         record.exc_info = (type(error), error, error.__traceback__)
-    return json.loads(JsonFormatter().format(record))
+    return json.loads(formatted(record))
 
 
 def test_a_line_of_ours_has_its_message_and_fields() -> None:

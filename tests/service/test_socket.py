@@ -189,7 +189,7 @@ def test_what_is_malformed_is_refused_and_closed(service: Service, cluster: Clus
     answer = exchange(service.port, raw, DEADLINE + LATE)
     assert (statuses(answer.data), answer.closed) == ([status], True)
     assert b"Connection: close\r\n" in answer.data
-    assert b"Content-Type: application/problem+json\r\n" in answer.data
+    assert b"content-type: application/problem+json\r\n" in answer.data
     assert b"100 Continue" not in answer.data
     assert content(cluster) == store
 

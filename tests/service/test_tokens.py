@@ -16,7 +16,7 @@ from botocore.model import ServiceId
 from botocore.signers import RequestSigner
 
 from service.settings import Settings
-from service.tokens import Credentials, NoCredentialsError, NoCredentialSourceError, Tokens
+from service.tokens import NoCredentialsError, NoCredentialSourceError, Tokens
 from tests.running import eventually
 from tests.sigv4 import encoded, signature
 
@@ -60,7 +60,7 @@ def soon(seconds: float = 5.0) -> float:
 
 
 def token(secret: Static) -> str:
-    return Tokens(IAM, Credentials(lambda: secret)).token(soon())
+    return Tokens(IAM, lambda: secret).token(soon())
 
 
 @pytest.mark.parametrize("session", [None, SESSION])
@@ -97,7 +97,7 @@ def test_a_token_is_what_botocores_own_presigner_makes(session: str | None) -> N
 
 def test_credentials_that_were_replaced_sign_nothing_more() -> None:
     source = Source()
-    tokens = Tokens(IAM, Credentials(source.load))
+    tokens = Tokens(IAM, source.load)
     source.left = 0
     used = [dict(parse_qsl(tokens.token(soon())))["X-Amz-Credential"].partition("/")[0] for _ in range(3)]
     assert used == ["AKIA1", "AKIA2", "AKIA3"]
@@ -105,53 +105,53 @@ def test_credentials_that_were_replaced_sign_nothing_more() -> None:
 
 def test_credentials_that_last_are_fetched_once() -> None:
     source = Source()
-    credentials = Credentials(source.load)
-    assert {credentials.get(soon()).access_key for _ in range(5)} == {"AKIA1"}
+    tokens = Tokens(IAM, source.load)
+    assert {tokens.credentials(soon()).access_key for _ in range(5)} == {"AKIA1"}
     assert source.fetched == 1
 
 
 def test_a_renewal_does_not_delay_requests() -> None:
     source = Source()
-    credentials = Credentials(source.load)
-    credentials.get(soon())
+    tokens = Tokens(IAM, source.load)
+    tokens.credentials(soon())
     source.left = 600
     source.gate.clear()
-    assert credentials.get(0.0).access_key == "AKIA1"
+    assert tokens.credentials(0.0).access_key == "AKIA1"
     source.gate.set()
     eventually(lambda: source.fetched == 2)
     source.left = 3600
-    assert credentials.get(soon()).access_key == "AKIA2"
+    assert tokens.credentials(soon()).access_key == "AKIA2"
 
 
 def test_the_old_ones_serve_until_a_minute_before_their_end() -> None:
     source = Source()
-    credentials = Credentials(source.load)
-    credentials.get(soon())
+    tokens = Tokens(IAM, source.load)
+    tokens.credentials(soon())
     source.error = OSError("no route")
     source.left = 61
-    assert credentials.get(soon()).access_key == "AKIA1"
+    assert tokens.credentials(soon()).access_key == "AKIA1"
     source.left = 59
-    eventually(lambda: fails(credentials))
+    eventually(lambda: fails(tokens))
 
 
 def test_the_wait_ends_when_it_must() -> None:
     source = Source()
     source.gate.clear()
-    credentials = Credentials(source.load)
+    tokens = Tokens(IAM, source.load)
     began = time.monotonic()
     with pytest.raises(NoCredentialsError):
-        credentials.get(soon(0.2))
+        tokens.credentials(soon(0.2))
     assert 0.2 <= time.monotonic() - began < 1
     source.gate.set()
-    assert credentials.get(soon()).access_key == "AKIA1"
+    assert tokens.credentials(soon()).access_key == "AKIA1"
 
 
 def test_many_who_wait_are_one_fetch() -> None:
     source = Source()
     source.gate.clear()
-    credentials = Credentials(source.load)
+    tokens = Tokens(IAM, source.load)
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(credentials.get(soon()).access_key)) for _ in range(16)]
+    threads = [threading.Thread(target=lambda: found.append(tokens.credentials(soon()).access_key)) for _ in range(16)]
     for thread in threads:
         thread.start()
     source.gate.set()
@@ -163,45 +163,44 @@ def test_many_who_wait_are_one_fetch() -> None:
 def test_after_a_failure_it_is_tried_again() -> None:
     source = Source()
     source.error = OSError("no route")
-    credentials = Credentials(source.load)
-    assert fails(credentials)
+    tokens = Tokens(IAM, source.load)
+    assert fails(tokens)
     source.error = None
-    assert credentials.get(soon()).access_key == "AKIA1"
+    assert tokens.credentials(soon()).access_key == "AKIA1"
 
 
 def test_the_start_waits_for_the_first_ones_and_goes_on_without() -> None:
     source = Source()
-    tokens = Tokens(IAM, Credentials(source.load))
+    tokens = Tokens(IAM, source.load)
     tokens.prepare()
     assert source.fetched == 1
     source.gate.clear()
-    Tokens(IAM, Credentials(source.load)).prepare(0.05)
+    Tokens(IAM, source.load).prepare(0.05)
     source.gate.set()
     source.error = OSError("no route")
-    Tokens(IAM, Credentials(source.load)).prepare()
+    Tokens(IAM, source.load).prepare()
 
 
 def test_the_start_fails_without_a_source_of_credentials() -> None:
     with pytest.raises(NoCredentialSourceError, match="There are no AWS credentials"):
-        Tokens(IAM, Credentials(lambda: None)).prepare()
+        Tokens(IAM, lambda: None).prepare()
 
 
 def test_nothing_secret_is_shown() -> None:
     source = Source()
-    credentials = Credentials(source.load)
-    tokens = Tokens(IAM, credentials)
+    tokens = Tokens(IAM, source.load)
     made = tokens.token(soon())
     source.left, source.error = 0, OSError(SECRET)
     with pytest.raises(NoCredentialsError) as caught:
         tokens.token(soon())
-    shown = repr([tokens, credentials, SimpleNamespace(error=caught.value)]) + str(caught.value)
+    shown = repr([tokens, SimpleNamespace(error=caught.value)]) + str(caught.value)
     for secret in (SECRET, SESSION, made, "AKIA1"):
         assert secret not in shown
 
 
-def fails(credentials: Credentials) -> bool:
+def fails(tokens: Tokens) -> bool:
     try:
-        credentials.get(soon())
+        tokens.credentials(soon())
     except NoCredentialsError:
         return True
     return False

@@ -7,7 +7,7 @@ from troposphere import GetAtt, Sub, iam
 from troposphere import logs as cloudwatch_logs
 
 from generator.parts.encryption import KmsKey
-from generator.parts.permissions import allow, policy, trust
+from generator.parts.permissions import allow, for_resources, policy, trust
 from generator.parts.secrets import read_secrets
 from generator.parts.service import Basis, connect_policy, given, password_policies
 from generator.template.elements import Value, why
@@ -107,7 +107,7 @@ def task_role(workload: Workload, basis: Basis) -> iam.Role:
         "TaskRole",
         Metadata=why(reason),
         AssumeRolePolicyDocument=trust(
-            "ecs-tasks.amazonaws.com", "arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*"
+            "ecs-tasks.amazonaws.com", for_resources("arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*")
         ),
         **given(
             Policies=[basis.login.with_iam(connecting), *own]

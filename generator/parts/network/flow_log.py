@@ -8,7 +8,7 @@ from troposphere import logs as cloudwatch_logs
 
 from generator.parts.names import named
 from generator.parts.observability import log_group
-from generator.parts.permissions import allow, policy, trust
+from generator.parts.permissions import allow, for_resources, policy, trust
 from generator.template.elements import Element, why
 
 WRITE = [logs.CreateLogStream, logs.DescribeLogStreams, logs.PutLogEvents]
@@ -46,7 +46,7 @@ def _flow_log_role(group: cloudwatch_logs.LogGroup) -> iam.Role:
         Metadata=why("May write to one log group, for flow logs of this account only"),
         AssumeRolePolicyDocument=trust(
             "vpc-flow-logs.amazonaws.com",
-            "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*",
+            for_resources("arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*"),
         ),
         # The attribute ends in ":*", which covers the group's streams.
         Policies=[policy("write-flow-log", allow(WRITE, GetAtt(group, "Arn")))],

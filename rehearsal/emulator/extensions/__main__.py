@@ -7,7 +7,7 @@ import threading
 
 from ministack.app import main
 
-from rehearsal.emulator.extensions import ecr, faults, iam, network, recorded_calls, secrets_manager
+from rehearsal.emulator.extensions import ecr, faults, iam, network, recorded_calls, roles, secrets_manager
 from rehearsal.emulator.extensions.cloudformation import (
     change_sets,
     deletion,
@@ -36,7 +36,7 @@ threading.Thread(target=stop_with_parent, daemon=True).start()
 for extension in (
     *(clusters, apprunner, ecs_express, rollback_alarm, instances, ecr, network, secrets_manager),
     *(replacement, drift, validation, change_sets, exports, stack_policies),
-    *(faults, deletion, events, operations, recorded_calls, iam),
+    *(roles, faults, deletion, events, operations, recorded_calls, iam),
 ):
     extension.install()
 main()

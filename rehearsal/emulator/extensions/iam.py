@@ -41,6 +41,8 @@ MEMORYDB = {
 # Of the current call: the access key, and what IAM allowed: action, resource, condition context.
 caller: contextvars.ContextVar[str] = contextvars.ContextVar("caller", default="")
 checks: contextvars.ContextVar[tuple[dict[str, Any], ...]] = contextvars.ContextVar("checks", default=())
+# The role that CloudFormation acts with for a stack, by the stack's name: the one that was passed last.
+stack_roles: dict[str, str] = {}
 
 
 def install() -> None:
@@ -67,6 +69,9 @@ def install() -> None:
         role = one(params, "RoleARN")
         if role and (refusal := role_refused(extract_access_key_id(headers, query), role, headers)):
             return refusal
+        if role and one(params, "Action") == "CreateChangeSet":
+            stack = one(params, "StackName")
+            stack_roles[stack.split("/")[1] if "/" in stack else stack] = role
         return await handler(method, path, headers, body, query)
 
     iam_actions.SERVICE_TO_IAM_NAMESPACE.update(apprunner="apprunner", memorydb="memorydb")

@@ -5,6 +5,9 @@ value, you can't delete the stack that is exporting the output value or modify t
 fails at its end and rolls back. The messages are those of the knowledge centre, cloudformation-stack-export-name
 -error; a newer one reads "Delete canceled. Cannot delete export X as it is in use by Y.". An import counts if Fn::If
 chooses it, in a resource or output whose condition is true (user guide, "Conditions"; imports are not mentioned).
+
+API reference, ListImports: "Lists all stacks that are importing an exported output value". Assumption: a stack that is
+being updated is one of them.
 """
 
 from __future__ import annotations
@@ -12,12 +15,16 @@ from __future__ import annotations
 from typing import Any
 
 from ministack.services.cloudformation import _exports, _stacks, engine, handlers, stacks
-from ministack.services.cloudformation.helpers import _error, _p
+from ministack.services.cloudformation.helpers import _error, _esc, _p, _xml
+
+CREATED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
+UPDATING = ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")
 
 
 def install() -> None:
     imported = handlers._imported_export_names
-    resolve, delete = stacks._resolve_stack_outputs, handlers._ACTION_HANDLERS["DeleteStack"]
+    resolve = stacks._resolve_stack_outputs
+    delete, list_imports = handlers._ACTION_HANDLERS["DeleteStack"], handlers._ACTION_HANDLERS["ListImports"]
 
     def resolved(*arguments: Any) -> Any:
         stack_id = arguments[-1]
@@ -49,9 +56,22 @@ def install() -> None:
                         return _error("ValidationError", str(error))
         return delete(params)
 
+    def listed(params: Any) -> Any:
+        name = _p(params, "ExportName")
+        importers = [
+            importer
+            for importer, stack in _stacks.items()
+            if stack["StackStatus"] in (*CREATED, *UPDATING)
+            and name in handlers._imported_export_names(stack, importer)
+        ]
+        if not importers:
+            return list_imports(params)
+        members = "".join(f"<member>{_esc(importer)}</member>" for importer in sorted(importers))
+        return _xml(200, "ListImportsResponse", f"<ListImportsResult><Imports>{members}</Imports></ListImportsResult>")
+
     handlers._imported_export_names = lambda stack, name: imported({**stack, "_template": chosen(stack)}, name)
     stacks._resolve_stack_outputs = resolved
-    handlers._ACTION_HANDLERS["DeleteStack"] = deleted
+    handlers._ACTION_HANDLERS.update(DeleteStack=deleted, ListImports=listed)
 
 
 def chosen(stack: dict[str, Any]) -> dict[str, Any]:

@@ -128,6 +128,8 @@ def start(service_arn: str, logical_id: str) -> None:
         path=path,
         log_group=f"{groups}/application",
         log_stream="instance",
+        # API reference, ImageConfiguration: "this command overrides the Docker image's default start command".
+        command=tuple(image.get("StartCommand", "").split()),
     )
     try:
         instances.deploy(revision, logical_id)

@@ -193,6 +193,7 @@ def start(service_arn: str, new: dict[str, Any], logical_id: str, deployment: di
         log_group=log["logGroup"],
         # The container of an Express service is called Main (API reference, taskDefinitionArn).
         log_stream=f"{log['logStreamPrefix']}/Main",
+        command=tuple(container.get("command", ())),
     )
     rollback_alarm.put_alarm(service_arn, load_balancer(service_arn, revision.host))
 

@@ -52,8 +52,8 @@ class Unhealthy(Exception):
 
 @dataclass(frozen=True)
 class Revision:
-    """What to run: `secrets` are variables with the ARN of their value, `path` is the health check's. The output goes
-    to `log_group`, into a stream whose name begins with `log_stream`."""
+    """What to run: `secrets` are variables with the ARN of their value, `path` is the health check's, `command`
+    replaces the image's. The output goes to `log_group`, into a stream whose name begins with `log_stream`."""
 
     service_arn: str
     host: str
@@ -63,6 +63,7 @@ class Revision:
     path: str
     log_group: str
     log_stream: str
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,7 @@ def deploy(revision: Revision, logical_id: str, canary: Canary | None = None) ->
             environment={**revision.environment, **({} if spoiled == "secrets" else secrets)},
             build="another" if spoiled == "build" else "",
             path=revision.path,
+            command=revision.command,
         )
         ship(instance)
         if not started["healthy"]:

@@ -1,0 +1,289 @@
+"""The access layer: the roles with which CI previews, deploys and rotates a deployment, as a stack of its own.
+
+The policies are those of `policies.py`, for the name that the parameter DeploymentName has. Who may assume a role:
+GitHub, "OpenID Connect reference", example subject claims, and "Configuring OpenID Connect in Amazon Web Services";
+GitLab, "Configure OpenID Connect in AWS to retrieve temporary credentials" (documentation).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from awacs import aws
+from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Join, Output, Parameter, Ref, Sub, iam
+
+from generator import contract
+from generator.errors import TemplateError
+from generator.iam.boundary import boundary, unknown_policies
+from generator.iam.execution_role import execution_role
+from generator.iam.policies import INLINE_LIMIT, MANAGED_LIMIT, of_commands, size, split
+from generator.layers import Deployment, Layer
+from generator.parts.permissions import POLICY_VERSION, trust
+from generator.template.assemble import assemble
+from generator.template.elements import Condition, Input, Part, why
+from generator.template.render import render
+
+# Stands for DeploymentName while the policies are made. In lower case, as the names of repositories are.
+PLACEHOLDER = "deployment-name"
+# CloudFormation shortens a longer one in the names of roles, and the policies would not match them.
+LONGEST_NAME = 25
+GITHUB = "token.actions.githubusercontent.com"
+GROUP = "Access"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessLayer(Layer):
+    """The roles of the layers of `deployment`. gitlab: the host that GitLab runs on; own: statements of the boundary
+    for the layers' roles, besides those that are derived."""
+
+    deployment: Deployment
+    gitlab: str
+    own: tuple[aws.Statement, ...]
+
+    # Made when it is needed: cfn-lint, which says what CloudFormation needs, takes a second to import.
+    @cached_property
+    def _text(self) -> str:
+        return render(assemble(self.description, *_parts(self)))
+
+    @property
+    def holds_data(self) -> bool:
+        """Roles hold no data, whatever the template is."""
+        return False
+
+
+def access_deployment(deployment: Deployment, *own: aws.Statement, gitlab: str = "gitlab.com") -> Deployment:
+    """The roles with which `deployment` is previewed, deployed and rotated, as a deployment of one layer, `access`.
+
+    own: what its roles may do besides what their inline policies say, for instance by managed policies. gitlab: the
+    host that GitLab runs on, for pipelines there.
+
+    The template raises TemplateError for a managed policy that needs `own`, and for a policy beyond IAM's limits; and
+    MissingPackageError without cfn-lint.
+
+    >>> from generator import app_runner_deployment
+    >>> access_deployment(app_runner_deployment()).layers[0].file_name
+    'apprunner-access-layer.json'
+    """
+    name = f"{deployment.name}-{contract.ACCESS_LAYER}"
+    layer = AccessLayer(
+        name=contract.ACCESS_LAYER,
+        template_name=name,
+        description=f"Access layer of {deployment.name}: the roles of CI, CloudFormation's role, and the permissions "
+        "boundary of the roles that CloudFormation makes. An administrator deploys this first.",
+        parts=(),
+        deployment=deployment,
+        gitlab=gitlab,
+        own=own,
+    )
+    return Deployment(name, (layer,))
+
+
+def _parts(layer: AccessLayer) -> Iterator[Part]:
+    layers = layer.deployment.layers
+    if (unknown := unknown_policies(layers)) and not layer.own:
+        raise TemplateError(
+            f"What {' and '.join(sorted(unknown))} allows is not known here: pass it to access_deployment, as "
+            "statements, for the permissions boundary."
+        )
+    provider = Condition("CreatesOidcProvider", Equals(Ref("OidcProviderArn"), ""))
+    gitlab = Condition("UsesGitLab", Equals(Ref("IdentityProvider"), "GitLab"))
+    yield _inputs(), provider, gitlab
+    yield iam.OIDCProvider(
+        "OidcProvider",
+        Condition=provider.name,
+        Metadata=why("An account has one provider for each issuer, so it may be there already"),
+        Url=gitlab.choose(f"https://{layer.gitlab}", f"https://{GITHUB}"),
+        ClientIdList=[gitlab.choose(f"https://{layer.gitlab}", "sts.amazonaws.com")],
+    )
+    yield iam.ManagedPolicy(
+        "PermissionsBoundary",
+        Metadata=why("The most that the deployment's roles may do, whatever a template says"),
+        ManagedPolicyName=Sub("${DeploymentName}-boundary"),
+        PolicyDocument=_with_name(boundary(layers, PLACEHOLDER, *layer.own), MANAGED_LIMIT),
+    )
+    inline, *more = split(execution_role(layers, PLACEHOLDER), _longest)
+    yield _role(
+        "CloudFormationRole",
+        "CloudFormation deploys with it; nothing else can assume it, nor CloudFormation for another account",
+        # CloudFormation user guide, "Cross-service confused deputy prevention", whose example is an extension's role.
+        trust("cloudformation.amazonaws.com", aws.Condition(aws.StringEquals({"aws:SourceAccount": AccountId}))),
+        inline,
+    )
+    for number, policy in enumerate(more, 2):
+        yield iam.ManagedPolicy(
+            f"CloudFormationPolicy{number}",
+            Metadata=why("What CloudFormation's role has no room for in its inline policy"),
+            ManagedPolicyName=Sub(f"${{DeploymentName}}-cloudformation-{number}"),
+            PolicyDocument=_with_name(policy, MANAGED_LIMIT),
+            Roles=[Ref("CloudFormationRole")],
+        )
+    provider_arn = provider.choose(Ref("OidcProvider"), Ref("OidcProviderArn"))
+    commands = of_commands(layers)
+    for command, document in commands.items():
+        github, on_gitlab = _PREVIEW if command == "preview" else _DEPLOY
+        yield _role(
+            f"{command.capitalize()}Role",
+            _WHY[command],
+            gitlab.choose(
+                _trust(provider_arn, layer.gitlab, f"https://{layer.gitlab}", on_gitlab),
+                _trust(provider_arn, GITHUB, "sts.amazonaws.com", github),
+            ),
+            document(layers, PLACEHOLDER),
+        )
+    yield from _outputs(commands)
+
+
+# The subjects of the jobs that may preview, on GitHub and on GitLab, where a merge request's is its source branch.
+_PREVIEW = (
+    ["repo:${Repository}:pull_request", "repo:${Repository}:ref:refs/heads/${Branch}"],
+    "project_path:${Repository}:ref_type:branch:ref:*",
+)
+_DEPLOY = (
+    ["repo:${Repository}:environment:${Environment}"],
+    "project_path:${Repository}:ref_type:branch:ref:${Branch}",
+)
+_WHY = {
+    "preview": "Pull requests and the branch may create change sets, but execute none",
+    "deploy": "Jobs in the environment, which can ask for approval, may execute change sets",
+    "rotate": "Jobs in the environment may rotate passwords, but deploy nothing",
+}
+
+
+def _role(
+    logical_id: str, reason: str, trusted: aws.PolicyDocument | AWSHelperFn, document: aws.PolicyDocument
+) -> iam.Role:
+    name = logical_id.removesuffix("Role").lower()
+    return iam.Role(
+        logical_id,
+        Metadata=why(reason),
+        RoleName=Sub(f"${{DeploymentName}}-{name}"),
+        AssumeRolePolicyDocument=trusted,
+        Policies=[iam.Policy(PolicyName=name, PolicyDocument=_with_name(document, INLINE_LIMIT))],
+    )
+
+
+def _trust(provider: AWSHelperFn, host: str, audience: str, subject: str | list[str]) -> dict[str, Any]:
+    """Lets the provider's jobs with this audience and subject, a pattern if it ends in *, assume the role."""
+    subjects = [Sub(each) for each in subject] if isinstance(subject, list) else Sub(subject)
+    operator = "StringLike" if str(subject).endswith("*") else "StringEquals"
+    condition: dict[str, dict[str, Any]] = {"StringEquals": {f"{host}:aud": audience}}
+    condition[operator] = {**condition.get(operator, {}), f"{host}:sub": subjects}
+    return {
+        "Version": POLICY_VERSION,
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": provider},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": condition,
+            }
+        ],
+    }
+
+
+def _with_name(document: aws.PolicyDocument, limit: int) -> Any:
+    """A policy for DeploymentName, in this account. Raises TemplateError where it can be larger than IAM takes."""
+    longest = _longest(document)
+    if longest > limit:
+        raise TemplateError(
+            f"A policy has up to {longest:,} characters, and IAM takes {limit:,}: split the deployment."
+        )
+    return _substituted(json.loads(document.to_json()))
+
+
+def _longest(document: aws.PolicyDocument) -> int:
+    """The characters that IAM counts, for the longest name."""
+    text = document.to_json()
+    return size(text.replace(PLACEHOLDER, LONGEST_NAME * "n").replace("iam::*:", f"iam::{12 * '0'}:"))
+
+
+def _substituted(node: Any) -> Any:
+    match node:
+        case str() if node.startswith("arn:aws:"):
+            account = node.replace("arn:aws:iam::*:", "arn:aws:iam::${AWS::AccountId}:")
+            return Sub(account.replace("arn:aws:", "arn:${AWS::Partition}:").replace(PLACEHOLDER, "${DeploymentName}"))
+        case dict():
+            return {key: _substituted(value) for key, value in node.items()}
+        case list():
+            return [_substituted(value) for value in node]
+    return node
+
+
+def _inputs() -> tuple[Input, ...]:
+    def text(name: str, pattern: str, label: str, description: str, **more: Any) -> Input:
+        parameter = Parameter(name, Type="String", AllowedPattern=pattern, Description=description, **more)
+        return Input(parameter, GROUP, label)
+
+    return (
+        text(
+            contract.DEPLOYMENT_NAME,
+            f"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$",
+            "Deployment name",
+            "The prefix of the stacks' names, which --name is. The roles are for these stacks only.",
+            Default="users",
+            ConstraintDescription=f"Up to {LONGEST_NAME} lower-case letters, digits and hyphens, a letter first.",
+        ),
+        text(
+            "Repository",
+            "^[A-Za-z0-9_.@-]+(/[A-Za-z0-9_.@-]+)+$",
+            "Repository",
+            "The repository whose jobs may use the roles: OWNER/NAME as GitHub's tokens have it, which since July 2026 "
+            "is OWNER@ID/NAME@ID for new and renamed repositories, or GROUP/PROJECT on GitLab.",
+            ConstraintDescription="OWNER/NAME, OWNER@ID/NAME@ID, or GROUP/PROJECT.",
+        ),
+        text(
+            "Branch",
+            "^[A-Za-z0-9_./-]+$",
+            "Branch",
+            "The branch that is deployed. Its jobs may preview, on GitLab also deploy and rotate.",
+            Default="main",
+        ),
+        text(
+            "Environment",
+            "^[A-Za-z0-9_.-]+$",
+            "Environment",
+            "The environment on GitHub whose jobs may deploy and rotate. Require an approval there.",
+            Default="production",
+        ),
+        Input(
+            Parameter(
+                "IdentityProvider",
+                Type="String",
+                Default="GitHub",
+                AllowedValues=["GitHub", "GitLab"],
+                Description="Where the jobs run.",
+            ),
+            GROUP,
+            "Identity provider",
+        ),
+        text(
+            "OidcProviderArn",
+            "^$|^arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/.+$",
+            "Identity provider's ARN",
+            "The account's identity provider for GitHub or GitLab. Leave empty to create it; an account can have one.",
+            Default="",
+            ConstraintDescription="Empty, or the ARN of an OIDC provider.",
+        ),
+    )
+
+
+def _outputs(commands: Iterable[str]) -> Iterator[Output]:
+    for command in commands:
+        role = f"{command.capitalize()}Role"
+        yield Output(f"{role}Arn", Description=f"The role for {command}.", Value=GetAtt(role, "Arn"))
+    boundary = contract.PERMISSIONS_BOUNDARY_ARN
+    yield Output("CloudFormationRoleArn", Description="For --role-arn.", Value=GetAtt("CloudFormationRole", "Arn"))
+    yield Output(
+        boundary, Description="For the other layers' parameter of this name.", Value=Ref("PermissionsBoundary")
+    )
+    yield Output(
+        "FirstDeployment",
+        Description="The options of the first deployment. Later ones need neither: CloudFormation remembers both.",
+        Value=Sub(f"--role-arn ${{CloudFormationRole.Arn}} --parameter {boundary}=${{PermissionsBoundary}}"),
+    )
+    lines = [Sub(f"{name.upper()}_ROLE_ARN=${{{name}Role.Arn}}") for name in ("Preview", "Deploy")]
+    yield Output("RepositoryVariables", Description="For gh variable set --env-file.", Value=Join("\n", lines))
