@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import AWSHelperFn, Parameter
+from troposphere import AWSHelperFn
 
-from generator.template.elements import Condition, Input
+from generator.template.elements import Condition, Input, optional_text
 
 
 @dataclass(frozen=True)
@@ -23,18 +23,14 @@ class KmsKey:
 
 def kms_key() -> KmsKey:
     """The optional key that everything at rest is encrypted with, instead of keys owned by AWS."""
-    arn = Input(
-        Parameter(
-            "KmsKeyArn",
-            Type="String",
-            Default="",
-            AllowedPattern="^$|^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$",
-            # App Runner takes neither an alias nor a multi-Region key (AWS::AppRunner::Service, KmsKey).
-            ConstraintDescription="Empty, or the ARN of a single-Region KMS key in this Region, not of an alias.",
-            Description="A symmetric KMS key that encrypts the cluster, the password, the images and App Runner's "
-            "copies of them. Leave empty to use keys owned by AWS. Use the same value in both layers, or the service "
-            "cannot read its password. Choose before the first deployment.",
-        ),
+    arn = optional_text(
+        "KmsKeyArn",
+        "arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+        # App Runner takes neither an alias nor a multi-Region key (AWS::AppRunner::Service, KmsKey).
+        form="the ARN of a single-Region KMS key in this Region, not of an alias",
+        description="A symmetric KMS key that encrypts the cluster, the password, the images and App Runner's "
+        "copies of them. Leave empty to use keys owned by AWS. Use the same value in both layers, or the service "
+        "cannot read its password. Choose before the first deployment.",
         group="Encryption",
         label="KMS key ARN",
     )

@@ -2,45 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from awacs import aws
 from awacs import sns as sns_actions
-from troposphere import AccountId, AWSHelperFn, Parameter, Sub, cloudwatch, logs, sns
+from troposphere import AccountId, AWSHelperFn, Parameter, cloudwatch, logs, sns
+from troposphere.constants import LOGS_ALLOWED_RETENTION_DAYS
 
 from generator.errors import TemplateError
-from generator.parts.permissions import POLICY_VERSION
-from generator.template.elements import Condition, Input, why
+from generator.parts.permissions import allow, document
+from generator.template.elements import Condition, Input, Value, optional_text, why
 
 GROUP = "Logs and alarms"
 FIVE_MINUTES = 300
-LOG_RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
-)
+# An alarm on errors goes off at once, one on load after 15 minutes.
+AT_ONCE = {"Statistic": "Sum", "EvaluationPeriods": 1}
+FOR_15_MINUTES = {"EvaluationPeriods": 3}
+# Data on usage is published whenever something runs, so an alarm without data shows that something is wrong.
+USAGE = {"Statistic": "Maximum", "TreatMissingData": "missing", **FOR_15_MINUTES}
 
 
 @dataclass(frozen=True)
@@ -63,16 +44,16 @@ def log_group(logical_id: str, days: int = 30) -> tuple[Input, logs.LogGroup]:
 
     Raises TemplateError for a number of days that CloudWatch Logs does not take.
     """
-    if days not in LOG_RETENTION_DAYS:
+    if days not in LOGS_ALLOWED_RETENTION_DAYS:
         raise TemplateError(
-            f"Logs cannot be kept for {days} days: choose one of {', '.join(map(str, LOG_RETENTION_DAYS))}."
+            f"Logs cannot be kept for {days} days: choose one of {', '.join(map(str, LOGS_ALLOWED_RETENTION_DAYS))}."
         )
     retention = Input(
         Parameter(
             "LogRetentionDays",
             Type="Number",
             Default=days,
-            AllowedValues=list(LOG_RETENTION_DAYS),
+            AllowedValues=LOGS_ALLOWED_RETENTION_DAYS,
             Description="How many days log entries are kept.",
         ),
         group=GROUP,
@@ -91,16 +72,12 @@ def notifications() -> Notifications:
 
     Source of its being unencrypted: CloudWatch user guide, "Amazon SNS topics and alarms", encryption.
     """
-    email = Input(
-        Parameter(
-            "AlarmEmail",
-            Type="String",
-            Default="",
-            AllowedPattern=r"^$|^[^@\s,]+@[^@\s,]+\.[^@\s,]+$",
-            ConstraintDescription="Empty, or one e-mail address.",
-            Description="The e-mail address to send alarms to; its owner must first confirm a message from AWS. Leave "
-            "empty to see alarms in CloudWatch only.",
-        ),
+    email = optional_text(
+        "AlarmEmail",
+        r"[^@\s,]+@[^@\s,]+\.[^@\s,]+",
+        form="one e-mail address",
+        description="The e-mail address to send alarms to; its owner must first confirm a message from AWS. Leave "
+        "empty to see alarms in CloudWatch only.",
         group=GROUP,
         label="E-mail address for alarms",
     )
@@ -127,16 +104,6 @@ def notifications() -> Notifications:
     )
 
 
-def dashboard(logical_id: str, reason: str, widgets: list[dict[str, object]], **values: Any) -> cloudwatch.Dashboard:
-    """A dashboard of `widgets`, whose placeholders, such as ${ClusterName}, `values` fill."""
-    body = json.dumps({"widgets": widgets}, sort_keys=True)
-    return cloudwatch.Dashboard(
-        logical_id,
-        Metadata=why(reason),
-        DashboardBody=Sub(body, **values),
-    )
-
-
 def widget(
     row: int, column: int, title: str, stat: str, namespace: str, names: tuple[str, ...], of: list[str]
 ) -> dict[str, object]:
@@ -157,16 +124,23 @@ def widget(
     }
 
 
-def dimensions(**values: AWSHelperFn) -> list[cloudwatch.MetricDimension]:
-    """A metric's dimensions, by name."""
-    return [cloudwatch.MetricDimension(Name=name, Value=value) for name, value in values.items()]
-
-
-def alarm_on(logical_id: str, notify: Notifications, meaning: str, advice: str, **properties: Any) -> cloudwatch.Alarm:
-    """An alarm that says what it means and what to do; `properties` name its metric and limit."""
+def alarm_on(
+    notify: Notifications,
+    namespace: str,
+    dimensions: Mapping[str, Value],
+    logical_id: str,
+    metric: object,
+    meaning: str,
+    advice: str,
+    **properties: Any,
+) -> cloudwatch.Alarm:
+    """An alarm on one metric that says what it means and what to do; `properties` are its limit and statistic."""
     defaults: Mapping[str, object] = {
         "Metadata": why(meaning),
         "AlarmDescription": f"{meaning}. {advice}.",
+        "Namespace": namespace,
+        "MetricName": metric,
+        "Dimensions": [cloudwatch.MetricDimension(Name=name, Value=value) for name, value in dimensions.items()],
         "Period": FIVE_MINUTES,
         "ComparisonOperator": "GreaterThanThreshold",
         "TreatMissingData": "notBreaching",
@@ -181,22 +155,15 @@ def _topic_policy(topic_arn: AWSHelperFn) -> aws.PolicyDocument:
 
     Source: CloudWatch user guide, "Notifying users on alarm changes", SNS permissions.
     """
-    return aws.PolicyDocument(
-        Version=POLICY_VERSION,
-        Statement=[
-            aws.Statement(
-                Effect=aws.Allow,
-                Principal=aws.Principal("Service", ["cloudwatch.amazonaws.com"]),
-                Action=[sns_actions.Publish],
-                Resource=[topic_arn],
-                Condition=aws.Condition(aws.StringEquals({"aws:SourceAccount": AccountId})),
-            ),
-            aws.Statement(
-                Effect=aws.Deny,
-                Principal=aws.Principal("*"),
-                Action=[sns_actions.Publish],
-                Resource=[topic_arn],
-                Condition=aws.Condition(aws.Bool({"aws:SecureTransport": "false"})),
-            ),
-        ],
+    publish = [sns_actions.Publish]
+    ours = aws.Condition(aws.StringEquals({"aws:SourceAccount": AccountId}))
+    return document(
+        allow(publish, topic_arn, Principal=aws.Principal("Service", ["cloudwatch.amazonaws.com"]), Condition=ours),
+        aws.Statement(
+            Effect=aws.Deny,
+            Principal=aws.Principal("*"),
+            Action=publish,
+            Resource=[topic_arn],
+            Condition=aws.Condition(aws.Bool({"aws:SecureTransport": "false"})),
+        ),
     )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from awacs import aws, kms, secretsmanager, ssm
+from awacs import secretsmanager, ssm
 from troposphere import AWSHelperFn, Sub, iam
 
 from generator.errors import TemplateError
 from generator.parts.encryption import KmsKey
-from generator.parts.permissions import policy
+from generator.parts.permissions import allow, decrypt, policy
 from generator.template.elements import Value
 
 SECRETS_MANAGER, SYSTEMS_MANAGER = "secretsmanager", "ssm"
@@ -36,29 +36,10 @@ def read_secrets(secrets: Mapping[str, Value], key: KmsKey) -> Iterator[iam.Poli
         if resource not in listed:
             listed.append(resource)
     if resources:
-        read = [
-            aws.Statement(Effect=aws.Allow, Action=[READ[service]], Resource=arns)
-            for service, arns in resources.items()
-        ]
-        decrypt = [_decrypt(service, arns, key) for service, arns in resources.items()]
+        read = [allow([READ[service]], *arns) for service, arns in resources.items()]
+        decrypting = [decrypt(service, CONTEXT[service], arns, key) for service, arns in resources.items()]
         yield policy("read-secrets", *read)
-        yield key.choose(policy("decrypt-secrets", *decrypt))
-
-
-def _decrypt(service: str, arns: list[Value], key: KmsKey) -> aws.Statement:
-    return aws.Statement(
-        Effect=aws.Allow,
-        Action=[kms.Decrypt],
-        Resource=[key.arn.ref()],
-        Condition=aws.Condition(
-            aws.StringEquals(
-                {
-                    f"kms:EncryptionContext:{CONTEXT[service]}": arns,
-                    "kms:ViaService": Sub(f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"),
-                }
-            )
-        ),
-    )
+        yield key.choose(policy("decrypt-secrets", *decrypting))
 
 
 def _resource(name: str, value: Value) -> tuple[str, Value]:

@@ -28,7 +28,7 @@ from generator.parts.authentication import IamOnly, Login, login_of
 from generator.parts.encryption import KmsKey
 from generator.parts.imports import imported_memorydb
 from generator.parts.permissions import connect, decrypt_password, read_password
-from generator.template.elements import Element, Input, Part, Rule, Value, contains, whole_number, why
+from generator.template.elements import Element, Input, Part, Rule, Value, contains, optional_text, whole_number, why
 from generator.workload import MemoryDBAccess, Place, Workload
 
 SIZE_GROUP = "Size"
@@ -151,8 +151,12 @@ class Size:
     fits: tuple[Rule, ...]
 
 
-def size(workload: Workload, cpu: str, memory: str, sizes: Mapping[str, tuple[str, ...]]) -> Size:
-    """The parameters Cpu and Memory, described as `cpu` and `memory`; `sizes` are those that go together.
+def size(
+    workload: Workload, of: str, sizes: Mapping[str, tuple[str, ...]], listed: Callable[[tuple[str, ...]], str]
+) -> Size:
+    """The parameters Cpu and Memory of an instance or a task, as `of` names it; `sizes` are those that go together.
+
+    listed: the memory sizes of one Cpu as text.
 
     Raises TemplateError where the workload's do not.
     """
@@ -163,7 +167,13 @@ def size(workload: Workload, cpu: str, memory: str, sizes: Mapping[str, tuple[st
             f"CPU: {choices}."
         )
     cpu_input = Input(
-        Parameter("Cpu", Type="String", Default=str(workload.cpu), AllowedValues=list(sizes), Description=cpu),
+        Parameter(
+            "Cpu",
+            Type="String",
+            Default=str(workload.cpu),
+            AllowedValues=list(sizes),
+            Description=f"CPU of {of}, in CPU units; 1024 units are one vCPU.",
+        ),
         group=SIZE_GROUP,
         label="CPU",
     )
@@ -173,7 +183,9 @@ def size(workload: Workload, cpu: str, memory: str, sizes: Mapping[str, tuple[st
             Type="String",
             Default=str(workload.memory),
             AllowedValues=sorted({megabytes for each in sizes.values() for megabytes in each}, key=int),
-            Description=memory,
+            Description=f"Memory of {of}, in MB. Possible sizes for each Cpu: "
+            + "; ".join(f"{units}: {listed(megabytes)}" for units, megabytes in sizes.items())
+            + ".",
         ),
         group=SIZE_GROUP,
         label="Memory (MB)",
@@ -234,15 +246,11 @@ def web_acl(
     """
     policies: dict[str, Any] = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"} if shared else {}
     stays = ". It stays when the stack is deleted, because services of other stacks are behind the same load balancer"
-    arn = Input(
-        Parameter(
-            "WebAclArn",
-            Type="String",
-            Default="",
-            AllowedPattern="^$|^arn:[a-z-]+:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[a-zA-Z0-9_-]+/[a-f0-9-]+$",
-            ConstraintDescription="Empty, or the ARN of a regional WAF web ACL in this Region.",
-            Description=f"{description} Leave empty for none.",
-        ),
+    arn = optional_text(
+        "WebAclArn",
+        "arn:[a-z-]+:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[a-zA-Z0-9_-]+/[a-f0-9-]+",
+        form="the ARN of a regional WAF web ACL in this Region",
+        description=f"{description} Leave empty for none.",
         group="Access",
         label="Web ACL ARN",
     )
@@ -273,14 +281,22 @@ def outputs(host: AWSHelperFn, service_arn: AWSHelperFn, board: cloudwatch.Dashb
 
 def memorydb_ingress(group_id: Value, source: ec2.SecurityGroup, compute: str) -> ec2.SecurityGroupIngress:
     """Lets the members of `source` reach the nodes of the cluster in that group."""
+    reason = "Opens the imported security group to this service only"
+    return ingress("MemoryDbIngress", reason, contract.MEMORYDB_PORT, group_id, source, compute)
+
+
+def ingress(
+    logical_id: str, reason: str, port: int, group_id: Value, source: ec2.SecurityGroup, compute: str
+) -> ec2.SecurityGroupIngress:
+    """Lets the members of `source` reach a port of the members of a group of another stack."""
     return ec2.SecurityGroupIngress(
-        "MemoryDbIngress",
-        Metadata=why("Opens the imported security group to this service only"),
+        logical_id,
+        Metadata=why(reason),
         GroupId=group_id,
         SourceSecurityGroupId=GetAtt(source, "GroupId"),
         IpProtocol="tcp",
-        FromPort=contract.MEMORYDB_PORT,
-        ToPort=contract.MEMORYDB_PORT,
+        FromPort=port,
+        ToPort=port,
         Description=Sub(f"{compute}, stack ${{AWS::StackName}}"),
     )
 

@@ -156,8 +156,8 @@ def _row(change: Change) -> str:
 
 def _why(changed: PropertyChange) -> str:
     by_hand = "changed by hand" if changed.deployed is not None else ""
-    told = ", ".join(filter(None, (by_hand, changed.cause)))
-    return _code(changed.path) + (f" ({_plain(told)})" if told else "")
+    reasons = ", ".join(filter(None, (by_hand, changed.cause)))
+    return _code(changed.path) + (f" ({_plain(reasons)})" if reasons else "")
 
 
 def _right(right: Right) -> str:
@@ -183,8 +183,8 @@ def _diff(properties: Sequence[PropertyChange], unknown: Sequence[str] = ()) -> 
     for changed in properties:
         recreates = {"": "", "Never": "", "Always": "recreates the resource"}
         by_hand = "" if changed.deployed is None else f"changed by hand, deployed: {changed.deployed or '(none)'}"
-        told = (recreates.get(changed.recreation, "may recreate the resource"), changed.cause, by_hand)
-        lines.append(f"@@ {', '.join(part for part in (changed.path, *told) if part)} @@")
+        notes = (recreates.get(changed.recreation, "may recreate the resource"), changed.cause, by_hand)
+        lines.append(f"@@ {', '.join(part for part in (changed.path, *notes) if part)} @@")
         before, after = ("" if value is None else _pretty(value) for value in (changed.before, changed.after))
         hunks = list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=3))[2:]
         lines += ["  …" if line.startswith("@@") else line for line in hunks[1:]] or [f" {after}"]

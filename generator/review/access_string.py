@@ -41,9 +41,9 @@ def difference(before: str, after: str) -> Iterator[tuple[Direction, str]]:
     more: list[str] = []
     less: list[str] = []
     doubtful: list[str] = []
-    for name, told in (("on", "the user may log in"), ("without_password", "no password is asked for")):
+    for name, meaning in (("on", "the user may log in"), ("without_password", "no password is asked for")):
         if getattr(old, name) != getattr(new, name):
-            (more if getattr(new, name) else less).append(told)
+            (more if getattr(new, name) else less).append(meaning)
 
     def compare(what: str, ours: set[str], theirs: set[str], found: list[str], covers: _Covers) -> None:
         truths = {rule: some(covers(other, rule) for other in theirs) for rule in ours}

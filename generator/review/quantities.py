@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -85,7 +86,7 @@ USAGE = {
     "SQS::Queue": "requests",
     "StepFunctions::StateMachine": "transitions",
 }
-"""What a type bills by usage, which no property tells."""
+"""What a type bills by usage, which depends on no property."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Billed:
 
 def billed(resources: Resources) -> Billed:
     """What resources bill together. Values are to be resolved; one that is not makes its quantity unknown."""
-    found: dict[str, Decimal] = {}
+    known: list[tuple[str, Decimal]] = []
     usage: dict[str, str] = {}
     unknown: dict[str, str] = {}
     doubtful: dict[str, list[str]] = {}
@@ -110,18 +111,18 @@ def billed(resources: Resources) -> Billed:
             bill = list(BILLS.get(name, _nothing)(properties, resources))
         except (AttributeError, TypeError):
             # A reference or an intrinsic function in place of properties.
-            bill = [("its quantities", None)]
+            bill = [("its quantities", UNKNOWN)]
         for quantity, number in bill:
-            if number is None or "?" in quantity:
+            if number.is_nan() or "?" in quantity:
                 doubtful.setdefault(logical_id, []).append(quantity)
-            elif number:
-                found[quantity] = found.get(quantity, Decimal(0)) + number
+            else:
+                known.append((quantity, number))
         if text := _usage(name, properties):
             usage[logical_id] = text
         elif name not in BILLS and not FREE.match(resource_type):
             unknown[logical_id] = f"nothing is known of what {resource_type} bills"
     unknown |= {name: f"{', '.join(those)}: not known before the deployment" for name, those in doubtful.items()}
-    return Billed(dict(sorted(found.items())), usage, unknown)
+    return Billed(_sums(known), usage, unknown)
 
 
 def _usage(name: str, properties: Properties) -> str:
@@ -135,10 +136,9 @@ def _usage(name: str, properties: Properties) -> str:
 def difference(before: Resources, after: Resources) -> Billed:
     """What a change adds, and, below zero, removes. Of usage and the unknown it has what is new, other, or goes."""
     old, new = billed(before), billed(after)
-    names = sorted({*old.quantities, *new.quantities})
-    changes = {name: new.quantities.get(name, Decimal(0)) - old.quantities.get(name, Decimal(0)) for name in names}
+    removed = [(name, -number) for name, number in old.quantities.items()]
     return Billed(
-        {name: change for name, change in changes.items() if change},
+        _sums([*new.quantities.items(), *removed]),
         _changed(old.usage, new.usage),
         dict(sorted({**_changed(old.unknown, new.unknown), **new.unknown}.items())),
     )
@@ -146,15 +146,19 @@ def difference(before: Resources, after: Resources) -> Billed:
 
 def total(several: Iterable[Billed]) -> Billed:
     """The sum of several."""
-    quantities: dict[str, Decimal] = {}
-    usage: dict[str, str] = {}
-    unknown: dict[str, str] = {}
-    for each in several:
-        for name, number in each.quantities.items():
-            quantities[name] = quantities.get(name, Decimal(0)) + number
-        usage |= each.usage
-        unknown |= each.unknown
-    return Billed({name: number for name, number in sorted(quantities.items()) if number}, usage, unknown)
+    parts = list(several)
+    return Billed(
+        _sums(pair for each in parts for pair in each.quantities.items()),
+        {name: text for each in parts for name, text in each.usage.items()},
+        {name: text for each in parts for name, text in each.unknown.items()},
+    )
+
+
+def _sums(pairs: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for name, number in pairs:
+        found[name] += number
+    return {name: number for name, number in sorted(found.items()) if number}
 
 
 def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> dict[str, str]:
@@ -198,7 +202,9 @@ def price_list(text: str, file: str) -> Prices:
     return found
 
 
-Bill = Iterable[tuple[str, Decimal | None]]
+Bill = Iterable[tuple[str, Decimal]]
+UNKNOWN = Decimal("NaN")
+"""A number that is not known before the deployment, and what is calculated with it."""
 
 
 def _nothing(properties: Properties, resources: Resources) -> Bill:
@@ -209,33 +215,23 @@ def _one(*quantities: str) -> Callable[[Properties, Resources], Bill]:
     return lambda properties, resources: [(name, Decimal(1)) for name in quantities]
 
 
-def _number(value: Any) -> Decimal | None:
-    """A number, also as text; None if it is a reference."""
+def _number(value: Any) -> Decimal:
+    """A number, also as text; UNKNOWN if it is a reference."""
     try:
         return Decimal(str(value))
     except InvalidOperation:
-        return None
-
-
-def _times(*numbers: Decimal | None) -> Decimal | None:
-    product = Decimal(1)
-    for number in numbers:
-        if number is None:
-            return None
-        product *= number
-    return product
+        return UNKNOWN
 
 
 def _typed(name: str, value: Any) -> str:
     return f"{name}:{value if isinstance(value, str) and '{{' not in value else '?'}"
 
 
-def _units(value: Any, unit: str) -> Decimal | None:
+def _units(value: Any, unit: str) -> Decimal:
     """vCPUs or GB, which are written as such ("1 vCPU", "2 GB") or as their 1024ths."""
     if isinstance(value, str) and value.lower().endswith(unit.lower()):
         return _number(value[: -len(unit)].strip())
-    number = _number(value)
-    return None if number is None else number / 1024
+    return _number(value) / 1024
 
 
 def _referred(value: Any, resources: Resources) -> Properties | None:
@@ -249,14 +245,14 @@ def _referred(value: Any, resources: Resources) -> Properties | None:
 def _app_runner(properties: Properties, resources: Resources) -> Bill:
     scaling = properties.get("AutoScalingConfigurationArn")
     configuration: Properties | None = {} if scaling is None else _referred(scaling, resources)
-    instances = None if configuration is None else _number(configuration.get("MinSize", 1))
+    instances = UNKNOWN if configuration is None else _number(configuration.get("MinSize", 1))
     memory = _units(properties.get("InstanceConfiguration", {}).get("Memory", "2 GB"), "GB")
-    yield "apprunner-memory-gb", _times(memory, instances)
+    yield "apprunner-memory-gb", memory * instances
 
 
 def _tasks(cpu: Any, memory: Any, number: Any) -> Bill:
-    yield "fargate-vcpu", _times(_units(cpu, "vCPU"), _number(number))
-    yield "fargate-memory-gb", _times(_units(memory, "GB"), _number(number))
+    yield "fargate-vcpu", _units(cpu, "vCPU") * _number(number)
+    yield "fargate-memory-gb", _units(memory, "GB") * _number(number)
 
 
 def _ecs_service(properties: Properties, resources: Resources) -> Bill:
@@ -276,19 +272,17 @@ def _dynamodb(properties: Properties, resources: Resources) -> Bill:
 def _endpoint(properties: Properties, resources: Resources) -> Bill:
     if properties.get("VpcEndpointType") == "Interface":
         subnets = properties.get("SubnetIds")
-        yield "interface-endpoint", Decimal(len(subnets)) if isinstance(subnets, list) else None
+        yield "interface-endpoint", Decimal(len(subnets)) if isinstance(subnets, list) else UNKNOWN
 
 
 def _replication_group(properties: Properties, resources: Resources) -> Bill:
-    replicas = _number(properties.get("ReplicasPerNodeGroup", 0))
-    nodes = _times(_number(properties.get("NumNodeGroups", 1)), None if replicas is None else replicas + 1)
+    nodes = _number(properties.get("NumNodeGroups", 1)) * (_number(properties.get("ReplicasPerNodeGroup", 0)) + 1)
     number = _number(properties["NumCacheClusters"]) if "NumCacheClusters" in properties else nodes
     yield _typed("elasticache-node", properties.get("CacheNodeType")), number
 
 
 def _memorydb(properties: Properties, resources: Resources) -> Bill:
-    replicas = _number(properties.get("NumReplicasPerShard", 1))
-    number = _times(_number(properties.get("NumShards", 1)), None if replicas is None else replicas + 1)
+    number = _number(properties.get("NumShards", 1)) * (_number(properties.get("NumReplicasPerShard", 1)) + 1)
     yield _typed("memorydb-node", properties.get("NodeType")), number
 
 
@@ -296,7 +290,7 @@ def _rds(properties: Properties, resources: Resources) -> Bill:
     zones = Decimal(2 if str(properties.get("MultiAZ", False)).lower() == "true" else 1)
     yield _typed("rds-instance", properties.get("DBInstanceClass")), zones
     if "AllocatedStorage" in properties:
-        yield "rds-storage-gb", _times(_number(properties["AllocatedStorage"]), zones)
+        yield "rds-storage-gb", _number(properties["AllocatedStorage"]) * zones
 
 
 def _opensearch(properties: Properties, resources: Resources) -> Bill:

@@ -19,7 +19,7 @@ from typing import Any
 from generator.review import access_string, statements
 from generator.review.intrinsics import decide, is_intrinsic, outcomes
 from generator.review.patterns import Truth, every, has_token, includes, is_unknown, pattern, readable, some
-from generator.review.statements import Direction, includes_network
+from generator.review.statements import Direction, includes_network, listed
 
 Properties = Mapping[str, Any]
 
@@ -192,7 +192,7 @@ def _attached(resource_type: str, old: Properties | None, new: Properties | None
         # The statements of a new policy are named already.
         if not resource_type.startswith(types) or (kind == "IAM statement" and None in (old, new)):
             continue
-        before, after = ({pattern(one, wildcards=False) for one in _list(found.get(path))} for found in lists)
+        before, after = ({pattern(one, wildcards=False) for one in listed(found.get(path))} for found in lists)
         gained, lost = sorted(map(readable, after - before)), sorted(map(readable, before - after))
         unsure = bool(gained and lost) and has_token(*(after ^ before))
         if gained:
@@ -260,9 +260,9 @@ def _rules(resource_type: str, properties: Properties | None) -> Iterator[_Rule]
     if properties is None or not resource_type.startswith("AWS::EC2::SecurityGroup"):
         return
     if resource_type == "AWS::EC2::SecurityGroup":
-        given = [("ingress", "", rule) for rule in _list(properties.get("SecurityGroupIngress"))]
+        given = [("ingress", "", rule) for rule in listed(properties.get("SecurityGroupIngress"))]
         anywhere = [{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}, {"IpProtocol": "-1", "CidrIpv6": "::/0"}]
-        given += [("egress", "", rule) for rule in _list(properties.get("SecurityGroupEgress")) or anywhere]
+        given += [("egress", "", rule) for rule in listed(properties.get("SecurityGroupEgress")) or anywhere]
     else:
         way = resource_type.removeprefix("AWS::EC2::SecurityGroup").lower()
         given = [(way, pattern(properties.get("GroupId", "")), properties)]
@@ -347,10 +347,6 @@ def _entries(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield inner, value
             if not (isinstance(value, Mapping) and "Statement" in value):
                 yield from _entries(value, inner)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _text(value: Any) -> str:

@@ -178,13 +178,13 @@ def _why(those: Sequence[Grant], others: Sequence[Grant], gained: bool) -> str:
         Names(frozenset(one for grant in those for one in getattr(grant, part).patterns), getattr(first, part).negated)
         for part in ("action", "resource", "principal")
     )
-    told = f"{'newly' if gained else 'no longer'} {'allows' if first.allows else 'denies'} {action}"
-    told += "" if resource == ANYTHING else f" on {resource}"
-    told += "" if principal == ANYTHING else f" to {principal}"
+    text = f"{'newly' if gained else 'no longer'} {'allows' if first.allows else 'denies'} {action}"
+    text += "" if resource == ANYTHING else f" on {resource}"
+    text += "" if principal == ANYTHING else f" to {principal}"
     unmet = [
         condition.text for other in others if other.names(first) is Truth.YES for condition, _ in other.unmet(first)
     ]
-    return f"{told} without {', '.join(sorted(set(unmet)))}" if unmet else told
+    return f"{text} without {', '.join(sorted(set(unmet)))}" if unmet else text
 
 
 ANYTHING = Names(frozenset(), negated=True)
@@ -197,7 +197,7 @@ def grants(document: Any) -> Iterator[Grant]:
     if not isinstance(document, Mapping) or "Statement" not in document:
         raise ValueError("not a policy document")
     variables = document.get("Version") == "2012-10-17"
-    for statement in _list(document.get("Statement")):
+    for statement in listed(document.get("Statement")):
         if not isinstance(statement, Mapping) or statement.get("Effect") not in ("Allow", "Deny"):
             raise ValueError("not a statement")
         conditions = frozenset(_conditions(statement.get("Condition", {}), variables))
@@ -217,14 +217,14 @@ def _names(statement: Mapping[str, Any], element: str, variables: bool) -> list[
     if element == "Principal":
         found = _principals(given)
     else:
-        found = [re.sub(r"^\*:\*$", "*", pattern(value, variables=variables)) for value in _list(given)]
+        found = [re.sub(r"^\*:\*$", "*", pattern(value, variables=variables)) for value in listed(given)]
     return [Names(frozenset(found), True)] if negated else [Names(frozenset({name})) for name in found]
 
 
 def _principals(given: Any) -> list[str]:
     if not isinstance(given, Mapping) or not given.keys() <= {"AWS", "Service", "Federated", "CanonicalUser"}:
         return [pattern(given)]
-    named = [(kind, pattern(value)) for kind, values in given.items() for value in _list(values)]
+    named = [(kind, pattern(value)) for kind, values in given.items() for value in listed(values)]
     # An account by its number or by its root user (IAM user guide, "AWS JSON policy elements: Principal").
     return ["*" if name == ("AWS", "*") else ":".join((name[0], _ACCOUNT.sub(r"\1", name[1]))) for name in named]
 
@@ -237,10 +237,11 @@ def _conditions(block: Any, variables: bool) -> Iterator[Condition]:
         plain = lower.removesuffix("ifexists")
         wildcards = plain.rpartition(":")[2] in _WILDCARDS
         for key, values in keys.items():
-            found = frozenset(pattern(value, wildcards=wildcards, variables=variables) for value in _list(values))
+            found = frozenset(pattern(value, wildcards=wildcards, variables=variables) for value in listed(values))
             text = f"{name} {key} {' or '.join(sorted(map(readable, found)))}"
             yield Condition(plain, plain != lower, key.lower(), found, text)
 
 
-def _list(value: Any) -> Sequence[Any]:
+def listed(value: Any) -> list[Any]:
+    """A value that may be written without its list."""
     return value if isinstance(value, list) else [] if value is None else [value]

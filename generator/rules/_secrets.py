@@ -85,7 +85,7 @@ def is_secret_arn(template: Template, text: str) -> bool:
     is_parameter = reference.kind == PARAMETER
     if is_parameter and template.is_no_echo(reference.name) and text == text[:1]:
         return False
-    return _names(template, reference) or (len(text) > 1 and (is_parameter or reference.kind == IMPORT))
+    return _names(template, reference) or (len(text) > 1 and (is_parameter or reference.name == IMPORT))
 
 
 def _names(template: Template, reference: Reference) -> bool:

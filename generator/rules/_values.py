@@ -7,7 +7,7 @@ the conditions and parameters chosen so far. `node.usual(...)` is the same with 
 cfn-lint's resolver does the work (If, Join, Split, Select, allowed values, conditions that exclude each other); this
 module adds what it lacks. What only a deployment can tell is one character of a private range, an unknown, which the
 resolver carries along as it does any text: `!Sub "${Db}:password"` is an unknown and nine letters. `references(text)`
-tells what the unknowns in a text stand for. AWS::NoValue and properties that are left out are both ABSENT.
+returns what the unknowns in a text stand for. AWS::NoValue and properties that are left out are both ABSENT.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from cfnlint.context import Context
@@ -34,15 +34,15 @@ UNKNOWN = re.compile(f"[{chr(FIRST_UNKNOWN)}-{chr(LAST_UNKNOWN)}]")
 MOST_VALUES = 256
 VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 
-PARAMETER, RESOURCE, PSEUDO, IMPORT, OTHER = "parameter", "resource", "pseudo parameter", "import", "other"
+PARAMETER, RESOURCE, PSEUDO, OTHER = "parameter", "resource", "pseudo parameter", "other"
+IMPORT = "Fn::ImportValue"
 
 
 class Reference(NamedTuple):
     """What an unknown stands for.
 
-    kind: a PARAMETER's value, the RESOURCE `name` (its attribute, or "" for its Ref), a PSEUDO parameter, an IMPORT by
-    the name of the export, or the result of some OTHER function (attribute: of what). sources: the references it was
-    made from.
+    kind: a PARAMETER's value, the RESOURCE `name` (its attribute, or "" for its Ref), a PSEUDO parameter, or the result
+    of some OTHER function, such as IMPORT (attribute: of what). sources: the references it was made from.
     """
 
     kind: str
@@ -166,7 +166,7 @@ class Template:
                     # The values of a deployment file: no other ones are possible.
                     yield from Context.ref_value(self, name)
                     return
-                known = list(Context.ref_value(self, name)) if _is_sound(self.parameters[name]) else []
+                known = list(Context.ref_value(self, name))
                 allowed = bool(self.parameters[name].allowed_values)
                 default = self.parameters[name].default
                 if usual and not (allowed and len(known) == 1):
@@ -187,11 +187,6 @@ class Template:
     def validator(self, validator: Any, usual: bool) -> Any:
         convert = self._usual if usual else self._any
         return validator.evolve(context=convert(validator.context))
-
-
-def _is_sound(parameter: Any) -> bool:
-    """Whether cfn-lint can list a parameter's allowed values."""
-    return parameter.allowed_values is None or isinstance(parameter.allowed_values, list)
 
 
 class Node:
@@ -310,8 +305,10 @@ def _combinations(items: list[Any], node: Node) -> Iterator[tuple[list[Any], Nod
 
 
 def _plain(value: Any) -> Any:
-    """A text without the marks of where it was written, which make comparing slow."""
-    return str.__str__(value) if isinstance(value, str) else value
+    """A text without the marks of where it was written, which make comparing slow; Fn::Join leaves NoValue out."""
+    if not isinstance(value, str):
+        return value
+    return value if value == ABSENT else str.__str__(value).replace(ABSENT, "")
 
 
 def is_known(value: Any) -> bool:
@@ -364,19 +361,6 @@ def _resolvers(template: Template) -> dict[str, Any]:
                 if isinstance(attribute, str):
                     yield template.unknown(Reference(RESOURCE, str(instance[0]), attribute)), where, None
 
-    def import_value(validator: Any, instance: Any) -> Iterator[Any]:
-        sources = tuple(template.made_from(instance))
-        name = template.readable(instance) if isinstance(instance, str) else ""
-        yield template.unknown(Reference(IMPORT, name, sources=sources)), validator, None
-
-    def join(validator: Any, instance: Any) -> Iterator[Any]:
-        for text, where, _ in _resolvers_cfn.join(validator, instance):
-            if ABSENT in text:
-                delimiter = instance[0] if isinstance(instance[0], str) else ""
-                parts = text.split(delimiter) if delimiter else text
-                text = delimiter.join(part for part in parts if part != ABSENT)
-            yield text, where, None
-
     def sub(validator: Any, instance: Any) -> Iterator[Any]:
         """Fn::Sub is Fn::Join of its pieces, which keeps the conditions of each."""
         text, given = instance if isinstance(instance, list) and len(instance) == 2 else (instance, {})
@@ -392,54 +376,17 @@ def _resolvers(template: Template) -> dict[str, Any]:
                     pieces.append({"Fn::GetAtt": name} if "." in name else {"Ref": name})
             yield from validator.resolve_value({"Fn::Join": ["", pieces]})
 
-    def split(validator: Any, instance: Any) -> Iterator[Any]:
-        """An unknown may contain the delimiter: its parts are other unknowns. An identifier contains no comma."""
-        for parts, where, _ in _resolvers_cfn.split(validator, instance):
-            yield [_part(template, part, index, instance[0]) for index, part in enumerate(parts)], where, None
-
-    def select(validator: Any, instance: Any) -> Iterator[Any]:
-        """One of the parts of an unknown is unknown, whatever its number."""
-        if isinstance(instance, list) and len(instance) == 2:
-            for items, where, _ in validator.resolve_value(instance[1]):
-                parts = items if isinstance(items, list) else [items]
-                reference = template.reference(parts[0]) if len(parts) == 1 else None
-                if reference and not (isinstance(items, list) and reference.kind == RESOURCE):
-                    part = Reference(OTHER, "Fn::Select", template.readable(instance[0]), (reference,))
-                    yield template.unknown(part), where, None
-                else:
-                    yield from _resolvers_cfn.select(where, [instance[0], parts])
-
-    def find_in_map(validator: Any, instance: Any) -> Iterator[Any]:
-        return _find_in_map(template, validator, instance)
-
     own = {
-        "Fn::FindInMap": find_in_map,
+        "Fn::FindInMap": partial(_find_in_map, template),
         "Fn::GetAtt": get_att,
-        "Fn::ImportValue": import_value,
-        "Fn::Join": join,
-        "Fn::Select": select,
-        "Fn::Split": split,
+        # What another stack exports is unknown.
+        IMPORT: lambda validator, instance: iter(()),
         "Fn::Sub": sub,
     }
     # An If has no value where neither side is possible.
     always = {"Fn::If": _resolvers_cfn.if_, "Ref": _resolvers_cfn.ref}
     resolvers = {**_resolvers_cfn.fn_resolvers, **own}
     return {name: always.get(name) or or_unknown(name, resolver) for name, resolver in resolvers.items()}
-
-
-def _part(template: Template, text: str, index: int, delimiter: Any) -> str:
-    def part(match: re.Match[str]) -> str:
-        (reference,) = template.references(match.group())
-        if delimiter == "," and _is_identifier(template, reference):
-            return match.group()
-        return template.unknown(Reference(OTHER, "Fn::Split", str(index), (reference,)))
-
-    return UNKNOWN.sub(part, text)
-
-
-def _is_identifier(template: Template, reference: Reference) -> bool:
-    kind = str(template.parameter(reference.name).get("Type"))
-    return reference.kind == RESOURCE or (reference.kind == PARAMETER and kind.startswith("AWS::EC2::"))
 
 
 def _find_in_map(template: Template, validator: Any, instance: Any) -> Iterator[Any]:
@@ -475,10 +422,8 @@ def _mentioned(template: Template, node: Any, validator: Any) -> Iterator[Refere
     """The references in an expression that has no value of its own."""
     if isinstance(node, str):
         yield from template.references(node)
-    name, argument = is_function(node)
-    if name == "Ref" and isinstance(argument, str) and argument in validator.context.parameters:
-        yield Reference(PARAMETER, argument)
-    elif name is not None:
+    name, _ = is_function(node)
+    if name is not None:
         for value, _, error in validator.resolve_value(node):
             if error is None and isinstance(value, str):
                 yield from template.references(value)

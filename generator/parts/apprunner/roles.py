@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from awacs import aws, ecr
+from awacs import ecr
 from troposphere import NoValue, iam
 
 from generator.parts.encryption import KmsKey
-from generator.parts.permissions import policy, trust
+from generator.parts.permissions import allow, policy, trust
 from generator.parts.secrets import read_secrets
 from generator.parts.service import Basis, connect_policy, password_policies
 from generator.template.elements import Value, why
 from generator.workload import Workload
+
+PULL = [ecr.BatchCheckLayerAvailability, ecr.BatchGetImage, ecr.DescribeImages, ecr.GetDownloadUrlForLayer]
 
 
 def image_access_role(repository_arn: Value) -> iam.Role:
@@ -28,18 +30,9 @@ def image_access_role(repository_arn: Value) -> iam.Role:
         Policies=[
             policy(
                 "pull-image",
-                aws.Statement(
-                    Effect=aws.Allow,
-                    Action=[
-                        ecr.BatchCheckLayerAvailability,
-                        ecr.BatchGetImage,
-                        ecr.DescribeImages,
-                        ecr.GetDownloadUrlForLayer,
-                    ],
-                    Resource=[repository_arn],
-                ),
+                allow(PULL, repository_arn),
                 # GetAuthorizationToken takes no resource: Service Authorization Reference, Amazon ECR.
-                aws.Statement(Effect=aws.Allow, Action=[ecr.GetAuthorizationToken], Resource=["*"]),
+                allow([ecr.GetAuthorizationToken], "*"),
             )
         ],
     )

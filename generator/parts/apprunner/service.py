@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from troposphere import GetAtt, NoValue, Select, Split, Sub, ec2
+from troposphere import GetAtt, NoValue, Sub, ec2
 from troposphere import apprunner as aws_apprunner
 
 from generator.errors import TemplateError
@@ -17,7 +17,7 @@ from generator.parts.apprunner.roles import image_access_role, instance_role
 from generator.parts.encryption import kms_key
 from generator.parts.image import PUBLIC_ECR, image_input, repository_arn
 from generator.parts.imports import imported_place
-from generator.parts.network.egress import https, no_egress, to_memorydb
+from generator.parts.network.egress import egress
 from generator.parts.network.place import joined
 from generator.parts.observability import notifications
 from generator.parts.service import (
@@ -64,14 +64,7 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
     on = basis(workload, imported_place(), needs_place=settings.private_ingress)
     check_names(workload, on, lambda name: name.startswith("AWSAPPRUNNER"))
     image = image_input(workload)
-    sizes = size(
-        workload,
-        "CPU of an instance, in CPU units; 1024 units are one vCPU.",
-        "Memory of an instance, in MB. Possible sizes for each Cpu: "
-        + "; ".join(f"{units}: {', '.join(memories)}" for units, memories in SIZES.items())
-        + ".",
-        SIZES,
-    )
+    sizes = size(workload, "an instance", SIZES, ", ".join)
     min_size, max_size = scaling_inputs(
         workload, "instances", MAX_INSTANCES, "The number of instances that are always ready; you pay for their memory."
     )
@@ -136,16 +129,9 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
         EncryptionConfiguration=key.choose(aws_apprunner.EncryptionConfiguration(KmsKey=key.arn.ref())),
     )
     service_arn = GetAtt(service, "ServiceArn")
-    # The service's name has no attribute of its own: arn:…:service/<name>/<id>.
-    service_name = Select(1, Split("/", service_arn))
-    service_id = GetAtt(service, "ServiceId")
     ingress = private_ingress(on.place, service_arn) if settings.private_ingress and on.place else None
     notify = notifications()
-    board = app_runner_dashboard(
-        service_name=service_name,
-        service_id=service_id,
-        cluster_name=on.access.cluster_name if on.access else None,
-    )
+    board = app_runner_dashboard(service, on.access.cluster_name if on.access else None)
     return (
         image,
         sizes,
@@ -163,13 +149,7 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
         service,
         ingress,
         notify,
-        app_runner_alarms(
-            notify,
-            service_name=service_name,
-            service_id=service_id,
-            min_size=min_size.ref(),
-            max_size=max_size.ref(),
-        ),
+        app_runner_alarms(notify, service, min_size=min_size.ref(), max_size=max_size.ref()),
         board,
         outputs(
             GetAtt(ingress[0], "DomainName") if ingress else GetAtt(service, "ServiceUrl"),
@@ -232,10 +212,6 @@ def _connection(
     cluster_group_id = on.access.security_group_id if on.access else None
     has_nat = settings.nat != "none" and workload.network is None
     internet = has_nat if workload.internet is None else workload.internet
-    rules = [
-        *([to_memorydb(cluster_group_id)] if cluster_group_id is not None else []),
-        *([https("HTTPS through NAT")] if internet else []),
-    ]
     security_group = ec2.SecurityGroup(
         "ConnectorSecurityGroup",
         Metadata=why(
@@ -244,7 +220,7 @@ def _connection(
         ),
         GroupDescription=Sub("App Runner VPC connector in ${SubnetIds}", SubnetIds=joined(on.place.private_subnet_ids)),
         VpcId=on.place.vpc_id,
-        SecurityGroupEgress=rules or [no_egress()],
+        SecurityGroupEgress=egress(cluster_group_id, "HTTPS through NAT" if internet else ""),
     )
     connector = aws_apprunner.VpcConnector(
         "VpcConnector",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from troposphere import Parameter
 
-from generator.template.elements import Input, whole_number
+from generator.template.elements import Input, optional_text, whole_number
 
 GROUP = "Database"
 BACKUP_GROUP = "Backup and maintenance"
@@ -113,46 +113,33 @@ def cluster_inputs() -> ClusterInputs:
             group=BACKUP_GROUP,
             label="Days to keep daily snapshots",
         ),
-        snapshot_window=Input(
-            Parameter(
-                "SnapshotWindow",
-                Type="String",
-                Default="",
-                AllowedPattern=f"^$|^{TIME}-{TIME}$",
-                ConstraintDescription="Empty, or a range such as 03:00-04:00.",
-                Description="When the daily snapshot is taken, in UTC; at least one hour. Leave empty to let MemoryDB "
-                "choose.",
-            ),
+        snapshot_window=optional_text(
+            "SnapshotWindow",
+            f"{TIME}-{TIME}",
+            form="a range such as 03:00-04:00",
+            description="When the daily snapshot is taken, in UTC; at least one hour. Leave empty to let MemoryDB "
+            "choose.",
             group=BACKUP_GROUP,
             label="Snapshot window",
         ),
-        maintenance_window=Input(
-            Parameter(
-                "MaintenanceWindow",
-                Type="String",
-                Default="",
-                AllowedPattern=f"^$|^{DAY}:{TIME}-{DAY}:{TIME}$",
-                ConstraintDescription="Empty, or a range such as sun:05:00-sun:06:00.",
-                Description="When maintenance may take place, in UTC; at least one hour a week. Leave empty to let "
-                "MemoryDB choose.",
-            ),
+        maintenance_window=optional_text(
+            "MaintenanceWindow",
+            f"{DAY}:{TIME}-{DAY}:{TIME}",
+            form="a range such as sun:05:00-sun:06:00",
+            description="When maintenance may take place, in UTC; at least one hour a week. Leave empty to let "
+            "MemoryDB choose.",
             group=BACKUP_GROUP,
             label="Maintenance window",
         ),
-        snapshot_name=Input(
-            Parameter(
-                "SnapshotName",
-                Type="String",
-                Default="",
-                MaxLength=255,
-                # Daily snapshots are called automatic.<cluster>-<date>.
-                AllowedPattern=r"^$|^(automatic\.)?[a-z][a-z0-9]*(-[a-z0-9]+)*$",
-                ConstraintDescription="Empty, or the name of a snapshot: lower-case letters, digits and single "
-                "hyphens, starting with a letter.",
-                Description="A snapshot in this account and Region to create the cluster from. Only for a new stack: "
-                "changing or clearing it later fails, because MemoryDB cannot load a snapshot into an existing "
-                "cluster.",
-            ),
+        snapshot_name=optional_text(
+            "SnapshotName",
+            # Daily snapshots are called automatic.<cluster>-<date>.
+            r"(automatic\.)?[a-z][a-z0-9]*(-[a-z0-9]+)*",
+            form="the name of a snapshot: lower-case letters, digits and single hyphens, starting with a letter",
+            description="A snapshot in this account and Region to create the cluster from. Only for a new stack: "
+            "changing or clearing it later fails, because MemoryDB cannot load a snapshot into an existing "
+            "cluster.",
+            MaxLength=255,
             group=BACKUP_GROUP,
             label="Snapshot to restore from",
         ),

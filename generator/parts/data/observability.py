@@ -9,15 +9,17 @@ four or more it is EngineCPUUtilization.
 
 from __future__ import annotations
 
-from troposphere import AWSHelperFn, Equals, Or, cloudwatch
+import json
+from functools import partial
+from typing import Any
+
+from troposphere import AWSHelperFn, Equals, Or, Sub, cloudwatch
 
 from generator.parts.data.cluster_inputs import TWO_VCPUS
-from generator.parts.observability import Notifications, alarm_on, dashboard, dimensions, widget
-from generator.template.elements import Condition, Element, Input, Value
+from generator.parts.observability import AT_ONCE, USAGE, Notifications, alarm_on, widget
+from generator.template.elements import Condition, Element, Input, Value, why
 
-# Data on usage is published whenever a node runs, so an alarm without data shows that something is wrong. Refused
-# logins and commands are published only when there are some.
-USAGE = {"Statistic": "Maximum", "EvaluationPeriods": 3, "TreatMissingData": "missing"}
+# Refused logins and commands are published only when there are some: no data is no alarm.
 SMALL_NODE_PERCENT, ENGINE_PERCENT = 45, 80
 
 
@@ -25,18 +27,7 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn, node_type:
     """Alarms for memory and CPU near their limit, and for clients that the ACL refuses."""
     two_vcpus = Condition("HasTwoVCpus", Or(*(Equals(node_type.ref(), node) for node in TWO_VCPUS)))
 
-    def alarm(logical_id: str, metric: object, meaning: str, advice: str, **properties: object) -> cloudwatch.Alarm:
-        return alarm_on(
-            logical_id,
-            notify,
-            meaning,
-            advice,
-            Namespace="AWS/MemoryDB",
-            MetricName=metric,
-            Dimensions=dimensions(ClusterName=cluster_name),
-            **properties,
-        )
-
+    alarm = partial(alarm_on, notify, "AWS/MemoryDB", {"ClusterName": cluster_name})
     return (
         alarm(
             "MemoryUsageAlarm",
@@ -61,30 +52,31 @@ def memorydb_alarms(notify: Notifications, cluster_name: AWSHelperFn, node_type:
             "AuthenticationFailures",
             "A client that can reach the cluster has failed to log in",
             "Check the service's log, and the VPC's flow log if there is one",
-            Statistic="Sum",
             Threshold=0,
-            EvaluationPeriods=1,
+            **AT_ONCE,
         ),
         alarm(
             "CommandAuthorizationFailuresAlarm",
             "CommandAuthorizationFailures",
             "A client ran a command that its access string does not allow",
             "Check the service's log, then the user's access string",
-            Statistic="Sum",
             Threshold=0,
-            EvaluationPeriods=1,
+            **AT_ONCE,
         ),
     )
 
 
 def service_dashboard(
-    widgets: list[dict[str, object]], cluster_name: Value | None, **values: AWSHelperFn
+    widgets: list[dict[str, object]], cluster_name: Value | None, **values: Any
 ) -> cloudwatch.Dashboard:
     """Two rows of a service's `widgets`, and one of its cluster, if it has one. `values` fill the placeholders."""
-    if cluster_name is None:
-        return dashboard("Dashboard", "The service on one page", widgets, **values)
-    widgets = [*widgets, *_cluster_widgets(2)]
-    return dashboard("Dashboard", "Service and cluster on one page", widgets, ClusterName=cluster_name, **values)
+    reason = "The service on one page"
+    if cluster_name is not None:
+        reason = "Service and cluster on one page"
+        widgets = [*widgets, *_cluster_widgets(2)]
+        values = {"ClusterName": cluster_name, **values}
+    body = json.dumps({"widgets": widgets}, sort_keys=True)
+    return cloudwatch.Dashboard("Dashboard", Metadata=why(reason), DashboardBody=Sub(body, **values))
 
 
 def _cluster_widgets(row: int) -> list[dict[str, object]]:

@@ -22,9 +22,9 @@ from generator.parts.ecs_express.roles import PULL, WRITE_LOG
 from generator.parts.network.egress import no_egress
 from generator.parts.network.place import task_subnets_export
 from generator.parts.network.vpc import Network
-from generator.parts.permissions import POLICY_VERSION
+from generator.parts.permissions import allow, document
 from generator.settings import Settings
-from generator.template.elements import Element, export, why
+from generator.template.elements import Element, Value, export, why
 
 
 def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
@@ -59,12 +59,20 @@ def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
         )
 
     login = authentication()
+    pull = _through(
+        (PULL, Sub("arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*")),
+        ([ecr.GetAuthorizationToken], "*"),
+    )
+    # Amazon ECR user guide, "Minimum Amazon S3 bucket permissions for Amazon ECR".
+    layers = Sub("arn:${AWS::Partition}:s3:::prod-${AWS::Region}-starport-layer-bucket/*")
+    log_groups = Sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*")
+    secrets = Sub("arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*")
     return (
         login.mode,
         login.uses_password,
         security_group,
-        interface("ImageApiEndpoint", "ecr.api", "Tasks log in to ECR here", _pull_policy()),
-        interface("ImageRegistryEndpoint", "ecr.dkr", "Tasks pull their image here", _pull_policy()),
+        interface("ImageApiEndpoint", "ecr.api", "Tasks log in to ECR here", pull),
+        interface("ImageRegistryEndpoint", "ecr.dkr", "Tasks pull their image here", pull),
         ec2.VPCEndpoint(
             "ImageLayersEndpoint",
             Metadata=why("ECR keeps image layers in S3; this endpoint is free and leads to ECR's own bucket only"),
@@ -72,14 +80,14 @@ def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
             VpcEndpointType="Gateway",
             VpcId=network.vpc.ref(),
             RouteTableIds=route_tables,
-            PolicyDocument=_image_layers_policy(),
+            PolicyDocument=_through(([s3.GetObject], layers)),
         ),
-        interface("LogsEndpoint", "logs", "Tasks write their log here", _log_policy()),
+        interface("LogsEndpoint", "logs", "Tasks write their log here", _through((WRITE_LOG, log_groups))),
         interface(
             "SecretsEndpoint",
             "secretsmanager",
             "Tasks read their password here; with IAM there is none",
-            _secrets_policy(),
+            _through(([secretsmanager.GetSecretValue], secrets)),
             Condition=login.uses_password.name,
         ),
         task_subnets_export(tasks_in),
@@ -102,46 +110,6 @@ def _task_subnets(settings: Settings, network: Network) -> tuple[list[AWSHelperF
     return [subnet.ref() for subnet in public.subnets], [public.route_table.ref()]
 
 
-def _pull_policy() -> aws.PolicyDocument:
-    """Through this endpoint, images of this account may be pulled."""
-    return _through_endpoint(
-        _statement(PULL, "arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*"),
-        aws.Statement(
-            Effect=aws.Allow, Principal=aws.Principal("*"), Action=[ecr.GetAuthorizationToken], Resource=["*"]
-        ),
-    )
-
-
-def _image_layers_policy() -> aws.PolicyDocument:
-    """Through this endpoint, ECR's image layers may be read.
-
-    Source: Amazon ECR user guide, "Minimum Amazon S3 bucket permissions for Amazon ECR".
-    """
-    return _through_endpoint(
-        _statement([s3.GetObject], "arn:${AWS::Partition}:s3:::prod-${AWS::Region}-starport-layer-bucket/*")
-    )
-
-
-def _log_policy() -> aws.PolicyDocument:
-    """Through this endpoint, log groups of this account may be written."""
-    return _through_endpoint(
-        _statement(WRITE_LOG, "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*")
-    )
-
-
-def _secrets_policy() -> aws.PolicyDocument:
-    """Through this endpoint, secrets of this account may be read."""
-    return _through_endpoint(
-        _statement(
-            [secretsmanager.GetSecretValue],
-            "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*",
-        )
-    )
-
-
-def _through_endpoint(*statements: aws.Statement) -> aws.PolicyDocument:
-    return aws.PolicyDocument(Version=POLICY_VERSION, Statement=list(statements))
-
-
-def _statement(actions: Sequence[aws.Action], resource: str) -> aws.Statement:
-    return aws.Statement(Effect=aws.Allow, Principal=aws.Principal("*"), Action=list(actions), Resource=[Sub(resource)])
+def _through(*statements: tuple[Sequence[aws.Action], Value]) -> aws.PolicyDocument:
+    """Lets everyone who reaches an endpoint use it for these actions and resources only."""
+    return document(*(allow(actions, arn, Principal=aws.Principal("*")) for actions, arn in statements))

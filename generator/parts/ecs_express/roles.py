@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from awacs import aws, ec2, ecr, logs
-from troposphere import AccountId, GetAtt, Sub, iam
+from awacs import ec2, ecr, logs
+from troposphere import GetAtt, Sub, iam
 from troposphere import logs as cloudwatch_logs
 
 from generator.parts.encryption import KmsKey
-from generator.parts.permissions import policy, trust
+from generator.parts.permissions import allow, for_resources, policy, trust
 from generator.parts.secrets import read_secrets
 from generator.parts.service import Basis, connect_policy, given, password_policies
 from generator.template.elements import Value, why
@@ -50,12 +50,7 @@ def infrastructure_role() -> iam.Role:
                 "AmazonECSInfrastructureRoleforExpressGatewayServices"
             )
         ],
-        Policies=[
-            policy(
-                "first-load-balancer",
-                aws.Statement(Effect=aws.Allow, Action=BEFORE_FIRST_BALANCER, Resource=["*"]),
-            )
-        ],
+        Policies=[policy("first-load-balancer", allow(BEFORE_FIRST_BALANCER, "*"))],
     )
 
 
@@ -67,16 +62,13 @@ def execution_role(
     It stands for AmazonECSTaskExecutionRolePolicy, which allows the same on everything. The trust has no condition: the
     page shows none (Amazon ECS developer guide, "Amazon ECS task execution IAM role").
     """
-    pull = policy(
-        "pull-image",
-        aws.Statement(Effect=aws.Allow, Action=PULL, Resource=[repository_arn]),
-        # GetAuthorizationToken takes no resource: Service Authorization Reference, Amazon ECR.
-        aws.Statement(Effect=aws.Allow, Action=[ecr.GetAuthorizationToken], Resource=["*"]),
-    )
+    # GetAuthorizationToken takes no resource: Service Authorization Reference, Amazon ECR.
+    login = allow([ecr.GetAuthorizationToken], "*")
+    pull = [] if repository_arn is None else [policy("pull-image", allow(PULL, repository_arn), login)]
     # The attribute ends in ":*", which covers the group's streams.
-    write = policy("write-log", aws.Statement(Effect=aws.Allow, Action=WRITE_LOG, Resource=[GetAtt(log_group, "Arn")]))
+    write = policy("write-log", allow(WRITE_LOG, GetAtt(log_group, "Arn")))
     may = [
-        *(["pull from this repository"] if repository_arn is not None else []),
+        *(["pull from this repository"] if pull else []),
         *(["read this password if there is one"] if basis.access else []),
         *(["read its workload's secrets"] if workload.secrets else []),
     ]
@@ -88,7 +80,7 @@ def execution_role(
         Metadata=why(reason),
         AssumeRolePolicyDocument=trust("ecs-tasks.amazonaws.com"),
         Policies=[
-            *([pull] if repository_arn is not None else []),
+            *pull,
             write,
             *password_policies(basis, key),
             *read_secrets(workload.secrets, key),
@@ -115,13 +107,7 @@ def task_role(workload: Workload, basis: Basis) -> iam.Role:
         "TaskRole",
         Metadata=why(reason),
         AssumeRolePolicyDocument=trust(
-            "ecs-tasks.amazonaws.com",
-            aws.Condition(
-                [
-                    aws.StringEquals({"aws:SourceAccount": AccountId}),
-                    aws.ArnLike({"aws:SourceArn": Sub("arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*")}),
-                ]
-            ),
+            "ecs-tasks.amazonaws.com", for_resources("arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*")
         ),
         **given(
             Policies=[basis.login.with_iam(connecting), *own]

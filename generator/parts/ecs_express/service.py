@@ -7,17 +7,17 @@ balancer stands in the subnets of the tasks: public ones make it face the intern
 
 from __future__ import annotations
 
-from troposphere import GetAtt, Sub, ec2
+from troposphere import GetAtt, ec2
 from troposphere import ecs as aws_ecs
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.parts.ecs_express.observability import ecs_alarms, ecs_dashboard, ecs_metrics, load_balancer_arn
+from generator.parts.ecs_express.observability import ecs_alarms, ecs_dashboard, load_balancer_arn
 from generator.parts.ecs_express.roles import execution_role, infrastructure_role, task_role
 from generator.parts.encryption import kms_key
 from generator.parts.image import image_input, repository_arn
 from generator.parts.imports import imported_place
-from generator.parts.network.egress import https, no_egress, to_memorydb
+from generator.parts.network.egress import egress
 from generator.parts.observability import log_group, notifications
 from generator.parts.service import (
     SIZE_GROUP,
@@ -26,6 +26,7 @@ from generator.parts.service import (
     check_names,
     environment_inputs,
     given,
+    ingress,
     memorydb_ingress,
     outputs,
     scaling_inputs,
@@ -66,14 +67,7 @@ def ecs_express(workload: Workload = Workload()) -> Part:
     on = basis(workload, imported_place(tasks=True))
     check_names(workload, on, lambda name: False)
     image = image_input(workload)
-    sizes = size(
-        workload,
-        "CPU of a task, in CPU units; 1024 units are one vCPU.",
-        "Memory of a task, in MB. Possible sizes for each Cpu: "
-        + "; ".join(f"{units}: {memories[0]} to {memories[-1]}" for units, memories in SIZES.items())
-        + ".",
-        SIZES,
-    )
+    sizes = size(workload, "a task", SIZES, lambda megabytes: f"{megabytes[0]} to {megabytes[-1]}")
     min_size, max_size = scaling_inputs(
         workload, "tasks", MAX_TASKS, "The number of tasks that always run; you pay for them."
     )
@@ -125,8 +119,7 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         ),
     )
     notify = notifications()
-    metrics = ecs_metrics(service)
-    board = ecs_dashboard(metrics, on.access.cluster_name if on.access else None)
+    board = ecs_dashboard(service, on.access.cluster_name if on.access else None)
     return (
         image,
         sizes,
@@ -151,7 +144,7 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         tuple(rules),
         service,
         notify,
-        ecs_alarms(notify, metrics),
+        ecs_alarms(notify, service),
         board,
         outputs(GetAtt(service, "Endpoint"), GetAtt(service, "ServiceArn"), board),
     )
@@ -201,10 +194,6 @@ def _connection(workload: Workload, on: Basis) -> tuple[ec2.SecurityGroup, list[
     assert on.place
     cluster_group_id = on.access.security_group_id if on.access else None
     endpoint_group_id = on.place.task_endpoint_security_group_id
-    rules = [
-        *([to_memorydb(cluster_group_id)] if cluster_group_id is not None else []),
-        *([https("HTTPS through endpoints")] if workload.internet is not False else []),
-    ]
     group = ec2.SecurityGroup(
         "TaskSecurityGroup",
         Metadata=why(
@@ -214,24 +203,14 @@ def _connection(workload: Workload, on: Basis) -> tuple[ec2.SecurityGroup, list[
         ),
         GroupDescription="ECS tasks: send to MemoryDB and HTTPS, take nothing",
         VpcId=on.place.vpc_id,
-        SecurityGroupEgress=rules or [no_egress()],
+        SecurityGroupEgress=egress(
+            cluster_group_id, "HTTPS through endpoints" if workload.internet is not False else ""
+        ),
     )
-    ingress = []
+    rules = []
     if cluster_group_id is not None:
-        ingress.append(memorydb_ingress(cluster_group_id, group, "ECS"))
+        rules.append(memorydb_ingress(cluster_group_id, group, "ECS"))
     if endpoint_group_id is not None:
-        ingress.append(_endpoint_ingress(endpoint_group_id, group))
-    return group, ingress
-
-
-def _endpoint_ingress(group_id: Value, source: ec2.SecurityGroup) -> ec2.SecurityGroupIngress:
-    return ec2.SecurityGroupIngress(
-        "TaskEndpointIngress",
-        Metadata=why("Tasks reach their image, password and log through the data layer's endpoints"),
-        GroupId=group_id,
-        SourceSecurityGroupId=GetAtt(source, "GroupId"),
-        IpProtocol="tcp",
-        FromPort=443,
-        ToPort=443,
-        Description=Sub("ECS, stack ${AWS::StackName}"),
-    )
+        reason = "Tasks reach their image, password and log through the data layer's endpoints"
+        rules.append(ingress("TaskEndpointIngress", reason, 443, endpoint_group_id, group, "ECS"))
+    return group, rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 LETTERS = "ABC"
-"""What tells the zones' resources apart: PrivateSubnetA, PrivateSubnetB, PrivateSubnetC."""
+"""The letter that ends the names of a zone's resources: PrivateSubnetA, PrivateSubnetB, PrivateSubnetC."""
 
 
 def private_blocks(vpc_cidr: str) -> tuple[str, str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from awacs import aws, logs
-from troposphere import AccountId, GetAtt, Sub, ec2, iam
+from awacs import logs
+from troposphere import GetAtt, ec2, iam
 from troposphere import logs as cloudwatch_logs
 
 from generator.parts.names import named
 from generator.parts.observability import log_group
-from generator.parts.permissions import policy, trust
+from generator.parts.permissions import allow, for_resources, policy, trust
 from generator.template.elements import Element, why
+
+WRITE = [logs.CreateLogStream, logs.DescribeLogStreams, logs.PutLogEvents]
 
 
 def flow_log(vpc: ec2.VPC) -> tuple[Element, ...]:
@@ -44,28 +46,8 @@ def _flow_log_role(group: cloudwatch_logs.LogGroup) -> iam.Role:
         Metadata=why("May write to one log group, for flow logs of this account only"),
         AssumeRolePolicyDocument=trust(
             "vpc-flow-logs.amazonaws.com",
-            aws.Condition(
-                [
-                    aws.StringEquals({"aws:SourceAccount": AccountId}),
-                    aws.ArnLike(
-                        {
-                            "aws:SourceArn": Sub(
-                                "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*"
-                            )
-                        }
-                    ),
-                ]
-            ),
+            for_resources("arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*"),
         ),
-        Policies=[
-            policy(
-                "write-flow-log",
-                aws.Statement(
-                    Effect=aws.Allow,
-                    Action=[logs.CreateLogStream, logs.DescribeLogStreams, logs.PutLogEvents],
-                    # The attribute ends in ":*", which covers the group's streams.
-                    Resource=[GetAtt(group, "Arn")],
-                ),
-            )
-        ],
+        # The attribute ends in ":*", which covers the group's streams.
+        Policies=[policy("write-flow-log", allow(WRITE, GetAtt(group, "Arn")))],
     )

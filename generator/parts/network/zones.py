@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import AWSHelperFn, Parameter, Ref, Region, Select, Split
+from troposphere import AWSHelperFn, Ref, Region, Select, Split
 
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
-from generator.template.elements import Condition, Input, Mapping, Rule, contains
+from generator.template.elements import Condition, Input, Mapping, Rule, contains, optional_text
 
 NETWORK_GROUP = "Network"
 
@@ -37,17 +37,12 @@ def zone_choice(settings: Settings) -> ZoneChoice:
         mapping, zones_of = "ZonesOfRegionsWithEcsExpress", ECS_ZONE_IDS
         known = "MemoryDB and AWS Fargate are known to support."
     zone_id = "[a-z]{2,4}[0-9]-az[0-9]{1,2}"
-    zone_ids = Input(
-        Parameter(
-            "ZoneIds",
-            Type="String",
-            Default="",
-            AllowedPattern=f"^$|^{zone_id}(,{zone_id}){{{count - 1}}}$",
-            ConstraintDescription=f"Empty, or {count} zone IDs separated by commas, such as "
-            f"{','.join(ZONE_IDS['us-east-1'][:count])}.",
-            Description=f"The {count} Availability Zones to use, as zone IDs separated by commas. Leave empty to use "
-            f"zones that {known} Only for a new stack: subnets cannot move to another zone.",
-        ),
+    zone_ids = optional_text(
+        "ZoneIds",
+        f"{zone_id}(,{zone_id}){{{count - 1}}}",
+        form=f"{count} zone IDs separated by commas, such as {','.join(ZONE_IDS['us-east-1'][:count])}",
+        description=f"The {count} Availability Zones to use, as zone IDs separated by commas. Leave empty to use "
+        f"zones that {known} Only for a new stack: subnets cannot move to another zone.",
         group=NETWORK_GROUP,
         label="Availability Zone IDs",
     )
