@@ -22,6 +22,11 @@ STANDS_FOR = {
     "UserArn": ARN.format("memorydb", "user/user-1"),
     "PasswordSecretArn": ARN.format("secretsmanager", "secret:password-a1b2c3"),
     "RepositoryArn": ARN.format("ecr", "repository/users"),
+    "OidcProvider": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com",
+    "DeploymentName": "users",
+    "Repository": "owner/name",
+    "Branch": "main",
+    "Environment": "production",
 }
 PSEUDO = {
     "AccountId": "123456789012",
@@ -41,7 +46,9 @@ def resolved(node: Any) -> Any:
         case {"Ref": str() as name}:
             return PSEUDO[name.removeprefix("AWS::")] if name.startswith("AWS::") else STANDS_FOR[name]
         case {"Fn::Sub": str() as text}:
-            return re.sub(r"\$\{AWS::(\w+)\}", lambda name: PSEUDO[name.group(1)], text)
+            return re.sub(r"\$\{([\w:]+)\}", lambda name: resolved({"Ref": name[1]}), text)
+        case {"Fn::If": [_, first, _]}:
+            return resolved(first)
         case dict():
             return {key: resolved(value) for key, value in node.items()}
         case list():
