@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from generator.review.rights import rights
+from generator.review.statements import listed
 from rehearsal.emulator.environment import ENVIRONMENT
 from tests.review.mutations import Policy, concrete, mutated, policies, requests
 
@@ -103,6 +104,6 @@ def test_statements_split_and_in_another_order_change_nothing(data: st.DataObjec
     parts = [
         {**statement, "Action": action, "Sid": f"Part{index}"}
         for index, statement in enumerate(before["Statement"])
-        for action in statement["Action"]
+        for action in listed(statement["Action"])
     ]
     assert directions(before, {**before, "Statement": data.draw(st.permutations(parts))}) == set()
