@@ -23,6 +23,7 @@ from generator.operations import (
 from rehearsal.emulator.process import Emulator, Fault
 from rehearsal.local_aws import REGISTRY
 from tests.operations.causes import CAUSES, CIRCUIT, RUNNER
+from tests.pushed import push
 from tests.ui import ListUI
 
 APP_RUNNER, ECS = app_runner_deployment(), ecs_express_deployment()
@@ -82,6 +83,7 @@ def fresh(deployment: Deployment, layer: str, name: str) -> LayerStatus:
 @pytest.fixture(scope="module")
 def layers(aws: Emulator) -> None:
     """Both layers, without a running instance."""
+    push(aws, IMAGE)
     deploy(APP_RUNNER, Session(ListUI()), DeployOptions(image=IMAGE, verify=False))
 
 

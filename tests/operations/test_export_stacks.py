@@ -24,6 +24,7 @@ from generator.operations import (
 )
 from rehearsal.before import GivenTemplate
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
+from tests.pushed import push
 from tests.running import ROOT
 from tests.ui import ListUI
 
@@ -40,6 +41,7 @@ def deployed(name: str, body: Any, **parameters: str) -> str:
 
 def test_both_stacks_are_read_back_as_they_were_exported(aws: Emulator) -> None:
     deployment, session = app_runner_deployment(), Session(ListUI())
+    push(aws, IMAGE)
     deploy(deployment, session, DeployOptions(name="shop", image=IMAGE, verify=False, parameters={"MaxSize": "3"}))
     exported = export_stacks(deployment, session, StackOptions(name="shop"))
     assert read_export(export_document(exported), "it") == exported

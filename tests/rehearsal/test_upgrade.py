@@ -20,6 +20,7 @@ from rehearsal.before import given
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from rehearsal.local_aws import environment
 from tests.command import Command, Run
+from tests.pushed import push
 from tests.running import ROOT
 
 COPIED = ("service", "Dockerfile", ".dockerignore", "templates")
@@ -212,6 +213,7 @@ def test_stacks_of_an_account_are_exported_and_upgraded(
 ) -> None:
     command = Command(account, capsys)
     image = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
+    push(aws, image)
     values = ("--parameter", "MaxSize=3", "SnapshotWindow=03:00-04:00")
     command.must("deploy", "--yes", "--no-verify", "--image", image, *values)
     vpcs = len(boto3.client("ec2").describe_vpcs()["Vpcs"])
