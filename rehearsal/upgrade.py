@@ -293,9 +293,14 @@ class _Rehearsal:
             layer,
             older,
             allow_replacement=self.options.allow_replacement,
-            parameters={**self.options.parameters, **self.before.parameters},
+            parameters={**self._boundary(layer), **self.options.parameters, **self.before.parameters},
             tags=self.before.tags.get(layer.name, {}),
         )
+
+    def _boundary(self, layer: Layer) -> dict[str, str]:
+        """That of the access layer, without which its role for CloudFormation could not roll an upgrade back."""
+        name = contract.PERMISSIONS_BOUNDARY_ARN
+        return {name: self.aws.identities.outputs[name]} if name in layer.parameters else {}
 
     def _destroy(self) -> None:
         with self._as("deploy") as role:

@@ -19,10 +19,9 @@ def bounded(*parts: Part) -> tuple[Part, ...]:
             contract.PERMISSIONS_BOUNDARY_ARN,
             Type="String",
             Default="",
-            AllowedPattern="^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[a-zA-Z0-9+=,.@_/-]+$",
-            ConstraintDescription="Empty, or the ARN of an IAM policy.",
-            Description="The permissions boundary of every role of this stack: the output PermissionsBoundaryArn of "
-            "the access layer's stack, whose role for CloudFormation demands it. Leave empty for none.",
+            AllowedPattern="^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$",
+            ConstraintDescription="Empty, or a policy's ARN.",
+            Description="For all roles of this stack: the access layer's output of this name. Empty for none.",
         ),
         group="Access",
         label="Permissions boundary ARN",

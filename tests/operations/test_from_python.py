@@ -16,7 +16,7 @@ from generator.images.context import Context
 from generator.layers import app_runner_deployment
 from generator.operations import Session, Stack
 from generator.report.results import Result
-from rehearsal.local_aws import LocalAws
+from rehearsal.local_aws import NAME, LocalAws
 from tests.running import ROOT
 
 
@@ -40,7 +40,9 @@ def test_both_layers_are_previewed_deployed_verified_and_destroyed(
         url = from_python.run(Session(PushingLog(aws)))
         stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
     assert url.startswith("https://")
-    assert [stack["StackStatus"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"] == []
+    assert [stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"] == [
+        f"{NAME}-{contract.ACCESS_LAYER}"
+    ]
     lines = capsys.readouterr().out.splitlines()
     assert "from-python-data would have 21 changes" in lines
     assert "from-python-data: CREATE_COMPLETE, 12 outputs" in lines

@@ -47,7 +47,7 @@ def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
     )
     security_group = ec2.SecurityGroup(
         "MemoryDbSecurityGroup",
-        Metadata=why("Closed until a compute stack adds a rule for its own security group; no outbound traffic"),
+        Metadata=why("Closed until a compute stack adds a rule for its own group; no egress"),
         GroupDescription=f"MemoryDB: takes {contract.MEMORYDB_PORT} from the groups of compute stacks, sends nothing",
         VpcId=place.vpc_id,
         SecurityGroupEgress=[no_egress()],

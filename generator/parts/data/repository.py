@@ -49,8 +49,8 @@ def repository(prefix: str = "") -> tuple[Element, ...]:
         export(prefix + contract.REPOSITORY_ARN, "The ARN of the repository.", GetAtt(images, "Arn")),
         Output(
             f"{prefix}PushCommands",
-            Description="Run this in the folder of the Dockerfile, in CloudShell for instance, and give the compute "
-            "layer the last line that it prints as ImageUri.",
+            Description="Run this in the Dockerfile's folder, for instance in CloudShell. The last line that it prints "
+            "is the compute layer's ImageUri.",
             Value=Sub(
                 "aws ecr get-login-password --region ${AWS::Region}"
                 " | docker login --username AWS --password-stdin"

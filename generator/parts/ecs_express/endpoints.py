@@ -35,7 +35,7 @@ def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
     tasks_in, route_tables = _task_subnets(settings, network)
     security_group = ec2.SecurityGroup(
         "TaskEndpointSecurityGroup",
-        Metadata=why("Closed until a compute stack adds a rule for its own security group; no outbound traffic"),
+        Metadata=why("Closed until a compute stack adds a rule for its own group; no egress"),
         GroupDescription="Endpoints for ECS tasks: takes HTTPS from the groups of compute stacks, sends nothing",
         VpcId=network.vpc.ref(),
         SecurityGroupEgress=[no_egress()],

@@ -101,14 +101,14 @@ def public_side(settings: Settings, vpc: ec2.VPC) -> PublicSide | None:
 def _users(settings: Settings) -> list[str]:
     users = [] if settings.nat == "none" else ["the NAT gateways"]
     if settings.task_endpoints != "none" and not settings.private_ingress:
-        users.append("internet-facing load balancers and their tasks")
+        users.append("load balancers with their tasks")
     return users
 
 
 def _nat_gateway(letter: str, subnet: ec2.Subnet, default_route: ec2.Route) -> NatGateway:
     address = ec2.EIP(
         f"NatAddress{letter}",
-        Metadata=why("Waits for the internet gateway: EC2 refuses an address in a VPC without one"),
+        Metadata=why("EC2 refuses an address in a VPC without an internet gateway"),
         DependsOn=default_route,
         Domain="vpc",
         Tags=named(f"${{AWS::StackName}}-nat-{letter.lower()}"),

@@ -88,9 +88,7 @@ def _private_subnet(
 ) -> PrivateSubnet:
     subnet = ec2.Subnet(
         f"PrivateSubnet{letter}",
-        Metadata=why(
-            "Zone by ID: MemoryDB and VPC connectors refuse some zones, and zone names differ between accounts"
-        ),
+        Metadata=why("Zone by ID: MemoryDB and VPC connectors refuse some, and names differ between accounts"),
         VpcId=vpc.ref(),
         CidrBlock=block,
         AvailabilityZoneId=zone_id,
@@ -99,7 +97,7 @@ def _private_subnet(
     )
     route_table = ec2.RouteTable(
         f"PrivateRouteTable{letter}",
-        Metadata=why("One for each zone, so that changing NAT moves no subnet to another route table"),
+        Metadata=why("One per zone: changing NAT moves no subnet to another route table"),
         VpcId=vpc.ref(),
         Tags=named(f"${{AWS::StackName}}-private-{letter.lower()}"),
     )
@@ -108,7 +106,7 @@ def _private_subnet(
         route_table=route_table,
         association=ec2.SubnetRouteTableAssociation(
             f"PrivateRouteTableAssociation{letter}",
-            Metadata=why("Keeps the subnet off the VPC's main route table"),
+            Metadata=why("Off the VPC's main route table"),
             SubnetId=subnet.ref(),
             RouteTableId=route_table.ref(),
         ),
