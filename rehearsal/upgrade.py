@@ -177,7 +177,9 @@ class _Rehearsal:
         self.aws, self.deployment, self.before, self.options = aws, deployment, before, options
         self.result = Upgrade(before.title, deployment.name, notes=list(before.notes))
         self.owner = _owner()
-        self.stand_ins = StandIns({stack.name: f"{NAME}-{stack.layer}" for stack in before.stacks})
+        self.boundary = aws.identities.outputs.get(contract.PERMISSIONS_BOUNDARY_ARN, "")
+        stacks = {stack.name: f"{NAME}-{stack.layer}" for stack in before.stacks}
+        self.stand_ins = StandIns({**stacks, self.boundary: self.boundary} if self.boundary else stacks)
         # Images that are built elsewhere: by layer, the URI of a program that answers in their place.
         self.elsewhere = {
             layer.name: aws.push_stand_in(layer)
@@ -300,7 +302,7 @@ class _Rehearsal:
     def _boundary(self, layer: Layer) -> dict[str, str]:
         """That of the access layer, without which its role for CloudFormation could not roll an upgrade back."""
         name = contract.PERMISSIONS_BOUNDARY_ARN
-        return {name: self.aws.identities.outputs[name]} if name in layer.parameters else {}
+        return {name: self.boundary} if name in layer.parameters else {}
 
     def _destroy(self) -> None:
         with self._as("deploy") as role:
