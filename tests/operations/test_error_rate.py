@@ -130,14 +130,16 @@ def test_without_the_right_to_read_the_error_rate_nothing_is_rotated(
 
 def test_with_half_a_percent_of_404s_an_update_is_deployed_and_stays(command: Command) -> None:
     with load(every=200):
-        assert rates() == [pytest.approx(0.5, abs=0.1)] * 3
+        # On a slow machine a minute has fewer than five 404s, which do not count; five are in 801 to 1,000 requests.
+        assert all(rate == 0 or rate == pytest.approx(0.5, abs=0.13) for rate in rates())
         said = command.must(*DEPLOY, "--parameter", "MaxSize=3")
     assert "last operation   deployment SUCCESSFUL" in said
 
 
 def test_with_two_percent_of_404s_an_update_is_refused_and_would_be_rolled_back(command: Command) -> None:
     with load(every=50):
-        assert rates() == [pytest.approx(2, abs=0.2)] * 3
+        # Five are in 201 to 250 requests.
+        assert rates() == [pytest.approx(2, abs=0.5)] * 3
         refused = command(*DEPLOY, "--parameter", "MaxSize=4")
         rotation = command("rotate", "--yes", "--name", NAME)
         before = last_deployment()
