@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -76,12 +77,15 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         for number, deployment in enumerate(found)
         if not isinstance(deployment.layers[0], AccessLayer)
     }
-    policies = _policies_of_clean(layers, {} if arguments.layer else whole, arguments) if arguments.lint else {}
-    files = [_template(arguments.out / name, layer, linted=arguments.lint) for name, layer in layers.items()]
+    if arguments.lint:
+        texts = _clean(found, layers, {} if arguments.layer else whole, arguments)
+    else:
+        texts = {name: layer.text() for name, layer in layers.items()}
+    files = [_template(arguments.out / name, texts[name], linted=arguments.lint) for name in layers]
     files += [_stack_policy(arguments.out / name, layer) for name, layer in layers.items() if layer.holds_data]
     for name, deployment in whole.items() if not arguments.layer else ():
         files += _diagrams(name, deployment, arguments.out)
-    files += [_policy(arguments.out / name, text) for name, text in policies.items()]
+    files += [_policy(arguments.out / name, text) for name, text in texts.items() if name not in layers]
     files = list({file.path: file for file in files}.values())
     left = [] if arguments.layer or not arguments.lint else _left_over(arguments.out, {file.path for file in files})
     for path in left:
@@ -112,7 +116,10 @@ def _layers(deployments: Sequence[Deployment], name: str) -> dict[str, Layer]:
     every = [layer for deployment in deployments for layer in deployment.layers]
     found: dict[str, Layer] = {}
     for layer in every:
-        if name in ("", layer.name) and found.setdefault(layer.file_name, layer).text() != layer.text():
+        if name not in ("", layer.name):
+            continue
+        other = found.setdefault(layer.file_name, layer)
+        if other is not layer and other.text() != layer.text():
             raise TemplateError(
                 f"Two layers would be written to {layer.file_name}: give one of them a template_name of its own."
             )
@@ -135,11 +142,11 @@ def _lint(texts: Mapping[Path, str]) -> None:
         raise FindingsError(lines)
 
 
-def _template(path: Path, layer: Layer, *, linted: bool) -> _File:
+def _template(path: Path, text: str, *, linted: bool) -> _File:
     """A template without findings, or one that was not linted."""
-    text = layer.text()
+    template = json.loads(text)
     line = (
-        f"{path}: {len(layer.template['Resources'])} resources, {len(layer.parameters)} parameters, "
+        f"{path}: {len(template['Resources'])} resources, {len(template.get('Parameters', ()))} parameters, "
         f"{len(text.encode()):,} of {TEMPLATE_BODY_LIMIT:,} bytes, {'0 findings' if linted else 'not linted'}"
     )
     return _File(path, text, line)
@@ -154,25 +161,28 @@ def _stack_policy(template: Path, layer: Layer) -> _File:
     return _File(path, stack_policy(names, indent=2) + "\n", f"{path}: {len(names)} resources protected")
 
 
-def _policies_of_clean(
-    layers: Mapping[str, Layer], deployments: Mapping[str, Deployment], arguments: argparse.Namespace
+def _clean(
+    found: Sequence[Deployment],
+    layers: Mapping[str, Layer],
+    whole: Mapping[str, Deployment],
+    arguments: argparse.Namespace,
 ) -> dict[str, str]:
-    """The policies of the deployments, by their files, if cfn-lint finds nothing in the layers' templates.
+    """The templates of the layers and the policies of whole deployments, by their files, if cfn-lint finds nothing.
 
-    Remembered from an earlier build of the same, except under --check and in CI. Raises FindingsError.
+    Remembered from an earlier build of the same, except for a part of it, under --check and in CI. Raises
+    FindingsError.
     """
-    fresh = arguments.check or os.environ.get("CI")
-    key = "" if fresh else build_memory.key(tuple(deployments.values()), arguments.layer, arguments.name)
-    remembered = build_memory.recall(key) if key and deployments else None
-    if remembered is not None:
+    fresh = not whole or arguments.check or os.environ.get("CI")
+    key = "" if fresh else build_memory.key(found, arguments.layer, arguments.name)
+    remembered = (build_memory.recall(key) if key else None) or {}
+    if layers.keys() <= remembered.keys():
         return remembered
-    _lint({arguments.out / name: layer.text() for name, layer in layers.items()})
-    policies = {
-        file: text for name, each in deployments.items() for file, text in _policies(name, each, arguments.name)
-    }
-    if key and deployments:
-        build_memory.remember(key, policies)
-    return policies
+    texts = {name: layer.text() for name, layer in layers.items()}
+    _lint({arguments.out / name: text for name, text in texts.items()})
+    texts |= {file: text for name, each in whole.items() for file, text in _policies(name, each, arguments.name)}
+    if key:
+        build_memory.remember(key, texts)
+    return texts
 
 
 def _policies(name: str, deployment: Deployment, prefix: str) -> Iterator[tuple[str, str]]:

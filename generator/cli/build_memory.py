@@ -1,8 +1,8 @@
 """Builds without findings, remembered between runs, so that `build` does not lint the same templates again.
 
-Only that there were no findings is remembered, with the policies of that build, never a finding. A record counts for
-one key: the templates, what the policies are made from, and the code of the library, of cfn-lint and of Python. A
-record that cannot be read or written is treated as absent.
+Only that there were no findings is remembered, with the templates and policies of that build, never a finding. A record
+counts for one key: what these are made from, and the code of the library, of cfn-lint and of Python. A record that
+cannot be read or written is treated as absent.
 """
 
 from __future__ import annotations
@@ -29,7 +29,14 @@ def key(deployments: Sequence[Deployment], layer: str, name: str) -> str:
         for each in deployment.layers:
             if each.compute and not type(each.compute).__module__.startswith("generator."):
                 return ""
-            parts += [deployment.name, each.name, each.file_name, each.text(), repr(each.compute), repr(each.workload)]
+            parts += [
+                deployment.name,
+                each.name,
+                each.file_name,
+                each.made_from,
+                repr(each.compute),
+                repr(each.workload),
+            ]
     try:
         parts += _files()
     except OSError:
@@ -38,7 +45,7 @@ def key(deployments: Sequence[Deployment], layer: str, name: str) -> str:
 
 
 def recall(key: str) -> dict[str, str] | None:
-    """The policies of a build without findings, by the names of their files; None if there was none."""
+    """The templates and policies of a build without findings, by the names of their files; None if there was none."""
     with suppress(OSError, ValueError):
         record = json.loads((_folder() / f"{key}.json").read_text(encoding="utf-8"))
         if isinstance(record, dict) and all(isinstance(text, str) for text in record.values()):
@@ -46,13 +53,13 @@ def recall(key: str) -> dict[str, str] | None:
     return None
 
 
-def remember(key: str, policies: Mapping[str, str]) -> None:
-    """Remembers that the build of this key had no findings, and its policies."""
+def remember(key: str, texts: Mapping[str, str]) -> None:
+    """Remembers that the build of this key had no findings, and its templates and policies."""
     with suppress(OSError):
         folder = _folder()
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{key}.{os.getpid()}"
-        temporary.write_text(json.dumps(dict(policies)), encoding="utf-8")
+        temporary.write_text(json.dumps(dict(texts)), encoding="utf-8")
         temporary.replace(folder / f"{key}.json")
         for old in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
             old.unlink(missing_ok=True)

@@ -50,6 +50,11 @@ class AccessLayer(Layer):
         return render(assemble(self.description, *_parts(self)))
 
     @property
+    def made_from(self) -> str:
+        own = aws.PolicyDocument(Statement=list(self.own)).to_json()
+        return json.dumps([self.description, self.gitlab, own, *(layer.text() for layer in self.deployment.layers)])
+
+    @property
     def holds_data(self) -> bool:
         """Roles hold no data, whatever the template is."""
         return False

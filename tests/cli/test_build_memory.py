@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from awacs import aws
 
 from generator.cli import build, build_memory
+from generator.iam.access import access_deployment
 from generator.layers import Deployment, app_runner_deployment
 from generator.settings import Settings
 from tests.command import Command
@@ -51,6 +54,31 @@ def test_a_second_build_writes_the_same_without_linting(command: Command, linted
     assert command.must("build", "--out", str(second)) == said.replace(str(first), str(second))
     assert files(first) == files(second)
     assert linted == [2]
+
+
+def test_a_second_build_makes_no_access_template(command: Command, linted: list[int], tmp_path: Path) -> None:
+    def build(out: str) -> Deployment:
+        access = access_deployment(app_runner_deployment())
+        command.must("build", "--out", str(tmp_path / out), deployments=lambda: (*DEPLOYMENTS, access))
+        return access
+
+    build("first")
+    assert "_text" not in vars(build("second").layers[0])
+    assert files(tmp_path / "first") == files(tmp_path / "second")
+    assert linted == [3]
+
+
+def test_another_access_template_is_linted(command: Command, linted: list[int], tmp_path: Path) -> None:
+    allowed = aws.Statement(Effect=aws.Allow, Action=[aws.Action("s3", "GetObject")], Resource=["arn:aws:s3:::a/*"])
+    for access in (
+        access_deployment(DEPLOYMENTS[0]),
+        access_deployment(DEPLOYMENTS[0], allowed),
+        access_deployment(DEPLOYMENTS[0], gitlab="git.example.com"),
+    ):
+        deployments = (*DEPLOYMENTS, access)
+        command.must("build", "--out", str(tmp_path), deployments=partial(tuple, deployments))
+        assert (tmp_path / access.layers[0].file_name).read_text() == access.layers[0].text()
+    assert linted == [3, 3, 3]
 
 
 @pytest.mark.parametrize("arguments", [("--check",), ("--layer", "data"), ("--name", "other")])

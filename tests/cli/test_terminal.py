@@ -66,9 +66,9 @@ def test_without_a_terminal_nothing_is_asked(verb: str) -> None:
 
 
 def test_the_status_of_nothing_is_1_and_names_the_options(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    told = Command(default_deployments, capsys)("status", "--name", "usres")
-    assert told.code == 1
-    assert told.err.endswith("There is no stack usres-data or usres-apprunner here: pass another --name or --region.\n")
+    run = Command(default_deployments, capsys)("status", "--name", "usres")
+    assert run.code == 1
+    assert run.err.endswith("There is no stack usres-data or usres-apprunner here: pass another --name or --region.\n")
 
 
 @pytest.mark.parametrize("verb", ["serve", "rehearse"])

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import boto3
 import pytest
@@ -39,10 +40,10 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
         yield made
 
 
-def failure(deployment: Deployment, **options: object) -> str:
-    """Why a deployment fails."""
+def failure(deployment: Deployment, options: DeployOptions) -> str:
+    """Why the deployment of the last layer fails."""
     with pytest.raises(DeployError) as said:
-        deploy(deployment, Session(ListUI()), DeployOptions(layer=deployment.layers[-1].name, **options))  # type: ignore[arg-type]
+        deploy(deployment, Session(ListUI()), replace(options, layer=deployment.layers[-1].name))
     return said.value.why
 
 
@@ -65,7 +66,7 @@ def fresh(deployment: Deployment, name: str = "users") -> str:
 )
 def test_an_instance_that_does_not_become_healthy(deployment: Deployment, words: str, local_aws: LocalAws) -> None:
     with local_aws.emulator.faults(Fault("Service", "start", spoils="secrets")):
-        said = failure(deployment, name="ill", data_stack="users-data")
+        said = failure(deployment, DeployOptions(name="ill", data_stack="users-data"))
     assert words in said
     later = fresh(deployment, "ill")
     assert later == said
@@ -74,7 +75,7 @@ def test_an_instance_that_does_not_become_healthy(deployment: Deployment, words:
 
 def test_an_update_that_app_runner_rolls_back(local_aws: LocalAws) -> None:
     with local_aws.emulator.faults(Fault("Service", "start", spoils="secrets")):
-        said = failure(APP_RUNNER, parameters=LARGER)
+        said = failure(APP_RUNNER, DeployOptions(parameters=LARGER))
     assert said == CAUSES["App Runner rolls an update back, and the stack is UPDATE_COMPLETE"].says
     assert fresh(APP_RUNNER) == said
     in_another_process = subprocess.run(
@@ -93,7 +94,7 @@ def test_an_update_that_app_runner_rolls_back(local_aws: LocalAws) -> None:
 def test_an_update_that_ecs_rolls_back(local_aws: LocalAws) -> None:
     deploy(ECS, Session(ListUI()), DeployOptions(name="ecs", data_stack="users-data", layer="ecs-express"))
     with local_aws.emulator.faults(Fault("Service", "start", spoils="secrets")):
-        said = failure(ECS, name="ecs", data_stack="users-data", parameters=LARGER)
+        said = failure(ECS, DeployOptions(name="ecs", data_stack="users-data", parameters=LARGER))
     assert said.startswith("the last operation is deployment ROLLBACK_SUCCESSFUL (")
     assert "a task stopped: Essential container in task exited; " in said
     assert said.endswith(MISSING)
@@ -103,7 +104,7 @@ def test_an_update_that_ecs_rolls_back(local_aws: LocalAws) -> None:
 def test_a_secret_that_was_deleted(local_aws: LocalAws) -> None:
     secrets, secret = boto3.client("secretsmanager"), output("users-data", contract.PASSWORD_SECRET_ARN)
     secrets.delete_secret(SecretId=secret, RecoveryWindowInDays=7)
-    said = failure(APP_RUNNER, name="gone", data_stack="users-data")
+    said = failure(APP_RUNNER, DeployOptions(name="gone", data_stack="users-data"))
     later = fresh(APP_RUNNER, "gone")
     secrets.restore_secret(SecretId=secret)
     assert "You can't perform this operation on the secret because it was marked for deletion" in said
@@ -113,7 +114,7 @@ def test_a_secret_that_was_deleted(local_aws: LocalAws) -> None:
 def test_an_image_of_another_build(local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verification, "READY_SECONDS", 2)
     with local_aws.emulator.faults(Fault("Service", "start", spoils="build")):
-        said = failure(APP_RUNNER, parameters={"MaxSize": "9"})
+        said = failure(APP_RUNNER, DeployOptions(parameters={"MaxSize": "9"}))
     assert said.startswith("/ready reports the build another, not content-")
     assert fresh(APP_RUNNER) == said
     deploy(APP_RUNNER, Session(ListUI()), DeployOptions(layer="apprunner", parameters={"MaxSize": "8"}))
@@ -123,7 +124,7 @@ def test_a_cluster_that_stops_answering(local_aws: LocalAws, monkeypatch: pytest
     """The requests differ, since `status` writes nothing; the answer is the same."""
     monkeypatch.setattr(verification, "READY_SECONDS", 2)
     local_aws.losing_redis = True
-    said = failure(APP_RUNNER)
+    said = failure(APP_RUNNER, DeployOptions())
     later = fresh(APP_RUNNER)
     local_aws.losing_redis = False
     local_aws.services.resume_redis()

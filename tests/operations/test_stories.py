@@ -65,7 +65,7 @@ def deployments():
 
 if __name__ == "__main__":
     sys.exit(main(deployments, name="shop"))
-"""  # noqa: E501
+"""  # noqa: E501 (a user's program, byte for byte)
 VERIFIED = "a user           written, read back, deleted"
 
 
