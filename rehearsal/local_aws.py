@@ -86,9 +86,7 @@ class LocalAws:
         if not (program and self.builder):
             return processes
         containers = Containers(program, self._through_proxy)
-        return lambda image, environment, **rest: (processes if image in self._stand_ins else containers)(
-            image, environment, **rest
-        )
+        return lambda launch: (processes if launch.image in self._stand_ins else containers)(launch)
 
     def _through_proxy(self) -> dict[str, str]:
         """Variables with which a client reaches AWS's host names here, and trusts their certificates."""

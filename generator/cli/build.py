@@ -39,10 +39,10 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "build",
         run,
         help="write the templates and the IAM policies, linted",
-        description="Lints the templates with cfn-lint for every Region they support, and writes them; with a finding, "
-        "writes nothing. Also draws them, in diagrams/, and writes a stack policy for each stack that holds data, and "
-        "in iam/ the IAM policies for preview, deploy, drift, rotate and the role that CloudFormation assumes. With "
-        "--layer it writes no IAM policies, nor with --no-lint, because cfn-lint knows what CloudFormation needs.",
+        description="Lints the templates with cfn-lint for every Region that they support, and writes them. With a "
+        "finding, nothing is written. It also writes a stack policy for each stack that holds data, diagrams "
+        "(diagrams/) and IAM policies (iam/) for the commands and for CloudFormation's role. With --layer or --no-lint "
+        "there are no IAM policies: they are derived from all layers, with cfn-lint's schemas.",
         example=f"{program.prog} build --check",
     )
     add_layer_option(parser, program)

@@ -213,7 +213,7 @@ def _drift(found: StackDrift) -> Iterator[str]:
     for resource_type, names in _by_type(found.unchecked).items():
         yield f"  drift not checked, {resource_type}: {', '.join(names)}"
     if not found.resources and not found.failures:
-        yield "  no drift"
+        yield f"  no drift{' in what was checked' if found.unchecked else ''}"
 
 
 def _by_type(types: Mapping[str, str]) -> dict[str, list[str]]:

@@ -12,11 +12,11 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import redis
 
@@ -41,20 +41,20 @@ class Instance(Protocol):
     def stop(self) -> None: ...
 
 
-class Runner(Protocol):
-    """Starts instances. `trusted` is the file of a certificate authority for the instance; `credentials` are for the
+@dataclass(frozen=True)
+class Launch:
+    """An instance to start. It trusts the certificate authority in the file `authority`; `credentials` are for the
     registry; `build`, unless empty, replaces the build that the image reports, and `command` the image's command."""
 
-    def __call__(
-        self,
-        image: str,
-        environment: Mapping[str, str],
-        *,
-        trusted: Path,
-        credentials: str,
-        build: str,
-        command: Sequence[str],
-    ) -> Instance: ...
+    image: str
+    environment: Mapping[str, str]
+    authority: Path
+    credentials: str
+    build: str
+    command: Sequence[str]
+
+
+Runner: TypeAlias = Callable[[Launch], Instance]
 
 
 @dataclass
@@ -231,9 +231,7 @@ class LocalServices:
         # There is no DNS of a VPC: a cluster's endpoint is replaced by the address of its node.
         local = {name: self._address(value) for name, value in environment.items()}
         variables = {**local, "HOST": ADDRESS, "PORT": str(port)}
-        instance = self.runner(
-            image, variables, trusted=self.tls.authority, credentials=credentials, build=build, command=command
-        )
+        instance = self.runner(Launch(image, variables, self.tls.authority, credentials, build, command))
         self.instances[id] = _Running(instance, port)
         healthy = answers(port, path, instance.alive, HEALTHY_SECONDS)
         return {"healthy": healthy, "alive": healthy or instance.alive(), "port": port}

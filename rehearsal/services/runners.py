@@ -16,6 +16,7 @@ from pathlib import Path
 from generator.errors import GeneratorError
 from rehearsal.emulator.registry import Start
 from rehearsal.processes import wait_or_kill
+from rehearsal.services.control import Launch
 
 STOP_SECONDS = 15
 INSIDE = "/run/authority.pem"
@@ -40,28 +41,19 @@ class Processes:
     unpack: Callable[[str, str, Path], Start]
     directory: Path
 
-    def __call__(
-        self,
-        image: str,
-        environment: Mapping[str, str],
-        *,
-        trusted: Path,
-        credentials: str,
-        build: str,
-        command: Sequence[str],
-    ) -> Process:
+    def __call__(self, launch: Launch) -> Process:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
         folder = self.directory / f"instance-{secrets.token_hex(4)}"
-        start = self.unpack(image, credentials, folder)
+        start = self.unpack(launch.image, launch.credentials, folder)
         own = {name: value for name, value in start.variables.items() if name not in ("PATH", "PYTHONPATH")}
-        words = [*start.entrypoint, *(command or start.command)]
+        words = [*start.entrypoint, *(launch.command or start.command)]
         if not words:
             raise ContainerError(
-                f"The image {image} names no program to start: its Dockerfile needs CMD or ENTRYPOINT."
+                f"The image {launch.image} names no program to start: its Dockerfile needs CMD or ENTRYPOINT."
             )
         if words[0] in ("python", "python3"):
             words[0] = sys.executable
-        return Process(folder, words, {**inherited, **own, **_variables(environment, str(trusted), build)})
+        return Process(folder, words, {**inherited, **own, **_variables(launch, str(launch.authority))})
 
 
 class Process:
@@ -99,28 +91,19 @@ class Containers:
     podman: str
     registry_environment: Callable[[], Mapping[str, str]]
 
-    def __call__(
-        self,
-        image: str,
-        environment: Mapping[str, str],
-        *,
-        trusted: Path,
-        credentials: str,
-        build: str,
-        command: Sequence[str],
-    ) -> Container:
+    def __call__(self, launch: Launch) -> Container:
         with tempfile.TemporaryDirectory(prefix="registry-") as directory:
             file = Path(directory, "auth.json")
             file.touch(0o600)
-            file.write_text(json.dumps({"auths": {image.partition("/")[0]: {"auth": credentials}}}))
+            file.write_text(json.dumps({"auths": {launch.image.partition("/")[0]: {"auth": launch.credentials}}}))
             pulling = {**os.environ, **self.registry_environment()}
-            output(self.podman, "pull", "--quiet", "--authfile", str(file), image, environment=pulling)
-        variables = _variables(environment, INSIDE, build)
+            output(self.podman, "pull", "--quiet", "--authfile", str(file), launch.image, environment=pulling)
+        variables = _variables(launch, INSIDE)
         # By name only: every user of the machine can read argument lists.
         named = [part for name in variables for part in ("--env", name)]
-        volume = ("--volume", f"{trusted}:{INSIDE}:ro")
+        volume = ("--volume", f"{launch.authority}:{INSIDE}:ro")
         id = output(
-            *(self.podman, "run", "--detach", *RESTRICTED, *LIMITS, *volume, *named, image, *command),
+            *(self.podman, "run", "--detach", *RESTRICTED, *LIMITS, *volume, *named, launch.image, *launch.command),
             environment={**os.environ, **variables},
         )
         return Container(self.podman, id)
@@ -147,9 +130,10 @@ class Container:
         output(self.podman, "rm", "--force", self.id)
 
 
-def _variables(environment: Mapping[str, str], authority: str, build: str) -> dict[str, str]:
-    """The variables of an instance: `authority` is a file that it can read, `build` replaces the build of its image."""
-    return {**environment, "MEMORYDB_TLS_CA_FILE": authority, **({"BUILD_ID": build} if build else {})}
+def _variables(launch: Launch, authority: str) -> dict[str, str]:
+    """The variables of an instance, to which the file of the authority is `authority`."""
+    build = {"BUILD_ID": launch.build} if launch.build else {}
+    return {**launch.environment, "MEMORYDB_TLS_CA_FILE": authority, **build}
 
 
 def podman() -> str | None:

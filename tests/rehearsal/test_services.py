@@ -9,7 +9,6 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import pytest
 
 from rehearsal.processes import ADDRESS, answers, free_ports
-from rehearsal.services.control import LocalServices
+from rehearsal.services.control import Launch, LocalServices
 from rehearsal.services.redis_cluster import Cluster, ClusterError, Node, User
 from tests.running import ROOT
 
@@ -102,19 +101,10 @@ class Runner:
     asked: threading.Event = field(default_factory=threading.Event)
     may: threading.Event = field(default_factory=threading.Event)
 
-    def __call__(
-        self,
-        image: str,
-        environment: Mapping[str, str],
-        *,
-        trusted: Path,
-        credentials: str,
-        build: str,
-        command: Sequence[str],
-    ) -> Instance:
+    def __call__(self, launch: Launch) -> Instance:
         self.asked.set()
         self.may.wait(10)
-        self.instances.append(Instance(image == "stuck"))
+        self.instances.append(Instance(launch.image == "stuck"))
         return self.instances[-1]
 
 
