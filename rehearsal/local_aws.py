@@ -33,7 +33,7 @@ from rehearsal.services.https_proxy import HttpsProxy
 from rehearsal.services.runners import Containers, Processes, podman
 
 NAME = "rehearsal"
-STAND_IN = Path(__file__).with_name("services") / "stand_in.py"
+PLACEHOLDER = Path(__file__).with_name("services") / "placeholder.py"
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 
 
@@ -53,7 +53,7 @@ class LocalAws:
     builder: str | None = None
     losing_redis: bool = False
     minute: float = 0.2
-    _stand_ins: set[str] = field(default_factory=set)
+    _placeholders: set[str] = field(default_factory=set)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> LocalAws:
@@ -86,7 +86,7 @@ class LocalAws:
         if not (program and self.builder):
             return processes
         containers = Containers(program, self._through_proxy)
-        return lambda launch: (processes if launch.image in self._stand_ins else containers)(launch)
+        return lambda launch: (processes if launch.image in self._placeholders else containers)(launch)
 
     def _through_proxy(self) -> dict[str, str]:
         """Variables with which a client reaches AWS's host names here, and trusts their certificates."""
@@ -111,7 +111,7 @@ class LocalAws:
         files = {name: context.directory / name for name in context.files()}
         self._registry_of_caller().push(f"{uri}:{context.tag()}", files, start(context))
 
-    def push_stand_in(self, layer: Layer) -> str:
+    def push_placeholder(self, layer: Layer) -> str:
         """Pushes an image in place of a layer's that is built elsewhere; returns its URI. It runs as a process that
         answers what the workload's health check and verification ask for.
 
@@ -120,7 +120,7 @@ class LocalAws:
         assert layer.workload
         workload = layer.workload
         # A repository is given by its name or its ARN, or is the data layer's.
-        repository = workload.repository.rpartition(":repository/")[2] or "stand-in"
+        repository = workload.repository.rpartition(":repository/")[2] or "placeholder"
         existing = f"{REGISTRY}/{repository}:{layer.name}"
         uri = existing if workload.image is None else workload.image
         named = re.fullmatch("[^/@]+/([^@:]+):[^/@:]+", uri) if isinstance(uri, str) else None
@@ -130,9 +130,9 @@ class LocalAws:
         variables = {"ANSWERS": json.dumps(answers)}
         with suppress(ClientError):
             boto3.client("ecr").create_repository(repositoryName=named[1])
-        image = Start(variables, entrypoint=("python", STAND_IN.name))
-        self._registry_of_caller().push(named[0], {STAND_IN.name: STAND_IN}, image)
-        self._stand_ins.add(named[0])
+        image = Start(variables, entrypoint=("python", PLACEHOLDER.name))
+        self._registry_of_caller().push(named[0], {PLACEHOLDER.name: PLACEHOLDER}, image)
+        self._placeholders.add(named[0])
         return named[0]
 
     def _registry_of_caller(self) -> Registry:

@@ -117,7 +117,7 @@ class Rehearsal:
     directory: Path
     builder: str | None = None
     steps: list[Step] = field(default_factory=list)
-    stand_ins: list[str] = field(default_factory=list)
+    placeholders: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     _aws: LocalAws | None = None
@@ -136,9 +136,9 @@ class Rehearsal:
             context = next(iter(options.sources.values()), Context(Path()))
             self._aws = LocalAws(self.directory, context, computes, options.access, self.builder)
             stack.enter_context(self._aws)
-            stand_ins = self._stand_ins()
+            placeholders = self._placeholders()
         deploy = ["deploy", "--yes", "--name", NAME]
-        images = [*stand_ins, *self._source(), *_values(options.parameters)]
+        images = [*placeholders, *self._source(), *_values(options.parameters)]
         with_image = [*deploy, *(["--container-tool", str(self.aws.tool)] if self.aws.tool else []), *images]
         others = [layer for layer in options.deployment.layers if not layer.compute]
         with self._at_first_deployment(fault):
@@ -204,7 +204,7 @@ class Rehearsal:
                 {"service": service, "operation": operation, "number": number}
                 for (service, operation), number in sorted(calls.items())
             ],
-            "stand_ins": self.stand_ins,
+            "placeholders": self.placeholders,
             "kept": self.kept,
             "left": self.left,
         }
@@ -268,14 +268,14 @@ class Rehearsal:
             sys.stdout.flush()
         return step.code == 0
 
-    def _stand_ins(self) -> list[str]:
-        """The options for images that are built elsewhere: each gets a stand-in, which a line says."""
+    def _placeholders(self) -> list[str]:
+        """The options for each image that is built elsewhere: a program takes its place, and a line says so."""
         options: list[str] = []
         for layer, _ in self.options.services:
             if layer.workload and layer.name not in self.options.sources:
-                uri = self.aws.push_stand_in(layer)
-                self.stand_ins.append(layer.name)
-                print(f"{layer.name}: a program that answers its paths stands in for its image.", file=sys.stderr)
+                uri = self.aws.push_placeholder(layer)
+                self.placeholders.append(layer.name)
+                print(f"{layer.name}: a program that answers its paths takes the place of its image.", file=sys.stderr)
                 options += ["--image", f"{layer.name}={uri}"] if layer.workload.image is None else []
         return options
 

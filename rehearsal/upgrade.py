@@ -42,9 +42,9 @@ from rehearsal.before import Before, accepted, given
 from rehearsal.containers import container_tool, remove_images
 from rehearsal.load import Client, User, at_once, load, users
 from rehearsal.local_aws import NAME, LocalAws, environment, outputs
+from rehearsal.local_resources import LocalResources
 from rehearsal.processes import interrupted_by_signals
 from rehearsal.services.redis_cluster import ClusterError
-from rehearsal.stand_ins import StandIns
 
 FORMAT = 1
 """Of the result as JSON; grows when a field changes its meaning or goes."""
@@ -177,17 +177,15 @@ class _Rehearsal:
         self.aws, self.deployment, self.before, self.options = aws, deployment, before, options
         self.result = Upgrade(before.title, deployment.name, notes=list(before.notes))
         self.owner = _owner()
-        self.boundary = aws.identities.outputs.get(contract.PERMISSIONS_BOUNDARY_ARN, "")
-        stacks = {stack.name: f"{NAME}-{stack.layer}" for stack in before.stacks}
-        self.stand_ins = StandIns({**stacks, self.boundary: self.boundary} if self.boundary else stacks)
+        self.local_resources = LocalResources({stack.name: f"{NAME}-{stack.layer}" for stack in before.stacks})
         # Images that are built elsewhere: by layer, the URI of a program that answers in their place.
         self.elsewhere = {
-            layer.name: aws.push_stand_in(layer)
+            layer.name: aws.push_placeholder(layer)
             for layer in deployment.layers
             if layer.compute and layer.workload and not layer.compute.repository
         }
         self.result.notes += [
-            f"A program that answers its paths stands in for the image of {layer}." for layer in self.elsewhere
+            f"A program that answers its paths takes the place of the image of {layer}." for layer in self.elsewhere
         ]
 
     def play(self) -> None:
@@ -232,8 +230,8 @@ class _Rehearsal:
         for layer in self.before.deployment.layers:
             self._deploy_old(layer)
             if layer.name in exported:
-                self.stand_ins.known.update(_counterparts(exported[layer.name]))
-        self.result.notes += [f"{new} stands in for {old}." for old, new in self.stand_ins.created.items()]
+                self.local_resources.known.update(_counterparts(exported[layer.name]))
+        self.result.notes += [f"{new} takes the place of {old}." for old, new in self.local_resources.created.items()]
 
     def _preview(self) -> bool:
         """False where the upgrade is refused."""
@@ -250,7 +248,7 @@ class _Rehearsal:
                 parameters=self._here(self.options.parameters),
                 allow_replacement=self.options.allow_replacement,
             )
-            plans = preview(self._with_stand_ins(self.deployment), Session(self.options.ui), options)
+            plans = preview(self._with_local_resources(self.deployment), Session(self.options.ui), options)
         refused = [
             *(f"{plan.stack_name}: {each.logical_id} {each.what}" for plan in plans for each in plan.refusals),
             *(f"{plan.stack_name}: {plan.note}" for plan in plans if plan.failed),
@@ -295,14 +293,9 @@ class _Rehearsal:
             layer,
             older,
             allow_replacement=self.options.allow_replacement,
-            parameters={**self._boundary(layer), **self.options.parameters, **self.before.parameters},
+            parameters={**self.options.parameters, **self.before.parameters},
             tags=self.before.tags.get(layer.name, {}),
         )
-
-    def _boundary(self, layer: Layer) -> dict[str, str]:
-        """That of the access layer, without which its role for CloudFormation could not roll an upgrade back."""
-        name = contract.PERMISSIONS_BOUNDARY_ARN
-        return {name: self.boundary} if name in layer.parameters else {}
 
     def _destroy(self) -> None:
         with self._as("deploy") as role:
@@ -315,7 +308,7 @@ class _Rehearsal:
         self, deployment: Deployment, layer: Layer, context: Context, user: str = "", **options: Any
     ) -> Sequence[DeployedLayer]:
         """Deploys one layer, as a user with a policy or as the account's owner."""
-        here = self._with_stand_ins(deployment)
+        here = self._with_local_resources(deployment)
         with self._as(user) as role:
             if layer.name in self.elsewhere:
                 options |= {"image": self.elsewhere[layer.name]} if contract.IMAGE_URI in layer.parameters else {}
@@ -323,7 +316,8 @@ class _Rehearsal:
                 self._push(deployment, layer, context)
                 options |= {"context": context.directory, "build_args": context.arguments}
                 options |= {"build_secrets": context.secrets, "container_tool": self.aws.tool and str(self.aws.tool)}
-            boundary = {name: value for name, value in self.aws.identities.outputs.items() if user and name == BOUNDARY}
+            # Before the upgrade too: the role of the access layer could not roll back to roles without it.
+            boundary = {name: value for name, value in self.aws.identities.outputs.items() if name == BOUNDARY}
             values = self._here(accepted(options["parameters"], [layer]))
             options["parameters"] = {**values, **accepted(boundary, [layer])}
             chosen = DeployOptions(name=NAME, layer=layer.name, role_arn=role, **options)
@@ -348,12 +342,12 @@ class _Rehearsal:
             yield "" if verb == "preview" else roles["CloudFormationRoleArn"] if verb else self.owner
 
     def _here(self, values: Mapping[str, str]) -> dict[str, str]:
-        return {name: self.stand_ins.of(value) for name, value in values.items()}
+        return {name: self.local_resources.of(value) for name, value in values.items()}
 
-    def _with_stand_ins(self, deployment: Deployment) -> Deployment:
+    def _with_local_resources(self, deployment: Deployment) -> Deployment:
         layers = []
         for layer in deployment.layers:
-            template = self.stand_ins.in_template(layer.template)
+            template = self.local_resources.in_template(layer.template)
             layers.append(layer if template == layer.template else given(layer, json.dumps(template)))
         return replace(deployment, layers=tuple(layers))
 

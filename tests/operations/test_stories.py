@@ -78,11 +78,11 @@ class Story:
         self.images: tuple[str, ...] = ()
 
     def deploy(self, *arguments: str) -> str:
-        """Previews and deploys everything; images of stand-ins and of the sources are pushed in between."""
+        """Previews and deploys everything; placeholders and images of the sources are pushed in between."""
         layers = self.deployment.layers
         for layer in layers:
             if layer.workload and layer.compute and not layer.compute.repository:
-                self.images += ("--image", f"{layer.name}={self.aws.push_stand_in(layer)}")
+                self.images += ("--image", f"{layer.name}={self.aws.push_placeholder(layer)}")
         assert "a new stack" in self.command.must("preview", *self.images, *arguments)
         for layer in layers:
             if not layer.compute:
@@ -161,7 +161,7 @@ def test_a_program_in_a_file_of_its_own_is_built_and_rehearsed(tmp_path: Path) -
     # After the first deployment, after one that changes nothing, and after the rotation.
     assert said.count(VERIFIED) == 3
     result = json.loads((tmp_path / "result.json").read_text())
-    assert (result["outcome"], result["deployment"], result["stand_ins"]) == ("succeeded", "apprunner", [])
+    assert (result["outcome"], result["deployment"], result["placeholders"]) == ("succeeded", "apprunner", [])
     assert [step["name"] for step in result["steps"]][2] == "storage layer"
     assert result["left"] == []
 

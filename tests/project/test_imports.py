@@ -20,7 +20,7 @@ FLOORS = (
     "rehearsal.run",
     "rehearsal.before",
     "rehearsal.load",
-    "rehearsal.stand_ins",
+    "rehearsal.local_resources",
     "rehearsal.local_aws",
     "rehearsal.embedded",
     "rehearsal.containers",

@@ -221,7 +221,7 @@ def test_stacks_of_an_account_are_exported_and_upgraded(
     result = rehearse("--from-stacks", "users", deployments=account)
     assert result["reasons"] == []
     assert result["users"]["lost"] == 0
-    assert len([note for note in result["notes"] if " stands in for " in note]) == 3
+    assert len([note for note in result["notes"] if " takes the place of " in note]) == 3
     # Nothing was created where it was exported.
     assert len(boto3.client("ec2").describe_vpcs()["Vpcs"]) == vpcs
     text = command("export-stacks", "users").out

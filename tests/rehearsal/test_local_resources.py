@@ -1,4 +1,4 @@
-"""Stand-ins for what exported stacks name, and values for what an export does not have."""
+"""Local resources for those that exported stacks name, and values for what an export does not have."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from generator.layers import Deployment, Layer, app_runner_deployment
 from generator.operations import ExportedStack
 from rehearsal.before import of_export
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
-from rehearsal.stand_ins import StandIns
+from rehearsal.local_resources import LocalResources
 
 THEIRS = "999988887777"
 SECRET = f"arn:aws:secretsmanager:us-east-1:{THEIRS}:secret:team/orders-AbCdEf"
 
 
-def test_the_same_id_has_the_same_stand_in_wherever_it_is(aws: Emulator) -> None:
-    stand_ins = StandIns()
-    one = stand_ins.of("subnet-0a1b2c3d4e5f60718,subnet-0b1c2d3e4f5061728")
-    template = stand_ins.in_template(
+def test_the_same_id_is_the_same_resource_wherever_it_is(aws: Emulator) -> None:
+    local_resources = LocalResources()
+    one = local_resources.of("subnet-0a1b2c3d4e5f60718,subnet-0b1c2d3e4f5061728")
+    template = local_resources.in_template(
         {
             "Description": "Such as subnet-0a1b2c3d4e5f60718.",
             "Parameters": {"Subnet": {"Type": "String", "Default": "subnet-0b1c2d3e4f5061728"}},
@@ -37,7 +37,7 @@ def test_the_same_id_has_the_same_stand_in_wherever_it_is(aws: Emulator) -> None
     found = boto3.client("ec2").describe_subnets(SubnetIds=[first, second])["Subnets"]
     assert len({subnet["CidrBlock"] for subnet in found}) == 2
     assert len({subnet["AvailabilityZone"] for subnet in found}) == 2
-    assert stand_ins.of(one) == one
+    assert local_resources.of(one) == one
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_the_same_id_has_the_same_stand_in_wherever_it_is(aws: Emulator) -> None
         ("arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"),
     ],
 )
-def test_an_arn_has_a_stand_in_of_its_kind(aws: Emulator, arn: str, pattern: str) -> None:
-    assert re.fullmatch(pattern, StandIns().of(arn))
+def test_an_arn_becomes_one_of_its_kind(aws: Emulator, arn: str, pattern: str) -> None:
+    assert re.fullmatch(pattern, LocalResources().of(arn))
 
 
 def test_what_is_known_is_replaced_as_a_whole_word() -> None:
-    stand_ins = StandIns({"users-data": "rehearsal-data"})
-    assert stand_ins.of("users-data, users-data-2, my-users-data") == "rehearsal-data, users-data-2, my-users-data"
+    local = LocalResources({"users-data": "rehearsal-data"})
+    assert local.of("users-data, users-data-2, my-users-data") == "rehearsal-data, users-data-2, my-users-data"
 
 
 def stack(**fields: Any) -> ExportedStack:

@@ -1,7 +1,7 @@
-"""Stand-ins on this machine for what exported stacks name in an account: VPCs, subnets, secrets, keys, topics, roles.
+"""Resources on this machine for those that a template names in an account: VPCs, subnets, secrets, keys, topics, roles.
 
-Templates and parameters hold physical IDs and ARNs of resources that are in no exported stack. A stand-in of the same
-kind is created for each, once, and takes its place in every text.
+Templates and parameters hold physical IDs and ARNs of resources that are in none of its stacks. A resource of the
+same kind is created for each, once, and takes its place in every text.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from rehearsal.emulator.process import ACCOUNT, REGION
 
 ID = re.compile(r"\b(vpc|subnet|sg)-[0-9a-f]{8,17}\b")
 ARN = re.compile(r"\barn:aws[a-z-]*:([a-z0-9-]+):[a-z0-9-]*:[0-9]{12}:([\w+=,.@:/-]+)")
-# The first two bytes of the stand-in VPC's addresses, in which each subnet has a third one.
+# The first two bytes of the created VPC's addresses, in which each subnet has a third one.
 NETWORK = "10.99"
 SECTIONS = ("Resources", "Outputs", "Mappings")
 
 
 @dataclass
-class StandIns:
-    """`of` returns a text with what takes the place of IDs: what is `known`, and stand-ins, which are `created`."""
+class LocalResources:
+    """`of` returns a text with other IDs: those that are `known`, and those of resources that it has `created`."""
 
     known: dict[str, str] = field(default_factory=dict)
     created: dict[str, str] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class StandIns:
         return re.sub(rf"(?<![\w-])(?:{names})(?![\w-])", lambda found: self.known[found[0]], text)
 
     def in_template(self, template: Mapping[str, Any]) -> dict[str, Any]:
-        """A template with stand-ins. Descriptions and patterns stay."""
+        """A template with the IDs of this machine. Descriptions and patterns stay."""
         changed = {name: self._below(body) if name in SECTIONS else body for name, body in template.items()}
         for name, parameter in template.get("Parameters", {}).items():
             if isinstance(default := parameter.get("Default"), str):
@@ -68,7 +68,7 @@ class StandIns:
         if found[1] == "vpc":
             return self._vpc
         if found[1] == "sg":
-            made = ec2.create_security_group(GroupName=found[0], Description="A stand-in", VpcId=self._vpc)
+            made = ec2.create_security_group(GroupName=found[0], Description="Of a rehearsal", VpcId=self._vpc)
             return str(made["GroupId"])
         zones = ec2.describe_availability_zones()["AvailabilityZones"]
         number, self._subnets = self._subnets, self._subnets + 1
