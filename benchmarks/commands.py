@@ -13,6 +13,7 @@ from pathlib import Path
 from generator.cli import main
 from generator.layers import default_deployments
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, emulator
+from tests.pushed import push
 
 ROUNDS = 5
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
@@ -41,6 +42,7 @@ def run() -> None:
     image = ("--image", IMAGE)
     with tempfile.TemporaryDirectory() as directory, emulator(Path(directory)) as running:
         os.environ.update(running.environment)
+        push(running, IMAGE)
         measure(running, "preview of two new stacks", "preview", *image)
         measure(running, "deploy of both", "deploy", "--yes", "--no-verify", *image, rounds=1)
         measure(running, "preview of nothing", "preview", *image)

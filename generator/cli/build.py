@@ -41,8 +41,9 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         help="write the templates and the IAM policies, linted",
         description="Lints the templates with cfn-lint for every Region that they support, and writes them. With a "
         "finding, nothing is written. It also writes a stack policy for each stack that holds data, diagrams "
-        "(diagrams/) and IAM policies (iam/) for the commands and for CloudFormation's role. With --layer or --no-lint "
-        "there are no IAM policies: they are derived from all layers, with cfn-lint's schemas.",
+        "(diagrams/) and IAM policies (iam/) for the commands and for CloudFormation's role. With --layer there are no "
+        "IAM policies, which are derived from all layers; with --no-lint neither they nor access layers, which are "
+        "derived with cfn-lint's schemas.",
         example=f"{program.prog} build --check",
     )
     add_layer_option(parser, program)
@@ -52,7 +53,9 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("templates"), help="the folder to write to (default: templates)"
     )
-    parser.add_argument("--no-lint", dest="lint", action="store_false", help="do not lint, and write no policies")
+    parser.add_argument(
+        "--no-lint", dest="lint", action="store_false", help="do not lint, and write no policies and no access layers"
+    )
     add_name_option(parser, program, "the policies are for stacks named NAME-LAYER")
 
 
@@ -70,13 +73,16 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     from generator.iam.access import AccessLayer
 
     found = deployments()
-    layers = _layers(found, arguments.layer)
     # Policies and diagrams are of whole deployments, which an access layer belongs to one of.
     whole = {
         deployment.name if number else DEFAULT: deployment
         for number, deployment in enumerate(found)
         if not isinstance(deployment.layers[0], AccessLayer)
     }
+    if not (arguments.lint or arguments.layer):
+        # An access layer consists of policies.
+        found = tuple(whole.values()) or found
+    layers = _layers(found, arguments.layer)
     if arguments.lint:
         texts = _clean(found, layers, {} if arguments.layer else whole, arguments)
     else:

@@ -83,6 +83,15 @@ def test_build_writes_the_layers_of_every_deployment(tmp_path: Path) -> None:
     ]
 
 
+def test_without_cfn_lint_the_templates_of_build_py_are_written_unlinted(tmp_path: Path) -> None:
+    code = "import runpy, sys; sys.modules['cfnlint'] = None; runpy.run_path('build.py', run_name='__main__')"
+    arguments = ["-c", code, "--no-lint", "--out", str(tmp_path)]
+    made = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "ecs-express-layer.json" in files(tmp_path)
+    assert "apprunner-access-layer.json" not in files(tmp_path)
+
+
 def test_a_layer_name_of_two_deployments_builds_both(tmp_path: Path) -> None:
     assert main(default_deployments, argv=["--no-lint", "--out", str(tmp_path), "--layer", "data"]) == 0
     written = [f"{stem}-{kind}.json" for stem in ("data", "ecs-express-data") for kind in ("layer", "stack-policy")]
