@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from troposphere import AWSHelperFn
 
-from generator.template.elements import Condition, Input, optional_text
+from generator.template.elements import Condition, Input
+from generator.template.inputs import optional_text
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,13 @@ from typing import Any
 
 from awacs import aws
 from awacs import sns as sns_actions
-from troposphere import AccountId, AWSHelperFn, Parameter, cloudwatch, logs, sns
+from troposphere import AccountId, AWSHelperFn, cloudwatch, logs, sns
 from troposphere.constants import LOGS_ALLOWED_RETENTION_DAYS
 
 from generator.errors import TemplateError
 from generator.parts.permissions import allow, document
-from generator.template.elements import Condition, Input, Value, optional_text, why
+from generator.template.elements import Condition, Input, Value, why
+from generator.template.inputs import choice, optional_text
 
 GROUP = "Logs and alarms"
 FIVE_MINUTES = 300
@@ -48,14 +49,11 @@ def log_group(logical_id: str, days: int = 30) -> tuple[Input, logs.LogGroup]:
         raise TemplateError(
             f"Logs cannot be kept for {days} days: choose one of {', '.join(map(str, LOGS_ALLOWED_RETENTION_DAYS))}."
         )
-    retention = Input(
-        Parameter(
-            "LogRetentionDays",
-            Type="Number",
-            Default=days,
-            AllowedValues=LOGS_ALLOWED_RETENTION_DAYS,
-            Description="How many days log entries are kept.",
-        ),
+    retention = choice(
+        "LogRetentionDays",
+        LOGS_ALLOWED_RETENTION_DAYS,
+        default=days,
+        description="How many days log entries are kept.",
         group=GROUP,
         label="Log retention (days)",
     )

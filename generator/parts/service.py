@@ -28,7 +28,8 @@ from generator.parts.authentication import IamOnly, Login, login_of
 from generator.parts.encryption import KmsKey
 from generator.parts.imports import imported_memorydb
 from generator.parts.permissions import connect, decrypt_password, read_password
-from generator.template.elements import Element, Input, Part, Rule, Value, contains, optional_text, whole_number, why
+from generator.template.elements import Element, Input, Part, Rule, Value, contains, why
+from generator.template.inputs import choice, optional_text, whole_number
 from generator.workload import MemoryDBAccess, Place, Workload
 
 SIZE_GROUP = "Size"
@@ -166,40 +167,33 @@ def size(
             f"Workload.cpu {workload.cpu} does not go with Workload.memory {workload.memory}. Memory in MB for each "
             f"CPU: {choices}."
         )
-    cpu_input = Input(
-        Parameter(
-            "Cpu",
-            Type="String",
-            Default=str(workload.cpu),
-            AllowedValues=list(sizes),
-            Description=f"CPU of {of}, in CPU units; 1024 units are one vCPU.",
-        ),
+    cpu = choice(
+        "Cpu",
+        sizes,
+        default=str(workload.cpu),
+        description=f"CPU of {of}, in CPU units; 1024 units are one vCPU.",
         group=SIZE_GROUP,
         label="CPU",
     )
-    memory_input = Input(
-        Parameter(
-            "Memory",
-            Type="String",
-            Default=str(workload.memory),
-            AllowedValues=sorted({megabytes for each in sizes.values() for megabytes in each}, key=int),
-            Description=f"Memory of {of}, in MB. Possible sizes for each Cpu: "
-            + "; ".join(f"{units}: {listed(megabytes)}" for units, megabytes in sizes.items())
-            + ".",
-        ),
+    pairs = "; ".join(f"{units}: {listed(megabytes)}" for units, megabytes in sizes.items())
+    memory = choice(
+        "Memory",
+        sorted({megabytes for each in sizes.values() for megabytes in each}, key=int),
+        default=str(workload.memory),
+        description=f"Memory of {of}, in MB. Possible sizes for each Cpu: {pairs}.",
         group=SIZE_GROUP,
         label="Memory (MB)",
     )
     fits = (
         Rule(
             f"MemoryFitsCpu{units}",
-            contains(list(megabytes), memory_input.ref()),
+            contains(list(megabytes), memory.ref()),
             f"With Cpu {units}, Memory must be {_choice(megabytes)}.",
-            when=Equals(cpu_input.ref(), units),
+            when=Equals(cpu.ref(), units),
         )
         for units, megabytes in sizes.items()
     )
-    return Size(cpu_input, memory_input, tuple(fits))
+    return Size(cpu, memory, tuple(fits))
 
 
 def scaling_inputs(workload: Workload, what: str, most: int, least_description: str) -> tuple[Input, Input]:

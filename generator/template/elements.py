@@ -101,42 +101,6 @@ class Rule:
     when: AWSHelperFn | None = None
 
 
-def whole_number(name: str, *, default: int, least: int, most: int, description: str, group: str, label: str) -> Input:
-    """A parameter that takes a whole number from `least` to `most`."""
-    return Input(
-        Parameter(
-            name,
-            Type="Number",
-            Default=default,
-            MinValue=least,
-            MaxValue=most,
-            ConstraintDescription=f"A whole number from {least} to {most}.",
-            Description=description,
-        ),
-        group,
-        label,
-    )
-
-
-def optional_text(
-    name: str, pattern: str, *, form: str, description: str, group: str, label: str, **more: object
-) -> Input:
-    """A parameter that is empty by default, or matches `pattern`; `form` says how such a value looks."""
-    return Input(
-        Parameter(
-            name,
-            Type="String",
-            Default="",
-            AllowedPattern=f"^$|^{pattern}$",
-            ConstraintDescription=f"Empty, or {form}.",
-            Description=description,
-            **more,
-        ),
-        group,
-        label,
-    )
-
-
 @dataclass(frozen=True)
 class Transform:
     """A macro that the whole template goes through, such as AWS::LanguageExtensions.

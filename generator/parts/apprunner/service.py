@@ -36,7 +36,8 @@ from generator.parts.service import (
     web_acl,
 )
 from generator.settings import Settings
-from generator.template.elements import Element, Part, Value, whole_number, why
+from generator.template.elements import Element, Part, Value, why
+from generator.template.inputs import whole_number
 from generator.workload import Workload
 
 SIZES = {

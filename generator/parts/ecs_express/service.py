@@ -35,7 +35,8 @@ from generator.parts.service import (
     variables,
     web_acl,
 )
-from generator.template.elements import Part, Value, whole_number, why
+from generator.template.elements import Part, Value, why
+from generator.template.inputs import whole_number
 from generator.workload import HealthCheck, Workload
 
 

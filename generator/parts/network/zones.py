@@ -8,7 +8,8 @@ from troposphere import AWSHelperFn, Ref, Region, Select, Split
 
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
-from generator.template.elements import Condition, Input, Mapping, Rule, contains, optional_text
+from generator.template.elements import Condition, Input, Mapping, Rule, contains
+from generator.template.inputs import optional_text
 
 NETWORK_GROUP = "Network"
 
