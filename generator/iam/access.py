@@ -283,7 +283,7 @@ def _inputs() -> tuple[Input, ...]:
             "can have one.",
             group=GROUP,
             label="Identity provider's ARN",
-        ),
+        ).input,
     )
 
 

@@ -32,38 +32,27 @@ class Authentication:
 
     def with_iam(self, value: object) -> object:
         """`value` with IAM, nothing with a password."""
-        return self.uses_password.choose(NoValue, value)
+        return self.with_password(NoValue, value)
 
 
-class PasswordOnly:
-    """No parameter: a password is the only way to log in."""
+@dataclass(frozen=True)
+class FixedLogin:
+    """No parameter: there is one way to log in."""
 
-    mode = uses_password = None
-
-    def with_password(self, value: object, otherwise: object = NoValue) -> object:
-        """`value`."""
-        return value
-
-    def with_iam(self, value: object) -> object:
-        """Nothing."""
-        return NoValue
-
-
-class IamOnly:
-    """No parameter: IAM is the only way to log in."""
+    password: bool
 
     mode = uses_password = None
 
     def with_password(self, value: object, otherwise: object = NoValue) -> object:
-        """`otherwise`, by default nothing."""
-        return otherwise
+        """`value` with a password, `otherwise` with IAM, which by default is nothing."""
+        return value if self.password else otherwise
 
     def with_iam(self, value: object) -> object:
-        """`value`."""
-        return value
+        """`value` with IAM, nothing with a password."""
+        return self.with_password(NoValue, value)
 
 
-Login: TypeAlias = Authentication | PasswordOnly | IamOnly
+Login: TypeAlias = Authentication | FixedLogin
 
 
 def login_of(access: MemoryDBAccess) -> Login:
@@ -77,9 +66,9 @@ def login_of(access: MemoryDBAccess) -> Login:
             f"MemoryDBAccess of {access.user_name!r} needs password_secret_arn, or for IAM cluster_name, cluster_arn "
             "and user_arn."
         )
-    if access.password_secret_arn is None:
-        return IamOnly()
-    return authentication() if iam else PasswordOnly()
+    if iam and access.password_secret_arn is not None:
+        return authentication()
+    return FixedLogin(password=not iam)
 
 
 def authentication() -> Authentication:

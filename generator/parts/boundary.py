@@ -23,9 +23,8 @@ def bounded(*parts: Part) -> tuple[Part, ...]:
         group="Access",
         label="Permissions boundary ARN",
     )
-    given = boundary.given("HasPermissionsBoundary")
     roles = [role for _, role in elements(parts) if isinstance(role, iam.Role)]
     for role in roles:
         if "PermissionsBoundary" not in role.properties:
-            role.PermissionsBoundary = given.choose(boundary.ref())
-    return (*parts, boundary, given) if roles else parts
+            role.PermissionsBoundary = boundary.value()
+    return (*parts, boundary) if roles else parts

@@ -10,12 +10,10 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 from troposphere import (
     AWSHelperFn,
     AWSObject,
-    Equals,
     Export,
     FindInMap,
     GenericHelperFn,
     If,
-    Not,
     NoValue,
     Output,
     Parameter,
@@ -47,10 +45,6 @@ class Input:
     def ref(self) -> AWSHelperFn:
         """The parameter's value."""
         return self.parameter.ref()
-
-    def given(self, condition: str) -> Condition:
-        """A condition of that name: the parameter is not empty."""
-        return Condition(condition, Not(Equals(self.ref(), "")))
 
 
 @dataclass(frozen=True)
@@ -196,6 +190,11 @@ def why(reason: str, *, holds_data: bool | None = None) -> dict[str, object]:
     """
     marks = {} if holds_data is None else {HOLDS_DATA: holds_data}
     return {"com.aws.cloudformation.Context": {"why": reason}, **marks}
+
+
+def given(**properties: Any) -> dict[str, Any]:
+    """`properties` without those that say nothing, which troposphere refuses or writes out."""
+    return {name: value for name, value in properties.items() if value is not None and value is not NoValue}
 
 
 def contains(values: list[str], value: AWSHelperFn) -> AWSHelperFn:

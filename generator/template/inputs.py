@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from troposphere import Parameter
+from troposphere import AWSHelperFn, Equals, Not, NoValue, Parameter
 
-from generator.template.elements import Input
+from generator.template.elements import Condition, Input
+
+
+@dataclass(frozen=True)
+class OptionalInput:
+    """A parameter that may be empty, and the condition that it is not."""
+
+    input: Input
+    given: Condition
+
+    def ref(self) -> AWSHelperFn:
+        """The parameter's value, which may be empty."""
+        return self.input.ref()
+
+    def choose(self, value: object, otherwise: object = NoValue) -> AWSHelperFn:
+        """`value` where the parameter is given, else `otherwise`, which by default leaves the property out."""
+        return self.given.choose(value, otherwise)
+
+    def value(self) -> AWSHelperFn:
+        """The parameter's value; the property is left out where it is empty."""
+        return self.choose(self.ref())
 
 
 def text(name: str, pattern: str, *, description: str, group: str, label: str, **more: object) -> Input:
@@ -17,9 +38,9 @@ def text(name: str, pattern: str, *, description: str, group: str, label: str, *
 
 def optional_text(
     name: str, pattern: str, *, form: str, description: str, group: str, label: str, **more: object
-) -> Input:
+) -> OptionalInput:
     """A parameter that is empty by default, or matches `pattern`; `form` says how such a value looks."""
-    return text(
+    parameter = text(
         name,
         f"^$|^{pattern}$",
         description=description,
@@ -29,6 +50,8 @@ def optional_text(
         ConstraintDescription=f"Empty, or {form}.",
         **more,
     )
+    given = Condition(f"Has{name.removesuffix('Arn')}", Not(Equals(parameter.ref(), "")))
+    return OptionalInput(parameter, given)
 
 
 def choice(

@@ -7,36 +7,24 @@ from __future__ import annotations
 
 import re
 
-from troposphere import GetAtt, NoValue, Sub, ec2
+from troposphere import GetAtt, Sub, ec2
 from troposphere import apprunner as aws_apprunner
 
 from generator.errors import TemplateError
 from generator.parts.apprunner.observability import app_runner_alarms, app_runner_dashboard
 from generator.parts.apprunner.private_ingress import private_ingress
 from generator.parts.apprunner.roles import image_access_role, instance_role
+from generator.parts.basis import Basis, basis
 from generator.parts.encryption import kms_key
 from generator.parts.image import PUBLIC_ECR, image_input, repository_arn
 from generator.parts.imports import imported_place
-from generator.parts.network.egress import egress
 from generator.parts.network.place import joined
+from generator.parts.network.security_groups import egress, memorydb_ingress, security_group
 from generator.parts.observability import notifications
-from generator.parts.service import (
-    SIZE_GROUP,
-    Basis,
-    basis,
-    check_names,
-    environment_inputs,
-    given,
-    memorydb_ingress,
-    outputs,
-    scaling_inputs,
-    secret_variables,
-    size,
-    variables,
-    web_acl,
-)
+from generator.parts.service import outputs, web_acl
+from generator.parts.size import SIZE_GROUP, scaling_inputs, size
 from generator.settings import Settings
-from generator.template.elements import Element, Part, Value, why
+from generator.template.elements import Element, Part, Value, given, why
 from generator.template.inputs import whole_number
 from generator.workload import Workload
 
@@ -62,8 +50,7 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
     Raises TemplateError for a workload that App Runner cannot run.
     """
     _check(workload)
-    on = basis(workload, imported_place(), needs_place=settings.private_ingress)
-    check_names(workload, on, lambda name: name.startswith("AWSAPPRUNNER"))
+    on = basis(workload, imported_place(), reserved="AWSAPPRUNNER", needs_place=settings.private_ingress)
     image = image_input(workload)
     sizes = size(workload, "an instance", SIZES, ", ".join)
     min_size, max_size = scaling_inputs(
@@ -81,8 +68,8 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
     key = kms_key()
     repository = repository_arn(workload)
     access_role = image_access_role(repository) if repository is not None else None
-    role = instance_role(workload, on, key)
-    connector, connection = _connection(workload, on, settings) if on.place else (None, ())
+    role = instance_role(on, key)
+    connector, connection = _connection(on, settings) if on.place else (None, ())
     scaling = aws_apprunner.AutoScalingConfiguration(
         "AutoScaling",
         Metadata=why("Every property is create-only: a change creates a new configuration and moves the service to it"),
@@ -111,7 +98,7 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
             ImageRepository=aws_apprunner.ImageRepository(
                 ImageIdentifier=image.ref() if image else workload.image,
                 ImageRepositoryType="ECR_PUBLIC" if repository is None else "ECR",
-                ImageConfiguration=_image_configuration(workload, on),
+                ImageConfiguration=_image_configuration(on),
             ),
         ),
         InstanceConfiguration=aws_apprunner.InstanceConfiguration(
@@ -127,12 +114,12 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
             else aws_apprunner.EgressConfiguration(EgressType="DEFAULT"),
             IngressConfiguration=aws_apprunner.IngressConfiguration(IsPubliclyAccessible=not settings.private_ingress),
         ),
-        EncryptionConfiguration=key.choose(aws_apprunner.EncryptionConfiguration(KmsKey=key.arn.ref())),
+        EncryptionConfiguration=key.choose(aws_apprunner.EncryptionConfiguration(KmsKey=key.ref())),
     )
     service_arn = GetAtt(service, "ServiceArn")
     ingress = private_ingress(on.place, service_arn) if settings.private_ingress and on.place else None
     notify = notifications()
-    board = app_runner_dashboard(service, on.access.cluster_name if on.access else None)
+    board = app_runner_dashboard(service, on.cluster_name)
     return (
         image,
         sizes,
@@ -140,8 +127,7 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
         max_size,
         concurrency,
         web_acl(service_arn),
-        on.elements,
-        environment_inputs(workload),
+        on.inputs,
         key,
         access_role,
         role,
@@ -178,14 +164,14 @@ def _check(workload: Workload) -> None:
         raise TemplateError(f"App Runner runs images of Amazon ECR only, not {workload.image}.")
 
 
-def _image_configuration(workload: Workload, on: Basis) -> aws_apprunner.ImageConfiguration:
+def _image_configuration(on: Basis) -> aws_apprunner.ImageConfiguration:
     return aws_apprunner.ImageConfiguration(
         # App Runner sets the variable PORT from this, and refuses it among the variables.
-        Port=str(workload.port),
+        Port=str(on.workload.port),
         **given(
-            StartCommand=" ".join(workload.command) or NoValue,
-            RuntimeEnvironmentVariables=variables(workload, on, _pair) or NoValue,
-            RuntimeEnvironmentSecrets=secret_variables(workload, on, _pair),
+            StartCommand=" ".join(on.workload.command) or None,
+            RuntimeEnvironmentVariables=on.variables(_pair) or None,
+            RuntimeEnvironmentSecrets=on.secrets(_pair),
         ),
     )
 
@@ -205,33 +191,29 @@ def _pair(name: str, value: Value) -> aws_apprunner.KeyValuePair:
     return aws_apprunner.KeyValuePair(Name=name, Value=value)
 
 
-def _connection(
-    workload: Workload, on: Basis, settings: Settings
-) -> tuple[aws_apprunner.VpcConnector, tuple[Element, ...]]:
+def _connection(on: Basis, settings: Settings) -> tuple[aws_apprunner.VpcConnector, tuple[Element, ...]]:
     """The connector, and all of the service's way into the VPC: its security group, and a rule at MemoryDB's group."""
     assert on.place
-    cluster_group_id = on.access.security_group_id if on.access else None
+    workload = on.workload
     has_nat = settings.nat != "none" and workload.network is None
     internet = has_nat if workload.internet is None else workload.internet
-    security_group = ec2.SecurityGroup(
+    group = security_group(
         "ConnectorSecurityGroup",
-        Metadata=why(
-            "App Runner allows one connector for each set of security groups. The description contains the subnets, so "
-            "that the group is replaced together with the connector"
-        ),
-        GroupDescription=Sub("App Runner VPC connector in ${SubnetIds}", SubnetIds=joined(on.place.private_subnet_ids)),
-        VpcId=on.place.vpc_id,
-        SecurityGroupEgress=egress(cluster_group_id, "HTTPS through NAT" if internet else ""),
+        "App Runner allows one connector for each set of security groups. The description contains the subnets, so "
+        "that the group is replaced together with the connector",
+        Sub("App Runner VPC connector in ${SubnetIds}", SubnetIds=joined(on.place.private_subnet_ids)),
+        on.place.vpc_id,
+        egress(on.cluster_group_id, "HTTPS through NAT" if internet else ""),
     )
     connector = aws_apprunner.VpcConnector(
         "VpcConnector",
         Metadata=why(
             "For the service's own connections; App Runner fetches image and secret and writes logs outside the VPC"
         ),
-        SecurityGroups=[GetAtt(security_group, "GroupId"), *workload.security_groups],
+        SecurityGroups=[GetAtt(group, "GroupId"), *workload.security_groups],
         Subnets=on.place.private_subnet_ids,
     )
-    if cluster_group_id is None:
-        return connector, (security_group, connector)
-    ingress = memorydb_ingress(cluster_group_id, security_group, "App Runner")
-    return connector, (security_group, ingress, connector)
+    if on.cluster_group_id is None:
+        return connector, (group, connector)
+    ingress = memorydb_ingress(on.cluster_group_id, group, Sub("App Runner, stack ${AWS::StackName}"))
+    return connector, (group, ingress, connector)

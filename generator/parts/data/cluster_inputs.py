@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from generator.template.elements import Input
-from generator.template.inputs import choice, optional_text, whole_number
+from generator.template.inputs import OptionalInput, choice, optional_text, whole_number
 
 GROUP = "Database"
 BACKUP_GROUP = "Backup and maintenance"
@@ -52,9 +52,9 @@ class ClusterInputs:
     shards: Input
     replicas: Input
     snapshot_days: Input
-    snapshot_window: Input
-    maintenance_window: Input
-    snapshot_name: Input
+    snapshot_window: OptionalInput
+    maintenance_window: OptionalInput
+    snapshot_name: OptionalInput
 
 
 def cluster_inputs() -> ClusterInputs:
