@@ -11,6 +11,7 @@ from troposphere import NoValue, Parameter, Region, iam
 from generator import contract
 from generator.errors import TemplateError
 from generator.parts.authentication import FixedLogin, Login, login_of
+from generator.parts.image import image_input
 from generator.parts.imports import imported_memorydb
 from generator.parts.permissions import connect, policy
 from generator.parts.secrets import decrypt_password, read_password, read_secrets
@@ -36,19 +37,25 @@ Pair = Callable[[str, Value], object]
 
 @dataclass(frozen=True)
 class Basis:
-    """A workload with its VPC, unless it needs none, and its cluster and the login to it, unless it needs none."""
+    """A workload with the parameter of its image, unless that is fixed; with its VPC, and its cluster and the login to
+    it, unless it needs none."""
 
     workload: Workload
+    image: Input | None
     place: Place | None
     access: MemoryDBAccess | None
     login: Login
 
     @property
     def inputs(self) -> Part:
-        """The parameters and conditions of all of these."""
+        """The parameters and conditions of all of these but the image."""
         # A parameter among the variables is the layer's.
         own = [value for value in self.workload.environment.values() if isinstance(value, Input | Parameter)]
         return self.place.inputs if self.place else (), self.login.mode, self.login.uses_password, tuple(own)
+
+    @property
+    def image_uri(self) -> Value | None:
+        return self.image.ref() if self.image else self.workload.image
 
     @property
     def cluster_group_id(self) -> Value | None:
@@ -123,7 +130,9 @@ def basis(workload: Workload, default: Place, reserved: str = "", *, needs_place
     needs_place = needs_place or access is not None or bool(workload.security_groups)
     place = workload.network or (default if needs_place else None)
     _check_names(workload, set(CLUSTER_VARIABLES) if access else set(), reserved)
-    return Basis(workload, place, access, login_of(access) if access else FixedLogin(password=False))
+    return Basis(
+        workload, image_input(workload), place, access, login_of(access) if access else FixedLogin(password=False)
+    )
 
 
 def _check_names(workload: Workload, taken: set[str], reserved: str) -> None:

@@ -17,44 +17,66 @@ SIZE_GROUP = "Size"
 
 @dataclass(frozen=True)
 class Size:
-    """CPU units and MB of memory, and a rule for each CPU size that it comes with one of its memory sizes."""
+    """CPU units and MB of memory, the least and the greatest number, and rules for CPU and memory that go together."""
 
     cpu: Input
     memory: Input
+    min_size: Input
+    max_size: Input
     fits: tuple[Rule, ...]
 
 
 def size(
-    workload: Workload, of: str, sizes: Mapping[str, tuple[str, ...]], listed: Callable[[tuple[str, ...]], str]
+    workload: Workload,
+    one: str,
+    many: str,
+    *,
+    memory_of_cpu: Mapping[str, tuple[str, ...]],
+    most: int,
+    ready: str,
+    listed: Callable[[tuple[str, ...]], str] = ", ".join,
 ) -> Size:
-    """The parameters Cpu and Memory of an instance or a task, as `of` names it; `sizes` are those that go together.
+    """The parameters Cpu, Memory, MinSize and MaxSize of instances or tasks, as `one` and `many` name them.
 
-    listed: the memory sizes of one Cpu as text.
+    ready: what MinSize means. listed: the memory sizes of one Cpu as text.
 
-    Raises TemplateError where the workload's do not.
+    Raises TemplateError where the workload's memory does not go with its CPU, or its numbers are not in order.
     """
-    if str(workload.memory) not in sizes.get(str(workload.cpu), ()):
-        choices = "; ".join(f"{units}: {_choice(megabytes)}" for units, megabytes in sizes.items())
-        raise TemplateError(
-            f"Workload.cpu {workload.cpu} does not go with Workload.memory {workload.memory}. Memory in MB for each "
-            f"CPU: {choices}."
-        )
+    _check(workload, memory_of_cpu, most)
     cpu = choice(
         "Cpu",
-        sizes,
+        memory_of_cpu,
         default=str(workload.cpu),
-        description=f"CPU of {of}, in CPU units; 1024 units are one vCPU.",
+        description=f"CPU of {one}, in CPU units; 1024 units are one vCPU.",
         group=SIZE_GROUP,
         label="CPU",
     )
-    pairs = "; ".join(f"{units}: {listed(megabytes)}" for units, megabytes in sizes.items())
+    pairs = "; ".join(f"{units}: {listed(megabytes)}" for units, megabytes in memory_of_cpu.items())
     memory = choice(
         "Memory",
-        sorted({megabytes for each in sizes.values() for megabytes in each}, key=int),
+        sorted({megabytes for each in memory_of_cpu.values() for megabytes in each}, key=int),
         default=str(workload.memory),
-        description=f"Memory of {of}, in MB. Possible sizes for each Cpu: {pairs}.",
+        description=f"Memory of {one}, in MB. Possible sizes for each Cpu: {pairs}.",
         group=SIZE_GROUP,
         label="Memory (MB)",
+    )
+    min_size = whole_number(
+        "MinSize",
+        default=workload.min_size,
+        least=1,
+        most=most,
+        description=f"{ready} At most MaxSize.",
+        group=SIZE_GROUP,
+        label=f"Minimum {many}",
+    )
+    max_size = whole_number(
+        "MaxSize",
+        default=workload.max_size,
+        least=1,
+        most=most,
+        description=f"The maximum number of {many}.",
+        group=SIZE_GROUP,
+        label=f"Maximum {many}",
     )
     fits = (
         Rule(
@@ -63,41 +85,23 @@ def size(
             f"With Cpu {units}, Memory must be {_choice(megabytes)}.",
             when=Equals(cpu.ref(), units),
         )
-        for units, megabytes in sizes.items()
+        for units, megabytes in memory_of_cpu.items()
     )
-    return Size(cpu, memory, tuple(fits))
+    return Size(cpu, memory, min_size, max_size, tuple(fits))
 
 
-def scaling_inputs(workload: Workload, what: str, most: int, least_description: str) -> tuple[Input, Input]:
-    """The parameters MinSize and MaxSize: the number of `what`, such as instances, at most `most`.
-
-    Raises TemplateError where the workload's are not in order.
-    """
+def _check(workload: Workload, memory_of_cpu: Mapping[str, tuple[str, ...]], most: int) -> None:
+    if str(workload.memory) not in memory_of_cpu.get(str(workload.cpu), ()):
+        choices = "; ".join(f"{units}: {_choice(megabytes)}" for units, megabytes in memory_of_cpu.items())
+        raise TemplateError(
+            f"Workload.cpu {workload.cpu} does not go with Workload.memory {workload.memory}. Memory in MB for each "
+            f"CPU: {choices}."
+        )
     if not 1 <= workload.min_size <= workload.max_size <= most:
         raise TemplateError(
             f"Workload.min_size {workload.min_size} and Workload.max_size {workload.max_size} must be between 1 and "
             f"{most}, the first not greater than the second."
         )
-    return (
-        whole_number(
-            "MinSize",
-            default=workload.min_size,
-            least=1,
-            most=most,
-            description=f"{least_description} At most MaxSize.",
-            group=SIZE_GROUP,
-            label=f"Minimum {what}",
-        ),
-        whole_number(
-            "MaxSize",
-            default=workload.max_size,
-            least=1,
-            most=most,
-            description=f"The maximum number of {what}.",
-            group=SIZE_GROUP,
-            label=f"Maximum {what}",
-        ),
-    )
 
 
 def _choice(sizes: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ balancer stands in the subnets of the tasks: public ones make it face the intern
 
 from __future__ import annotations
 
-from troposphere import GetAtt, Sub, ec2
+from troposphere import GetAtt, ec2
 from troposphere import ecs as aws_ecs
 
 from generator.errors import TemplateError
@@ -15,12 +15,12 @@ from generator.parts.basis import Basis, basis
 from generator.parts.ecs_express.observability import ecs_alarms, ecs_dashboard, load_balancer_arn
 from generator.parts.ecs_express.roles import execution_role, infrastructure_role, task_role
 from generator.parts.encryption import kms_key
-from generator.parts.image import image_input, repository_arn
+from generator.parts.image import repository_arn
 from generator.parts.imports import imported_place
-from generator.parts.network.security_groups import egress, ingress, memorydb_ingress, security_group
+from generator.parts.network.security_groups import egress, endpoint_ingress, memorydb_ingress, security_group
 from generator.parts.observability import log_group, notifications
 from generator.parts.service import outputs, web_acl
-from generator.parts.size import SIZE_GROUP, scaling_inputs, size
+from generator.parts.size import SIZE_GROUP, size
 from generator.template.elements import Part, Value, given, why
 from generator.template.inputs import whole_number
 from generator.workload import HealthCheck, Workload
@@ -52,10 +52,14 @@ def ecs_express(workload: Workload = Workload()) -> Part:
     """
     _check(workload)
     on = basis(workload, imported_place(tasks=True))
-    image = image_input(workload)
-    sizes = size(workload, "a task", SIZES, lambda megabytes: f"{megabytes[0]} to {megabytes[-1]}")
-    min_size, max_size = scaling_inputs(
-        workload, "tasks", MAX_TASKS, "The number of tasks that always run; you pay for them."
+    sizes = size(
+        workload,
+        "a task",
+        "tasks",
+        memory_of_cpu=SIZES,
+        most=MAX_TASKS,
+        ready="The number of tasks that always run; you pay for them.",
+        listed=lambda megabytes: f"{megabytes[0]} to {megabytes[-1]}",
     )
     cpu_target = whole_number(
         "CpuTarget",
@@ -89,7 +93,7 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         HealthCheckPath=workload.health.path,
         **given(NetworkConfiguration=_network(on, group)),
         PrimaryContainer=aws_ecs.ExpressGatewayContainer(
-            Image=image.ref() if image else workload.image,
+            Image=on.image_uri,
             ContainerPort=workload.port,
             **given(Command=list(workload.command) or None, Secrets=on.secrets(_secret)),
             Environment=on.variables(_variable, port=str(workload.port)),
@@ -100,17 +104,15 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         ScalingTarget=aws_ecs.ExpressGatewayScalingTarget(
             AutoScalingMetric="AVERAGE_CPU",
             AutoScalingTargetValue=cpu_target.ref(),
-            MinTaskCount=min_size.ref(),
-            MaxTaskCount=max_size.ref(),
+            MinTaskCount=sizes.min_size.ref(),
+            MaxTaskCount=sizes.max_size.ref(),
         ),
     )
     notify = notifications()
     board = ecs_dashboard(service, on.cluster_name)
     return (
-        image,
+        on.image,
         sizes,
-        min_size,
-        max_size,
         cpu_target,
         web_acl(
             load_balancer_arn(service),
@@ -176,10 +178,9 @@ def _connection(on: Basis) -> tuple[ec2.SecurityGroup, list[ec2.SecurityGroupIng
         on.place.vpc_id,
         egress(on.cluster_group_id, "" if on.workload.internet is False else "HTTPS through endpoints"),
     )
-    rules, stack = [], Sub("ECS, stack ${AWS::StackName}")
+    rules = []
     if on.cluster_group_id is not None:
-        rules.append(memorydb_ingress(on.cluster_group_id, group, stack))
+        rules.append(memorydb_ingress(on.cluster_group_id, group, "ECS"))
     if endpoint_group_id is not None:
-        reason = "Tasks reach their image, password and log through the data layer's endpoints"
-        rules.append(ingress("TaskEndpointIngress", reason, 443, endpoint_group_id, group, stack))
+        rules.append(endpoint_ingress(endpoint_group_id, group))
     return group, rules

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from troposphere import GetAtt, ec2
+from troposphere import AWSHelperFn, GetAtt, Sub, ec2
 
 from generator import contract
 from generator.template.elements import Value, why
@@ -40,10 +40,16 @@ def egress(cluster_group_id: Value | None, https: str) -> list[ec2.SecurityGroup
     return rules
 
 
-def memorydb_ingress(group_id: Value, source: ec2.SecurityGroup, description: Value) -> ec2.SecurityGroupIngress:
+def memorydb_ingress(group_id: Value, source: ec2.SecurityGroup, compute: str) -> ec2.SecurityGroupIngress:
     """Lets the members of `source` reach the nodes of the cluster in that group."""
     reason = "Opens the imported security group to this service only"
-    return ingress("MemoryDbIngress", reason, contract.MEMORYDB_PORT, group_id, source, description)
+    return ingress("MemoryDbIngress", reason, contract.MEMORYDB_PORT, group_id, source, _of_stack(compute))
+
+
+def endpoint_ingress(group_id: Value, source: ec2.SecurityGroup) -> ec2.SecurityGroupIngress:
+    """Lets tasks with the group `source` reach the VPC endpoints in that group."""
+    reason = "Tasks reach their image, password and log through the data layer's endpoints"
+    return ingress("TaskEndpointIngress", reason, 443, group_id, source, _of_stack("ECS"))
 
 
 def ingress(
@@ -60,6 +66,11 @@ def ingress(
         ToPort=port,
         Description=description,
     )
+
+
+def _of_stack(compute: str) -> AWSHelperFn:
+    """Says in the group of another stack which stack a rule is of."""
+    return Sub(f"{compute}, stack ${{AWS::StackName}}")
 
 
 def _tcp(port: int, description: str, **destination: Any) -> ec2.SecurityGroupRule:
