@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from troposphere import GetAtt, Sub
+from troposphere import GetAtt, Output, Sub, ec2
 from troposphere import memorydb as aws_memorydb
 
 from generator import contract
@@ -88,6 +88,12 @@ def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
         cluster,
         notify,
         memorydb_alarms(notify, cluster.ref(), inputs.node_type),
+        _exports(cluster, group),
+    )
+
+
+def _exports(cluster: aws_memorydb.Cluster, group: ec2.SecurityGroup) -> tuple[Output, ...]:
+    return (
         export(
             contract.MEMORYDB_SECURITY_GROUP_ID,
             "The security group of the cluster, to which each compute stack adds its own rule.",
