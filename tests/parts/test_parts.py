@@ -18,8 +18,8 @@ from generator.parts.data.memorydb import memorydb
 from generator.parts.data.repository import repository
 from generator.parts.data.user import access_string, user
 from generator.parts.names import physical_name
-from generator.parts.network.subnets import block
 from generator.parts.network.place import existing_network, place_exports
+from generator.parts.network.subnets import block
 from generator.parts.network.vpc import network
 from generator.settings import Settings
 from generator.template.assemble import assemble
