@@ -270,7 +270,7 @@ def _running(
         yield allow(sid, [aws.Action(*action.split(":")) for action in names], resources)
     for action, arn in sorted(elsewhere.items()):
         yield allow(action.partition(":")[2], [aws.Action(*action.split(":"))], [arn])
-    if metrics and logs_too:
+    if metrics:
         yield allow("ErrorRate", [aws.Action(*action.split(":")) for action in sorted(metrics)], ["*"])
     if groups and logs_too:
         read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
