@@ -123,6 +123,10 @@ class Compute(ABC):
     def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
         """Name patterns of its log groups."""
 
+    def unavailable(self, region: str) -> str:
+        """Why it cannot be used in a Region, and what can be; empty where it can, or where that is not known."""
+        return ""
+
     def error_rate(self, cloudwatch: Any, service_arn: str) -> ErrorRate | None:
         """Whether a deployment that starts now would be rolled back, whatever is in it; None where no error rate rolls
         one back."""

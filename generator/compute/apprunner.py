@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from generator.compute import Compute, Outcome, Running, ServiceOperation
+from generator.regions import ECS_REGIONS, REGIONS
 
 # Statuses of an operation, and of a service that has one.
 IN_PROGRESS = ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "OPERATION_IN_PROGRESS")
@@ -78,6 +79,11 @@ class AppRunnerCompute(Compute):
 
     def leaves(self, service_arn: str) -> tuple[str, ...]:
         return (f"log groups {_logs_of(service_arn)}/*",)
+
+    def unavailable(self, region: str) -> str:
+        if region in REGIONS or region not in ECS_REGIONS:
+            return ""
+        return f"App Runner is not in {region}: choose another Region with --region, or --compute ecs-express."
 
     def domain(self, region: str) -> str:
         return f"{region}.awsapprunner.com"

@@ -8,7 +8,6 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from generator import contract
-from generator.compute.availability import unavailable
 from generator.errors import UsageError
 from generator.iam.access import AccessLayer
 from generator.layers import Deployment, Layer
@@ -80,7 +79,7 @@ def check_values(
     """
     region = cloudformation.region
     for layer, _ in updates:
-        if reason := unavailable(layer.compute, region):
+        if layer.compute and (reason := layer.compute.unavailable(region)):
             raise UsageError(reason)
     stacks = {layer.name: cloudformation.stack(update.stack_name) for layer, update in updates}
     _check_logical_ids(cloudformation, [layer for layer, _ in updates], stacks, options)
