@@ -231,3 +231,5 @@ def _service(service: ServiceStatus) -> Iterator[str]:
         yield f"  GET {READY_PATH}: {service.ready}, build {service.build or 'unknown'}"
     elif not service.public:
         yield "  not checked: the service can be reached inside its VPC only"
+    if (rate := service.error_rate) and rate.reason:
+        yield f"  {'a deployment would be rolled back' if rate.checked else 'error rate not checked'}: {rate.reason}"

@@ -16,6 +16,7 @@ from typing import Any
 from generator.template.resources import resources_in
 from generator.template.stateful import holds_data, is_stateful
 
+NO_EXPORT = re.compile(r"No export named (\S+) found")
 NOTHING_TO_CHANGE = ("The submitted information didn't contain changes.", "No updates are to be performed.")
 WARNING = "[WARN]"
 HIDDEN = "(hidden)"
@@ -174,6 +175,12 @@ class ChangeSet:
         """What CloudFormation found although it created the change set, such as an import of an export that does not
         exist, with which the execution fails (LocalStack, `test_change_set_exports_imports`, validated on AWS)."""
         return self.reason.removeprefix(WARNING).strip() if self.reason.startswith(WARNING) else ""
+
+    @property
+    def missing_export(self) -> str:
+        """The first export that the warning says does not exist; empty if there is none."""
+        found = NO_EXPORT.search(self.warning)
+        return found[1] if found else ""
 
 
 @dataclass(frozen=True)
