@@ -10,6 +10,7 @@ from generator.cli.arguments import (
     Deployments,
     Program,
     Subparsers,
+    add_build_options,
     add_change_options,
     add_command,
     add_error_rate_option,
@@ -35,6 +36,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         example=f"{program.prog} deploy --name {program.name}",
     )
     add_change_options(parser, program)
+    add_build_options(parser, "docker, finch, podman or buildah")
     add_yes_option(parser)
     parser.add_argument("--change-set", metavar="ARN", help="execute this change set, which `preview --keep` created")
     parser.add_argument("--recreate", action="store_true", help="first delete a stack whose creation failed")
@@ -42,7 +44,6 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     parser.add_argument("--disable-rollback", action="store_true", help="keep the resources when something fails")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for CloudFormation")
     parser.add_argument("--no-verify", action="store_true", help="do not verify that the service runs")
-    parser.add_argument("--container-tool", metavar="TOOL", help="docker, finch, podman or buildah, by name or path")
 
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
@@ -51,6 +52,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
 
     options = DeployOptions(
         **change_options(arguments),
+        build_secrets=tuple(arguments.build_secret),
         container_tool=arguments.container_tool,
         recreate=arguments.recreate,
         ignore_error_rate=arguments.ignore_error_rate,

@@ -10,7 +10,9 @@ from generator.cli.arguments import (
     Program,
     Subparsers,
     add_account_options,
+    add_color_option,
     add_command,
+    add_role_option,
     add_yes_option,
     chosen_deployment,
     session,
@@ -31,6 +33,8 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         example=f"{program.prog} destroy --name {program.name}",
     )
     add_account_options(parser, program)
+    add_role_option(parser)
+    add_color_option(parser)
     add_yes_option(parser)
     parser.add_argument("--purge-images", action="store_true", help="delete the images in the repository too")
 
@@ -40,7 +44,9 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     from generator.operations import DestroyOptions, destroy
 
     deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
-    options = DestroyOptions(**stack_options(arguments), purge_images=arguments.purge_images)
+    options = DestroyOptions(
+        **stack_options(arguments), role_arn=arguments.role_arn, purge_images=arguments.purge_images
+    )
     destroyed = destroy(deployment, session(arguments), options)
     if not destroyed.stacks:
         print(f"There is nothing to destroy: no stack {' or '.join(destroyed.absent)}.")

@@ -15,6 +15,7 @@ from generator.cli.arguments import (
     Subparsers,
     add_change_options,
     add_command,
+    add_image_options,
     change_options,
     chosen_deployment,
     read_file,
@@ -35,6 +36,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         example=f"{program.prog} preview --name {program.name} --format markdown > comment.md",
     )
     add_change_options(parser, program)
+    add_image_options(parser)
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
     parser.add_argument(
         "--fail-on",

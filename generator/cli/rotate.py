@@ -6,15 +6,17 @@ import argparse
 
 from generator.cli.arguments import (
     DONE,
+    STACKS,
     Deployments,
     Program,
     Subparsers,
-    add_account_options,
+    add_aws_options,
+    add_color_option,
     add_command,
     add_error_rate_option,
+    add_name_option,
     add_yes_option,
     session,
-    stack_options,
 )
 
 
@@ -30,7 +32,9 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "again: it continues.",
         example=f"{program.prog} rotate --name {program.name}",
     )
-    add_account_options(parser, program)
+    add_name_option(parser, program, STACKS)
+    add_aws_options(parser)
+    add_color_option(parser)
     add_yes_option(parser)
     parser.add_argument(
         "--user",
@@ -47,7 +51,10 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     from generator.operations import RotateOptions, rotate
 
     options = RotateOptions(
-        **stack_options(arguments), users=tuple(arguments.user), ignore_error_rate=arguments.ignore_error_rate
+        name=arguments.name,
+        data_stack=arguments.data_stack,
+        users=tuple(arguments.user),
+        ignore_error_rate=arguments.ignore_error_rate,
     )
     rotate(deployments(), session(arguments), options)
     return DONE

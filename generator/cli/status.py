@@ -14,6 +14,7 @@ from generator.cli.arguments import (
     Program,
     Subparsers,
     add_account_options,
+    add_color_option,
     add_command,
     chosen_deployment,
     session,
@@ -38,6 +39,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         example=f"{program.prog} status --name {program.name} --format json",
     )
     add_account_options(parser, program)
+    add_color_option(parser)
     parser.add_argument("--drift", action="store_true", help="detect drift, which takes a minute or more")
     parser.add_argument("--detailed-exitcode", action="store_true", help="with --drift: exit with 2 if there is drift")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
