@@ -50,6 +50,11 @@ WITHOUT_LIMIT = {
 }
 
 
+ROLES_ARE_FOR = ["apprunner", "build.apprunner", "tasks.apprunner", "vpc-flow-logs"]
+LINKED = ["apprunner", "memorydb", "networking.apprunner"]
+THROUGH = ["apprunner.*", "ecr.*", "memorydb.*", "secretsmanager.*"]
+
+
 def statements(documents: dict[str, str] = DOCUMENTS) -> Iterator[tuple[str, dict[str, Any]]]:
     for file, text in documents.items():
         for statement in json.loads(text)["Statement"]:
@@ -156,17 +161,18 @@ def test_deploy_passes_only_cloudformations_role_to_cloudformation_only() -> Non
     }
 
 
-def test_cloudformation_passes_roles_to_those_they_trust_only() -> None:
-    assert statement("PassRoles")["Condition"] == {
-        "StringEquals": {
-            "iam:PassedToService": [
-                "apprunner.amazonaws.com",
-                "build.apprunner.amazonaws.com",
-                "tasks.apprunner.amazonaws.com",
-                "vpc-flow-logs.amazonaws.com",
-            ]
-        }
-    }
+@pytest.mark.parametrize(
+    ("sid", "operator", "key", "services"),
+    [
+        ("PassRoles", "StringEquals", "iam:PassedToService", ROLES_ARE_FOR),
+        ("ServiceLinkedRoles", "StringEquals", "iam:AWSServiceName", LINKED),
+        ("Kms", "StringLike", "kms:ViaService", THROUGH),
+    ],
+)
+def test_what_cloudformation_uses_for_services_is_for_these_only(
+    sid: str, operator: str, key: str, services: list[str]
+) -> None:
+    assert statement(sid)["Condition"] == {operator: {key: [f"{service}.amazonaws.com" for service in services]}}
 
 
 @pytest.mark.parametrize("deployment", default_deployments(), ids=lambda deployment: deployment.name)
