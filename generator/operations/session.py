@@ -16,7 +16,6 @@ from generator.aws.calls import Clock
 from generator.aws.errors import CONFIGURED, local_error, translate_errors
 from generator.aws.faults import (
     Context,
-    credentials_fault,
     fault,
     look_up_credentials,
     malformed_credentials,
@@ -142,7 +141,7 @@ def _boto3_session(region: str | None, profile: str | None) -> Any:
         credentials = look_up_credentials(session)
     # A profile may run any program, and ask for a code on a terminal.
     except Exception as error:
-        raise local_error(credentials_fault(error, context)) from error
+        raise local_error(fault(error, context)) from error
     context = replace(context, secrets=secrets_in_use(environment, credentials))
     keep_out(context.secrets)
     CONFIGURED.set(context)

@@ -28,7 +28,6 @@ from generator.aws.errors import local_error
 from generator.aws.faults import (
     Context,
     Fault,
-    credentials_fault,
     fault,
     look_up_credentials,
     malformed_credentials,
@@ -210,7 +209,7 @@ def test_a_profile_that_gives_no_credentials_says_why(
     profile: str, what: str, why: str, then: str, environment: Callable[..., Mapping[str, str]]
 ) -> None:
     given = environment(AWS_PROFILE=profile)
-    found = one_line(credentials_fault(raised(lambda: look_up_credentials(boto3.Session())), context(given)))
+    found = one_line(fault(raised(lambda: look_up_credentials(boto3.Session())), context(given)))
     assert found.what == what
     assert why in found.why
     assert found.then.startswith(then.format(config=given["AWS_CONFIG_FILE"]))
@@ -219,7 +218,7 @@ def test_a_profile_that_gives_no_credentials_says_why(
 
 def test_no_credentials_at_all(environment: Callable[..., Mapping[str, str]]) -> None:
     given = environment()
-    found = one_line(credentials_fault(raised(lambda: look_up_credentials(boto3.Session())), context(given)))
+    found = one_line(fault(raised(lambda: look_up_credentials(boto3.Session())), context(given)))
     assert text(found) == (
         "There are no AWS credentials: Unable to locate credentials. Run `aws configure` or `aws sso login`, or choose "
         "another profile with --profile."
@@ -232,7 +231,7 @@ def test_a_code_of_an_mfa_device_cannot_be_asked_for_without_a_terminal(
     code = (
         "import boto3; from generator.aws.errors import local_error; from generator.aws.faults import *\n"
         "try: look_up_credentials(boto3.Session())\n"
-        "except BaseException as error: print(local_error(credentials_fault(error, Context('mfa'))))"
+        "except BaseException as error: print(local_error(fault(error, Context('mfa'))))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -254,7 +253,7 @@ def test_a_role_that_cannot_be_assumed_is_named(environment: Callable[..., Mappi
     with serving(partial(Answer, 403, "text/xml", body)) as port:
         given = environment(AWS_PROFILE="role", AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}", AWS_REGION="eu-west-1")
         session = boto3.Session(region_name="eu-west-1")
-        found = one_line(credentials_fault(raised(lambda: look_up_credentials(session)), context(given)))
+        found = one_line(fault(raised(lambda: look_up_credentials(session)), context(given)))
     assert found.what == "The role of the profile role cannot be assumed"
     assert found.why == "User: me is not authorized to perform: sts:AssumeRole"
 
@@ -361,7 +360,7 @@ def test_malformed_credentials_are_named_and_not_repeated(
     assert value.strip() not in text(found)
     error = raised(lambda: client().describe_stacks())
     if not isinstance(error, exceptions.EndpointConnectionError):
-        assert credentials_fault(error, context(given)) == found
+        assert fault(error, context(given)) == found
 
 
 def test_malformed_credentials_of_a_profile_are_not_repeated(environment: Callable[..., Mapping[str, str]]) -> None:
@@ -588,7 +587,7 @@ def test_a_port_that_does_not_speak_tls_is_named(environment: Callable[..., Mapp
 
 def test_a_long_reason_is_cut_after_its_secrets_are_taken_out() -> None:
     error = exceptions.CredentialRetrievalError(provider="custom-process", error_msg=f"{'x' * 590} {SECRET} end")
-    found = credentials_fault(error, Context(secrets=frozenset({SECRET})))
+    found = fault(error, Context(secrets=frozenset({SECRET})))
     assert found.why.endswith("x [redacted...")
 
 
