@@ -7,41 +7,21 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from troposphere import Ref, sns
 
 from generator.cli import main
 from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments
+from tests.layers import files, one_topic, topic
 from tests.running import ROOT
-
-
-@dataclass(frozen=True)
-class Topic:
-    topic: sns.Topic
-
 
 POLICIES = ["boundary.json", "deploy.json", "drift.json", "execution-role.json", "iam", "preview.json", "rotate.json"]
 
 
-def one_topic(**properties: Any) -> tuple[Deployment, ...]:
-    return (Deployment("topic", (topic(**properties),)),)
-
-
 def app_runner() -> list[Deployment]:
     return [app_runner_deployment()]
-
-
-def topic(name: str = "topic", **properties: Any) -> Layer:
-    return Layer(name, "A topic.", (Topic(sns.Topic("Topic", **properties)),))
-
-
-def files(directory: Path) -> list[str]:
-    """The names of templates and policies; diagrams have a test of their own."""
-    return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "diagrams")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -98,19 +78,15 @@ def test_a_layer_name_of_two_deployments_builds_both(tmp_path: Path) -> None:
     assert files(tmp_path) == written
 
 
-def test_without_a_verb_it_builds(tmp_path: Path) -> None:
+def test_without_a_verb_it_builds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     assert files(tmp_path) == ["topic-layer.json"]
+    assert capsys.readouterr().out.splitlines()[0].endswith("bytes, not linted")
 
 
 def test_a_layer_by_itself(tmp_path: Path) -> None:
     assert main(app_runner, argv=["--out", str(tmp_path), "--layer", "data"]) == 0
     assert files(tmp_path) == ["data-layer.json", "data-stack-policy.json"]
-
-
-def test_no_lint_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(one_topic, argv=["--out", str(tmp_path), "--no-lint"])
-    assert capsys.readouterr().out.splitlines()[0].endswith("bytes, not linted")
 
 
 def test_a_diagram_of_each_layer_and_one_of_each_deployment_are_drawn(tmp_path: Path) -> None:
@@ -199,10 +175,10 @@ def test_check_takes_a_missing_file_for_an_empty_one(tmp_path: Path, capsys: pyt
 
 
 def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parts = (Topic(sns.Topic("Topic")), Topic(sns.Topic("Topic")))
+    parts = (sns.Topic("Topic"), sns.Topic("Topic"))
     assert main(lambda: [Deployment("d", (Layer("twice", "Twice.", parts),))], argv=["--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(
-        "Logical ID Topic is used twice, by Topic.topic of part 1 and by Topic.topic of part 2."
+        "Logical ID Topic is used twice, by the AWS::SNS::Topic of part 1 and by the AWS::SNS::Topic of part 2."
     )
     assert files(tmp_path) == []
 
@@ -249,7 +225,7 @@ def test_check_of_what_cannot_be_read_is_one_paragraph_and_1(
 def test_a_template_beyond_the_limit_is_written_with_its_size_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    topics = tuple(Topic(sns.Topic(f"Topic{number}", DisplayName="x" * 90)) for number in range(500))
+    topics = tuple(sns.Topic(f"Topic{number}", DisplayName="x" * 90) for number in range(500))
     assert (
         main(lambda: [Deployment("d", (Layer("big", "Big.", topics),))], argv=["--out", str(tmp_path), "--no-lint"])
         == 0

@@ -6,36 +6,16 @@ import argparse
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from troposphere import sns
 
 from generator.cli import main
 from generator.cli.arguments import Program, add_account_options, chosen_deployment
-from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments, default_layers
+from generator.layers import Deployment, app_runner_deployment, default_deployments, default_layers
 from generator.settings import Settings
+from tests.layers import files, one_topic
 from tests.running import ROOT
-
-
-@dataclass(frozen=True)
-class Topic:
-    topic: sns.Topic
-
-
-def one_topic(**properties: Any) -> tuple[Deployment, ...]:
-    return (Deployment("topic", (topic(**properties),)),)
-
-
-def topic(name: str = "topic", **properties: Any) -> Layer:
-    return Layer(name, "A topic.", (Topic(sns.Topic("Topic", **properties)),))
-
-
-def files(directory: Path) -> list[str]:
-    """The names of templates and policies; diagrams have a test of their own."""
-    return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "diagrams")
 
 
 def of(*arguments: str) -> list[str]:
@@ -108,11 +88,17 @@ def test_an_unknown_layer_is_named_with_the_known_ones(capsys: pytest.CaptureFix
     [
         (["--bogus"], "Unrecognized arguments: --bogus."),
         (["frobnicate"], "There is no command 'frobnicate'. There are build, preview, deploy,"),
-        (["plan"], "There is no command 'plan'. Did you mean preview? See `python "),
-        (["preview", "--stack-name", "x"], "Unrecognized arguments: --stack-name. Did you mean --name? See `python "),
         (["build", "--out"], "Argument --out: expected one argument."),
         (["--layer", "dat"], "There is no layer 'dat'; there are topic."),
         (["--chec"], "Unrecognized arguments: --chec."),
+        (["preview", "--parameter", "Cpu"], "--parameter Cpu is not KEY=VALUE."),
+        (["preview", "--parameter", "=1"], "--parameter is not KEY=VALUE."),
+        (["preview", "--tag", "a"], "--tag a is not KEY=VALUE."),
+        (["preview", "--format", "yaml"], "Argument --format: invalid choice: 'yaml'"),
+        (["preview", "--fail-on", "narrower"], "Argument --fail-on: invalid choice: 'narrower'"),
+        (["preview", "--prices", "/nonexistent"], "Cannot read /nonexistent: No such file or directory."),
+        (["preview", "--prices", __file__], f"{__file__} is not a price list"),
+        (["preview", "--parameters", "/nonexistent"], "Cannot read /nonexistent: No such file or directory."),
     ],
 )
 def test_wrong_usage_is_one_paragraph_and_64(
@@ -123,6 +109,15 @@ def test_wrong_usage_is_one_paragraph_and_64(
     assert out == ""
     assert err.startswith(message)
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("attempts", ["0", "-1", ""])
+def test_an_invalid_number_of_attempts_is_named(
+    attempts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", attempts)
+    assert main(one_topic, argv=["preview"]) == 64
+    assert capsys.readouterr().err.startswith(f"AWS_MAX_ATTEMPTS is {attempts!r}, but must be a whole number")
 
 
 def test_a_bad_setting_is_one_paragraph_and_64(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

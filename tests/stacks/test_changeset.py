@@ -302,7 +302,10 @@ def test_the_guard_lets_through_what_is_named() -> None:
     assert refusals([change], {"Thing"}) == ()
 
 
-@pytest.mark.parametrize("resource_type", ["AWS::AppRunner::VpcConnector", "AWS::AppRunner::Service"])
+@pytest.mark.parametrize(
+    "resource_type",
+    ["AWS::AppRunner::VpcConnector", "AWS::AppRunner::Service", "AWS::ECS::ExpressGatewayService"],
+)
 def test_a_stack_tag_that_replaces_a_compute_resource_is_refused(resource_type: str) -> None:
     change = parsed(ResourceType=resource_type, Replacement="True", Scope=["Tags"])
     (refusal,) = refusals([change])
