@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
 from generator.aws.calls import Clock
 from generator.compute.apprunner import AppRunnerCompute
@@ -23,6 +20,7 @@ from generator.operations.deploy import LayerDeployment
 from generator.operations.image import ImageSource
 from generator.report.text import plan_lines
 from tests.cloudformation_script import ADD, ARN, SIZE, STACK_ARN, UPDATE, Script, an_event
+from tests.stubbed import stubbed
 from tests.ui import ListUI
 
 CLUSTER = {
@@ -34,14 +32,6 @@ CLUSTER = {
         "ResourceType": "AWS::MemoryDB::Cluster",
     },
 }
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    made = Script()
-    with made.stubber:
-        yield made
-        made.stubber.assert_no_pending_responses()
 
 
 def session(script: Script, ui: ListUI | None = None) -> Session:
@@ -162,8 +152,7 @@ def test_a_change_set_that_is_gone_is_a_sentence(script: Script) -> None:
 
 @pytest.mark.parametrize("gone", ["empty", "UserNotFoundFault"])
 def test_a_user_that_was_deleted_outside_is_a_sentence(gone: str) -> None:
-    memorydb = boto3.client("memorydb", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    with Stubber(memorydb) as stubber:
+    with stubbed("memorydb") as (memorydb, stubber):
         if gone == "empty":
             stubber.add_response("describe_users", {"Users": []})
         else:
@@ -173,8 +162,7 @@ def test_a_user_that_was_deleted_outside_is_a_sentence(gone: str) -> None:
 
 
 def test_a_repository_that_was_deleted_outside_has_no_images() -> None:
-    ecr = boto3.client("ecr", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    with Stubber(ecr) as stubber:
+    with stubbed("ecr") as (ecr, stubber):
         stubber.add_client_error("list_images", "RepositoryNotFoundException")
         assert images(ecr, "users") == []
 
@@ -197,15 +185,12 @@ def test_the_image_of_a_reviewed_change_set_is_built_from_its_source_only(
 ) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     tag, uri = Context(tmp_path).tag(), "111122223333.dkr.ecr.eu-west-1.amazonaws.com/users"
-    ecr = boto3.client("ecr", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    ui = ListUI()
-    options = DeployOptions(context=tmp_path)
-    source = ImageSource(Session(ui, clients=lambda _: ecr), AppRunnerCompute(), options)
-    with Stubber(ecr) as stubber:
+    ui, options = ListUI(), DeployOptions(context=tmp_path)
+    with stubbed("ecr") as (ecr, stubber):
         if asks:
             stubber.add_response("describe_images", {"imageDetails": [{"imageDigest": "sha256:1"}]})
+        source = ImageSource(Session(ui, clients=lambda _: ecr), AppRunnerCompute(), options)
         source.publish_previewed(image.format(uri=uri, tag=tag))
-        stubber.assert_no_pending_responses()
     assert ui.said == ([f"users has {tag} already: nothing to build."] if asks else [])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from generator.layers import app_runner_deployment
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
-from tests.command import Command
+from tests.command import Command, stacks
 from tests.pushed import push
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -33,11 +33,6 @@ def index(name: str, *platforms: str) -> str:
     return str(put["image"]["imageId"]["imageDigest"])
 
 
-def made() -> set[str]:
-    stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
-    return {stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"}
-
-
 @pytest.mark.parametrize(
     ("image", "reason"),
     [
@@ -57,7 +52,7 @@ def test_an_image_that_cannot_run_is_refused_before_anything_is_created(
     assert previewed.code == 1
     assert "users-data: a new stack." in previewed.out
     assert f"cannot be previewed: --image {REGISTRY}/{image}: {reason}" in previewed.out
-    assert made() == set()
+    assert stacks() == {}
 
 
 @pytest.mark.parametrize("platforms", [("linux/arm64",), ("linux/arm64", "unknown/unknown")])

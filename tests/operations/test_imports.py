@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import boto3
 import pytest
 from troposphere import sns
 
@@ -15,6 +14,7 @@ from generator.parts.imports import data_stack_name, imported
 from generator.template.elements import export
 from rehearsal import local_aws
 from rehearsal.emulator.process import emulator
+from tests.command import stacks
 from tests.ui import ListUI
 
 EXPORTS = Layer(
@@ -33,10 +33,6 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         yield Session(ListUI())
 
 
-def stacks() -> list[str]:
-    return sorted(stack["StackName"] for stack in boto3.client("cloudformation").describe_stacks()["Stacks"])
-
-
 def test_a_data_stack_that_does_not_exist_is_refused_with_the_nearest(session: Session) -> None:
     deployment = Deployment("shop", (EXPORTS, importer("Early")))
     for name in ("shop", "store"):
@@ -48,14 +44,14 @@ def test_a_data_stack_that_does_not_exist_is_refused_with_the_nearest(session: S
         "other-web: Nothing was deployed to it: it imports shp-data-Early, which no stack exports. The nearest export "
         "is shop-data-Early, of the stack shop-data. Correct --data-stack, or deploy the stack that exports it first."
     )
-    assert stacks() == ["shop-data", "store-data"]
+    assert sorted(stacks()) == ["shop-data", "store-data"]
 
 
 def test_an_output_that_the_data_stack_lacks_is_refused_before_the_execution(session: Session) -> None:
     deploy(Deployment("shop", (EXPORTS,)), session, DeployOptions(name="shop"))
     with pytest.raises(DeployError, match="it imports shop-data-Late, which no stack exports"):
         deploy(Deployment("shop", (LATER, importer("Late"))), session, DeployOptions(name="shop", layer="web"))
-    assert stacks() == ["shop-data"]
+    assert list(stacks()) == ["shop-data"]
 
 
 @pytest.mark.parametrize("data_stack", ["", "restored"])

@@ -19,19 +19,12 @@ from generator.errors import DataLossError, DeployError, GeneratorError
 from generator.layers import Deployment, Layer, default_deployments
 from generator.operations import DeployOptions, Session, deploy, preview
 from generator.stacks.stack_policy import protected_by, stack_policy
-from rehearsal import local_aws
-from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault, emulator
+from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault
 from tests.command import Command
 from tests.running import ROOT
 from tests.ui import ListUI
 
 STACK = "users-data"
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("aws")) as running, local_aws.environment(running.environment):
-        yield running
 
 
 def table(name: str, logical_id: str = "Orders") -> dynamodb.Table:

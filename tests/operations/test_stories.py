@@ -30,13 +30,13 @@ from examples import (
     second_service,
     worker,
 )
-from generator import contract, data_layer
+from generator import data_layer
 from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import Deployment
 from generator.settings import Settings
-from rehearsal.local_aws import NAME, LocalAws
-from tests.command import Command, output
+from rehearsal.local_aws import LocalAws
+from tests.command import Command, output, stacks
 from tests.running import ROOT
 
 HERE = Path(__file__).parent
@@ -118,12 +118,6 @@ def account(directory: Path, deployment: Deployment) -> Iterator[LocalAws]:
     computes = tuple(layer.compute for layer in deployment.layers if layer.compute)
     with LocalAws(directory, Context(ROOT), computes, access_deployment(deployment).layers[0]) as aws:
         yield aws
-
-
-def stacks() -> dict[str, str]:
-    found = boto3.client("cloudformation").describe_stacks()["Stacks"]
-    names = {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
-    return {name: status for name, status in names.items() if name != f"{NAME}-{contract.ACCESS_LAYER}"}
 
 
 def vpc_with_subnets(public: bool) -> tuple[str, list[str]]:

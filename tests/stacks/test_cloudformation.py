@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,14 +11,6 @@ from generator.aws.calls import Clock
 from generator.errors import DeployError, LocalError
 from generator.stacks.cloudformation import CloudFormation, StackUpdate
 from tests.cloudformation_script import ABSENT, ADD, ARN, SIZE, STACK_ARN, Script, an_event
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    made = Script()
-    with made.stubber:
-        yield made
-        made.stubber.assert_no_pending_responses()
 
 
 def test_a_first_preview_leaves_nothing_behind(script: Script) -> None:

@@ -23,7 +23,7 @@ from generator.operations import Clock, Destroyed, DestroyOptions, Session, dest
 from generator.settings import Settings
 from generator.stacks.inventory import final_snapshot
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault
-from tests.command import Command, output
+from tests.command import Command, output, stacks
 from tests.pushed import push
 from tests.running import ROOT
 from tests.ui import ListUI
@@ -38,14 +38,6 @@ def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Iterator[Comma
     yield Command(default_deployments, capsys)
     assert change_sets() == []
     assert "REVIEW_IN_PROGRESS" not in stacks().values()
-
-
-def stacks() -> dict[str, str]:
-    return {
-        stack["StackName"]: stack["StackStatus"]
-        for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
-        if stack["StackStatus"] != "DELETE_COMPLETE"
-    }
 
 
 def change_sets() -> list[str]:
