@@ -66,17 +66,7 @@ def rotate(
         raise DeclinedError("Nothing was changed.")
     started = session.clock.now()
     try:
-        for rotation in rotations:
-            rotation.add_new_password()
-        session.ui.progress("Old and new passwords are valid.")
-        for rotation in rotations:
-            rotation.make_new_password_current()
-        session.ui.progress("The secrets hold the new passwords.")
-        for name, stack in readers.items():
-            session.ui.progress(f"Redeploying {name} ...")
-            services[name].redeploy(stack)
-        for rotation in rotations:
-            rotation.remove_old_password()
+        _change_passwords(session, rotations, services, readers)
     except KeyboardInterrupt:
         session.ui.progress(
             "\nThe rotation is not finished: two passwords are valid, and services run with either. Run rotate again, "
@@ -86,6 +76,25 @@ def rotate(
     seconds = session.clock.now() - started
     session.ui.progress(f"The old passwords are no longer valid. The rotation took {seconds:.0f} s.")
     return RotatedPasswords(tuple(rotation.user_name for rotation in rotations), tuple(readers), seconds)
+
+
+def _change_passwords(
+    session: Session,
+    rotations: Sequence[PasswordRotation],
+    services: Mapping[str, Service],
+    readers: Mapping[str, Stack],
+) -> None:
+    for rotation in rotations:
+        rotation.add_new_password()
+    session.ui.progress("Old and new passwords are valid.")
+    for rotation in rotations:
+        rotation.make_new_password_current()
+    session.ui.progress("The secrets hold the new passwords.")
+    for name, stack in readers.items():
+        session.ui.progress(f"Redeploying {name} ...")
+        services[name].redeploy(stack)
+    for rotation in rotations:
+        rotation.remove_old_password()
 
 
 def _data_stacks(deployments: Sequence[Deployment], session: Session, options: StackOptions) -> list[Stack]:

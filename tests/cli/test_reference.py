@@ -16,8 +16,9 @@ from generator.report.as_json import preview_document
 from generator.report.results import Plan
 from generator.review.quantities import difference, price_list
 from generator.review.rights import Right
-from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.change_set import Change, PropertyChange
 from generator.stacks.events import Finding
+from generator.stacks.guard import Refusal
 from tests.cli.reference import document
 
 ROOT = Path(__file__).parents[2]

@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.stacks.change_set import (
-    HIDDEN,
-    KNOWN_FIELDS,
-    Change,
-    Effect,
-    PropertyChange,
-    additions,
-    change_set,
-    refusals,
-)
+from generator.stacks.change_set import HIDDEN, KNOWN_FIELDS, Change, Effect, PropertyChange, additions, change_set
+from generator.stacks.guard import refusals
 
 CLUSTER = "AWS::MemoryDB::Cluster"
 

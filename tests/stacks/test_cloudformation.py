@@ -205,6 +205,12 @@ def test_a_template_without_iam_needs_no_capability(script: Script) -> None:
     assert "Capabilities" not in sent(script, StackUpdate("users-data", '{"Resources": {}}'))
 
 
+@pytest.mark.parametrize(("status", "mode"), [("CREATE_COMPLETE", "REVERT_DRIFT"), ("REVIEW_IN_PROGRESS", None)])
+def test_drift_is_reverted_where_something_is_deployed(script: Script, status: str, mode: str | None) -> None:
+    update = StackUpdate("users-data", '{"Resources": {}}', revert_drift=True)
+    assert sent(script, update, status=status).get("DeploymentMode") == mode
+
+
 def test_a_large_template_is_sent_without_white_space(script: Script) -> None:
     template = {"Description": "é", "Resources": {}, "Metadata": {"Note": "x" * 51_000}}
     text = json.dumps(template, indent=400, ensure_ascii=False)
