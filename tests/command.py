@@ -13,6 +13,9 @@ from generator.contract import ACCESS_LAYER
 from generator.redaction import redact
 from rehearsal import local_aws
 
+Captured = pytest.CaptureFixture[str]
+"""The fixture capsys or capfd."""
+
 
 class Run(NamedTuple):
     code: int
@@ -27,7 +30,7 @@ class Run(NamedTuple):
 class Command:
     """build.py with these deployments. `captured` is the running test's capsys or capfd."""
 
-    def __init__(self, deployments: Deployments, captured: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, deployments: Deployments, captured: Captured) -> None:
         self._deployments = deployments
         self._captured = captured
 

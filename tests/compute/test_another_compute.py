@@ -26,7 +26,7 @@ from generator.settings import Settings
 from generator.template.elements import Input
 from generator.workload import Workload
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
-from tests.command import Command
+from tests.command import Captured, Command
 from tests.pushed import push
 from tests.running import ROOT
 
@@ -171,7 +171,7 @@ def test_its_rights_are_in_the_policy_for_deploy(deployments: tuple[Deployment, 
 
 
 @pytest.fixture
-def command(aws: Emulator, deployments: tuple[Deployment, ...], capsys: pytest.CaptureFixture[str]) -> Command:
+def command(aws: Emulator, deployments: tuple[Deployment, ...], capsys: Captured) -> Command:
     push(aws, IMAGE, IMAGE.replace("content-1", "content-2"))
     return Command(lambda: deployments, capsys)
 

@@ -9,7 +9,7 @@ import pytest
 
 from generator.layers import app_runner_deployment
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
-from tests.command import Command, stacks
+from tests.command import Captured, Command, stacks
 from tests.pushed import push
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -17,7 +17,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @pytest.fixture
-def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(aws: Emulator, capsys: Captured) -> Command:
     push(aws, f"{REGISTRY}/team/amd:1")
     push(aws, f"{REGISTRY}/team/arm:1", architecture="arm64")
     return Command(lambda: [app_runner_deployment()], capsys)

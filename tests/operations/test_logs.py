@@ -26,7 +26,7 @@ from generator.layers import (
 from generator.operations import DeployOptions, LogLine, LogsOptions, Session, deploy, logs
 from generator.operations.logs import Source
 from rehearsal.local_aws import LocalAws
-from tests.command import output
+from tests.command import Captured, output
 from tests.rehearsed import LocalDeployment, deployed
 from tests.stubbed import stubbed
 from tests.ui import ListUI
@@ -79,7 +79,7 @@ def test_a_filter_and_a_time_select_lines(local_aws: LocalAws) -> None:
     assert read(APP_RUNNER, since=datetime.now(UTC) + timedelta(hours=1)) == []
 
 
-def test_new_lines_are_followed_until_ctrl_c(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_lines_are_followed_until_ctrl_c(local_aws: LocalAws, capsys: Captured) -> None:
     deployment = LocalDeployment(local_aws, capsys, default_deployments)
     looks = list[float]()
 
@@ -114,7 +114,7 @@ def test_lines_of_several_services_name_their_layers(local_aws: LocalAws) -> Non
     assert "apprunner" not in {line.instance.split("/")[0] for line in read(both, layer="ecs-express")}
 
 
-def test_the_command_prints_times_with_their_zone(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_times_with_their_zone(local_aws: LocalAws, capsys: Captured) -> None:
     assert main(default_deployments, argv=["logs", "--since", "1h", "--filter", "/ready"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert any(
@@ -124,7 +124,7 @@ def test_the_command_prints_times_with_their_zone(local_aws: LocalAws, capsys: p
     assert capsys.readouterr().err.splitlines()[-1].startswith("There are no lines since ")
 
 
-def test_without_a_service_there_is_no_log(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_service_there_is_no_log(local_aws: LocalAws, capsys: Captured) -> None:
     assert main(default_deployments, argv=["logs", "--name", "nobody"]) == 1
     assert "nobody-apprunner: There is no log: no service is deployed. See status." in capsys.readouterr().err
     assert main(default_deployments, argv=["logs", "--layer", "data"]) == 1
@@ -231,6 +231,6 @@ def test_a_time_may_be_iso_and_is_utc_without_a_zone(text: str, iso: str) -> Non
 
 
 @pytest.mark.parametrize("text", ["yesterday", "10", "m", "-5m", "1.5h", "99999999999d", ""])
-def test_another_time_is_wrong_usage(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_time_is_wrong_usage(text: str, capsys: Captured) -> None:
     assert main(default_deployments, argv=["logs", f"--since={text}"]) == 64
     assert "is neither like 10m, 2h or 3d nor an ISO time" in capsys.readouterr().err

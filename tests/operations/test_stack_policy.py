@@ -20,7 +20,7 @@ from generator.layers import Deployment, Layer, default_deployments
 from generator.operations import DeployOptions, Session, deploy, preview
 from generator.stacks.stack_policy import protected_by, stack_policy
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault
-from tests.command import Command
+from tests.command import Captured, Command
 from tests.running import ROOT
 from tests.ui import ListUI
 
@@ -245,7 +245,7 @@ def test_a_bucket_that_is_not_empty_is_warned_of(cloud: Cloud) -> None:
     assert plan.findings == ()
 
 
-def test_the_cluster_cannot_be_replaced_from_outside(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cluster_cannot_be_replaced_from_outside(aws: Emulator, capsys: Captured) -> None:
     """The data layer as it is, and its policy as `build` writes it."""
     command = Command(default_deployments, capsys)
     command.must("deploy", "--yes", "--name", "shop", "--layer", "data")

@@ -211,6 +211,16 @@ def test_drift_is_reverted_where_something_is_deployed(script: Script, status: s
     assert sent(script, update, status=status).get("DeploymentMode") == mode
 
 
+def test_resources_that_were_deleted_are_no_longer_listed(script: Script) -> None:
+    listed = [
+        {"LogicalResourceId": name, "ResourceType": "T", "LastUpdatedTimestamp": 0, "ResourceStatus": status}
+        for name, status in (("A", "CREATE_COMPLETE"), ("B", "DELETE_COMPLETE"), ("C", "DELETE_FAILED"))
+    ]
+    script.stubber.add_response("list_stack_resources", {"StackResourceSummaries": listed}, {"StackName": "users-data"})
+    found = script.cloudformation.resources("users-data")
+    assert [resource["LogicalResourceId"] for resource in found] == ["A", "C"]
+
+
 def test_a_large_template_is_sent_without_white_space(script: Script) -> None:
     template = {"Description": "é", "Resources": {}, "Metadata": {"Note": "x" * 51_000}}
     text = json.dumps(template, indent=400, ensure_ascii=False)

@@ -10,14 +10,14 @@ import pytest
 
 from generator.layers import default_deployments
 from rehearsal.emulator.process import Emulator, Fault
-from tests.command import Command
+from tests.command import Captured, Command
 
 DATA = ("--layer", "data")
 STATUS = ("status", *DATA, "--drift", "--detailed-exitcode")
 
 
 @pytest.fixture
-def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(aws: Emulator, capsys: Captured) -> Command:
     """The command, with a data stack that is as it was deployed."""
     made = Command(default_deployments, capsys)
     made.must("deploy", "--yes", *DATA, "--revert-drift")

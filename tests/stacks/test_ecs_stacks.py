@@ -12,14 +12,14 @@ from generator import contract
 from generator.layers import Deployment, app_runner_deployment, ecs_express_deployment
 from generator.settings import Settings
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
-from tests.command import Command, output
+from tests.command import Captured, Command, output
 from tests.pushed import push
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
 
 
 @pytest.fixture
-def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(aws: Emulator, capsys: Captured) -> Command:
     push(aws, IMAGE)
     return Command(lambda: [ecs_express_deployment()], capsys)
 

@@ -23,7 +23,7 @@ from generator.operations import Clock, Destroyed, DestroyOptions, Session, dest
 from generator.settings import Settings
 from generator.stacks.inventory import final_snapshot
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault
-from tests.command import Command, output, stacks
+from tests.command import Captured, Command, output, stacks
 from tests.pushed import push
 from tests.running import ROOT
 from tests.ui import ListUI
@@ -33,7 +33,7 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 @pytest.fixture
-def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def command(aws: Emulator, capsys: Captured) -> Iterator[Command]:
     push(aws, IMAGE)
     yield Command(default_deployments, capsys)
     assert change_sets() == []
