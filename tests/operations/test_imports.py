@@ -11,10 +11,12 @@ from generator.errors import DeployError
 from generator.layers import Deployment, Layer
 from generator.operations import DeployOptions, PreviewOptions, Session, deploy, deploy_change_set, preview
 from generator.parts.imports import data_stack_name, imported
+from generator.stacks.exports import MissingExport, missing_export
 from generator.template.elements import export
 from rehearsal import local_aws
 from rehearsal.emulator.process import emulator
 from tests.command import stacks
+from tests.stubbed import stubbed
 from tests.ui import ListUI
 
 EXPORTS = Layer(
@@ -72,3 +74,20 @@ def test_a_kept_change_set_is_executed_once_the_export_is_there(session: Session
     deployed = deploy_change_set([deployment], plan.kept, session, DeployOptions(name="shop"))
     assert deployed.stack
     assert deployed.stack.status == "CREATE_COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("exports", "nearest"),
+    [
+        (["new-data-VpcIds", "old-data-VpcId"], "old-data-VpcId"),
+        (["new-data-VpcIds", "other"], "new-data-VpcIds"),
+        ([], ""),
+    ],
+)
+def test_the_nearest_export_is_one_of_the_same_output(exports: list[str], nearest: str) -> None:
+    arn = "arn:aws:cloudformation:eu-west-1:123456789012:stack/some-data/1"
+    with stubbed("cloudformation") as (client, stubber):
+        listed = [{"Name": name, "ExportingStackId": arn} for name in exports]
+        stubber.add_response("list_exports", {"Exports": listed})
+        missing = missing_export(client, "new-data-VpcId")
+    assert missing == MissingExport("new-data-VpcId", nearest, "some-data" if nearest else "")
