@@ -133,7 +133,7 @@ GENERIC = sorted(
     for pattern in ("rehearsal/*.py", *(f"generator/{name}/*.py" for name in ROOMS))
     for path in ROOT.glob(pattern)
     # The guard knows which types a changed tag replaces.
-    if path.name != "change_set.py"
+    if path.name != "guard.py"
 )
 
 

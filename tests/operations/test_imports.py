@@ -11,7 +11,7 @@ from generator.errors import DeployError
 from generator.layers import Deployment, Layer
 from generator.operations import DeployOptions, PreviewOptions, Session, deploy, deploy_change_set, preview
 from generator.parts.imports import data_stack_name, imported
-from generator.stacks.exports import MissingExport, missing_export
+from generator.stacks.exports import check_import
 from generator.template.elements import export
 from rehearsal import local_aws
 from rehearsal.emulator.process import emulator
@@ -79,9 +79,9 @@ def test_a_kept_change_set_is_executed_once_the_export_is_there(session: Session
 @pytest.mark.parametrize(
     ("exports", "nearest"),
     [
-        (["new-data-VpcIds", "old-data-VpcId"], "old-data-VpcId"),
-        (["new-data-VpcIds", "other"], "new-data-VpcIds"),
-        ([], ""),
+        (["new-data-VpcIds", "old-data-VpcId"], "The nearest export is old-data-VpcId, of the stack some-data. "),
+        (["new-data-VpcIds", "other"], "The nearest export is new-data-VpcIds, "),
+        ([], "Correct --data-stack"),
     ],
 )
 def test_the_nearest_export_is_one_of_the_same_output(exports: list[str], nearest: str) -> None:
@@ -89,5 +89,6 @@ def test_the_nearest_export_is_one_of_the_same_output(exports: list[str], neares
     with stubbed("cloudformation") as (client, stubber):
         listed = [{"Name": name, "ExportingStackId": arn} for name in exports]
         stubber.add_response("list_exports", {"Exports": listed})
-        missing = missing_export(client, "new-data-VpcId")
-    assert missing == MissingExport("new-data-VpcId", nearest, "some-data" if nearest else "")
+        with pytest.raises(DeployError) as refused:
+            check_import(client, "users", "new-data-VpcId")
+    assert refused.value.then.startswith(nearest)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from generator.errors import DeployError
 from generator.operations.destroy import report_left_snapshot
 from generator.operations.session import Session
-from generator.stacks.cloudformation import Stack
-from generator.stacks.inventory import STILL_USED
+from generator.stacks.cloudformation import CloudFormation, Stack
+from generator.stacks.inventory import STILL_USED, logical_ids
 from tests.stubbed import stubbed
 from tests.ui import ListUI
 
@@ -48,3 +49,12 @@ def test_the_snapshot_of_a_stack_that_was_never_created_is_named(exists: bool) -
         if exists
         else []
     )
+
+
+def test_logical_ids_that_may_not_be_listed_are_none_and_another_error_is_raised() -> None:
+    with stubbed("cloudformation") as (client, stubber):
+        stubber.add_client_error("list_stack_resources", "AccessDenied")
+        assert logical_ids(CloudFormation(client), ARN) is None
+        stubber.add_client_error("list_stack_resources", "ValidationError")
+        with pytest.raises(DeployError, match="ListStackResources failed"):
+            logical_ids(CloudFormation(client), ARN)
