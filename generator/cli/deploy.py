@@ -23,6 +23,7 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
         example=f"{program.prog} deploy --name {program.name}",
     )
     shared.add_change_options(parser, program)
+    shared.add_build_options(parser, "docker, finch, podman or buildah")
     shared.add_yes_option(parser)
     parser.add_argument("--change-set", metavar="ARN", help="execute this change set, which `preview --keep` created")
     parser.add_argument("--recreate", action="store_true", help="first delete a stack whose creation failed")
@@ -30,7 +31,6 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     parser.add_argument("--disable-rollback", action="store_true", help="keep the resources when something fails")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for CloudFormation")
     parser.add_argument("--no-verify", action="store_true", help="do not verify that the service runs")
-    parser.add_argument("--container-tool", metavar="TOOL", help="docker, finch, podman or buildah, by name or path")
 
 
 def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
@@ -39,6 +39,7 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
 
     options = DeployOptions(
         **shared.change_options(arguments),
+        build_secrets=tuple(arguments.build_secret),
         container_tool=arguments.container_tool,
         recreate=arguments.recreate,
         ignore_error_rate=arguments.ignore_error_rate,

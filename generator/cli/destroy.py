@@ -20,6 +20,8 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
         example=f"{program.prog} destroy --name {program.name}",
     )
     shared.add_account_options(parser, program)
+    shared.add_role_option(parser)
+    shared.add_color_option(parser)
     shared.add_yes_option(parser)
     parser.add_argument("--purge-images", action="store_true", help="delete the images in the repository too")
 
@@ -29,7 +31,9 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     from generator.operations import DestroyOptions, destroy
 
     deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
-    options = DestroyOptions(**shared.stack_options(arguments), purge_images=arguments.purge_images)
+    options = DestroyOptions(
+        **shared.stack_options(arguments), role_arn=arguments.role_arn, purge_images=arguments.purge_images
+    )
     destroyed = destroy(deployment, shared.session(arguments), options)
     if not destroyed.stacks:
         print(f"There is nothing to destroy: no stack {' or '.join(destroyed.absent)}.")

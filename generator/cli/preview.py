@@ -21,6 +21,7 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
         example=f"{program.prog} preview --name {program.name} --format markdown > comment.md",
     )
     shared.add_change_options(parser, program)
+    shared.add_image_options(parser)
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
     parser.add_argument(
         "--fail-on",

@@ -19,7 +19,9 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
         "again: it continues.",
         example=f"{program.prog} rotate --name {program.name}",
     )
-    shared.add_account_options(parser, program)
+    shared.add_name_option(parser, program, shared.STACKS)
+    shared.add_aws_options(parser)
+    shared.add_color_option(parser)
     shared.add_yes_option(parser)
     parser.add_argument(
         "--user",
@@ -36,7 +38,10 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     from generator.operations import RotateOptions, rotate
 
     options = RotateOptions(
-        **shared.stack_options(arguments), users=tuple(arguments.user), ignore_error_rate=arguments.ignore_error_rate
+        name=arguments.name,
+        data_stack=arguments.data_stack,
+        users=tuple(arguments.user),
+        ignore_error_rate=arguments.ignore_error_rate,
     )
     rotate(deployments(), shared.session(arguments), options)
     return shared.DONE

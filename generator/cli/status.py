@@ -25,6 +25,7 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
         example=f"{program.prog} status --name {program.name} --format json",
     )
     shared.add_account_options(parser, program)
+    shared.add_color_option(parser)
     parser.add_argument("--drift", action="store_true", help="detect drift, which takes a minute or more")
     parser.add_argument("--detailed-exitcode", action="store_true", help="with --drift: exit with 2 if there is drift")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from awacs import aws
-from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Join, Output, Ref, Sub, iam
+from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Output, Ref, Sub, iam
 
 from generator import contract
 from generator.errors import TemplateError
@@ -136,7 +136,7 @@ def _parts(layer: AccessLayer) -> Iterator[Part]:
             _trust(layer.gitlab, f"https://{layer.gitlab}", on_gitlab), _trust(GITHUB, "sts.amazonaws.com", on_github)
         )
         yield _role(f"{command.capitalize()}Role", reason, trusted, policy(layers, PLACEHOLDER))
-    yield from _outputs(commands)
+    yield from _outputs(layer.deployment.name, commands)
 
 
 def _cloudformation_role(layers: Sequence[Layer]) -> Iterator[Part]:
@@ -287,7 +287,7 @@ def _inputs() -> tuple[Input, ...]:
     )
 
 
-def _outputs(commands: Iterable[str]) -> Iterator[Output]:
+def _outputs(deployment: str, commands: Iterable[str]) -> Iterator[Output]:
     for command in commands:
         role = f"{command.capitalize()}Role"
         yield Output(f"{role}Arn", Description=f"The role for {command}.", Value=GetAtt(role, "Arn"))
@@ -301,5 +301,11 @@ def _outputs(commands: Iterable[str]) -> Iterator[Output]:
         Description="The options of the first deployment. Later ones need neither: CloudFormation remembers both.",
         Value=Sub(f"--role-arn ${{CloudFormationRole.Arn}} --parameter {boundary}=${{PermissionsBoundary}}"),
     )
-    lines = [Sub(f"{name.upper()}_ROLE_ARN=${{{name}Role.Arn}}") for name in ("Preview", "Deploy")]
-    yield Output("RepositoryVariables", Description="For gh variable set --env-file.", Value=Join("\n", lines))
+    variables = [
+        "AWS_REGION=${AWS::Region}",
+        f"DEPLOYMENT={deployment}",
+        f"DEPLOYMENT_NAME=${{{contract.DEPLOYMENT_NAME}}}",
+        "PREVIEW_ROLE_ARN=${PreviewRole.Arn}",
+        "DEPLOY_ROLE_ARN=${DeployRole.Arn}",
+    ]
+    yield Output("RepositoryVariables", Description="For gh variable set --env-file.", Value=Sub("\n".join(variables)))

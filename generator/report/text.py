@@ -24,7 +24,6 @@ from generator.report.results import (
     summary,
     verdict,
 )
-from generator.review.patterns import KNOWN_AFTER_DEPLOYMENT
 from generator.review.quantities import Prices
 from generator.stacks.change_set import Effect, PropertyChange
 from generator.stacks.cloudformation import Stack
@@ -133,7 +132,6 @@ def short(value: str | None, start: int = 0) -> str:
     """A value from `start` on, cut after 160 characters."""
     if value is None:
         return "(none)"
-    value = value.replace(KNOWN_AFTER_DEPLOYMENT, "(known after deployment)")
     if not start and len(value) <= LONGEST_VALUE:
         return value
     shown = value[start : start + LONGEST_VALUE]

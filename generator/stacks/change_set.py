@@ -20,6 +20,9 @@ NO_EXPORT = re.compile(r"No export named (\S+) found")
 NOTHING_TO_CHANGE = ("The submitted information didn't contain changes.", "No updates are to be performed.")
 WARNING = "[WARN]"
 HIDDEN = "(hidden)"
+# What CloudFormation shows in place of such a value (DescribeChangeSet, ResourceTargetDefinition), and what is shown.
+KNOWN_AFTER_APPLY = "{{changeSet:KNOWN_AFTER_APPLY}}"
+KNOWN_AFTER_DEPLOYMENT = "(known after deployment)"
 
 # Properties whose values may be or hold a secret. CloudFormation shows dynamic references unresolved; hidden anyway.
 SECRET = re.compile(
@@ -229,7 +232,8 @@ def _change(change: Mapping[str, Any], marked: Mapping[str, bool]) -> Change:
 
 
 def visible(path: str, value: Any) -> Any:
-    """A property's value, without the secrets in it: hidden if the path names one; JSON is searched.
+    """A property's value, without the secrets in it: hidden if the path names one; JSON is searched. What
+    CloudFormation does not know yet is marked as such.
 
     >>> visible("Environment", '[{"Name": "DB_PASSWORD", "Value": "hunter2"}]')
     '[{"Name": "DB_PASSWORD", "Value": "(hidden)"}]'
@@ -238,6 +242,7 @@ def visible(path: str, value: Any) -> Any:
         return value and HIDDEN
     if not isinstance(value, str):
         return _without_secrets(value)
+    value = value.replace(KNOWN_AFTER_APPLY, KNOWN_AFTER_DEPLOYMENT)
     try:
         parsed = json.loads(value)
     except ValueError:

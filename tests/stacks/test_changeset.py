@@ -117,6 +117,11 @@ def test_a_property_listed_twice_is_one_with_both_causes_and_the_worse_recreatio
     )
 
 
+def test_a_value_that_is_not_known_yet_is_marked() -> None:
+    details = [detail("Url", BeforeValue="https://a/x", AfterValue="https://{{changeSet:KNOWN_AFTER_APPLY}}/x")]
+    assert parsed(Details=details).properties[0].after == "https://(known after deployment)/x"
+
+
 @pytest.mark.parametrize(
     "path",
     [

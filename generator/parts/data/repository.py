@@ -50,13 +50,16 @@ def repository(prefix: str = "") -> tuple[Part, ...]:
             f"{prefix}PushCommands",
             Description="Run this in the Dockerfile's folder, for instance in CloudShell. The last line that it prints "
             "is the compute layer's ImageUri.",
+            # As generator/images builds it: with BUILD_ID, and without attestations.
             Value=Sub(
-                "aws ecr get-login-password --region ${AWS::Region}"
+                "TAG=$(date -u +%Y%m%d-%H%M%S)"
+                " && aws ecr get-login-password --region ${AWS::Region}"
                 " | docker login --username AWS --password-stdin"
                 " ${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}"
-                f" && docker build --platform linux/amd64 -t ${{{name}.RepositoryUri}}:1 ."
-                f" && docker push ${{{name}.RepositoryUri}}:1"
-                f" && echo ${{{name}.RepositoryUri}}:1"
+                " && BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --platform linux/amd64"
+                f" --tag ${{{name}.RepositoryUri}}:$TAG --build-arg BUILD_ID=$TAG ."
+                f" && docker push ${{{name}.RepositoryUri}}:$TAG"
+                f" && echo ${{{name}.RepositoryUri}}:$TAG"
             ),
         ),
     )
