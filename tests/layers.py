@@ -1,17 +1,20 @@
 """The layers of all deployments, and their templates for every combination of `Settings` that changes what is in them.
 
 `@every_shape` runs a test with each combination. Blocks of addresses and upgrades of the engine change only a value.
+`topic` is a layer with a topic alone.
 """
 
 from __future__ import annotations
 
 from functools import cache
 from itertools import product
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from troposphere import sns
 
-from generator.layers import Layer, default_deployments
+from generator.layers import Deployment, Layer, default_deployments
 from generator.settings import Settings, Spread
 
 SHAPES = [
@@ -32,3 +35,16 @@ def every_layer(settings: Settings = Settings()) -> tuple[Layer, ...]:
 def every_template(settings: Settings = Settings()) -> list[Any]:
     """Their templates."""
     return [layer.template for layer in every_layer(settings)]
+
+
+def topic(name: str = "topic", **properties: Any) -> Layer:
+    return Layer(name, "A topic.", (sns.Topic("Topic", **properties),))
+
+
+def one_topic(**properties: Any) -> tuple[Deployment, ...]:
+    return (Deployment("topic", (topic(**properties),)),)
+
+
+def files(directory: Path) -> list[str]:
+    """The names of templates and policies; diagrams have a test of their own."""
+    return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "diagrams")
