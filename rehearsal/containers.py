@@ -124,12 +124,12 @@ def remove_images(program: str, repositories: Collection[str]) -> None:
     """Removes the names of images in these repositories. An image without a name is deleted, but the same image under
     another name is not, nor what a build caches, on which another build may be working."""
     prefixes = tuple(f"{repository}{mark}" for repository in repositories for mark in ":@")
-    podman = Path(program).name == "podman"
-    for image in _listed(program, *(("--format", "json") if podman else ("--json",))):
+    for image in _listed(program, *(("--format", "json") if Path(program).name == "podman" else ("--json",))):
         for name in image.get("Names") or image.get("names") or ():
-            if name.startswith(prefixes):
-                keep_cache = ["--no-prune"] if podman else []
-                subprocess.run([program, "rmi", *keep_cache, name], stdin=subprocess.DEVNULL, capture_output=True)
+            # Buildah and older versions of podman do not have the option.
+            for options in (("--no-prune",), ()) if name.startswith(prefixes) else ():
+                if subprocess.run([program, "rmi", *options, name], capture_output=True).returncode == 0:
+                    break
 
 
 def _listed(program: str, *options: str) -> Any:

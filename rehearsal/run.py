@@ -131,7 +131,7 @@ class Rehearsal:
         variables = {**self.aws.variables, "CURL_CA_BUNDLE": self.aws.variables["SSL_CERT_FILE"]}
         lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         file.write_text("".join(f"{line}\n" for line in lines))
-        failed = [f"It failed in: {step.name}. " for step in self.steps if step.code]
+        failed = [f"It failed in: {step}. " for step in self.failed]
         with suppress(KeyboardInterrupt):
             print(
                 f"\n{''.join(failed)}Waiting until Ctrl-C. Type this in another terminal, and add --name {NAME} there:"
@@ -140,9 +140,14 @@ class Rehearsal:
             threading.Event().wait()
 
     @property
+    def failed(self) -> list[str]:
+        """The steps that failed."""
+        return [step.name for step in self.steps if step.code]
+
+    @property
     def code(self) -> int:
         """The exit code: 0 when all steps succeeded without a fault, and nothing is left."""
-        return int(bool(self.options.fault or self.left or any(step.code for step in self.steps)))
+        return int(bool(self.options.fault or self.left or self.failed))
 
     def document(self) -> str:
         """The result as JSON; docs/rehearsal.md describes the fields."""
@@ -151,6 +156,8 @@ class Rehearsal:
             "version": FORMAT,
             "deployment": self.options.deployment.name,
             "outcome": "failed" if self.code else "succeeded",
+            "summary": f"{len(self.steps)} steps, {len(self.failed)} failed",
+            "reasons": [f"{step} failed" for step in self.failed] + [f"Left behind: {left}" for left in self.left],
             "fault": self.options.fault,
             "steps": [{"name": step.name, "seconds": round(step.seconds, 1), "code": step.code} for step in self.steps],
             "calls": [
@@ -175,11 +182,10 @@ class Rehearsal:
             print(f"  {line}")
         print(f"\nKept by destroy, as on AWS: {'; '.join(self.kept) or 'nothing'}.")
         print(f"Left behind: {'; '.join(self.left) or 'nothing'}.")
-        failed = [step.name for step in self.steps if step.code]
         if self.options.fault:
-            found = f"It was found in: {failed[0]}." if failed else "No step failed."
+            found = f"It was found in: {self.failed[0]}." if self.failed else "No step failed."
             print(f"The fault was: {FAULTS[self.options.fault]}. {found}")
-        elif failed and self.builder:
+        elif self.failed and self.builder:
             print("If the image cannot be built here: --process rehearses without containers.")
 
     @contextmanager
