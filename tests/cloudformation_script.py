@@ -70,11 +70,18 @@ class Script:
         expected = {"ChangeSetName": ARN, "IncludePropertyValues": True} | ({"NextToken": token} if token else {})
         self.stubber.add_response("describe_change_set", {"Status": status, "ChangeSetId": ARN, **answer}, expected)
 
-    def planned(self, *events: dict[str, Any], new: dict[str, Any] | None = None) -> None:
+    def planned(
+        self,
+        *events: dict[str, Any],
+        new: dict[str, Any] | None = None,
+        old: dict[str, Any] | None = None,
+        **stack: Any,
+    ) -> None:
         """What a plan asks of a change set that updates the stack: both templates, then the change set's events."""
-        for template, named in ((new or {"Resources": {}}, "ChangeSetName"), ({"Resources": {}}, "StackName")):
+        for template, named in ((new, "ChangeSetName"), (old, "StackName")):
+            template = template or {"Resources": {}}
             if named == "StackName":
-                self.stack(asked=STACK_ARN)
+                self.stack(asked=STACK_ARN, **stack)
             self.stubber.add_response(
                 "get_template",
                 {"TemplateBody": json.dumps(template)},

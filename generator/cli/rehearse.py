@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,10 @@ from generator.cli.arguments import (
     Subparsers,
     add_allow_replacement_option,
     add_aws_options,
+    add_build_options,
+    add_color_option,
     add_command,
     add_deployment_option,
-    add_image_options,
     add_parameter_option,
     chosen_deployment,
     find_rehearsal,
@@ -56,8 +58,8 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     parser.add_argument("--fault", choices=FAULTS, help="the step to make fail")
     parser.add_argument("--stay", action="store_true", help="wait before destroying, for commands of your own")
     parser.add_argument("--process", action="store_true", help="use no container tool")
-    add_image_options(parser)
-    parser.add_argument("--container-tool", metavar="TOOL", help="podman or buildah, by name or path")
+    add_color_option(parser)
+    add_build_options(parser, "podman or buildah")
     _add_upgrade_options(parser)
 
 
@@ -78,6 +80,8 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     from generator.iam.access import AccessLayer, access_deployment
     from generator.parameters.files import parameters
 
+    if arguments.no_color:
+        os.environ["NO_COLOR"] = "1"
     found = deployments()
     deployment = chosen_deployment(found, arguments.deployment)
     layers = [each.layers[0] for each in (*found, access_deployment(deployment))]
@@ -123,7 +127,7 @@ def _upgrade(program: dict[str, Any], arguments: argparse.Namespace) -> int:
         options = Options(
             **program,
             before=_before(program["deployment"], arguments, Path(directory)),
-            ui=Terminal(yes=True, plain=arguments.no_color),
+            ui=Terminal(yes=True),
             allow_replacement=tuple(arguments.allow_replacement),
         )
         result = rehearse_upgrade(options)

@@ -19,14 +19,13 @@ from generator.operations.plans import plan
 from generator.operations.service import Service
 from generator.operations.session import Session
 from generator.operations.stack_policy import guarded
-from generator.operations.templates import uploaded
-from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
+from generator.operations.updates import check_values, stack_updates, uploaded, with_login_of_data_stack
 from generator.operations.watch import watch
 from generator.report.results import Plan
 from generator.stacks.change_set import ChangeSet
 from generator.stacks.cloudformation import PendingChangeSet, Stack, StackUpdate, place
 from generator.stacks.events import NEVER_CREATED, SUCCEEDED, advice, in_progress, left_behind
-from generator.stacks.exports import MissingExport, imported_in_vain, missing_export
+from generator.stacks.exports import MissingExport, missing_export
 
 
 @dataclass(frozen=True)
@@ -200,7 +199,9 @@ class LayerDeployment:
                 why=f"it replaces {', '.join(replaced)}, which CloudFormation refuses without rollback",
                 then="Deploy without --disable-rollback.",
             )
-        if missing := imported_in_vain(self.session.cloudformation.client, change_set):
+        # It may exist by now.
+        name = change_set.missing_export
+        if name and (missing := missing_export(self.session.cloudformation.client, name)):
             raise _missing(change_set.stack_name, missing)
         self._check_error_rate(change_set)
         users = [found.physical_id for found in change_set.changes if found.resource_type == USER and found.physical_id]

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from generator.aws.calls import pages
 from generator.aws.errors import translate_errors
 from generator.errors import DeployError, UsageError
 from generator.layers import Deployment
@@ -22,6 +21,17 @@ from generator.stacks.cloudformation import Stack
 
 FORMAT = 1
 """Grows when a field changes its meaning or goes."""
+# The names of the fields in the document.
+FIELDS = {
+    "layer": "layer",
+    "name": "stackName",
+    "parameters": "parameters",
+    "withheld": "withheldParameters",
+    "tags": "tags",
+    "outputs": "outputs",
+    "resources": "resources",
+    "template": "template",
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ class ExportedStack:
     name: str
     template: Mapping[str, Any]
     parameters: Mapping[str, str] = field(default_factory=dict)
-    withheld: tuple[str, ...] = ()
+    withheld: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, str] = field(default_factory=dict)
@@ -59,19 +69,7 @@ def export_stacks(deployment: Deployment, session: Session, options: StackOption
 
 def export_document(stacks: Sequence[ExportedStack]) -> str:
     """The stacks as JSON; docs/rehearsal.md describes the fields."""
-    document = [
-        {
-            "layer": stack.layer,
-            "stackName": stack.name,
-            "parameters": dict(sorted(stack.parameters.items())),
-            "withheldParameters": list(stack.withheld),
-            "tags": dict(sorted(stack.tags.items())),
-            "outputs": dict(sorted(stack.outputs.items())),
-            "resources": dict(sorted(stack.resources.items())),
-            "template": stack.template,
-        }
-        for stack in stacks
-    ]
+    document = [{key: getattr(stack, name) for name, key in FIELDS.items()} for stack in stacks]
     return json.dumps({"version": FORMAT, "stacks": document}, indent=2) + "\n"
 
 
@@ -82,17 +80,7 @@ def read_export(text: str, source: str) -> tuple[ExportedStack, ...]:
         if document["version"] != FORMAT:
             raise UsageError(f"{source} has the version {document['version']}, but this command reads {FORMAT}.")
         return tuple(
-            ExportedStack(
-                layer=stack["layer"],
-                name=stack["stackName"],
-                template=stack["template"],
-                parameters=stack["parameters"],
-                withheld=tuple(stack["withheldParameters"]),
-                tags=stack["tags"],
-                outputs=stack["outputs"],
-                resources=stack["resources"],
-            )
-            for stack in document["stacks"]
+            ExportedStack(**{name: stack[key] for name, key in FIELDS.items()}) for stack in document["stacks"]
         )
     except (ValueError, LookupError, TypeError) as error:
         raise UsageError(f"{source} is not what export-stacks writes: {type(error).__name__}: {error}.") from error
@@ -102,8 +90,6 @@ def _exported(session: Session, layer: str, stack: Stack) -> ExportedStack:
     client = session.cloudformation.client
     with translate_errors(stack.name):
         template = client.get_template(StackName=stack.arn, TemplateStage="Original")["TemplateBody"]
-        listed = pages(client.list_stack_resources, StackName=stack.arn)
-        resources = [resource for page in listed for resource in page["StackResourceSummaries"]]
     if not isinstance(template, Mapping):
         raise DeployError(
             stack=stack.name,
@@ -111,11 +97,12 @@ def _exported(session: Session, layer: str, stack: Stack) -> ExportedStack:
             why="its template is YAML, and this command reads JSON",
             then="Deploy the same template as JSON: CloudFormation finds nothing to change.",
         )
-    hidden = tuple(name for name, parameter in template.get("Parameters", {}).items() if _secret(name, parameter))
-    tainted = {
-        name for name, resource in template["Resources"].items() if set(_references(resource)).intersection(hidden)
-    }
-    outputs = template.get("Outputs", {})
+    hidden = [name for name, parameter in template.get("Parameters", {}).items() if _secret(name, parameter)]
+
+    def shows(section: str, name: str) -> bool:
+        """Whether an output or a resource has nothing of a secret parameter in it."""
+        return set(_references(template.get(section, {}).get(name))).isdisjoint(hidden)
+
     return ExportedStack(
         layer=layer,
         name=stack.name,
@@ -123,15 +110,12 @@ def _exported(session: Session, layer: str, stack: Stack) -> ExportedStack:
         parameters={name: redact(value) for name, value in stack.parameters.items() if name not in hidden},
         withheld=hidden,
         tags={key: HIDDEN if SECRET.search(key) else redact(value) for key, value in stack.tags.items()},
-        outputs={
-            name: HIDDEN if set(_references(outputs.get(name))).intersection(hidden) else redact(value)
-            for name, value in stack.outputs.items()
-        },
+        outputs={name: redact(value) if shows("Outputs", name) else HIDDEN for name, value in stack.outputs.items()},
         # A physical ID may be a name that a secret parameter gives.
         resources={
             resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")
-            for resource in resources
-            if resource["ResourceStatus"] != "DELETE_COMPLETE" and resource["LogicalResourceId"] not in tainted
+            for resource in session.cloudformation.resources(stack.arn)
+            if shows("Resources", resource["LogicalResourceId"])
         },
     )
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from generator import contract
 from generator.aws.calls import pages
-from generator.aws.errors import translate_errors
+from generator.aws.errors import code_of, translate_errors
 from generator.aws.faults import THROTTLED
 from generator.compute import Compute
 from generator.compute.logs import milliseconds
@@ -88,8 +88,7 @@ class Source:
             with translate_errors(self.arn):
                 yield from self._fresh(heapq.merge(*self._lines(), self._boundaries(), key=lambda pair: pair[1].moment))
         except DeployError as error:
-            cause = error.__cause__
-            if not isinstance(cause, ClientError) or cause.response["Error"]["Code"] not in THROTTLED:
+            if code_of(error) not in THROTTLED:
                 raise
             self.session.ui.progress(f"{error} The next look reads what this one has not.")
             return

@@ -66,7 +66,7 @@ def guarded(
 
 def _present(session: Session, stack_arn: str, names: frozenset[str]) -> frozenset[str]:
     """The names that match a resource of the stack; all of them where the caller may not list its resources."""
-    deployed = logical_ids(session.cloudformation.client, stack_arn)
+    deployed = logical_ids(session.cloudformation, stack_arn)
     return names if deployed is None else names - without(names, deployed)
 
 

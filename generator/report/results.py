@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from generator.compute import Outcome
+from generator.compute import ErrorRate, Outcome
 from generator.errors import UsageError
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
@@ -102,7 +102,7 @@ class RotationPlan:
 class ServiceStatus:
     """A service as it runs. as_deployed: its image is the one of its stack. ready: its answer to GET /ready, and build
     what that reports; both empty if it was not asked. fault: why what runs is not what was deployed; empty if it is, or
-    while an operation runs."""
+    while an operation runs. error_rate: None where none rolls a deployment back."""
 
     status: str
     operation: str
@@ -113,6 +113,7 @@ class ServiceStatus:
     ready: str = ""
     build: str = ""
     fault: str = ""
+    error_rate: ErrorRate | None = None
 
 
 @dataclass(frozen=True)

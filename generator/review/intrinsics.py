@@ -5,6 +5,7 @@ Facts: CloudFormation user guide, "Intrinsic function reference", "Condition fun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -48,6 +49,11 @@ def _filled(
                 row, column, *_ = map(filled, keys)
                 known = isinstance(row, str) and isinstance(column, str)
                 return mappings.get(name, {}).get(row, {}).get(column, node) if known else node
+            case {"Fn::Sub": str() as text}:
+                return {"Fn::Sub": _substituted(text, values)}
+            case {"Fn::Sub": [str() as text, Mapping() as given]}:
+                known_here = {name: value for name, value in values.items() if name not in given}
+                return {"Fn::Sub": [_substituted(text, known_here), _mapped(filled, given)]}
         return _mapped(filled, node)
 
     def holds(name: str) -> bool:
@@ -73,6 +79,15 @@ def _filled(
         made = isinstance(entry, Mapping) and entry.keys() & {"Type", "Value"}
         if made and decisions.get(entry.get("Condition"), True):
             yield name, filled(decide(entry, decisions))
+
+
+def _substituted(text: str, values: Mapping[str, Any]) -> str:
+    """A text of Fn::Sub with these values in it. Its literals, `${!Literal}`, stay as they are."""
+
+    def value(found: re.Match[str]) -> str:
+        return str(values[found[1]]).replace("${", "${!") if found[1] in values else found[0]
+
+    return re.sub(r"\$\{([^!}]+)\}", value, text)
 
 
 def outcomes(*nodes: Any) -> Sequence[Mapping[str, bool]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from ._values import ABSENT, IMPORT, PARAMETER, RESOURCE, UNKNOWN, Node, Reference, Template, is_known
@@ -64,10 +66,29 @@ def secret(node: Node, name: Any, value: Any) -> str | None:
         return "contains a password in a URL or connection string"
     if SECRET_FORMAT.search(text):
         return "has the form of a private key or token"
-    words = separated(name)
-    if SECRET_NAME.search(words) and not ABOUT_NAME.search(words) and _may_be_secret(node, words, value):
+    if _is_named_secret(node, name, value):
         return "looks like a secret"
+    if any(_is_named_secret(node, field, each) for field, each in _json_fields(text)):
+        return "contains what looks like a secret"
     return None
+
+
+def _is_named_secret(node: Node, name: Any, value: Any) -> bool:
+    words = separated(name)
+    return bool(SECRET_NAME.search(words) and not ABOUT_NAME.search(words)) and _may_be_secret(node, words, value)
+
+
+def _json_fields(text: str) -> Iterator[tuple[str, Any]]:
+    """The fields of a JSON object, at any depth; none for another text."""
+    with suppress(ValueError, RecursionError):
+        nodes = [json.loads(text)] if text.lstrip().startswith(("{", "[")) else []
+        while nodes:
+            node = nodes.pop()
+            if isinstance(node, dict):
+                yield from node.items()
+                nodes += node.values()
+            elif isinstance(node, list):
+                nodes += node
 
 
 def separated(name: Any) -> str:

@@ -376,17 +376,40 @@ def _resolvers(template: Template) -> dict[str, Any]:
                     pieces.append({"Fn::GetAtt": name} if "." in name else {"Ref": name})
             yield from validator.resolve_value({"Fn::Join": ["", pieces]})
 
+    def to_json_string(validator: Any, instance: Any) -> Iterator[Any]:
+        """Fn::ToJsonString is Fn::Join of its pieces too, where cfn-lint has the functions in it as text."""
+        yield from validator.resolve_value({"Fn::Join": ["", list(_json_pieces(instance))]})
+
     own = {
         "Fn::FindInMap": partial(_find_in_map, template),
         "Fn::GetAtt": get_att,
         # What another stack exports is unknown.
         IMPORT: lambda validator, instance: iter(()),
         "Fn::Sub": sub,
+        "Fn::ToJsonString": to_json_string,
     }
     # An If has no value where neither side is possible.
     always = {"Fn::If": _resolvers_cfn.if_, "Ref": _resolvers_cfn.ref}
     resolvers = {**_resolvers_cfn.fn_resolvers, **own}
     return {name: always.get(name) or or_unknown(name, resolver) for name, resolver in resolvers.items()}
+
+
+def _json_pieces(node: Any) -> Iterator[Any]:
+    """An object as JSON, in pieces between which the functions in it stand."""
+    if is_function(node)[0] is not None:
+        yield from ('"', node, '"')
+    elif isinstance(node, dict):
+        for index, (key, value) in enumerate(node.items()):
+            yield f"{', ' if index else '{'}{json.dumps(str(key))}: "
+            yield from _json_pieces(value)
+        yield "}" if node else "{}"
+    elif isinstance(node, list):
+        for index, item in enumerate(node):
+            yield ", " if index else "["
+            yield from _json_pieces(item)
+        yield "]" if node else "[]"
+    else:
+        yield json.dumps(node, default=str)
 
 
 def _find_in_map(template: Template, validator: Any, instance: Any) -> Iterator[Any]:

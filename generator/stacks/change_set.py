@@ -16,9 +16,13 @@ from typing import Any
 from generator.template.resources import resources_in
 from generator.template.stateful import holds_data, is_stateful
 
+NO_EXPORT = re.compile(r"No export named (\S+) found")
 NOTHING_TO_CHANGE = ("The submitted information didn't contain changes.", "No updates are to be performed.")
 WARNING = "[WARN]"
 HIDDEN = "(hidden)"
+# What CloudFormation shows in place of such a value (DescribeChangeSet, ResourceTargetDefinition), and what is shown.
+KNOWN_AFTER_APPLY = "{{changeSet:KNOWN_AFTER_APPLY}}"
+KNOWN_AFTER_DEPLOYMENT = "(known after deployment)"
 
 # Properties whose values may be or hold a secret. CloudFormation shows dynamic references unresolved; hidden anyway.
 SECRET = re.compile(
@@ -175,6 +179,12 @@ class ChangeSet:
         exist, with which the execution fails (LocalStack, `test_change_set_exports_imports`, validated on AWS)."""
         return self.reason.removeprefix(WARNING).strip() if self.reason.startswith(WARNING) else ""
 
+    @property
+    def missing_export(self) -> str:
+        """The first export that the warning says does not exist; empty if there is none."""
+        found = NO_EXPORT.search(self.warning)
+        return found[1] if found else ""
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -301,7 +311,8 @@ def _change(change: Mapping[str, Any], marked: Mapping[str, bool]) -> Change:
 
 
 def visible(path: str, value: Any) -> Any:
-    """A property's value, without the secrets in it: hidden if the path names one; JSON is searched.
+    """A property's value, without the secrets in it: hidden if the path names one; JSON is searched. What
+    CloudFormation does not know yet is marked as such.
 
     >>> visible("Environment", '[{"Name": "DB_PASSWORD", "Value": "hunter2"}]')
     '[{"Name": "DB_PASSWORD", "Value": "(hidden)"}]'
@@ -310,6 +321,7 @@ def visible(path: str, value: Any) -> Any:
         return value and HIDDEN
     if not isinstance(value, str):
         return _without_secrets(value)
+    value = value.replace(KNOWN_AFTER_APPLY, KNOWN_AFTER_DEPLOYMENT)
     try:
         parsed = json.loads(value)
     except ValueError:

@@ -1,17 +1,13 @@
-"""The exports of an account and Region: which one is imported in vain, and which one is nearest to it."""
+"""The exports of an account and Region: whether one exists, and which one is nearest to one that does not."""
 
 from __future__ import annotations
 
 import difflib
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from generator.aws.calls import pages
 from generator.aws.errors import translate_errors
-from generator.stacks.change_set import ChangeSet
-
-MISSING = re.compile(r"No export named (\S+) found")
 
 
 @dataclass(frozen=True)
@@ -21,12 +17,6 @@ class MissingExport:
     name: str
     nearest: str = ""
     stack_name: str = ""
-
-
-def imported_in_vain(client: Any, found: ChangeSet) -> MissingExport | None:
-    """What CloudFormation did not find when it created the change set and what still does not exist."""
-    names = MISSING.findall(found.warning)
-    return missing_export(client, names[0]) if names else None
 
 
 def missing_export(client: Any, name: str) -> MissingExport | None:

@@ -191,13 +191,32 @@ def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
     assert process.returncode == 1
 
 
-@pytest.mark.parametrize("verb", ["build", "preview", "deploy", "destroy", "status", "rotate"])
+@pytest.mark.parametrize("verb", ["build", "preview", "deploy", "destroy", "status", "logs"])
 def test_help_lists_layers_and_deployments(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(lambda: default_deployments(), argv=[verb, "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert "only this layer: data, apprunner, ecs-express" in said
     assert verb == "build" or "deployments: apprunner, ecs-express (default" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "status --role-arn arn:aws:iam::123456789012:role/r",
+        "logs --role-arn arn:aws:iam::123456789012:role/r",
+        "logs --no-color",
+        "export-stacks --no-color",
+        "build --no-color",
+        "preview --build-secret id=ca,src=ca.pem",
+        "rotate --role-arn arn:aws:iam::123456789012:role/r",
+        "rotate --layer data",
+        "rotate --deployment apprunner",
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(default_deployments, argv=words.split()) == 64
+    assert words.split()[1] in capsys.readouterr().err
 
 
 def test_a_fault_in_build_py_does_not_prevent_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,8 +44,8 @@ def test_color_in_a_file_is_for_force_color_and_never_for_no_color(
     assert ("\x1b[32m" in said) == colored
 
 
-@pytest.mark.parametrize("verb", ["preview", "deploy", "destroy", "status", "rotate"])
-def test_every_verb_takes_no_color(verb: str) -> None:
+@pytest.mark.parametrize("verb", ["preview", "deploy", "destroy", "status", "rotate", "rehearse"])
+def test_every_verb_that_prints_in_color_takes_no_color(verb: str) -> None:
     assert parser(verb=verb).parse_args([verb, "--no-color"]).no_color
 
 

@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 
 from generator.compute import Outcome, Running
 from generator.compute.apprunner import AppRunnerCompute
+from generator.compute.ecs_express import EcsExpressCompute
 
 ID = 32 * "0"
 ID_OF_OPERATION = 36 * "0"
@@ -113,3 +114,14 @@ def test_the_operation_of_that_time_that_failed_first_is_the_reason() -> None:
         since, until = (datetime.fromtimestamp(seconds, UTC) for seconds in (10, 20))
         found = AppRunnerCompute().reasons(apprunner, ARN, since, until)
     assert found == ("UPDATE_SERVICE ROLLBACK_SUCCEEDED",)
+
+
+@pytest.mark.parametrize("region", ["eu-north-1", "ca-central-1", "sa-east-1"])
+def test_a_region_without_app_runner_names_ecs_express(region: str) -> None:
+    assert AppRunnerCompute().unavailable(region).endswith("or --compute ecs-express.")
+    assert EcsExpressCompute().unavailable(region) == ""
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-east-1", "xx-new-1"])
+def test_a_region_with_app_runner_or_an_unknown_one_is_left_to_aws(region: str) -> None:
+    assert AppRunnerCompute().unavailable(region) == ""

@@ -23,6 +23,12 @@ ARN = "arn:aws:ecs:eu-west-1:123456789012:service/default/users-9dbd"
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users@sha256:" + 64 * "a"
 HOST = f"us-{32 * '0'}.ecs.eu-west-1.on.aws"
 COMPUTE = EcsExpressCompute()
+ALARM = {
+    "AlarmName": "default/users-9dbd/RollbackAlarm",
+    "EvaluationPeriods": 3,
+    "Threshold": 1.0,
+    "ComparisonOperator": "GreaterThanThreshold",
+}
 
 
 def revision(number: int, image: str = IMAGE, access: str = "PUBLIC", endpoint: str = HOST) -> dict[str, Any]:
@@ -48,8 +54,8 @@ def deployment(number: int, status: str = "SUCCESSFUL", reason: str = "") -> dic
 
 
 @contextmanager
-def client() -> Iterator[tuple[Any, Stubber]]:
-    made = boto3.client("ecs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+def client(service: str = "ecs") -> Iterator[tuple[Any, Stubber]]:
+    made = boto3.client(service, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     with Stubber(made) as stubber:
         yield made, stubber
         stubber.assert_no_pending_responses()
@@ -222,34 +228,46 @@ def test_a_new_deployment_of_the_same_is_forced() -> None:
         ({1: 9.0, 4: 9.0}, 2, False),
         ({1: 9.0, 2: 9.0}, 3, False),
         ({1: 9.0, 2: 9.0, 3: 9.0}, 3, True),
+        # As many as are evaluated.
+        ({1: 9.0, 2: 9.0}, None, False),
+        ({1: 9.0, 2: 9.0, 3: 9.0}, None, True),
     ],
 )
 def test_so_many_data_points_above_the_threshold_roll_a_deployment_back(
-    minutes: dict[int, float], needed: int, refused: bool
+    minutes: dict[int, float], needed: int | None, refused: bool
 ) -> None:
-    name = "default/users-9dbd/RollbackAlarm"
     queries = [{"Id": "e", "Expression": "MAX([em0, em1])", "ReturnData": True}]
-    alarm = {"AlarmName": name, "Metrics": queries, "EvaluationPeriods": 3, "DatapointsToAlarm": needed}
+    alarm = {**ALARM, "Metrics": queries, **({"DatapointsToAlarm": needed} if needed else {})}
     # Newest first, as GetMetricData answers by default.
     times = [datetime(2026, 11, 25, 12, minute, tzinfo=UTC) for minute in sorted(minutes, reverse=True)]
     result = {"Id": "e", "Timestamps": times, "Values": [minutes[time.minute] for time in times]}
-    cloudwatch = boto3.client("cloudwatch", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    with Stubber(cloudwatch) as stubber:
-        stubber.add_response("describe_alarms", {"MetricAlarms": [{**alarm, "Threshold": 1.0}]}, {"AlarmNames": [name]})
+    with client("cloudwatch") as (cloudwatch, stubber):
+        stubber.add_response("describe_alarms", {"MetricAlarms": [alarm]}, {"AlarmNames": [ALARM["AlarmName"]]})
         asked = {"MetricDataQueries": queries, "StartTime": ANY, "EndTime": ANY}
         stubber.add_response("get_metric_data", {"MetricDataResults": [result]}, asked)
-        reason = COMPUTE.rollback_reason(cloudwatch, ARN)
-        stubber.assert_no_pending_responses()
+        found = COMPUTE.error_rate(cloudwatch, ARN)
     shown = [f"{rate:.1f} % at 12:{minute:02}Z" for minute, rate in minutes.items() if rate > 1]
-    assert (", " + " and ".join(shown) + ", and ECS allows 1 %" in reason) is refused
-    assert bool(reason) is refused
+    assert (", " + " and ".join(shown) + ", and ECS allows 1 %" in found.reason) is refused
+    assert (found.checked, bool(found.reason)) == (True, refused)
 
 
-def test_a_service_without_the_alarm_is_not_judged() -> None:
-    cloudwatch = boto3.client("cloudwatch", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    with Stubber(cloudwatch) as stubber:
-        stubber.add_response("describe_alarms", {"MetricAlarms": []})
-        assert COMPUTE.rollback_reason(cloudwatch, ARN) == ""
+@pytest.mark.parametrize(
+    ("alarms", "reason"),
+    [
+        ([], "the service has no alarm default/users-9dbd/RollbackAlarm"),
+        ([{**ALARM, "MetricName": "HTTPCode_Target_5XX_Count"}], "the alarm default/users-9dbd/RollbackAlarm compares"),
+        ([{**ALARM, "Metrics": [], "Threshold": None, "ThresholdMetricId": "band"}], "something else than a rate with"),
+        ([{**ALARM, "Metrics": [], "ComparisonOperator": "LessThanThreshold"}], "something else than a rate with"),
+    ],
+    ids=["no alarm", "of one metric", "of an anomaly", "below a threshold"],
+)
+def test_without_the_usual_alarm_the_error_rate_is_not_checked(alarms: list[dict[str, Any]], reason: str) -> None:
+    alarms = [{name: value for name, value in alarm.items() if value is not None} for alarm in alarms]
+    with client("cloudwatch") as (cloudwatch, stubber):
+        stubber.add_response("describe_alarms", {"MetricAlarms": alarms})
+        found = COMPUTE.error_rate(cloudwatch, ARN)
+    assert not found.checked
+    assert reason in found.reason
 
 
 def test_its_names_are_in_ecs_own_domain() -> None:

@@ -283,13 +283,13 @@ ROLE = {
 }
 
 
-def planned(script: Script, change: dict[str, Any], *events: dict[str, Any], **template: Any) -> Plan:
+def planned(script: Script, change: dict[str, Any], *events: dict[str, Any], **asked: Any) -> Plan:
     """What is shown of a change set before it is declined."""
     script.stack()
     script.stack()
     script.create("UPDATE", SIZE)
     script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[change])
-    script.planned(*events, new={"Resources": {}, **template})
+    script.planned(*events, **asked)
     script.delete()
     ui = ListUI(answer=False)
     with pytest.raises(DeclinedError):
@@ -310,19 +310,55 @@ def test_warnings_of_validation_and_hooks_are_shown_of_a_change_set_that_succeed
     assert "  blocking: a tag is missing (Company::Guard::Tags)" in shown
 
 
-def test_a_plan_has_rights_cost_and_outputs(script: Script) -> None:
-    template = {
-        "Resources": {"Address": {"Type": "AWS::EC2::EIP"}, "Fn::ForEach::More": ["N", ["A"], {}]},
-        "Outputs": {"Size": {"Value": {"Ref": "Size"}}, "ThePassword": {"Value": "hunter2"}},
-    }
-    plan = planned(script, ROLE, **template)
+def test_a_plan_has_rights_and_cost(script: Script) -> None:
+    resources = {"Address": {"Type": "AWS::EC2::EIP"}, "Fn::ForEach::More": ["N", ["A"], {}]}
+    plan = planned(script, ROLE, new={"Resources": resources})
     assert [(right.direction, right.rule) for right in plan.rights] == [("broader", "arn:a")]
     assert plan.billed.quantities == {"public-ipv4": 1}
-    assert [(output.path, output.after) for output in plan.outputs] == [
-        ("Size", '{"Ref": "Size"}'),
-        ("ThePassword", "(hidden)"),
-    ]
     assert [line.text for line in plan_lines([plan])][-1] == "Nothing is lost or replaced. Broader rights: Role."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        (None, {"Fn::GetAtt": ["Cluster", "ARN"]}, (None, "(known after deployment)")),
+        (None, {"Fn::Sub": "${Cluster.ClusterEndpoint.Address}:6379"}, (None, "(known after deployment):6379")),
+        (
+            None,
+            {"Fn::Join": [",", [{"Ref": "A"}, {"Ref": "B"}]]},
+            (None, "(known after deployment),(known after deployment)"),
+        ),
+        (
+            None,
+            {"Fn::Sub": ["https://${Host}/${Path}", {"Host": {"Fn::GetAtt": "Service.Url"}, "Path": "x"}]},
+            (None, "https://(known after deployment)/x"),
+        ),
+        (
+            None,
+            {"Fn::Sub": "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${Size}-${!Size}"},
+            (None, "arn:aws:sns:eu-west-1:123456789012:2-${Size}"),
+        ),
+        ({"Ref": "Cluster"}, {"Ref": "Other"}, ("db-1", "(known after deployment)")),
+        ({"Ref": "Cluster"}, None, ("db-1", None)),
+        ({"Fn::Join": ["", [{"Ref": "A"}, ":1"]]}, {"Fn::Sub": "${A}:1"}, None),
+        ("a", {"Fn::Sub": "a"}, None),
+    ],
+)
+def test_an_output_has_its_deployed_value_and_what_is_known_of_the_new_one(
+    script: Script, before: Any, after: Any, shown: tuple[str | None, str | None] | None
+) -> None:
+    old, new = (
+        {"Parameters": {"Size": {"Default": 2}}, "Resources": {}, "Outputs": {"It": {"Value": value}} if value else {}}
+        for value in (before, after)
+    )
+    deployed = [{"OutputKey": "It", "OutputValue": "db-1"}] if before else []
+    plan = planned(script, ROLE, new=new, old=old, Outputs=deployed)
+    assert [(output.before, output.after) for output in plan.outputs] == [shown] * (shown is not None)
+
+
+def test_an_output_that_may_be_a_secret_is_hidden(script: Script) -> None:
+    plan = planned(script, ROLE, new={"Resources": {}, "Outputs": {"ThePassword": {"Value": "hunter2"}}})
+    assert [output.after for output in plan.outputs] == ["(hidden)"]
 
 
 @pytest.mark.parametrize("action", ["Add", "Modify", "Remove", "Import", "Transmogrify"])

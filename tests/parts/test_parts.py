@@ -18,8 +18,8 @@ from generator.parts.data.memorydb import memorydb
 from generator.parts.data.repository import repository
 from generator.parts.data.user import access_string, user
 from generator.parts.names import physical_name
-from generator.parts.network.addresses import private_blocks, public_blocks
 from generator.parts.network.place import existing_network, place_exports
+from generator.parts.network.subnets import block
 from generator.parts.network.vpc import network
 from generator.settings import Settings
 from generator.template.assemble import assemble
@@ -252,8 +252,10 @@ def test_the_repositorys_tags_never_move() -> None:
 
 
 def test_blocks_are_eighths_of_the_vpc() -> None:
-    assert private_blocks("10.0.0.0/16") == ("10.0.0.0/19", "10.0.32.0/19", "10.0.64.0/19")
-    assert public_blocks("10.0.0.0/24") == ("10.0.0.128/27", "10.0.0.160/27", "10.0.0.192/27")
+    private = [block("10.0.0.0/16", "Private", letter) for letter in "ABC"]
+    public = [block("10.0.0.0/24", "Public", letter) for letter in "ABC"]
+    assert private == ["10.0.0.0/19", "10.0.32.0/19", "10.0.64.0/19"]
+    assert public == ["10.0.0.128/27", "10.0.0.160/27", "10.0.0.192/27"]
 
 
 def test_an_existing_network_is_a_place_too() -> None:

@@ -158,12 +158,6 @@ def test_of_two_long_values_what_differs_is_shown() -> None:
     assert f"Policies  …{'a' * 20}old{'b' * 137}… (1003 characters) → …{'a' * 20}new (503 characters)" in shown
 
 
-def test_a_value_that_is_not_known_yet_is_marked() -> None:
-    unknown = PropertyChange("Dimensions.0.Value", "db-1", "{{changeSet:KNOWN_AFTER_APPLY}}", "Never", "")
-    plan = Plan("data", "s", (Change("Modify", "A", "T", properties=(unknown,)),))
-    assert "Dimensions.0.Value  db-1 → (known after deployment)" in lines(plan)
-
-
 def test_a_status_has_the_last_operation_and_its_cause() -> None:
     stack = Stack("users-data", "arn:aws:cloudformation:eu-west-1:1:stack/users-data/1", "UPDATE_ROLLBACK_COMPLETE")
     began = datetime(2026, 11, 25, 12, 3, 4, tzinfo=UTC)

@@ -129,6 +129,11 @@ def test_a_change_without_a_path_is_known_by_its_attribute() -> None:
     assert parsed(Details=details).properties[0].path == "Tags"
 
 
+def test_a_value_that_is_not_known_yet_is_marked() -> None:
+    details = [detail("Url", BeforeValue="https://a/x", AfterValue="https://{{changeSet:KNOWN_AFTER_APPLY}}/x")]
+    assert parsed(Details=details).properties[0].after == "https://(known after deployment)/x"
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import Parameter
-
-from generator.template.elements import Input, optional_text, whole_number
+from generator.template.elements import Input
+from generator.template.inputs import OptionalInput, choice, optional_text, whole_number
 
 GROUP = "Database"
 BACKUP_GROUP = "Backup and maintenance"
@@ -53,34 +52,28 @@ class ClusterInputs:
     shards: Input
     replicas: Input
     snapshot_days: Input
-    snapshot_window: Input
-    maintenance_window: Input
-    snapshot_name: Input
+    snapshot_window: OptionalInput
+    maintenance_window: OptionalInput
+    snapshot_name: OptionalInput
 
 
 def cluster_inputs() -> ClusterInputs:
     """The parameters with their defaults, and the values that each takes."""
     return ClusterInputs(
-        engine=Input(
-            Parameter(
-                "Engine",
-                Type="String",
-                Default="redis",
-                AllowedValues=list(ENGINES),
-                Description="Redis OSS 7.1, or Valkey 7.2, which costs less. Choose before the first deployment: a "
-                "cluster cannot go back from valkey to redis.",
-            ),
+        engine=choice(
+            "Engine",
+            ENGINES,
+            default="redis",
+            description="Redis OSS 7.1, or Valkey 7.2, which costs less. Choose before the first deployment: a cluster "
+            "cannot go back from valkey to redis.",
             group=GROUP,
             label="Engine",
         ),
-        node_type=Input(
-            Parameter(
-                "NodeType",
-                Type="String",
-                Default="db.t4g.small",
-                AllowedValues=list(NODE_TYPES),
-                Description="The size of each node.",
-            ),
+        node_type=choice(
+            "NodeType",
+            NODE_TYPES,
+            default="db.t4g.small",
+            description="The size of each node.",
             group=GROUP,
             label="Node type",
         ),

@@ -8,7 +8,8 @@ from troposphere import AWSHelperFn, Ref, Region, Select, Split
 
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
-from generator.template.elements import Condition, Input, Mapping, Rule, contains, optional_text
+from generator.template.elements import Mapping, Rule, contains
+from generator.template.inputs import OptionalInput, optional_text
 
 NETWORK_GROUP = "Network"
 
@@ -17,13 +18,12 @@ NETWORK_GROUP = "Network"
 class ZoneChoice:
     """The Availability Zones: pinned for each Region, or those that the parameter ZoneIds names."""
 
-    zone_ids: Input
-    given: Condition
+    zone_ids: OptionalInput
     pinned: Mapping
 
     def zone_id(self, index: int) -> AWSHelperFn:
         """The ID of zone `index`, counted from 0."""
-        chosen = self.given.choose(self.zone_ids.ref(), self.pinned.find(Region, "ZoneIds"))
+        chosen = self.zone_ids.choose(self.zone_ids.ref(), self.pinned.find(Region, "ZoneIds"))
         return Select(index, Split(",", chosen))
 
 
@@ -48,7 +48,6 @@ def zone_choice(settings: Settings) -> ZoneChoice:
     )
     return ZoneChoice(
         zone_ids=zone_ids,
-        given=zone_ids.given("HasZoneIds"),
         pinned=Mapping(
             mapping,
             {region: {"ZoneIds": ",".join(ids[:count])} for region, ids in zones_of.items() if len(ids) >= count},
