@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def test_every_program_is_rehearsed_while_others_are(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary)}
+    repositories: list[str] = []
     with ExitStack() as stack:
         running = {}
         for program in programs:
@@ -57,5 +59,7 @@ def test_every_program_is_rehearsed_while_others_are(
             said, _ = process.communicate()
             assert process.returncode == 0, f"{program}: {said}"
             assert programs[program] in said
+            repositories += set(re.findall("rehearsal-data-repository-[0-9a-f]+", said))
             assert json.loads(result.read_text())["outcome"] in ("succeeded", "held")
+    assert len(set(repositories)) == len(repositories) >= 2
     assert not list(temporary.iterdir())
