@@ -49,6 +49,9 @@ def _filled(
                 row, column, *_ = map(filled, keys)
                 known = isinstance(row, str) and isinstance(column, str)
                 return mappings.get(name, {}).get(row, {}).get(column, node) if known else node
+            case {"Fn::Join": [str() as separator, {"Ref": str() as name}]} if name in values:
+                # The value of a list parameter is text with commas.
+                return str(values[name]).replace(",", separator)
             case {"Fn::Sub": str() as text}:
                 return {"Fn::Sub": _substituted(text, values)}
             case {"Fn::Sub": [str() as text, Mapping() as given]}:
