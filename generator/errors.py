@@ -51,7 +51,7 @@ class TemplateError(GeneratorError):
 
     >>> app_runner_layer(Settings(), Workload(cpu=512, memory=4096))
     Traceback (most recent call last):
-    generator.errors.TemplateError: Workload.cpu 512 does not go with Workload.memory 4096. ...
+    generator.errors.TemplateError: The layer apprunner: Workload.cpu 512 does not go with Workload.memory 4096. ...
     """
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
@@ -65,11 +66,18 @@ def _run(deployments: Callable[[], Sequence[Deployment | Layer]], name: str, giv
         if isinstance(error, GeneratorError):
             print(error, file=sys.stderr)
             return error.exit_code
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error}".rstrip(": ").rstrip(".")
+        frame = _place(traceback.extract_tb(error.__traceback__))
+        what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ").rstrip(".")
         where = f"{Path(frame.filename).name}, line {frame.lineno}"
         print(f"{what} ({where}). --debug shows the traceback.", file=sys.stderr)
         return FAILED
+
+
+def _place(frames: Sequence[traceback.FrameSummary]) -> traceback.FrameSummary:
+    """The line of a traceback to show: the last of the program that called `main`, or the last of all."""
+    paths = sysconfig.get_paths()
+    libraries = (str(Path(__file__).parents[1]), *(paths[name] for name in ("stdlib", "purelib", "platlib")))
+    return next((frame for frame in reversed(frames) if not frame.filename.startswith(libraries)), frames[-1])
 
 
 def _to_show(deployments: Callable[[], Sequence[Deployment | Layer]]) -> Sequence[Deployment]:

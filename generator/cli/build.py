@@ -83,6 +83,9 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         # An access layer consists of policies.
         found = tuple(whole.values()) or found
     layers = _layers(found, arguments.layer)
+    for layer in layers.values():
+        layer.stack_name(arguments.name)
+        _check_context(layer)
     if arguments.lint:
         texts = _clean(found, layers, {} if arguments.layer else whole, arguments)
     else:
@@ -132,6 +135,16 @@ def _layers(deployments: Sequence[Deployment], name: str) -> dict[str, Layer]:
     if not found:
         raise UsageError(f"There is no layer {name!r}; there are {', '.join(dict.fromkeys(x.name for x in every))}.")
     return found
+
+
+def _check_context(layer: Layer) -> None:
+    """Raises UsageError where the folder of a service's image does not exist."""
+    context = layer.workload.context if layer.workload and layer.workload.repository_output else ""
+    if context and not Path(context).is_dir():
+        raise UsageError(
+            f"Workload.context of the layer {layer.name} is {context!r}, and there is no such folder. Leave it empty "
+            "where the image is built elsewhere."
+        )
 
 
 def _lint(texts: Mapping[Path, str]) -> None:

@@ -24,10 +24,11 @@ class StackOptions:
     layer: str = ""
 
     def stack_name(self, deployment: Deployment, layer: Layer) -> str:
-        """The name of a layer's stack. Raises UsageError where data_stack could be the stack of two layers."""
+        """The name of a layer's stack. Raises UsageError for one that is too long, and where data_stack could be
+        the stack of two layers."""
         data_layers = deployment.data_layers
         if not self.data_stack or layer not in data_layers:
-            return f"{self.name}-{layer.name}"
+            return layer.stack_name(self.name)
         if len(data_layers) > 1:
             names = " and ".join(layer.name for layer in data_layers)
             raise UsageError(f"--data-stack is the name of one stack, but {names} are data layers.")
