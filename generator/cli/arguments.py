@@ -25,6 +25,8 @@ INTERRUPTED = 130
 LONGEST_PREFIX = 100
 STACKS = "stacks are named NAME-LAYER"
 
+# What build.py's function returns, and the deployments that these are.
+Returned = Deployment | Layer | Sequence[Deployment | Layer]
 Deployments = Callable[[], Sequence[Deployment]]
 Run = Callable[[Deployments, argparse.Namespace], int]
 Subparsers = Any
@@ -349,9 +351,7 @@ def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: 
     raise UsageError(f"There is no deployment {name!r}; there are {', '.join(d.name for d in deployments)}.")
 
 
-def checked_deployments(
-    deployments: Callable[[], Deployment | Layer | Sequence[Deployment | Layer]],
-) -> Sequence[Deployment]:
+def checked_deployments(deployments: Callable[[], Returned]) -> Sequence[Deployment]:
     """What build.py returns; layers alone are one deployment. Raises UsageError for none and for two of one name."""
     returned = deployments()
     returned = (returned,) if isinstance(returned, Deployment | Layer) else returned

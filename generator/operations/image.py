@@ -47,7 +47,7 @@ class ImageSource:
         self.check_given(update)
         if contract.IMAGE_URI in update.parameters or self.session.cloudformation.stack(update.stack_name):
             return
-        self._context().tag()
+        self._built_here(update).tag()
         # With a repository, the image may be in it already, and no tool is needed.
         if not self._repository_uri(update):
             container_tool(self.options.container_tool)
@@ -92,7 +92,7 @@ class ImageSource:
         """Builds and pushes the image of a reviewed change set, which `previewed` named by the tag of its source."""
         uri, _, tag = image.rpartition(":")
         context = self._context()
-        if "@" not in image and context.exists and tag == context.tag():
+        if "@" not in image and context and context.exists and tag == context.tag():
             repository = ImageRepository(uri, self.session.client("ecr"))
             publish(self.options.container_tool, context, repository, tag, self.session.ui.progress)
 
@@ -105,9 +105,15 @@ class ImageSource:
         image = publish(self.options.container_tool, context, repository, context.tag(), self.session.ui.progress)
         return _with_image(update, image)
 
-    def _context(self) -> Context:
-        directory = self.options.context or Path(self.compute.context)
-        return Context(directory, self.options.build_args, self.options.build_secrets)
+    def _context(self) -> Context | None:
+        """What the image is built from; None where it is built elsewhere."""
+        directory = self.options.context or self.compute.context
+        return Context(Path(directory), self.options.build_args, self.options.build_secrets) if directory else None
+
+    def _built_here(self, update: StackUpdate) -> Context:
+        if context := self._context():
+            return context
+        raise UsageError(f"The image of {update.stack_name} is built elsewhere: pass --image URI, or --context DIR.")
 
     def _repository_uri(self, update: StackUpdate) -> str:
         data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
@@ -120,13 +126,14 @@ class ImageSource:
         if contract.IMAGE_URI in update.parameters:
             return None
         context = self._context()
-        if not context.exists and not self.options.context:
+        if not (context and context.exists) and not self.options.context:
             stack = self.session.cloudformation.stack(update.stack_name)
             image = stack.parameters.get(contract.IMAGE_URI) if stack else None
             if image:
-                folder = context.directory.resolve()
-                self.session.ui.progress(f"There is no Dockerfile in {folder}: the image stays {image}.")
+                where = f"There is no Dockerfile in {context.directory.resolve()}" if context else "No --image is given"
+                self.session.ui.progress(f"{where}: the image stays {image}.")
                 return None
+        context = self._built_here(update)
         uri = self._repository_uri(update)
         if not uri:
             raise DeployError(

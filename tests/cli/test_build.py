@@ -15,7 +15,9 @@ import pytest
 from troposphere import Ref, sns
 
 from generator.cli import main
-from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments
+from generator.layers import Deployment, Layer, app_runner_deployment, app_runner_layer, default_deployments
+from generator.settings import Settings
+from generator.workload import Workload
 from tests.running import ROOT
 
 
@@ -202,7 +204,7 @@ def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: 
     parts = (Topic(sns.Topic("Topic")), Topic(sns.Topic("Topic")))
     assert main(lambda: [Deployment("d", (Layer("twice", "Twice.", parts),))], argv=["--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(
-        "Logical ID Topic is used twice, by Topic.topic of part 1 and by Topic.topic of part 2."
+        "The layer twice: Logical ID Topic is used twice, by Topic.topic of part 1 and by Topic.topic of part 2."
     )
     assert files(tmp_path) == []
 
@@ -266,3 +268,31 @@ def test_build_py_and_the_module_are_the_same_and_the_committed_templates_are_cu
     (shown,) = re.findall(r"\$ make build\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert [line for line in shown.splitlines() if line != "..." and line not in script.stdout.splitlines()] == []
     assert script.stdout.splitlines()[0].startswith("templates/data-layer.json: 23 resources")
+
+
+def test_a_name_that_is_too_long_for_a_stack_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(lambda: topic("n" * 122), argv=["--no-lint", "--out", str(tmp_path)]) == 0
+    assert main(lambda: topic("n" * 123), argv=["--no-lint", "--out", str(tmp_path)]) == 64
+    assert "a name of 129 characters, and at most 128 are allowed" in capsys.readouterr().err
+    assert main(lambda: topic("n" * 123), argv=["--no-lint", "--out", str(tmp_path), "--name", "shop"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("workload", "code"),
+    [
+        (Workload(context="no-such-folder"), 64),
+        (Workload(context="Dockerfile"), 64),
+        (Workload(context="service"), 0),
+        (Workload(context=""), 0),
+        (Workload(context="no-such-folder", repository="team/web"), 0),
+        (Workload(context="no-such-folder", image="public.ecr.aws/nginx/nginx:1.29"), 0),
+    ],
+)
+def test_a_context_is_a_folder_where_the_image_is_built_from_it(
+    workload: Workload, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    layer = app_runner_layer(Settings(), workload, name="web")
+    assert main(lambda: layer, argv=["--no-lint", "--out", str(tmp_path)]) == code
+    refused = f"Workload.context of the layer web is {workload.context!r}, and there is no such folder."
+    assert (refused in capsys.readouterr().err) is (code == 64)
