@@ -69,11 +69,11 @@ class DuplicateLogicalIdError(TemplateError):
 
 
 class FindingsError(GeneratorError):
-    """cfn-lint found something in a template. The text has a line for each finding."""
+    """cfn-lint found something in a template. The text has a line for each finding; `last` is its last line."""
 
-    def __init__(self, findings: Sequence[str]) -> None:
+    def __init__(self, findings: Sequence[str], last: str = "Nothing was written.") -> None:
         self.findings = tuple(findings)
-        super().__init__("\n".join([*findings, "Nothing was written."]))
+        super().__init__("\n".join([*findings, last]))
 
 
 class MissingPackageError(GeneratorError):

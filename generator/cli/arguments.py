@@ -232,14 +232,14 @@ def add_change_options(parser: Any, program: Program) -> None:
     parser.add_argument(
         "--tag",
         "--tags",
-        metavar="KEY=VALUE",
+        metavar="[LAYER.]KEY=VALUE",
         nargs="+",
         action="extend",
         default=[],
-        help="tags of the stacks; the others stay",
+        help="tags of every stack or of one layer's; the others stay",
     )
     parser.add_argument(
-        "--untag", metavar="KEY", nargs="+", action="extend", default=[], help="tags to take off the stacks"
+        "--untag", metavar="[LAYER.]KEY", nargs="+", action="extend", default=[], help="tags to take off the stacks"
     )
     add_allow_replacement_option(parser)
     parser.add_argument(
@@ -349,6 +349,26 @@ def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: 
         if deployment.name == name:
             return deployment
     raise UsageError(f"There is no deployment {name!r}; there are {', '.join(d.name for d in deployments)}.")
+
+
+def refuse_another_deployment(
+    opened: Session, found: Sequence[Deployment], deployment: Deployment, arguments: argparse.Namespace
+) -> None:
+    """Raises UsageError where no --deployment was given and another one of `found` is deployed instead."""
+    if reason := deployed_instead(opened, found, deployment, arguments):
+        raise UsageError(reason)
+
+
+def deployed_instead(
+    opened: Session, found: Sequence[Deployment], deployment: Deployment, arguments: argparse.Namespace
+) -> str:
+    """Which deployment is there instead of the one that was taken because no --deployment was given; else empty."""
+    from generator.operations import StackOptions
+    from generator.operations.instead import another_deployed
+
+    if arguments.deployment:
+        return ""
+    return another_deployed(opened, found, deployment, StackOptions(**stack_options(arguments)))
 
 
 def checked_deployments(deployments: Callable[[], Returned]) -> Sequence[Deployment]:

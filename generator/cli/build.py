@@ -30,6 +30,8 @@ POLICIES, DIAGRAMS = "iam", "diagrams"
 STACK_POLICY = "-stack-policy.json"
 # The first deployment: its policies are in no folder of their own.
 DEFAULT = "default"
+# How cfn-lint's rules begin that find no error.
+LEVELS = {"W": " (warning)", "I": " (information)"}
 
 
 def add_to(verbs: Subparsers, program: Program) -> None:
@@ -147,18 +149,35 @@ def _check_context(layer: Layer) -> None:
         )
 
 
-def _lint(texts: Mapping[Path, str]) -> None:
+def check_findings(found: Sequence[Deployment], deployment: Deployment, name: str) -> None:
+    """Raises FindingsError if cfn-lint finds something in a template of `deployment`, one of `found`.
+
+    Nothing is linted where `build` wrote the same before.
+    """
+    key = "" if os.environ.get("CI") else build_memory.key(found, "", name)
+    if not (key and build_memory.recall(key)):
+        _lint({Path(layer.file_name): layer.text() for layer in deployment.layers}, "Nothing was deployed.")
+
+
+def _lint(texts: Mapping[Path, str], last: str = "Nothing was written.") -> None:
     """Raises FindingsError if cfn-lint finds something in a template."""
     from generator.template.lint import lint_all
 
     found = lint_all({str(path): text for path, text in texts.items()})
     lines = [
-        f"{path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.message}"
+        f"{path}: {finding.logical_id or 'template'}: {finding.rule}{LEVELS.get(finding.rule[0], '')}: "
+        f"{finding.message}"
         for path, findings in found.items()
         for finding in findings
     ]
+    rules = sorted({finding.rule for findings in found.values() for finding in findings if finding.rule[0] in LEVELS})
+    if rules:
+        lines.append(
+            "A warning or information is accepted in the resource's Metadata: "
+            f"{json.dumps({'cfn-lint': {'config': {'ignore_checks': rules}}})}"
+        )
     if lines:
-        raise FindingsError(lines)
+        raise FindingsError(lines, last)
 
 
 def _template(path: Path, text: str, *, linted: bool) -> _File:

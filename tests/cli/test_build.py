@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from troposphere import Ref, sns
+from troposphere import Ref, sns, sqs
 
 from generator.cli import main
 from generator.layers import Deployment, Layer, app_runner_deployment, app_runner_layer, default_deployments
@@ -264,3 +264,25 @@ def test_a_context_is_a_folder_where_the_image_is_built_from_it(
     assert main(lambda: layer, argv=["--no-lint", "--out", str(tmp_path)]) == code
     refused = f"Workload.context of the layer web is {workload.context!r}, and there is no such folder."
     assert (refused in capsys.readouterr().err) is (code == 64)
+
+
+@pytest.mark.parametrize(("accepted", "code"), [([], 1), (["I3011"], 0), (["E3012"], 1)])
+def test_information_is_called_so_and_can_be_accepted(
+    accepted: list[str], code: int, tmp_path: Path, capsys: Captured
+) -> None:
+    metadata = {"cfn-lint": {"config": {"ignore_checks": accepted}}}
+    queue = sqs.Queue("Jobs", SqsManagedSseEnabled=True, MessageRetentionPeriod=86_400, Metadata=metadata)
+    assert main(lambda: Layer("jobs", "Jobs.", (queue,)), argv=["--out", str(tmp_path)]) == code
+    *findings, how, last = capsys.readouterr().err.splitlines() if code else ("", "")
+    assert [line.split(": ")[2] for line in findings] == 2 * code * ["I3011 (information)"]
+    assert not code or how.endswith('Metadata: {"cfn-lint": {"config": {"ignore_checks": ["I3011"]}}}')
+    assert not code or last == "Nothing was written."
+
+
+def test_a_rehearsal_lints_first_what_no_build_did(capsys: Captured) -> None:
+    nowhere = topic("bad", DisplayName=Ref("Nowhere"))
+    assert main(lambda: nowhere, argv=["rehearse", "--process"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("bad-layer.json: Topic: E1020: 'Nowhere' is not one of")
+    assert err.endswith("\nNothing was deployed.\n")
