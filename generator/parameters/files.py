@@ -97,7 +97,7 @@ def tags(option: str, texts: Iterable[str]) -> dict[str, str]:
             found.append((members["Key"], members.get("Value", "")))
         else:
             found.append(_pair(option, text))
-    return _checked(option, unique(option, found))
+    return checked_tags(option, unique(option, found))
 
 
 def _place(option: str, source: str) -> str:
@@ -187,7 +187,7 @@ def _values(where: str, document: Any) -> Values:
 
 def _sections(where: str, document: Mapping[str, Any]) -> Values:
     given = document.get("Parameters", {})
-    tags = _checked(where, _tags(where, document.get("Tags"), "Tags"))
+    tags = checked_tags(where, _tags(where, document.get("Tags"), "Tags"))
     if isinstance(given, list):
         inside = _parameters(where, given, "Parameters")
         return Values(inside.parameters, tags, inside.previous)
@@ -263,8 +263,8 @@ def _tags(where: str, document: Any, place: str) -> dict[str, str]:
     return unique(where, found)
 
 
-def _checked(where: str, found: dict[str, str]) -> dict[str, str]:
-    """The tags, where CloudFormation takes them (API reference, Tag; at most 50, CreateChangeSet)."""
+def checked_tags(where: str, found: dict[str, str]) -> dict[str, str]:
+    """The tags, if CloudFormation takes them (API reference, Tag; at most 50, CreateChangeSet)."""
     for key, value in found.items():
         if not key:
             raise UsageError(f"{where}: a tag has no key.")

@@ -267,7 +267,7 @@ def test_a_worker_in_another_language_is_deployed_with_its_secret(directory: Pat
 
 def without_the_table() -> list[Deployment]:
     (deployment,) = own_resources.deployments()
-    return [Deployment(deployment.name, (data_layer(Settings(), name="storage"), *deployment.layers[1:]))]
+    return [Deployment(deployment.name, (data_layer(Settings(), name="storage"),))]
 
 
 def test_the_removal_of_a_table_is_refused_and_let_through_by_name(directory: Path, capsys: Captured) -> None:
