@@ -99,7 +99,7 @@ def permissions(resource_type: str) -> frozenset[str]:
 
 
 def _exists(permission: str) -> bool:
-    """Whether IAM has an action; assumed where cfn-lint does not know the service."""
+    """Whether IAM has an action; true where cfn-lint does not know the service."""
     services = _iam_services()
     service, _, action = permission.partition(":")
     return service not in services or "*" in action or action in services[service]["Actions"]
