@@ -156,6 +156,7 @@ def test_a_program_in_a_file_of_its_own_is_built_and_rehearsed(tmp_path: Path) -
     assert said.count(VERIFIED) == 3
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["outcome"], result["deployment"], result["placeholders"]) == ("succeeded", "apprunner", [])
+    assert (result["summary"], result["reasons"]) == ("9 steps, 0 failed", [])
     assert [step["name"] for step in result["steps"]][2] == "storage layer"
     assert result["left"] == []
 
