@@ -34,6 +34,15 @@ STOCK_LINT_REGIONS = "from generator.regions import ECS_REGIONS, REGIONS\n" + ST
     '["us-east-1"]', '["us-east-1"] if "access" in name else ECS_REGIONS if "ecs" in name else REGIONS'
 )
 
+# The two layers of one deployment, linted, with their policies and diagrams.
+ONE_DEPLOYMENT = """
+import os, sys
+from generator import app_runner_deployment
+from generator.cli import main
+os.environ["CI"] = "true"
+sys.exit(main(lambda: (app_runner_deployment(),)))
+"""
+
 SYNTHETIC = """
 import sys
 from dataclasses import dataclass
@@ -78,8 +87,9 @@ def main() -> None:
             "emit": ["build.py", "--no-lint", "--out", out],
             "cfn-lint alone, 1 Region": ["-c", STOCK_LINT],
             "cfn-lint alone, all Regions": ["-c", STOCK_LINT_REGIONS],
-            # --check lints each time; without it a build is remembered.
+            # --check and CI lint each time; another build is remembered.
             "emit and lint, all Regions": ["build.py", "--check"],
+            "the same, one deployment": ["-c", ONE_DEPLOYMENT, "build", "--out", f"{out}/one"],
             "the same build again": ["build.py", "--out", out],
             **{f"emit {size} resources": ["-c", SYNTHETIC, str(size)] for size in (50, 150, 450)},
         }

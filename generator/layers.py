@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -30,6 +30,7 @@ from generator.settings import Settings
 from generator.template.assemble import assemble, elements
 from generator.template.elements import Part
 from generator.template.render import render
+from generator.template.resources import imported_outputs
 from generator.template.stateful import data_resources
 from generator.workload import Place, Workload
 
@@ -94,7 +95,7 @@ class Layer:
     @cached_property
     def imports(self) -> frozenset[str]:
         """The outputs that the template imports from the stack of its parameter DataStackName."""
-        return frozenset(_imports(self.template))
+        return frozenset(imported_outputs(self.template))
 
     @property
     def holds_data(self) -> bool:
@@ -194,33 +195,17 @@ def data_layer(
     True
     """
     users = (user(),) if users is None else users
-    new = network(settings) if place is None else None
-    place = new.place if new else place
-    assert place
-    if new:
-        for_ecs = settings.task_endpoints != "none"
+    existing = place is not None
+    if place is None:
+        new = network(settings)
+        place, for_ecs = new.place, settings.task_endpoints != "none"
         network_parts: Part = (new, place_exports(place), task_endpoints(settings, new) if for_ecs else None)
-    elif settings.task_endpoints != "none":
-        raise TemplateError(
-            "Settings.task_endpoints adds VPC endpoints to a new VPC. For ECS tasks in an existing one, pass "
-            "existing_network(…, task_subnet_ids=…), and have NAT or endpoints there."
-        )
     else:
         for_ecs = place.task_subnet_ids is not None
-        network_parts = (
-            place.inputs,
-            place_exports(place),
-            task_subnets_export(place.task_subnet_ids) if place.task_subnet_ids is not None else None,
-        )
-    contents = [
-        *(["a private network"] if new else []),
-        *([f"Amazon MemoryDB with a user {'of its own' if len(users) == 1 else 'for each service'}"] if users else []),
-        "and a repository for the service's image",
-    ]
-    kind = f"Data layer{' for ECS Express' if for_ecs else ''}{'' if new else ' in an existing VPC'}"
+        network_parts = _existing_network_parts(settings, place)
     return Layer(
         name,
-        f"{kind}: {', '.join(contents).removeprefix('and ')}. Deploy this first.",
+        _data_layer_description(len(users), existing=existing, for_ecs=for_ecs),
         (
             memorydb(settings, place, users) if users else None,
             repository(),
@@ -229,6 +214,26 @@ def data_layer(
             *parts,
         ),
     )
+
+
+def _existing_network_parts(settings: Settings, place: Place) -> Part:
+    if settings.task_endpoints != "none":
+        raise TemplateError(
+            "Settings.task_endpoints adds VPC endpoints to a new VPC. For ECS tasks in an existing one, pass "
+            "existing_network(…, task_subnet_ids=…), and have NAT or endpoints there."
+        )
+    for_tasks = None if place.task_subnet_ids is None else task_subnets_export(place.task_subnet_ids)
+    return place.inputs, place_exports(place), for_tasks
+
+
+def _data_layer_description(users: int, *, existing: bool, for_ecs: bool) -> str:
+    kind = f"Data layer{' for ECS Express' if for_ecs else ''}{' in an existing VPC' if existing else ''}"
+    contents = [
+        *([] if existing else ["a private network"]),
+        *([f"Amazon MemoryDB with a user {'of its own' if users == 1 else 'for each service'}"] if users else []),
+        "and a repository for the service's image",
+    ]
+    return f"{kind}: {', '.join(contents).removeprefix('and ')}. Deploy this first."
 
 
 def app_runner_layer(
@@ -245,16 +250,12 @@ def app_runner_layer(
     >>> "AttachmentsName" in app_runner_layer(Settings(), web).imports
     True
     """
-    connected = ", connected to the MemoryDB cluster of a data layer's stack" if workload.memorydb is True else ""
-    push = " Push an image before you deploy this." if workload.image is None else ""
+    all_parts = app_runner(settings, workload), supported_region(), *parts
     return Layer(
         name,
-        f"App Runner layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces the "
-        "service, or makes the update fail.",
-        _with_data_stack((app_runner(settings, workload), supported_region(), *parts), "The data layer's stack"),
-        AppRunnerCompute(
-            workload.repository_output, workload.context, workload.checks.users_api, workload.checks.paths
-        ),
+        _service_layer_description("App Runner", workload, "the service, or makes the update fail"),
+        _with_data_stack(all_parts, "The data layer's stack"),
+        AppRunnerCompute(*_compute_arguments(workload)),
         workload=workload,
     )
 
@@ -274,19 +275,26 @@ def ecs_express_layer(
     >>> ecs_express_layer(Settings(), Workload(cpu=512, memory=1024)).parameters["Cpu"]["Default"]
     '512'
     """
-    connected = ", connected to the MemoryDB cluster of a data layer's stack" if workload.memorydb is True else ""
-    push = " Push an image before you deploy this." if workload.image is None else ""
-    region = supported_region(for_tasks(settings)) if workload.memorydb else None
+    all_parts = ecs_express(workload), supported_region(for_tasks(settings)) if workload.memorydb else None, *parts
     return Layer(
         name,
-        f"ECS Express layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces the "
-        "service and its address.",
-        _with_data_stack((ecs_express(workload), region, *parts), "The stack of a data layer for ECS Express"),
-        EcsExpressCompute(
-            workload.repository_output, workload.context, workload.checks.users_api, workload.checks.paths
-        ),
+        _service_layer_description("ECS Express", workload, "the service and its address"),
+        _with_data_stack(all_parts, "The stack of a data layer for ECS Express"),
+        EcsExpressCompute(*_compute_arguments(workload)),
         workload=workload,
     )
+
+
+def _service_layer_description(compute: str, workload: Workload, replaced: str) -> str:
+    connected = ", connected to the MemoryDB cluster of a data layer's stack" if workload.memorydb is True else ""
+    push = " Push an image before you deploy this." if workload.image is None else ""
+    return (
+        f"{compute} layer: the web service{connected}.{push} Do not tag this stack: changing a tag replaces {replaced}."
+    )
+
+
+def _compute_arguments(workload: Workload) -> tuple[str, str, bool, Mapping[str, int]]:
+    return workload.repository_output, workload.context, workload.checks.users_api, workload.checks.paths
 
 
 def for_tasks(settings: Settings) -> Settings:
@@ -303,16 +311,3 @@ def _with_data_stack(parts: tuple[Part, ...], what: str) -> tuple[Part, ...]:
         if body is not None and placeholder in json.dumps(encode_to_dict(body)):
             return data_stack_name(what), *parts
     return parts
-
-
-def _imports(node: Any) -> Iterator[str]:
-    """The outputs that are imported anywhere below `node`."""
-    match node:
-        case {"Fn::ImportValue": {"Fn::Sub": str(name)}}:
-            yield name.removeprefix(f"${{{contract.DATA_STACK_NAME}}}-")
-        case dict():
-            for value in node.values():
-                yield from _imports(value)
-        case list():
-            for value in node:
-                yield from _imports(value)

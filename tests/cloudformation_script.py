@@ -6,12 +6,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 from botocore.stub import ANY, Stubber
 
 from generator.aws.calls import Clock
 from generator.stacks.change_set import ChangeSet
 from generator.stacks.cloudformation import CloudFormation, StackUpdate
+from tests.stubbed import client
 
 ARN = "arn:aws:cloudformation:eu-west-1:123456789012:changeSet/preview-1/5"
 STACK_ARN = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0"
@@ -26,9 +26,7 @@ class Script:
     """The answers in their order, and a clock that moves only by sleeping."""
 
     def __init__(self) -> None:
-        self.client = boto3.client(
-            "cloudformation", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="secret-key"
-        )
+        self.client = client("cloudformation")
         self.stubber = Stubber(self.client)
         self.seconds = 0.0
         self.clock = Clock(now=lambda: self.seconds, sleep=self.sleep)
@@ -70,11 +68,18 @@ class Script:
         expected = {"ChangeSetName": ARN, "IncludePropertyValues": True} | ({"NextToken": token} if token else {})
         self.stubber.add_response("describe_change_set", {"Status": status, "ChangeSetId": ARN, **answer}, expected)
 
-    def planned(self, *events: dict[str, Any], new: dict[str, Any] | None = None) -> None:
+    def planned(
+        self,
+        *events: dict[str, Any],
+        new: dict[str, Any] | None = None,
+        old: dict[str, Any] | None = None,
+        **stack: Any,
+    ) -> None:
         """What a plan asks of a change set that updates the stack: both templates, then the change set's events."""
-        for template, named in ((new or {"Resources": {}}, "ChangeSetName"), ({"Resources": {}}, "StackName")):
+        for template, named in ((new, "ChangeSetName"), (old, "StackName")):
+            template = template or {"Resources": {}}
             if named == "StackName":
-                self.stack(asked=STACK_ARN)
+                self.stack(asked=STACK_ARN, **stack)
             self.stubber.add_response(
                 "get_template",
                 {"TemplateBody": json.dumps(template)},

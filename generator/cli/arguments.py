@@ -22,6 +22,7 @@ FAILED = 1
 CHANGES = 2
 DATA_WOULD_BE_LOST = 3
 INTERRUPTED = 130
+STACKS = "stacks are named NAME-LAYER"
 
 Deployments = Callable[[], Sequence[Deployment]]
 Run = Callable[[Deployments, argparse.Namespace], int]
@@ -64,7 +65,6 @@ def add_command(verbs: Subparsers, name: str, run: Run, *, help: str, descriptio
         formatter_class=_Formatter,
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.add_argument("--no-color", action="store_true", help="print without color, as with NO_COLOR")
     parser.set_defaults(run=run, parser=parser)
     return parser
 
@@ -100,6 +100,10 @@ def image(text: str) -> tuple[str, str]:
     return layer, uri
 
 
+def add_color_option(parser: Any) -> None:
+    parser.add_argument("--no-color", action="store_true", help="print without color, as with NO_COLOR")
+
+
 def add_layer_option(parser: Any, program: Program) -> None:
     names = list(dict.fromkeys(layer.name for deployment in program.deployments for layer in deployment.layers))
     shown = f": {', '.join(names)}" if names else ", such as data"
@@ -131,23 +135,26 @@ def add_error_rate_option(parser: Any) -> None:
     parser.add_argument(
         "--ignore-error-rate",
         action="store_true",
-        help="deploy although so many requests fail that the service would be rolled back",
+        help="go on although so many requests fail that the service would be rolled back",
     )
 
 
 def add_account_options(parser: Any, program: Program) -> None:
-    """The options of every command that calls AWS; --region and --profile are the AWS CLI's."""
+    """Which stacks of a deployment, and where they are."""
     add_layer_option(parser, program)
     add_deployment_option(parser, program)
-    add_name_option(parser, program, "stacks are named NAME-LAYER")
-    parser.add_argument(
-        "--role-arn", type=role_arn, metavar="ARN", default="", help="the role that CloudFormation assumes"
-    )
+    add_name_option(parser, program, STACKS)
     add_aws_options(parser)
 
 
+def add_role_option(parser: Any) -> None:
+    parser.add_argument(
+        "--role-arn", type=role_arn, metavar="ARN", default="", help="the role that CloudFormation assumes"
+    )
+
+
 def add_aws_options(parser: Any) -> None:
-    """Where the stacks are."""
+    """Where the stacks are; --region and --profile are the AWS CLI's."""
     parser.add_argument(
         "--data-stack", metavar="STACK", default="", help="the data layer's stack (default: NAME-LAYER)"
     )
@@ -156,7 +163,7 @@ def add_aws_options(parser: Any) -> None:
 
 
 def add_image_options(parser: Any) -> None:
-    """How an image is built."""
+    """What an image is built from, which its tag follows from."""
     parser.add_argument(
         "--context", metavar="DIR", type=Path, help="the folder of the Dockerfile (default: the current one)"
     )
@@ -168,9 +175,15 @@ def add_image_options(parser: Any) -> None:
         default=[],
         help="a build argument; repeatable",
     )
+
+
+def add_build_options(parser: Any, tools: str) -> None:
+    """How an image is built, with one of these container tools."""
+    add_image_options(parser)
     parser.add_argument(
         "--build-secret", metavar="id=ID,src=FILE", action="append", default=[], help="a build secret; repeatable"
     )
+    parser.add_argument("--container-tool", metavar="TOOL", help=f"{tools}, by name or path")
 
 
 def add_parameter_option(parser: Any) -> None:
@@ -195,8 +208,10 @@ def add_allow_replacement_option(parser: Any) -> None:
 
 
 def add_change_options(parser: Any, program: Program) -> None:
-    """The options of every command that changes stacks."""
+    """The options of every command that creates change sets."""
     add_account_options(parser, program)
+    add_role_option(parser)
+    add_color_option(parser)
     parser.add_argument(
         "--image",
         metavar="[LAYER=]URI",
@@ -205,7 +220,6 @@ def add_change_options(parser: Any, program: Program) -> None:
         default=[],
         help="the image to run: the parameter ImageUri (default: build --context); repeatable, for several services",
     )
-    add_image_options(parser)
     parser.add_argument("--parameters", metavar="FILE", help="a parameter file of the AWS CLI or CodePipeline")
     add_parameter_option(parser)
     parser.add_argument(
@@ -255,14 +269,17 @@ def session(arguments: argparse.Namespace) -> Session:
     from generator.cli.terminal import Terminal
     from generator.operations import Session
 
-    ui = Terminal(yes=getattr(arguments, "yes", False), asks=hasattr(arguments, "yes"), plain=arguments.no_color)
+    ui = Terminal(
+        yes=getattr(arguments, "yes", False),
+        asks=hasattr(arguments, "yes"),
+        plain=getattr(arguments, "no_color", False),
+    )
     return Session(ui, region=arguments.region, profile=arguments.profile)
 
 
 def stack_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """The fields of StackOptions."""
-    names = ("name", "data_stack", "layer", "role_arn")
-    return {name: getattr(arguments, name) for name in names}
+    return {name: getattr(arguments, name) for name in ("name", "data_stack", "layer")}
 
 
 def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -277,6 +294,7 @@ def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
         raise UsageError(f"--untag {both[0]}: the tag is also given. Remove one of the two.")
     return {
         **stack_options(arguments),
+        "role_arn": arguments.role_arn,
         "parameters": {
             **{name: value for name, value in file.parameters.items() if name not in given.previous},
             **given.parameters,
@@ -290,7 +308,6 @@ def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "images": images,
         "context": arguments.context,
         "build_args": dict(arguments.build_arg),
-        "build_secrets": tuple(arguments.build_secret),
         "allow_replacement": tuple(arguments.allow_replacement),
         "notification_arns": tuple(arguments.notification_arn),
         "import_existing": arguments.import_existing,

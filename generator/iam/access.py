@@ -8,13 +8,13 @@ GitLab, "Configure OpenID Connect in AWS to retrieve temporary credentials" (doc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from awacs import aws
-from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Join, Output, Parameter, Ref, Sub, iam
+from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Output, Ref, Sub, iam
 
 from generator import contract
 from generator.errors import TemplateError
@@ -25,6 +25,7 @@ from generator.layers import Deployment, Layer
 from generator.parts.permissions import POLICY_VERSION, trust
 from generator.template.assemble import assemble
 from generator.template.elements import Condition, Input, Part, why
+from generator.template.inputs import ACCESS
 from generator.template.render import render
 
 # Stands for DeploymentName while the policies are made. In lower case, as the names of repositories are.
@@ -32,7 +33,25 @@ PLACEHOLDER = "deployment-name"
 # CloudFormation shortens a longer one in the names of roles, and the policies would not match them.
 LONGEST_NAME = 25
 GITHUB = "token.actions.githubusercontent.com"
-GROUP = "Access"
+CREATES_PROVIDER = Condition("CreatesOidcProvider", Equals(Ref("OidcProviderArn"), ""))
+USES_GITLAB = Condition("UsesGitLab", Equals(Ref("IdentityProvider"), "GitLab"))
+IN_ENVIRONMENT = ["repo:${Repository}:environment:${Environment}"]
+ON_BRANCH = "project_path:${Repository}:ref_type:branch:ref:${Branch}"
+# Why each command has a role, and the subjects of the jobs that may assume it on GitHub and on GitLab, where a merge
+# request's is its source branch.
+JOBS: dict[str, tuple[str, list[str], str]] = {
+    "preview": (
+        "Pull requests and the branch may create change sets, but execute none",
+        ["repo:${Repository}:pull_request", "repo:${Repository}:ref:refs/heads/${Branch}"],
+        "project_path:${Repository}:ref_type:branch:ref:*",
+    ),
+    "deploy": (
+        "Jobs in the environment, which can ask for approval, may execute change sets",
+        IN_ENVIRONMENT,
+        ON_BRANCH,
+    ),
+    "rotate": ("Jobs in the environment may rotate passwords, but deploy nothing", IN_ENVIRONMENT, ON_BRANCH),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,22 +113,33 @@ def _parts(layer: AccessLayer) -> Iterator[Part]:
             f"What {' and '.join(sorted(unknown))} allows is not known here: pass it to access_deployment, as "
             "statements, for the permissions boundary."
         )
-    provider = Condition("CreatesOidcProvider", Equals(Ref("OidcProviderArn"), ""))
-    gitlab = Condition("UsesGitLab", Equals(Ref("IdentityProvider"), "GitLab"))
-    yield _inputs(), provider, gitlab
+    yield _inputs(), CREATES_PROVIDER, USES_GITLAB
     yield iam.OIDCProvider(
         "OidcProvider",
-        Condition=provider.name,
+        Condition=CREATES_PROVIDER.name,
         Metadata=why("An account has one provider for each issuer, so it may be there already"),
-        Url=gitlab.choose(f"https://{layer.gitlab}", f"https://{GITHUB}"),
-        ClientIdList=[gitlab.choose(f"https://{layer.gitlab}", "sts.amazonaws.com")],
+        Url=USES_GITLAB.choose(f"https://{layer.gitlab}", f"https://{GITHUB}"),
+        ClientIdList=[USES_GITLAB.choose(f"https://{layer.gitlab}", "sts.amazonaws.com")],
     )
-    yield iam.ManagedPolicy(
+    yield _managed_policy(
         "PermissionsBoundary",
-        Metadata=why("The most that the deployment's roles may do, whatever a template says"),
-        ManagedPolicyName=Sub("${DeploymentName}-boundary"),
-        PolicyDocument=_with_name(boundary(layers, PLACEHOLDER, *layer.own), MANAGED_LIMIT),
+        "The most that the deployment's roles may do, whatever a template says",
+        "boundary",
+        boundary(layers, PLACEHOLDER, *layer.own),
     )
+    yield from _cloudformation_role(layers)
+    commands = of_commands(layers)
+    for command, policy in commands.items():
+        reason, on_github, on_gitlab = JOBS[command]
+        trusted = USES_GITLAB.choose(
+            _trust(layer.gitlab, f"https://{layer.gitlab}", on_gitlab), _trust(GITHUB, "sts.amazonaws.com", on_github)
+        )
+        yield _role(f"{command.capitalize()}Role", reason, trusted, policy(layers, PLACEHOLDER))
+    yield from _outputs(layer.deployment.name, commands)
+
+
+def _cloudformation_role(layers: Sequence[Layer]) -> Iterator[Part]:
+    """The role that CloudFormation deploys with, and managed policies for what its inline policy has no room for."""
     inline, *more = split(execution_role(layers, PLACEHOLDER), _longest)
     yield _role(
         "CloudFormationRole",
@@ -119,43 +149,25 @@ def _parts(layer: AccessLayer) -> Iterator[Part]:
         inline,
     )
     for number, policy in enumerate(more, 2):
-        yield iam.ManagedPolicy(
+        yield _managed_policy(
             f"CloudFormationPolicy{number}",
-            Metadata=why("What CloudFormation's role has no room for in its inline policy"),
-            ManagedPolicyName=Sub(f"${{DeploymentName}}-cloudformation-{number}"),
-            PolicyDocument=_with_name(policy, MANAGED_LIMIT),
+            "What CloudFormation's role has no room for in its inline policy",
+            f"cloudformation-{number}",
+            policy,
             Roles=[Ref("CloudFormationRole")],
         )
-    provider_arn = provider.choose(Ref("OidcProvider"), Ref("OidcProviderArn"))
-    commands = of_commands(layers)
-    for command, document in commands.items():
-        github, on_gitlab = _PREVIEW if command == "preview" else _DEPLOY
-        yield _role(
-            f"{command.capitalize()}Role",
-            _WHY[command],
-            gitlab.choose(
-                _trust(provider_arn, layer.gitlab, f"https://{layer.gitlab}", on_gitlab),
-                _trust(provider_arn, GITHUB, "sts.amazonaws.com", github),
-            ),
-            document(layers, PLACEHOLDER),
-        )
-    yield from _outputs(commands)
 
 
-# The subjects of the jobs that may preview, on GitHub and on GitLab, where a merge request's is its source branch.
-_PREVIEW = (
-    ["repo:${Repository}:pull_request", "repo:${Repository}:ref:refs/heads/${Branch}"],
-    "project_path:${Repository}:ref_type:branch:ref:*",
-)
-_DEPLOY = (
-    ["repo:${Repository}:environment:${Environment}"],
-    "project_path:${Repository}:ref_type:branch:ref:${Branch}",
-)
-_WHY = {
-    "preview": "Pull requests and the branch may create change sets, but execute none",
-    "deploy": "Jobs in the environment, which can ask for approval, may execute change sets",
-    "rotate": "Jobs in the environment may rotate passwords, but deploy nothing",
-}
+def _managed_policy(
+    logical_id: str, reason: str, name: str, document: aws.PolicyDocument, **more: Any
+) -> iam.ManagedPolicy:
+    return iam.ManagedPolicy(
+        logical_id,
+        Metadata=why(reason),
+        ManagedPolicyName=Sub(f"${{DeploymentName}}-{name}"),
+        PolicyDocument=_with_name(document, MANAGED_LIMIT),
+        **more,
+    )
 
 
 def _role(
@@ -171,7 +183,7 @@ def _role(
     )
 
 
-def _trust(provider: AWSHelperFn, host: str, audience: str, subject: str | list[str]) -> dict[str, Any]:
+def _trust(host: str, audience: str, subject: str | list[str]) -> dict[str, Any]:
     """Lets the provider's jobs with this audience and subject, a pattern if it ends in *, assume the role."""
     subjects = [Sub(each) for each in subject] if isinstance(subject, list) else Sub(subject)
     operator = "StringLike" if str(subject).endswith("*") else "StringEquals"
@@ -182,7 +194,7 @@ def _trust(provider: AWSHelperFn, host: str, audience: str, subject: str | list[
         "Statement": [
             {
                 "Effect": "Allow",
-                "Principal": {"Federated": provider},
+                "Principal": {"Federated": CREATES_PROVIDER.choose(Ref("OidcProvider"), Ref("OidcProviderArn"))},
                 "Action": "sts:AssumeRoleWithWebIdentity",
                 "Condition": condition,
             }
@@ -219,64 +231,56 @@ def _substituted(node: Any) -> Any:
 
 
 def _inputs() -> tuple[Input, ...]:
-    def text(name: str, pattern: str, label: str, description: str, **more: Any) -> Input:
-        parameter = Parameter(name, Type="String", AllowedPattern=pattern, Description=description, **more)
-        return Input(parameter, GROUP, label)
-
     return (
-        text(
+        ACCESS.text(
             contract.DEPLOYMENT_NAME,
             f"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$",
-            "Deployment name",
-            "The prefix of the stacks' names, which --name is. The roles are for these stacks only.",
+            description="The prefix of the stacks' names, which --name is. The roles are for these stacks only.",
+            label="Deployment name",
             Default="users",
             ConstraintDescription=f"Up to {LONGEST_NAME} lower-case letters, digits and hyphens, a letter first.",
         ),
-        text(
+        ACCESS.text(
             "Repository",
             "^[A-Za-z0-9_.@-]+(/[A-Za-z0-9_.@-]+)+$",
-            "Repository",
-            "The repository whose jobs may use the roles: OWNER/NAME as GitHub's tokens have it, which since July 2026 "
-            "is OWNER@ID/NAME@ID for new and renamed repositories, or GROUP/PROJECT on GitLab.",
+            description="The repository whose jobs may use the roles: OWNER/NAME as GitHub's tokens have it, which "
+            "since July 2026 is OWNER@ID/NAME@ID for new and renamed repositories, or GROUP/PROJECT on GitLab.",
+            label="Repository",
             ConstraintDescription="OWNER/NAME, OWNER@ID/NAME@ID, or GROUP/PROJECT.",
         ),
-        text(
+        ACCESS.text(
             "Branch",
             "^[A-Za-z0-9_./-]+$",
-            "Branch",
-            "The branch that is deployed. Its jobs may preview, on GitLab also deploy and rotate.",
+            description="The branch that is deployed. Its jobs may preview, on GitLab also deploy and rotate.",
+            label="Branch",
             Default="main",
         ),
-        text(
+        ACCESS.text(
             "Environment",
             "^[A-Za-z0-9_.-]+$",
-            "Environment",
-            "The environment on GitHub whose jobs may deploy and rotate. Require an approval there.",
+            description="The environment on GitHub whose jobs may deploy and rotate. Require an approval there.",
+            label="Environment",
             Default="production",
         ),
-        Input(
-            Parameter(
-                "IdentityProvider",
-                Type="String",
-                Default="GitHub",
-                AllowedValues=["GitHub", "GitLab"],
-                Description="Where the jobs run.",
-            ),
-            GROUP,
-            "Identity provider",
+        ACCESS.choice(
+            "IdentityProvider",
+            ["GitHub", "GitLab"],
+            default="GitHub",
+            description="Where the jobs run.",
+            label="Identity provider",
         ),
-        text(
+        ACCESS.optional_text(
             "OidcProviderArn",
-            "^$|^arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/.+$",
-            "Identity provider's ARN",
-            "The account's identity provider for GitHub or GitLab. Leave empty to create it; an account can have one.",
-            Default="",
-            ConstraintDescription="Empty, or the ARN of an OIDC provider.",
-        ),
+            "arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/.+",
+            form="the ARN of an OIDC provider",
+            description="The account's identity provider for GitHub or GitLab. Leave empty to create it; an account "
+            "can have one.",
+            label="Identity provider's ARN",
+        ).input,
     )
 
 
-def _outputs(commands: Iterable[str]) -> Iterator[Output]:
+def _outputs(deployment: str, commands: Iterable[str]) -> Iterator[Output]:
     for command in commands:
         role = f"{command.capitalize()}Role"
         yield Output(f"{role}Arn", Description=f"The role for {command}.", Value=GetAtt(role, "Arn"))
@@ -290,5 +294,11 @@ def _outputs(commands: Iterable[str]) -> Iterator[Output]:
         Description="The options of the first deployment. Later ones need neither: CloudFormation remembers both.",
         Value=Sub(f"--role-arn ${{CloudFormationRole.Arn}} --parameter {boundary}=${{PermissionsBoundary}}"),
     )
-    lines = [Sub(f"{name.upper()}_ROLE_ARN=${{{name}Role.Arn}}") for name in ("Preview", "Deploy")]
-    yield Output("RepositoryVariables", Description="For gh variable set --env-file.", Value=Join("\n", lines))
+    variables = [
+        "AWS_REGION=${AWS::Region}",
+        f"DEPLOYMENT={deployment}",
+        f"DEPLOYMENT_NAME=${{{contract.DEPLOYMENT_NAME}}}",
+        "PREVIEW_ROLE_ARN=${PreviewRole.Arn}",
+        "DEPLOY_ROLE_ARN=${DeployRole.Arn}",
+    ]
+    yield Output("RepositoryVariables", Description="For gh variable set --env-file.", Value=Sub("\n".join(variables)))

@@ -9,36 +9,54 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from generator.compute.apprunner import app_runner_name
-from generator.iam.handlers import TARGETS, TemplateResource
+from generator.iam.handlers import TARGETS
+from generator.iam.statements import TemplateResource
 
-ELB = "elasticloadbalancing:"
-
-
-def anything(resources: Sequence[TemplateResource]) -> list[str]:
-    return ["*"]
+ArnsOf: TypeAlias = Callable[[Sequence[TemplateResource]], list[str]]
+"""The ARN patterns of those of the resources that are of one service or one type."""
 
 
-def keys(resources: Sequence[TemplateResource]) -> list[str]:
-    return ["arn:aws:kms:*:*:key/*"]
+def _always(*arns: str) -> ArnsOf:
+    """The same patterns for all templates."""
+    return lambda resources: list(arns)
 
 
-def _after_stack(kind: str, start: str) -> Callable[[Sequence[TemplateResource]], list[str]]:
-    """ARNs of resources named after their stack. Listing the stacks excludes the roles <name>-deploy and
+def _after_stack(kind: str, start: str) -> ArnsOf:
+    """Of resources named after their stack. Listing the stacks excludes the roles <name>-deploy and
     <name>-cloudformation, which must not be able to change themselves."""
+    return lambda resources: sorted({f"{start}{one.stack}-*" for one in resources if one.resource_type == kind})
+
+
+def _after_both(kind: str, start: str) -> ArnsOf:
+    """Of resources named after their logical ID or their stack: sources disagree."""
 
     def arns(resources: Sequence[TemplateResource]) -> list[str]:
-        return [
-            f"{start}{stack}-*"
-            for stack in sorted({resource.stack for resource in resources if resource.resource_type == kind})
-        ]
+        logical_ids = {f"{start}{one.logical_id}-*" for one in resources if one.resource_type == kind}
+        return sorted({*logical_ids, *_after_stack(kind, start)(resources)})
 
     return arns
 
 
+keys = _always("arn:aws:kms:*:*:key/*")
 roles = _after_stack("AWS::IAM::Role", "arn:aws:iam::*:role/")
+secrets = _after_both("AWS::SecretsManager::Secret", "arn:aws:secretsmanager:*:*:secret:")
+_alarms = _after_stack("AWS::CloudWatch::Alarm", "arn:aws:cloudwatch:*:*:alarm:")
+_dashboards = _after_both("AWS::CloudWatch::Dashboard", "arn:aws:cloudwatch::*:dashboard/")
+_images = _after_stack("AWS::ECR::Repository", "arn:aws:ecr:*:*:repository/")
+# Of Express services: ECS names them ecs-express-gateway-alb-... .
+_balancers = _always("arn:aws:elasticloadbalancing:*:*:loadbalancer/app/ecs-express-gateway-*")
+# An unnamed service is named after its image's repository, which is a parameter, and so is its task definition; the
+# form is not documented.
+_express = _always(
+    "arn:aws:ecs:*:*:cluster/default",
+    "arn:aws:ecs:*:*:task-definition/*:*",
+    "arn:aws:ecs:*:*:service/default/*",
+    "arn:aws:ecs:*:*:service-deployment/default/*",
+    "arn:aws:ecs:*:*:service-revision/default/*",
+)
 
 
 def boundary_policy(name: str) -> str:
@@ -46,27 +64,24 @@ def boundary_policy(name: str) -> str:
     return f"arn:aws:iam::*:policy/{name}-boundary"
 
 
-def users(resources: Sequence[TemplateResource]) -> list[str]:
-    """ARNs of MemoryDB users, by the names in the templates."""
-    return [f"arn:aws:memorydb:*:*:{name}" for name in sorted(_memorydb_names(resources)) if name.startswith("user/")]
-
-
-def _after_both(kind: str, start: str) -> Callable[[Sequence[TemplateResource]], list[str]]:
-    """ARNs of resources named after their logical ID or their stack: sources disagree."""
-
-    def arns(resources: Sequence[TemplateResource]) -> list[str]:
-        logical_ids = {f"{start}{resource.logical_id}-*" for resource in resources if resource.resource_type == kind}
-        return sorted({*logical_ids, *_after_stack(kind, start)(resources)})
-
-    return arns
-
-
-secrets = _after_both("AWS::SecretsManager::Secret", "arn:aws:secretsmanager:*:*:secret:")
-
-
 def repositories(resources: Sequence[TemplateResource]) -> list[str]:
     """ARNs of ECR repositories, in the lower case that ECR demands."""
-    return [arn.lower() for arn in _after_stack("AWS::ECR::Repository", "arn:aws:ecr:*:*:repository/")(resources)]
+    return [arn.lower() for arn in _images(resources)]
+
+
+def users(resources: Sequence[TemplateResource]) -> list[str]:
+    """ARNs of MemoryDB users, by the names in the templates."""
+    return [arn for arn in _memorydb(resources) if ":user/" in arn]
+
+
+def _memorydb(resources: Sequence[TemplateResource]) -> list[str]:
+    """By the names in the templates, and every snapshot, because a new cluster can be restored from any."""
+    found = {"snapshot/*", "parametergroup/default.*"}
+    for resource in resources:
+        kind = resource.resource_type.removeprefix("AWS::MemoryDB::")
+        if kind != resource.resource_type and f"{kind}Name" in resource.properties:
+            found.add(f"{kind.lower()}/{pattern(resource.properties[f'{kind}Name'])}")
+    return [f"arn:aws:memorydb:*:*:{name}" for name in sorted(found)]
 
 
 def _app_runner(resources: Sequence[TemplateResource]) -> list[str]:
@@ -80,50 +95,17 @@ def _app_runner(resources: Sequence[TemplateResource]) -> list[str]:
     return sorted(found)
 
 
-def _express(resources: Sequence[TemplateResource]) -> list[str]:
-    """An unnamed service is named after its image's repository, which is a parameter, and so is its task definition;
-    the form is not documented."""
-    kinds = ("service", "service-deployment", "service-revision")
-    return ["arn:aws:ecs:*:*:cluster/default", "arn:aws:ecs:*:*:task-definition/*:*"] + [
-        f"arn:aws:ecs:*:*:{kind}/default/*" for kind in kinds
-    ]
-
-
-def _balancers(resources: Sequence[TemplateResource]) -> list[str]:
-    """Load balancers of Express services: ECS names them ecs-express-gateway-alb-... ."""
-    return ["arn:aws:elasticloadbalancing:*:*:loadbalancer/app/ecs-express-gateway-*"]
-
-
 def _web_acls(resources: Sequence[TemplateResource]) -> list[str]:
     associated = any(resource.resource_type == "AWS::WAFv2::WebACLAssociation" for resource in resources)
     return ["arn:aws:wafv2:*:*:regional/webacl/*/*"] if associated else []
 
 
 def _firewall(resources: Sequence[TemplateResource]) -> list[str]:
+    """Web ACLs, their rule groups, and what they are associated with."""
     services = [arn for arn in _app_runner(resources) if ":service/" in arn]
-    services += _balancers(resources) if any(resource.resource_type == TARGETS[ELB] for resource in resources) else []
+    if any(resource.resource_type == TARGETS["elasticloadbalancing:"] for resource in resources):
+        services += _balancers(resources)
     return [*_web_acls(resources), "arn:aws:wafv2:*:*:*/rulegroup/*/*", *services]
-
-
-def _cloudwatch(resources: Sequence[TemplateResource]) -> list[str]:
-    alarms = _after_stack("AWS::CloudWatch::Alarm", "arn:aws:cloudwatch:*:*:alarm:")
-    dashboards = _after_both("AWS::CloudWatch::Dashboard", "arn:aws:cloudwatch::*:dashboard/")
-    return [*alarms(resources), *dashboards(resources)]
-
-
-def _memorydb(resources: Sequence[TemplateResource]) -> list[str]:
-    """The names in the templates, and every snapshot, because a new cluster can be restored from any."""
-    found = {"snapshot/*", "parametergroup/default.*", *_memorydb_names(resources)}
-    return [f"arn:aws:memorydb:*:*:{name}" for name in sorted(found)]
-
-
-def _memorydb_names(resources: Sequence[TemplateResource]) -> set[str]:
-    found = set()
-    for resource in resources:
-        kind = resource.resource_type.removeprefix("AWS::MemoryDB::")
-        if kind != resource.resource_type and f"{kind}Name" in resource.properties:
-            found.add(f"{kind.lower()}/{pattern(resource.properties[f'{kind}Name'])}")
-    return found
 
 
 def pattern(value: Any) -> str:
@@ -136,9 +118,9 @@ def pattern(value: Any) -> str:
     return "*"
 
 
-LIMITS: dict[str, Callable[[Sequence[TemplateResource]], list[str]]] = {
+_OF_SERVICES: dict[str, ArnsOf] = {
     "apprunner": _app_runner,
-    "cloudwatch": _cloudwatch,
+    "cloudwatch": lambda resources: [*_alarms(resources), *_dashboards(resources)],
     "ecr": repositories,
     "ecs": _express,
     "elasticloadbalancing": _balancers,
@@ -150,3 +132,9 @@ LIMITS: dict[str, Callable[[Sequence[TemplateResource]], list[str]]] = {
     "sns": _after_stack("AWS::SNS::Topic", "arn:aws:sns:*:*:"),
     "wafv2": _firewall,
 }
+
+
+def limits(service: str, resources: Sequence[TemplateResource]) -> list[str]:
+    """What the actions of a service are limited to: every resource, where the templates have none with a known name."""
+    arns_of = _OF_SERVICES.get(service)
+    return (arns_of(resources) if arns_of else []) or ["*"]

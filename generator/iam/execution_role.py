@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from awacs import aws
 
 from generator.errors import MissingPackageError
-from generator.iam.arns import LIMITS, anything, boundary_policy, keys, roles
+from generator.iam.arns import boundary_policy, keys, limits, roles
 from generator.iam.handlers import (
     BOUNDED,
     DYNAMIC_REFERENCE,
@@ -15,21 +16,17 @@ from generator.iam.handlers import (
     READS_A_SECRET,
     TARGETS,
     WITHOUT_RESOURCE,
-    TemplateResource,
-    allow,
     needed,
-    resources_of,
 )
+from generator.iam.statements import TemplateResource, resources_of, statement
 from generator.layers import Layer
-from generator.parts.permissions import POLICY_VERSION
+from generator.parts.permissions import document
 
 # Any Region that has all the types of the templates.
 SCHEMA_REGION = "us-east-1"
 LINKED, PASSED = "iam:CreateServiceLinkedRole", "iam:PassRole"
-# Handlers themselves only describe keys; services use them.
-READS_A_KEY = "kms:DescribeKey"
+READS_A_KEY, READS_ALARMS = "kms:DescribeKey", "cloudwatch:DescribeAlarms"
 READS = ("Describe", "Get", "List")
-READS_ALARMS = "cloudwatch:DescribeAlarms"
 # The properties that take a key.
 KEY_PROPERTIES = {"EncryptionConfiguration", "KmsKeyId"}
 
@@ -41,8 +38,7 @@ def execution_role(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     roles with the permissions boundary `<name>-boundary` only, so that no template can give more than that allows.
     Raises MissingPackageError without cfn-lint.
     """
-    statements = resource_statements(layers, name)
-    return aws.PolicyDocument(Version=POLICY_VERSION, Statement=statements)
+    return document(*resource_statements(layers, name))
 
 
 def resource_statements(layers: Sequence[Layer], name: str, *, reading: bool = False) -> list[aws.Statement]:
@@ -50,39 +46,44 @@ def resource_statements(layers: Sequence[Layer], name: str, *, reading: bool = F
 
     Secrets and their values are not read to describe them, although the schema of a secret lists GetSecretValue.
     """
-    resources = [resource for layer in layers for resource in resources_of(layer, f"{name}-{layer.name}")]
-    needed_actions = _actions(resources)
+    resources = resources_of(layers, name)
+    actions = _actions(resources)
     if any(DYNAMIC_REFERENCE in layer.text() for layer in layers):
-        needed_actions.add(READS_A_SECRET)
+        actions.add(READS_A_SECRET)
     if reading:
-        needed_actions = {action for action in needed_actions if action.partition(":")[2].startswith(READS)}
-        needed_actions -= {READS_A_SECRET, "secretsmanager:GetRandomPassword"}
-    special = {LINKED: _linked_roles, PASSED: _passed_roles, READS_A_KEY: _key, READS_ALARMS: _alarms}
-    candidates = (statement(resources) for action, statement in special.items() if action in needed_actions)
-    statements = [statement for statement in candidates if statement.Resource]
-    if bounded := needed_actions & BOUNDED:
-        demanded = aws.StringLike({"iam:PermissionsBoundary": boundary_policy(name)})
-        statements.append(allow("BoundedRoles", map(_action, bounded), roles(resources), demanded))
-    needed_actions -= set(special) | BOUNDED
-    by_service: dict[str, set[str]] = {}
-    for action in needed_actions:
-        by_service.setdefault("" if action in WITHOUT_RESOURCE else action.partition(":")[0], set()).add(action)
-    for service, actions in sorted(by_service.items()):
+        actions = {action for action in actions if action.partition(":")[2].startswith(READS)}
+        actions -= {READS_A_SECRET, "secretsmanager:GetRandomPassword"}
+    bounded = actions & BOUNDED
+    demanded = aws.StringLike({"iam:PermissionsBoundary": boundary_policy(name)})
+    statements = [
+        *(make(resources) for action, make in SPECIAL.items() if action in actions),
+        statement("BoundedRoles", bounded, roles(resources), demanded),
+        *_by_service(actions - SPECIAL.keys() - BOUNDED, resources),
+    ]
+    return sorted((each for each in statements if each.Action and each.Resource), key=lambda each: str(each.Sid))
+
+
+def _by_service(actions: set[str], resources: Sequence[TemplateResource]) -> Iterator[aws.Statement]:
+    """A statement for the actions of each service, and one for those that take no resource."""
+    services: dict[str, set[str]] = {}
+    for action in actions:
+        services.setdefault("" if action in WITHOUT_RESOURCE else action.partition(":")[0], set()).add(action)
+    for service, of_service in services.items():
         sid = "".join(word.title() for word in service.split("-")) or "WithoutResource"
-        # A type may need actions of a service of which the templates have no named resource.
-        limits = LIMITS.get(service, anything)(resources) or anything(resources)
         condition = aws.StringLike({"kms:ViaService": _users_of_keys(resources)}) if service == "kms" else None
-        statements.append(allow(sid, map(_action, actions), limits, condition))
-    return sorted(statements, key=lambda statement: str(statement.Sid))
+        yield statement(sid, of_service, limits(service, resources), condition)
 
 
 def permissions(resource_type: str) -> set[str]:
     """The permissions that the type's schema lists for its handlers, except the list handler, and for its tags.
 
+    Some schemas list API operations that are not IAM actions, such as s3:DeleteBucketCors: these are left out.
     A handler may list tags whenever it reads, although no resource has any: that of App Runner's auto scaling
     configuration fails the stack with "Failed to list tags" where it may not (aws-cdk 34275, redcap-on-aws 82).
     """
     try:
+        from cfnlint.data import AdditionalSpecs
+        from cfnlint.helpers import load_resource
         from cfnlint.schema import ResourceNotFoundError
         from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as manager
     except ModuleNotFoundError as error:
@@ -93,7 +94,15 @@ def permissions(resource_type: str) -> set[str]:
         return set()
     handlers = schema.get("handlers", {})
     listed = {action for verb, handler in handlers.items() if verb != "list" for action in handler["permissions"]}
-    return {str(action) for action in (*listed, *schema.get("tagging", {}).get("permissions", ()))}
+    listed.update(schema.get("tagging", {}).get("permissions", ()))
+    services = load_resource(AdditionalSpecs, "Policies.json")
+    return {str(action) for action in listed if _exists(action.lower(), services)}
+
+
+def _exists(permission: str, services: Mapping[str, Any]) -> bool:
+    """Whether IAM has an action; assumed where cfn-lint does not know the service."""
+    service, _, action = permission.partition(":")
+    return service not in services or "*" in action or action in services[service]["Actions"]
 
 
 def _actions(resources: Sequence[TemplateResource]) -> set[str]:
@@ -105,16 +114,11 @@ def _actions(resources: Sequence[TemplateResource]) -> set[str]:
     return {action for action in found if not action.startswith(absent)}
 
 
-def _action(name: str) -> aws.Action:
-    return aws.Action(*name.split(":", 1))
-
-
 def _linked_roles(resources: Sequence[TemplateResource]) -> aws.Statement:
     types = {resource.resource_type for resource in resources}
     services = {service for start, service in LINKED_ROLES.items() if any(kind.startswith(start) for kind in types)}
-    roles = [f"arn:aws:iam::*:role/aws-service-role/{service}/*" for service in services]
-    condition = aws.StringEquals({"iam:AWSServiceName": sorted(services)})
-    return allow("ServiceLinkedRoles", [_action(LINKED)], roles, condition)
+    arns = [f"arn:aws:iam::*:role/aws-service-role/{service}/*" for service in services]
+    return statement("ServiceLinkedRoles", [LINKED], arns, aws.StringEquals({"iam:AWSServiceName": sorted(services)}))
 
 
 def _passed_roles(resources: Sequence[TemplateResource]) -> aws.Statement:
@@ -122,24 +126,15 @@ def _passed_roles(resources: Sequence[TemplateResource]) -> aws.Statement:
     apprunner.amazonaws.com, as in the managed policy AWSAppRunnerFullAccess."""
     trusted: set[str] = set()
     for resource in resources:
-        for statement in resource.properties.get("AssumeRolePolicyDocument", {}).get("Statement", ()):
-            match statement:
+        for trust in resource.properties.get("AssumeRolePolicyDocument", {}).get("Statement", ()):
+            match trust:
                 case {"Principal": {"Service": [*names]}}:
                     trusted.update(names)
                 case {"Principal": {"Service": str() as name}}:
                     trusted.add(name)
     services = trusted | {service.partition(".")[2] for service in trusted if service.count(".") > 2}
     condition = aws.StringEquals({"iam:PassedToService": sorted(services)})
-    return allow("PassRoles", [_action(PASSED)], roles(resources), condition)
-
-
-def _key(resources: Sequence[TemplateResource]) -> aws.Statement:
-    return allow("KeyDescription", [_action(READS_A_KEY)], keys(resources))
-
-
-def _alarms(resources: Sequence[TemplateResource]) -> aws.Statement:
-    """DescribeAlarms takes no narrower resource when it looks for one alarm by name."""
-    return allow("Alarms", [_action(READS_ALARMS)], ["arn:aws:cloudwatch:*:*:alarm:*"])
+    return statement("PassRoles", [PASSED], roles(resources), condition)
 
 
 def _users_of_keys(resources: Sequence[TemplateResource]) -> list[str]:
@@ -149,3 +144,14 @@ def _users_of_keys(resources: Sequence[TemplateResource]) -> list[str]:
         if KEY_PROPERTIES & set(resource.properties)
     }
     return [f"{service}.*.amazonaws.com" for service in sorted(services)]
+
+
+# The actions that have a statement of their own.
+SPECIAL: dict[str, Callable[[Sequence[TemplateResource]], aws.Statement]] = {
+    LINKED: _linked_roles,
+    PASSED: _passed_roles,
+    # Handlers themselves only describe keys; services use them.
+    READS_A_KEY: lambda resources: statement("KeyDescription", [READS_A_KEY], keys(resources)),
+    # It takes no narrower resource when it looks for one alarm by name.
+    READS_ALARMS: lambda resources: statement("Alarms", [READS_ALARMS], ["arn:aws:cloudwatch:*:*:alarm:*"]),
+}

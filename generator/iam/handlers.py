@@ -1,20 +1,12 @@
 """Corrections to the permissions that resource schemas list for CloudFormation's handlers.
 
-A schema lists permissions for create, read, update and delete. Some of them are not IAM actions, some are needed only
-for properties or targets that a template does not have, and some that are needed are missing.
+A schema lists permissions for create, read, update and delete. Some of them are needed only for properties or targets
+that a template does not have, and some that are needed are missing.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
-
-from awacs import aws
-
-from generator.layers import Layer
-from generator.template.resources import resources_in
+from collections.abc import Iterable
 
 CLUSTER = "AWS::MemoryDB::Cluster"
 
@@ -68,9 +60,6 @@ EXCLUDED: dict[str, tuple[str, ...]] = {
     "AWS::AppRunner::Service": ("events:", "logs:"),
     # Never allowed: a role keeps its boundary.
     "AWS::IAM::Role": ("iam:DeleteRolePermissionsBoundary",),
-    # Not IAM actions (Service Authorization Reference, MemoryDB and Amazon S3).
-    "AWS::Logs::LogGroup": ("s3:REST.PUT.OBJECT",),
-    "AWS::MemoryDB::ACL": ("memorydb:ModifyReplicationGroup",),
     # For other targets of an association than the one in these templates (Service Authorization Reference, AWS WAF V2,
     # dependent actions of AssociateWebACL).
     "AWS::WAFv2::WebACLAssociation": (
@@ -145,22 +134,6 @@ WITHOUT_RESOURCE = {
 }
 
 
-@dataclass(frozen=True)
-class TemplateResource:
-    """A resource of a layer's template, with the name of the layer's stack."""
-
-    stack: str
-    logical_id: str
-    resource_type: str
-    properties: dict[str, Any]
-
-
-def resources_of(layer: Layer, stack: str) -> Iterator[TemplateResource]:
-    """The resources of a layer's template."""
-    for logical_id, resource in resources_in(json.loads(layer.text())):
-        yield TemplateResource(stack, logical_id, resource["Type"], resource.get("Properties", {}))
-
-
 def needed(resource_type: str, permissions: Iterable[str], properties: set[str]) -> set[str]:
     """The permissions that the type's handlers need to set `properties`: a selection of `permissions`, and `EXTRA`."""
     unused = {
@@ -175,12 +148,3 @@ def needed(resource_type: str, permissions: Iterable[str], properties: set[str])
         if kind == resource_type and name in properties:
             found.update(actions)
     return found
-
-
-def allow(
-    sid: str, actions: Iterable[aws.Action], resources: Iterable[str], condition: aws.ConditionElement | None = None
-) -> aws.Statement:
-    """A statement with its actions and resources sorted."""
-    conditions = {"Condition": aws.Condition(condition)} if condition else {}
-    listed = sorted(actions, key=lambda action: action.JSONrepr())
-    return aws.Statement(Sid=sid, Effect=aws.Allow, Action=listed, Resource=sorted(resources), **conditions)

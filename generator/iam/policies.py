@@ -8,17 +8,22 @@ explains each statement.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
 
 from awacs import aws, cloudformation, ecr, iam, logs, memorydb, secretsmanager
 
+from generator.compute import Compute
 from generator.contract import FINAL_SNAPSHOT_LABEL
 from generator.iam.arns import repositories, roles, secrets, users
 from generator.iam.boundary import boundary
 from generator.iam.execution_role import execution_role, resource_statements
-from generator.iam.handlers import CLUSTER, TemplateResource, allow, resources_of
+from generator.iam.statements import TemplateResource, resources_of, statement
 from generator.layers import Layer
-from generator.parts.permissions import POLICY_VERSION
+from generator.parts.permissions import document
+
+PolicyOf: TypeAlias = Callable[[Sequence[Layer], str], aws.PolicyDocument]
+"""Makes a policy, from layers and a deployment's name."""
 
 # What IAM takes: characters without white space, of all inline policies of a role together, and of a managed policy
 # (IAM user guide, "IAM and AWS STS quotas").
@@ -38,7 +43,7 @@ def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
     Raises MissingPackageError without cfn-lint, whose resource schemas say what CloudFormation's handlers need.
     """
     policies = {**of_commands(layers), "drift": drift}
-    if roles(_resources(layers, name)):
+    if roles(resources_of(layers, name)):
         policies["boundary"] = boundary
     found = {file: policy(layers, name) for file, policy in policies.items()}
     first, *managed = split(execution_role(layers, name))
@@ -48,21 +53,21 @@ def documents(layers: Sequence[Layer], name: str) -> dict[str, str]:
 
 
 def split(
-    policy: aws.PolicyDocument, characters: Callable[[aws.PolicyDocument], int] = lambda document: size(text(document))
+    policy: aws.PolicyDocument, characters: Callable[[aws.PolicyDocument], int] = lambda policy: size(text(policy))
 ) -> list[aws.PolicyDocument]:
     """A role's policy as an inline policy and, if that is too large, managed policies."""
     parts: list[list[aws.Statement]] = [[]]
-    for statement in policy.Statement:
+    for each in policy.Statement:
         limit = INLINE_LIMIT if len(parts) == 1 else MANAGED_LIMIT
-        if characters(_document(*parts[-1], statement)) > limit:
+        if characters(document(*parts[-1], each)) > limit:
             parts.append([])
-        parts[-1].append(statement)
-    return [_document(*part) for part in parts]
+        parts[-1].append(each)
+    return [document(*part) for part in parts]
 
 
-def of_commands(layers: Sequence[Layer]) -> dict[str, Callable[[Sequence[Layer], str], aws.PolicyDocument]]:
-    """What makes the policy of each command, from layers and a deployment's name."""
-    rotates = {"rotate": rotate} if secrets(_resources(layers, "")) else {}
+def of_commands(layers: Sequence[Layer]) -> dict[str, PolicyOf]:
+    """What makes the policy of each command."""
+    rotates = {"rotate": rotate} if secrets(resources_of(layers, "")) else {}
     return {"preview": preview, "deploy": deploy, **rotates}
 
 
@@ -71,14 +76,14 @@ def text(policy: aws.PolicyDocument) -> str:
     return policy.to_json(indent=2, sort_keys=True) + "\n"
 
 
-def size(document: str) -> int:
+def size(policy_text: str) -> int:
     """A document's length as IAM counts it."""
-    return len("".join(document.split()))
+    return len("".join(policy_text.split()))
 
 
-def actions(document: str) -> tuple[str, ...]:
+def actions(policy_text: str) -> tuple[str, ...]:
     """The actions that a document allows, sorted."""
-    return tuple(sorted({action for statement in json.loads(document)["Statement"] for action in statement["Action"]}))
+    return tuple(sorted({action for each in json.loads(policy_text)["Statement"] for action in each["Action"]}))
 
 
 def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
@@ -95,10 +100,10 @@ def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         cloudformation.ListStackResources,
     ]
     make = [cloudformation.CreateChangeSet, cloudformation.DeleteChangeSet]
-    return _document(
-        allow("ChangeSets", [*look, *make], stacks),
+    return document(
+        statement("ChangeSets", [*look, *make], stacks),
         _findings(stacks),
-        allow("EmptyStack", [cloudformation.DeleteStack], stacks),
+        statement("EmptyStack", [cloudformation.DeleteStack], stacks),
         *_images(layers, name, [ecr.DescribeImages, *READ_IMAGE]),
     )
 
@@ -109,9 +114,10 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     Drift detection is left out: it reads every resource with the caller's rights, as `drift` allows.
     """
     stacks = _stacks(layers, name)
-    memorydb_users = users(_resources(layers, name))
-    return _document(
-        allow(
+    memorydb_users = users(resources_of(layers, name))
+    services = _services(layers, name)
+    return document(
+        statement(
             "Stacks",
             [
                 cloudformation.CreateChangeSet,
@@ -132,7 +138,7 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         ),
         _findings(stacks),
         _exports(),
-        allow(
+        statement(
             "PassRole",
             [iam.PassRole],
             [f"arn:aws:iam::*:role/{name}-cloudformation"],
@@ -140,8 +146,10 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         ),
         *_snapshots(layers),
         # To see whether a rotation is in progress before the user is changed.
-        *([allow("Users", [memorydb.DescribeUsers], memorydb_users)] if memorydb_users else []),
-        *(_services(layers, name) if _computes(layers) else []),
+        *([statement("Users", [memorydb.DescribeUsers], memorydb_users)] if memorydb_users else []),
+        *_push(layers, name),
+        *_described(services),
+        *_logs(services, [logs.FilterLogEvents]),
     )
 
 
@@ -158,41 +166,34 @@ def drift(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         cloudformation.DetectStackResourceDrift,
         cloudformation.ListStackResources,
     ]
-    return _document(
-        allow("Stacks", look, _stacks(layers, name)),
+    return document(
+        statement("Stacks", look, _stacks(layers, name)),
         # It names the detection, and takes no resource.
-        allow("Detection", [cloudformation.DescribeStackDriftDetectionStatus], ["*"]),
+        statement("Detection", [cloudformation.DescribeStackDriftDetectionStatus], ["*"]),
         *resource_statements(layers, name, reading=True),
-        *_running(layers, name, logs_too=False),
+        *_described(_services(layers, name)),
     )
 
 
 def rotate(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     """For `rotate`, which deploys no stack. A customer-managed key under the secret is not in it."""
-    resources = _resources(layers, name)
+    resources, services = resources_of(layers, name), _services(layers, name)
     versions = [
         secretsmanager.DescribeSecret,
         secretsmanager.GetSecretValue,
         secretsmanager.PutSecretValue,
         secretsmanager.UpdateSecretVersionStage,
     ]
-    return _document(
-        allow("Stacks", [cloudformation.DescribeStacks], _stacks(layers, name)),
+    return document(
+        statement("Stacks", [cloudformation.DescribeStacks], _stacks(layers, name)),
         _exports(),
-        allow("Users", [memorydb.DescribeUsers, memorydb.UpdateUser], users(resources)),
-        allow("Passwords", versions, secrets(resources)),
-        allow("NewPassword", [secretsmanager.GetRandomPassword], ["*"]),
+        statement("Users", [memorydb.DescribeUsers, memorydb.UpdateUser], users(resources)),
+        statement("Passwords", versions, secrets(resources)),
+        statement("NewPassword", [secretsmanager.GetRandomPassword], ["*"]),
         *_images(layers, name, [ecr.DescribeImages]),
-        *_running(layers, name, redeploy=True),
+        *_described(services, redeployed=True),
+        *_logs(services),
     )
-
-
-def _document(*statements: aws.Statement) -> aws.PolicyDocument:
-    return aws.PolicyDocument(Version=POLICY_VERSION, Statement=list(statements))
-
-
-def _resources(layers: Sequence[Layer], name: str) -> list[TemplateResource]:
-    return [resource for layer in layers for resource in resources_of(layer, f"{name}-{layer.name}")]
 
 
 def _stacks(layers: Sequence[Layer], name: str) -> list[str]:
@@ -200,80 +201,83 @@ def _stacks(layers: Sequence[Layer], name: str) -> list[str]:
 
 
 def _exports() -> aws.Statement:
-    return allow("Exports", [cloudformation.ListExports, cloudformation.ListImports], ["*"])
+    return statement("Exports", [cloudformation.ListExports, cloudformation.ListImports], ["*"])
 
 
 def _findings(stacks: list[str]) -> aws.Statement:
     # The reference lists both types, but not which one applies when only the change set is named.
     change_sets = "arn:aws:cloudformation:*:*:changeSet/preview-*/*"
-    return allow("Findings", [cloudformation.DescribeEvents], [change_sets, *stacks])
-
-
-def _images(layers: Sequence[Layer], name: str, actions: list[aws.Action]) -> Iterator[aws.Statement]:
-    """In the repositories of the layers, and in those that exist and that a workload names."""
-    found = set(repositories(_resources(layers, name)))
-    for named in (layer.workload.repository for layer in layers if layer.workload):
-        if named:
-            found.add(named if named.startswith("arn:") else f"arn:aws:ecr:*:*:repository/{named}")
-    if _computes(layers) and found:
-        yield allow("Images", actions, found)
-
-
-def _computes(layers: Sequence[Layer]) -> bool:
-    return any(layer.compute for layer in layers)
+    return statement("Findings", [cloudformation.DescribeEvents], [change_sets, *stacks])
 
 
 def _snapshots(layers: Sequence[Layer]) -> Iterator[aws.Statement]:
-    if any(resource.resource_type == CLUSTER for resource in _resources(layers, "")):
+    if any(resource.resource_type == "AWS::MemoryDB::Cluster" for resource in resources_of(layers, "")):
         final = f"arn:aws:memorydb:*:*:snapshot/{FINAL_SNAPSHOT_LABEL}-*"
-        yield allow("FinalSnapshot", [memorydb.DescribeSnapshots], [final])
+        yield statement("FinalSnapshot", [memorydb.DescribeSnapshots], [final])
 
 
-def _services(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
-    """To push the image, to describe the service, and to read its log."""
+def _images(layers: Sequence[Layer], name: str, actions: Iterable[aws.Action]) -> Iterator[aws.Statement]:
+    """In the repositories of the layers, and in those that exist and that a workload names."""
+    found = set(repositories(resources_of(layers, name)))
+    for named in (layer.workload.repository for layer in layers if layer.workload):
+        if named:
+            found.add(named if named.startswith("arn:") else f"arn:aws:ecr:*:*:repository/{named}")
+    if found and any(layer.compute for layer in layers):
+        yield statement("Images", actions, found)
+
+
+def _push(layers: Sequence[Layer], name: str) -> Iterator[aws.Statement]:
+    """To push the image, and to look for those that exist."""
     # ECR user guide, "IAM permissions for pushing an image".
-    push = [
+    push = (
         ecr.BatchCheckLayerAvailability,
         ecr.CompleteLayerUpload,
         ecr.InitiateLayerUpload,
         ecr.PutImage,
         ecr.UploadLayerPart,
+    )
+    look = (ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages, *READ_IMAGE)
+    for images in _images(layers, name, (*push, *look)):
+        yield images
+        yield statement("RegistryToken", [ecr.GetAuthorizationToken], ["*"])
+
+
+def _services(layers: Sequence[Layer], name: str) -> list[tuple[Compute, TemplateResource]]:
+    """The services of the layers, each with what runs it."""
+    return [
+        (layer.compute, resource)
+        for layer in layers
+        if layer.compute
+        for resource in resources_of([layer], name)
+        if resource.resource_type == layer.compute.resource_type
     ]
-    look = [ecr.BatchDeleteImage, ecr.DescribeImages, ecr.ListImages, *READ_IMAGE]
-    images = list(_images(layers, name, [*push, *look]))
-    yield from images
-    if images:
-        yield allow("RegistryToken", [ecr.GetAuthorizationToken], ["*"])
-    yield from _running(layers, name)
 
 
-def _running(
-    layers: Sequence[Layer], name: str, *, redeploy: bool = False, logs_too: bool = True
+def _described(
+    services: Sequence[tuple[Compute, TemplateResource]], *, redeployed: bool = False
 ) -> Iterator[aws.Statement]:
-    """To describe the service, why it failed, its error rate, and to read its log; with `redeploy` to start a
-    deployment instead of `logs`."""
-    running: dict[tuple[str, tuple[str, ...]], set[str]] = {}
-    groups: set[str] = set()
-    metrics: set[str] = set()
+    """To describe the services, why one failed and its error rate; with `redeployed` also to start a deployment."""
+    resources: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     elsewhere: dict[str, str] = {}
-    for layer in layers:
-        stack, compute = f"{name}-{layer.name}", layer.compute
-        for resource in resources_of(layer, stack) if compute else ():
-            if compute and resource.resource_type == compute.resource_type:
-                key = compute.client_name, compute.actions + (compute.redeploy_actions if redeploy else ())
-                running.setdefault(key, set()).update(compute.resources(stack, resource.logical_id))
-                groups.update(compute.log_group_names(stack, resource.logical_id))
-                metrics.update(compute.metric_actions)
-        elsewhere |= compute.actions_elsewhere if compute else {}
-    for (client, names), resources in running.items():
-        sid = f"Service{client.title().replace('-', '')}"
-        yield allow(sid, [aws.Action(*action.split(":")) for action in names], resources)
+    for compute, service in services:
+        actions = compute.actions + (compute.redeploy_actions if redeployed else ())
+        arns = compute.resources(service.stack, service.logical_id)
+        resources.setdefault((compute.client_name, actions), set()).update(arns)
+        elsewhere |= compute.actions_elsewhere
+    for (client, actions), found in resources.items():
+        yield statement(f"Service{client.title().replace('-', '')}", actions, found)
     for action, arn in sorted(elsewhere.items()):
-        yield allow(action.partition(":")[2], [aws.Action(*action.split(":"))], [arn])
-    if metrics and logs_too:
-        yield allow("ErrorRate", [aws.Action(*action.split(":")) for action in sorted(metrics)], ["*"])
-    if groups and logs_too:
-        read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy]
-        read += [] if redeploy else [logs.FilterLogEvents]
-        yield allow("ServiceLogs", read, [f"arn:aws:logs:*:*:log-group:{group}" for group in groups])
-        yield allow("LogGroups", [logs.DescribeLogGroups], ["*"])
+        yield statement(action.partition(":")[2], [action], [arn])
+    if metrics := {action for compute, _ in services for action in compute.metric_actions}:
+        yield statement("ErrorRate", metrics, ["*"])
+
+
+def _logs(
+    services: Sequence[tuple[Compute, TemplateResource]], further: Sequence[aws.Action] = ()
+) -> Iterator[aws.Statement]:
+    """To read the services' logs and to limit how long they are kept."""
+    groups = {group for compute, one in services for group in compute.log_group_names(one.stack, one.logical_id)}
+    if groups:
+        read = [logs.DescribeLogStreams, logs.GetLogEvents, logs.PutRetentionPolicy, *further]
+        yield statement("ServiceLogs", read, [f"arn:aws:logs:*:*:log-group:{group}" for group in groups])
+        yield statement("LogGroups", [logs.DescribeLogGroups], ["*"])

@@ -16,13 +16,12 @@ from generator.layers import Deployment, Layer
 class StackOptions:
     """Which stacks. A layer's stack is `<name>-<layer>`; data_stack: another name for the data layer's stack.
 
-    layer: only this layer. role_arn: the role that CloudFormation assumes.
+    layer: only this layer.
     """
 
     name: str = "users"
     data_stack: str = ""
     layer: str = ""
-    role_arn: str = ""
 
     def stack_name(self, deployment: Deployment, layer: Layer) -> str:
         """The name of a layer's stack. Raises UsageError where data_stack could be the stack of two layers."""
@@ -44,16 +43,18 @@ class StackOptions:
 class ChangeOptions(StackOptions):
     """What the stacks should become.
 
-    parameters: `Key` for every layer that declares it, or `layer.Key`; the others keep their deployed values, and those
-    named in `previous` must. tags: of the stacks; the others stay, but for removed_tags. capabilities: those that
-    templates may need; all if empty. template_bucket: where a template goes that is too large for a request. image: the
-    parameter ImageUri; images: of several services, by their layers. Without it, the image is built from `context` (by
-    default the compute's own folder) with build_args and build_secrets by container_tool. allow_replacement: logical
-    IDs that the guard does not refuse. notification_arns: SNS topics for the stacks' events. import_existing: resources
-    of the same name are imported. disable_rollback: resources stay when one fails. revert_drift: what was changed by
-    hand is changed back to the templates.
+    role_arn: the role that CloudFormation assumes. parameters: `Key` for every layer that declares it, or
+    `layer.Key`; the others keep their deployed values, and those named in `previous` must. tags: of the stacks; the
+    others stay, but for removed_tags. capabilities: those that templates may need; all if empty. template_bucket:
+    where a template goes that is too large for a request. image: the parameter ImageUri; images: of several
+    services, by their layers. Without it, the image is built from `context` (by default the compute's own folder)
+    with build_args and build_secrets by container_tool. allow_replacement: logical IDs that the guard does not
+    refuse. notification_arns: SNS topics for the stacks' events. import_existing: resources of the same name are
+    imported. disable_rollback: resources stay when one fails. revert_drift: what was changed by hand is changed
+    back to the templates.
     """
 
+    role_arn: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     previous: frozenset[str] = frozenset()
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -113,8 +114,10 @@ class RotateOptions(StackOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class DestroyOptions(StackOptions):
-    """purge_images: the images in the stacks' repositories are deleted too."""
+    """role_arn: the role that CloudFormation assumes. purge_images: the images in the stacks' repositories are deleted
+    too."""
 
+    role_arn: str = ""
     purge_images: bool = False
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -11,11 +10,13 @@ from generator import contract
 from generator.layers import Layer
 from generator.report.results import Plan
 from generator.review import intrinsics
+from generator.review.patterns import expected, pattern
 from generator.review.quantities import difference
 from generator.review.rights import Right, rights
-from generator.stacks.change_set import Change, ChangeSet, PropertyChange, additions, refusals, visible
+from generator.stacks.change_set import Change, ChangeSet, PropertyChange, additions, visible
 from generator.stacks.cloudformation import CloudFormation, PendingChangeSet, StackUpdate
 from generator.stacks.events import Finding
+from generator.stacks.guard import refusals
 
 
 def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, allowed: Sequence[str]) -> Plan:
@@ -27,7 +28,7 @@ def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, 
     found = pending.change_set
     if found.empty:
         return Plan(layer, found.stack_name, (), stack_id=found.stack_id)
-    before, after = _templates(cloudformation, found)
+    before, after, deployed = _templates(cloudformation, found)
     warnings = [Finding("", "", found.warning, blocking=False)] if found.warning else []
     if found.drift == "UNKNOWN":
         # ResourceDriftStatus says it of the resources that change; others are not in the change set.
@@ -43,7 +44,7 @@ def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, 
         note="" if found.changes else "only outputs, metadata or tags of the stack change.",
         stack_id=found.stack_id,
         rights=tuple(right for change in found.changes for right in _rights(change)),
-        outputs=tuple(_outputs(intrinsics.outputs(*before), intrinsics.outputs(*after))),
+        outputs=tuple(_outputs(intrinsics.outputs(*before), intrinsics.outputs(*after), deployed)),
         findings=(*warnings, *cloudformation.findings(found.arn)),
         billed=difference(intrinsics.resources(*before), intrinsics.resources(*after)),
         image=found.parameters.get(contract.IMAGE_URI, ""),
@@ -54,13 +55,17 @@ _Template = tuple[Mapping[str, Any], Mapping[str, Any]]
 """A template and its parameters."""
 
 
-def _templates(cloudformation: CloudFormation, found: ChangeSet) -> tuple[_Template, _Template]:
-    """The stack's template, which is empty for a new stack, and the change set's."""
-    region = {"AWS::Region": cloudformation.region}
-    after = (cloudformation.template(ChangeSetName=found.arn), {**region, **found.parameters})
+def _templates(cloudformation: CloudFormation, found: ChangeSet) -> tuple[_Template, _Template, Mapping[str, str]]:
+    """The stack's template, which is empty for a new stack, the change set's, and the stack's outputs."""
+    # arn:PARTITION:cloudformation:REGION:ACCOUNT:stack/NAME/ID
+    _, partition, _, region, account, _ = found.stack_id.split(":")
+    pseudo = {"AWS::Partition": partition, "AWS::Region": region, "AWS::AccountId": account}
+    pseudo |= {"AWS::StackName": found.stack_name, "AWS::StackId": found.stack_id}
+    after = (cloudformation.template(ChangeSetName=found.arn), {**pseudo, **found.parameters})
     stack = None if found.creates else cloudformation.stack(found.stack_id)
-    before = (cloudformation.template(StackName=stack.arn), {**region, **stack.parameters}) if stack else ({}, {})
-    return before, after
+    if not stack:
+        return ({}, {}), after, {}
+    return (cloudformation.template(StackName=stack.arn), {**pseudo, **stack.parameters}), after, stack.outputs
 
 
 def _rights(change: Change) -> Sequence[Right]:
@@ -75,17 +80,16 @@ def _rights(change: Change) -> Sequence[Right]:
     return rights(change.logical_id, change.resource_type, change.before, change.after)
 
 
-def _outputs(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[PropertyChange]:
+def _outputs(
+    before: Mapping[str, Any], after: Mapping[str, Any], deployed: Mapping[str, str]
+) -> Iterator[PropertyChange]:
+    """The outputs that templates define differently, with their deployed values and what is known of the new ones."""
     for name in sorted({*before, *after}):
-        old, new = (_shown(name, side.get(name)) for side in (before, after))
-        if before.get(name) != after.get(name):
-            yield PropertyChange(name, old, new, "", "")
-
-
-def _shown(name: str, value: Any) -> str | None:
-    """An output's value; functions as JSON."""
-    shown: str | None = visible(name, value if value is None or isinstance(value, str) else json.dumps(value))
-    return shown
+        if name not in after:
+            yield PropertyChange(name, visible(name, deployed.get(name)), None, "", "")
+        elif name not in before or pattern(before[name]) != pattern(after[name]):
+            new = visible(name, expected(after[name]))
+            yield PropertyChange(name, visible(name, deployed.get(name)), new, "", "")
 
 
 def plan_from_template(cloudformation: CloudFormation, layer: Layer, update: StackUpdate) -> Plan | None:

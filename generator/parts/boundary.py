@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from troposphere import Parameter, iam
+from troposphere import iam
 
 from generator import contract
 from generator.template.assemble import elements
-from generator.template.elements import Input, Part
+from generator.template.elements import Part
+from generator.template.inputs import ACCESS
 
 
 def bounded(*parts: Part) -> tuple[Part, ...]:
@@ -14,21 +15,15 @@ def bounded(*parts: Part) -> tuple[Part, ...]:
 
     It is set on the roles themselves. A role inside a ForEach sets its own.
     """
-    boundary = Input(
-        Parameter(
-            contract.PERMISSIONS_BOUNDARY_ARN,
-            Type="String",
-            Default="",
-            AllowedPattern="^$|^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$",
-            ConstraintDescription="Empty, or a policy's ARN.",
-            Description="For all roles of this stack: the access layer's output of this name. Empty for none.",
-        ),
-        group="Access",
+    boundary = ACCESS.optional_text(
+        contract.PERMISSIONS_BOUNDARY_ARN,
+        "arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+",
+        form="a policy's ARN",
+        description="For all roles of this stack: the access layer's output of this name. Empty for none.",
         label="Permissions boundary ARN",
     )
-    given = boundary.given("HasPermissionsBoundary")
     roles = [role for _, role in elements(parts) if isinstance(role, iam.Role)]
     for role in roles:
         if "PermissionsBoundary" not in role.properties:
-            role.PermissionsBoundary = given.choose(boundary.ref())
-    return (*parts, boundary, given) if roles else parts
+            role.PermissionsBoundary = boundary.value()
+    return (*parts, boundary) if roles else parts

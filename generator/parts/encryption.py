@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from troposphere import AWSHelperFn
-
-from generator.template.elements import Condition, Input, optional_text
+from generator.template.inputs import Group, OptionalInput
 
 
-@dataclass(frozen=True)
-class KmsKey:
-    """A customer-managed key, if the parameter KmsKeyArn names one."""
-
-    arn: Input
-    given: Condition
-
-    def choose(self, value: object) -> AWSHelperFn:
-        """`value` with a customer-managed key, nothing without."""
-        return self.given.choose(value)
-
-
-def kms_key() -> KmsKey:
+def kms_key() -> OptionalInput:
     """The optional key that everything at rest is encrypted with, instead of keys owned by AWS."""
-    arn = optional_text(
+    return Group("Encryption").optional_text(
         "KmsKeyArn",
         "arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
         # App Runner takes neither an alias nor a multi-Region key (AWS::AppRunner::Service, KmsKey).
@@ -31,7 +15,5 @@ def kms_key() -> KmsKey:
         description="A symmetric KMS key that encrypts the cluster, the password, the images and App Runner's "
         "copies of them. Leave empty to use keys owned by AWS. Use the same value in both layers, or the service "
         "cannot read its password. Choose before the first deployment.",
-        group="Encryption",
         label="KMS key ARN",
     )
-    return KmsKey(arn, arn.given("HasKmsKey"))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
-from troposphere import AWSHelperFn, Parameter, Sub
+from troposphere import AWSHelperFn, Sub
 
 from generator import contract
 from generator.errors import TemplateError
 from generator.parts.imports import imported
 from generator.template.elements import Input, Value
+from generator.template.inputs import CONNECTION
 from generator.workload import Workload
 
 ECR_IMAGE = re.compile(
@@ -23,19 +24,15 @@ def image_input(workload: Workload) -> Input | None:
     if workload.image is not None:
         return None
     source = f"the repository {workload.repository}" if workload.repository else "the data layer's repository"
-    return Input(
-        Parameter(
-            contract.IMAGE_URI,
-            Type="String",
-            MaxLength=1024,
-            AllowedPattern=r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9][a-z0-9._/-]*"
-            r"(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$",
-            ConstraintDescription="An image in Amazon ECR with its tag or digest, such as "
-            "123456789012.dkr.ecr.us-east-1.amazonaws.com/name:1.",
-            Description=f"The image to run, from {source}, by tag or (better) by digest.",
-        ),
-        group="Connection",
+    return CONNECTION.text(
+        contract.IMAGE_URI,
+        r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9][a-z0-9._/-]*"
+        r"(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$",
+        description=f"The image to run, from {source}, by tag or (better) by digest.",
         label="Image",
+        MaxLength=1024,
+        ConstraintDescription="An image in Amazon ECR with its tag or digest, such as "
+        "123456789012.dkr.ecr.us-east-1.amazonaws.com/name:1.",
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from troposphere import AWSHelperFn, ImportValue, Parameter, Split, Sub
+from troposphere import AWSHelperFn, ImportValue, Split, Sub
 
 from generator import contract
 from generator.template.elements import Input
+from generator.template.inputs import CONNECTION
 from generator.workload import MemoryDBAccess, Place
 
 
@@ -48,17 +49,13 @@ def imported_memorydb(prefix: str = "") -> MemoryDBAccess:
 
 def data_stack_name(what: str = "The data layer's stack") -> Input:
     """The parameter DataStackName, described as `what`."""
-    return Input(
-        Parameter(
-            contract.DATA_STACK_NAME,
-            Type="String",
-            MinLength=1,
-            MaxLength=128,
-            AllowedPattern="^[a-zA-Z][a-zA-Z0-9-]*$",
-            ConstraintDescription="A stack name: letters, digits and hyphens, starting with a letter.",
-            Description=f"{what}, in this account and Region. While this stack imports "
-            "its values, CloudFormation refuses to delete or replace them.",
-        ),
-        group="Connection",
+    return CONNECTION.text(
+        contract.DATA_STACK_NAME,
+        "^[a-zA-Z][a-zA-Z0-9-]*$",
+        description=f"{what}, in this account and Region. While this stack imports its values, CloudFormation refuses "
+        "to delete or replace them.",
         label="Data layer's stack",
+        MinLength=1,
+        MaxLength=128,
+        ConstraintDescription="A stack name: letters, digits and hyphens, starting with a letter.",
     )

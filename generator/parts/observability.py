@@ -8,14 +8,15 @@ from typing import Any
 
 from awacs import aws
 from awacs import sns as sns_actions
-from troposphere import AccountId, AWSHelperFn, Parameter, cloudwatch, logs, sns
+from troposphere import AccountId, AWSHelperFn, cloudwatch, logs, sns
 from troposphere.constants import LOGS_ALLOWED_RETENTION_DAYS
 
 from generator.errors import TemplateError
 from generator.parts.permissions import allow, document
-from generator.template.elements import Condition, Input, Value, optional_text, why
+from generator.template.elements import Input, Value, why
+from generator.template.inputs import Group, OptionalInput
 
-GROUP = "Logs and alarms"
+GROUP = Group("Logs and alarms")
 FIVE_MINUTES = 300
 # An alarm on errors goes off at once, one on load after 15 minutes.
 AT_ONCE = {"Statistic": "Sum", "EvaluationPeriods": 1}
@@ -28,15 +29,14 @@ USAGE = {"Statistic": "Maximum", "TreatMissingData": "missing", **FOR_15_MINUTES
 class Notifications:
     """An SNS topic with one e-mail subscriber, if the parameter AlarmEmail names one."""
 
-    email: Input
-    given: Condition
+    email: OptionalInput
     topic: sns.Topic
     topic_policy: sns.TopicPolicy
 
     @property
     def actions(self) -> list[AWSHelperFn]:
         """What an alarm does when it changes to ALARM or back to OK."""
-        return [self.given.choose(self.topic.ref())]
+        return [self.email.choose(self.topic.ref())]
 
 
 def log_group(logical_id: str, days: int = 30) -> tuple[Input, logs.LogGroup]:
@@ -48,15 +48,11 @@ def log_group(logical_id: str, days: int = 30) -> tuple[Input, logs.LogGroup]:
         raise TemplateError(
             f"Logs cannot be kept for {days} days: choose one of {', '.join(map(str, LOGS_ALLOWED_RETENTION_DAYS))}."
         )
-    retention = Input(
-        Parameter(
-            "LogRetentionDays",
-            Type="Number",
-            Default=days,
-            AllowedValues=LOGS_ALLOWED_RETENTION_DAYS,
-            Description="How many days log entries are kept.",
-        ),
-        group=GROUP,
+    retention = GROUP.choice(
+        "LogRetentionDays",
+        LOGS_ALLOWED_RETENTION_DAYS,
+        default=days,
+        description="How many days log entries are kept.",
         label="Log retention (days)",
     )
     return retention, logs.LogGroup(
@@ -72,32 +68,29 @@ def notifications() -> Notifications:
 
     Source of its being unencrypted: CloudWatch user guide, "Amazon SNS topics and alarms", encryption.
     """
-    email = optional_text(
+    email = GROUP.optional_text(
         "AlarmEmail",
         r"[^@\s,]+@[^@\s,]+\.[^@\s,]+",
         form="one e-mail address",
         description="The e-mail address to send alarms to; its owner must first confirm a message from AWS. Leave "
         "empty to see alarms in CloudWatch only.",
-        group=GROUP,
         label="E-mail address for alarms",
     )
-    given = email.given("HasAlarmEmail")
     topic = sns.Topic(
         "AlarmTopic",
         Metadata=why(
             "No KMS key: alarms cannot publish to a topic encrypted with aws/sns, and a key of your own would have to "
             "admit CloudWatch"
         ),
-        Condition=given.name,
+        Condition=email.given.name,
         Subscription=[sns.Subscription(Endpoint=email.ref(), Protocol="email")],
     )
     return Notifications(
         email,
-        given,
         topic,
         sns.TopicPolicy(
             "AlarmTopicPolicy",
-            Condition=given.name,
+            Condition=email.given.name,
             Topics=[topic.ref()],
             PolicyDocument=_topic_policy(topic.ref()),
         ),

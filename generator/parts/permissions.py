@@ -1,47 +1,25 @@
-"""IAM statements that both computes share: trust, and access to the password or the cluster.
-
-What one kind of compute needs besides is in its own `roles.py`.
-"""
+"""IAM policies: documents, statements, trust, and what both computes may do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from awacs import aws, kms, memorydb, secretsmanager, sts
-from troposphere import AccountId, AWSHelperFn, Sub, iam
+from awacs import aws, ecr, sts
+from troposphere import AccountId, Sub, iam
 
-from generator.parts.encryption import KmsKey
 from generator.template.elements import Value
 
 POLICY_VERSION = "2012-10-17"
 
 
-def read_password(password_secret_arn: Value) -> iam.Policy:
-    """To read one secret."""
-    return policy("read-password", allow([secretsmanager.GetSecretValue], password_secret_arn))
-
-
-def connect(cluster_arn: Value, user_arn: Value) -> iam.Policy:
-    """To connect to one cluster as one user: MemoryDB asks for both ARNs."""
-    return policy("connect", allow([memorydb.Connect], cluster_arn, user_arn))
-
-
-def decrypt_password(password_secret_arn: Value, key: KmsKey) -> AWSHelperFn:
-    """To decrypt a secret, where a key is given."""
-    return key.choose(policy("decrypt-password", decrypt("secretsmanager", "SecretARN", password_secret_arn, key)))
-
-
-def decrypt(service: str, context: str, arns: Value | list[Value], key: KmsKey) -> aws.Statement:
-    """To decrypt with `key` through one service only, and only the ciphertext of these ARNs.
-
-    context: the key of the encryption context that binds a ciphertext to its ARN (Secrets Manager user guide, "Secret
-    encryption and decryption").
-    """
-    conditions = {
-        f"kms:EncryptionContext:{context}": arns,
-        "kms:ViaService": Sub(f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"),
-    }
-    return allow([kms.Decrypt], key.arn.ref(), Condition=aws.Condition(aws.StringEquals(conditions)))
+def pull_image(actions: Sequence[aws.Action], repository_arn: Value) -> iam.Policy:
+    """To pull from one repository with `actions`. The login token cannot be limited to one repository."""
+    return policy(
+        "pull-image",
+        allow(actions, repository_arn),
+        # GetAuthorizationToken takes no resource: Service Authorization Reference, Amazon ECR.
+        allow([ecr.GetAuthorizationToken], "*"),
+    )
 
 
 def trust(service: str, condition: aws.Condition | None = None) -> aws.PolicyDocument:

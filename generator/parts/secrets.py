@@ -1,17 +1,17 @@
-"""The secrets of a workload: which service keeps each, and the permission to read exactly these."""
+"""The password and the secrets of a workload: which service keeps each, and the permission to read exactly these."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-from awacs import secretsmanager, ssm
+from awacs import aws, kms, secretsmanager, ssm
 from troposphere import AWSHelperFn, Sub, iam
 
 from generator.errors import TemplateError
-from generator.parts.encryption import KmsKey
-from generator.parts.permissions import allow, decrypt, policy
+from generator.parts.permissions import allow, policy
 from generator.template.elements import Value
+from generator.template.inputs import OptionalInput
 
 SECRETS_MANAGER, SYSTEMS_MANAGER = "secretsmanager", "ssm"
 READ = {SECRETS_MANAGER: secretsmanager.GetSecretValue, SYSTEMS_MANAGER: ssm.GetParameters}
@@ -24,7 +24,15 @@ ARN_PARTS = 7
 COLON_OUTSIDE_PLACEHOLDERS = re.compile(r":(?![^{}]*\})")
 
 
-def read_secrets(secrets: Mapping[str, Value], key: KmsKey) -> Iterator[iam.Policy | AWSHelperFn]:
+def read_password(secret_arn: Value, key: OptionalInput) -> tuple[iam.Policy, AWSHelperFn]:
+    """Policies that let a role read the secret with the password, and decrypt it where a key is given."""
+    return (
+        policy("read-password", allow([secretsmanager.GetSecretValue], secret_arn)),
+        key.choose(policy("decrypt-password", _decrypt(SECRETS_MANAGER, secret_arn, key))),
+    )
+
+
+def read_secrets(secrets: Mapping[str, Value], key: OptionalInput) -> Iterator[iam.Policy | AWSHelperFn]:
     """Policies that let a role read `secrets`, and decrypt them where a key is given; none without secrets.
 
     Raises TemplateError for text that is not an ARN of either service.
@@ -37,9 +45,18 @@ def read_secrets(secrets: Mapping[str, Value], key: KmsKey) -> Iterator[iam.Poli
             listed.append(resource)
     if resources:
         read = [allow([READ[service]], *arns) for service, arns in resources.items()]
-        decrypting = [decrypt(service, CONTEXT[service], arns, key) for service, arns in resources.items()]
+        decrypting = [_decrypt(service, arns, key) for service, arns in resources.items()]
         yield policy("read-secrets", *read)
         yield key.choose(policy("decrypt-secrets", *decrypting))
+
+
+def _decrypt(service: str, arns: Value | list[Value], key: OptionalInput) -> aws.Statement:
+    """To decrypt with `key` through one service only, and only the ciphertext of these ARNs."""
+    conditions = {
+        f"kms:EncryptionContext:{CONTEXT[service]}": arns,
+        "kms:ViaService": Sub(f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"),
+    }
+    return allow([kms.Decrypt], key.ref(), Condition=aws.Condition(aws.StringEquals(conditions)))
 
 
 def _resource(name: str, value: Value) -> tuple[str, Value]:

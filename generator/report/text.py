@@ -24,7 +24,6 @@ from generator.report.results import (
     summary,
     verdict,
 )
-from generator.review.patterns import KNOWN_AFTER_DEPLOYMENT
 from generator.review.quantities import Prices
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, Effect, PropertyChange
@@ -151,7 +150,6 @@ def short(value: str | None, start: int = 0) -> str:
     """A value from `start` on, cut after 160 characters."""
     if value is None:
         return "(none)"
-    value = value.replace(KNOWN_AFTER_DEPLOYMENT, "(known after deployment)")
     if not start and len(value) <= LONGEST_VALUE:
         return value
     shown = value[start : start + LONGEST_VALUE]
@@ -230,3 +228,5 @@ def _service(service: ServiceStatus) -> Iterator[str]:
         yield f"  GET {READY_PATH}: {service.ready}, build {service.build or 'unknown'}"
     elif not service.public:
         yield "  not checked: the service can be reached inside its VPC only"
+    if (rate := service.error_rate) and rate.reason:
+        yield f"  {'a deployment would be rolled back' if rate.checked else 'error rate not checked'}: {rate.reason}"

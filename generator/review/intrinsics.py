@@ -5,6 +5,7 @@ Facts: CloudFormation user guide, "Intrinsic function reference", "Condition fun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -59,6 +60,11 @@ class _Values:
                 row, column, *_ = map(self.filled, keys)
                 known = isinstance(row, str) and isinstance(column, str)
                 return self.mappings.get(name, {}).get(row, {}).get(column, node) if known else node
+            case {"Fn::Sub": str() as text}:
+                return {"Fn::Sub": _substituted(text, self.parameters)}
+            case {"Fn::Sub": [str() as text, Mapping() as given]}:
+                others = {name: value for name, value in self.parameters.items() if name not in given}
+                return {"Fn::Sub": [_substituted(text, others), _mapped(self.filled, given)]}
         return _mapped(self.filled, node)
 
     def holds(self, name: str) -> bool:
@@ -77,6 +83,15 @@ class _Values:
             case {"Condition": str() as name}:
                 return self.holds(name)
         return False
+
+
+def _substituted(text: str, values: Mapping[str, Any]) -> str:
+    """A text of Fn::Sub with these values in it. Its literals, `${!Literal}`, stay as they are."""
+
+    def value(found: re.Match[str]) -> str:
+        return str(values[found[1]]).replace("${", "${!") if found[1] in values else found[0]
+
+    return re.sub(r"\$\{([^!}]+)\}", value, text)
 
 
 def outcomes(*nodes: Any) -> Sequence[Mapping[str, bool]]:

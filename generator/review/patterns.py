@@ -17,8 +17,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
-KNOWN_AFTER_DEPLOYMENT = "{{changeSet:KNOWN_AFTER_APPLY}}"
-"""What CloudFormation shows in place of such a value (DescribeChangeSet, ResourceTargetDefinition)."""
+from generator.stacks.change_set import KNOWN_AFTER_APPLY, KNOWN_AFTER_DEPLOYMENT
 
 # Control characters, which no property contains: a token's two ends, and `*` and `?` that are no wildcards.
 _OPEN, _CLOSE, _STAR, _QUESTION = "\x01", "\x02", "\x03", "\x04"
@@ -78,8 +77,8 @@ class _Encoder:
         return _token(json.dumps(value, sort_keys=True))
 
     def text(self, plain: str) -> str:
-        if KNOWN_AFTER_DEPLOYMENT in plain:
-            return _UNKNOWN.join(map(self.text, plain.split(KNOWN_AFTER_DEPLOYMENT)))
+        if KNOWN_AFTER_APPLY in plain:
+            return _UNKNOWN.join(map(self.text, plain.split(KNOWN_AFTER_APPLY)))
         if not self.wildcards:
             plain = plain.replace("*", _STAR).replace("?", _QUESTION)
         return _VARIABLE.sub(self.variable, plain) if self.variables else plain
@@ -106,13 +105,22 @@ def _token(name: str) -> str:
 
 def readable(encoded: str) -> str:
     """A pattern for a person: a token as `${name}`."""
-    shown = encoded.replace(_UNKNOWN, "(known after deployment)").replace(_STAR, "*").replace(_QUESTION, "?")
+    shown = encoded.replace(_UNKNOWN, KNOWN_AFTER_DEPLOYMENT).replace(_STAR, "*").replace(_QUESTION, "?")
     return _TOKEN.sub(lambda found: f"${{{found[0][1:-1]}}}", shown)
+
+
+def expected(value: Any) -> str:
+    """A property's or output's value, as far as it is known before a deployment.
+
+    >>> expected({"Fn::Sub": "${Cluster.ClusterEndpoint.Address}:6379"})
+    '(known after deployment):6379'
+    """
+    return _TOKEN.sub(KNOWN_AFTER_DEPLOYMENT, pattern(value))
 
 
 def is_unknown(text: str) -> bool:
     """Whether CloudFormation does not know a value in this text yet."""
-    return KNOWN_AFTER_DEPLOYMENT in text
+    return KNOWN_AFTER_APPLY in text
 
 
 def has_token(*encoded: str) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from ._values import PARAMETER, RESOURCE, UNKNOWN, Node, Reference, Template, is_known
@@ -48,7 +50,7 @@ def secrets(name: Any, variable: Node) -> Iterator[str]:
         if not _is_arn(template, str(value)):
             if reason := _contained_secret(template, value):
                 yield reason
-            elif _is_named_secret(name) and _may_be_secret(template, name, value):
+            elif _looks_secret(template, name, value):
                 yield "looks like a secret"
 
 
@@ -75,23 +77,36 @@ def _contained_secret(template: Template, value: Any) -> str | None:
     credentials = (*USER_INFO.finditer(text), *FIELD.finditer(text))
     if not all(PLACEHOLDER.fullmatch(match["password"]) for match in credentials):
         return "contains a password in a URL or connection string"
-    return "has the form of a private key or token" if SECRET_FORMAT.search(text) else None
+    if SECRET_FORMAT.search(text):
+        return "has the form of a private key or token"
+    if any(_looks_secret(template, *field) for field in _json_fields(text) if not _is_arn(template, str(field[1]))):
+        return "contains what looks like a secret"
+    return None
 
 
-def _is_named_secret(name: Any) -> bool:
+def _json_fields(text: str) -> Iterator[tuple[str, Any]]:
+    """The fields of a JSON object, at any depth; none for another text."""
+    with suppress(ValueError, RecursionError):
+        nodes = [json.loads(text)] if text.lstrip().startswith(("{", "[")) else []
+        while nodes:
+            node = nodes.pop()
+            if isinstance(node, dict):
+                yield from node.items()
+                nodes += node.values()
+            elif isinstance(node, list):
+                nodes += node
+
+
+def _looks_secret(template: Template, name: Any, value: Any) -> bool:
+    """Whether a name says that its value is a secret, and the value can be one."""
     words = separated(name)
-    return bool(SECRET_NAME.search(words)) and not ABOUT_NAME.search(words)
-
-
-def _may_be_secret(template: Template, name: Any, value: Any) -> bool:
-    """Whether a value, under a name that says secret, can be one."""
-    if isinstance(value, (list, dict, bool)):
+    if not SECRET_NAME.search(words) or ABOUT_NAME.search(words) or isinstance(value, (list, dict, bool)):
         return False
     if not is_known(value):
         return any(_is_value(template, reference) for reference in template.references(value))
     text = str(value).strip()
     if re.fullmatch(r"-?[0-9.]+", text):
-        return bool(PASSWORD_NAME.search(separated(name)))
+        return bool(PASSWORD_NAME.search(words))
     return bool(text) and not any(other.fullmatch(text) for other in (FLAG, PLACEHOLDER, PATH, ADDRESS))
 
 

@@ -343,7 +343,12 @@ def template_of(cfn: Any) -> Template:
 
 def _resolvers(template: Template) -> dict[str, Any]:
     """cfn-lint's resolvers, with an unknown for what they leave out."""
-    own = {"Fn::FindInMap": _find_in_map, "Fn::GetAtt": _get_att, "Fn::Sub": _sub}
+    own = {
+        "Fn::FindInMap": _find_in_map,
+        "Fn::GetAtt": _get_att,
+        "Fn::Sub": _sub,
+        "Fn::ToJsonString": _to_json_string,
+    }
     # A Ref always has a value here, and an If has none where neither side is possible.
     complete = ("Fn::If", "Ref")
     return {
@@ -386,6 +391,29 @@ def _sub(validator: Any, instance: Any) -> Iterator[Any]:
             else:
                 pieces.append({"Fn::GetAtt": name} if "." in name else {"Ref": name})
         yield from validator.resolve_value({"Fn::Join": ["", pieces]})
+
+
+def _to_json_string(validator: Any, instance: Any) -> Iterator[Any]:
+    """Fn::ToJsonString as Fn::Join of its pieces, where cfn-lint has the functions in it as text."""
+    yield from validator.resolve_value({"Fn::Join": ["", list(_json_pieces(instance))]})
+
+
+def _json_pieces(node: Any) -> Iterator[Any]:
+    """An object as JSON, in pieces between which the functions in it stand."""
+    if is_function(node)[0] is not None:
+        yield from ('"', node, '"')
+    elif isinstance(node, dict):
+        for index, (key, value) in enumerate(node.items()):
+            yield f"{', ' if index else '{'}{json.dumps(str(key))}: "
+            yield from _json_pieces(value)
+        yield "}" if node else "{}"
+    elif isinstance(node, list):
+        for index, item in enumerate(node):
+            yield ", " if index else "["
+            yield from _json_pieces(item)
+        yield "]" if node else "[]"
+    else:
+        yield json.dumps(node, default=str)
 
 
 def _find_in_map(validator: Any, instance: Any) -> Iterator[Any]:

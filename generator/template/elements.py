@@ -10,12 +10,10 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 from troposphere import (
     AWSHelperFn,
     AWSObject,
-    Equals,
     Export,
     FindInMap,
     GenericHelperFn,
     If,
-    Not,
     NoValue,
     Output,
     Parameter,
@@ -47,10 +45,6 @@ class Input:
     def ref(self) -> AWSHelperFn:
         """The parameter's value."""
         return self.parameter.ref()
-
-    def given(self, condition: str) -> Condition:
-        """A condition of that name: the parameter is not empty."""
-        return Condition(condition, Not(Equals(self.ref(), "")))
 
 
 @dataclass(frozen=True)
@@ -99,42 +93,6 @@ class Rule:
     assertion: AWSHelperFn
     message: str
     when: AWSHelperFn | None = None
-
-
-def whole_number(name: str, *, default: int, least: int, most: int, description: str, group: str, label: str) -> Input:
-    """A parameter that takes a whole number from `least` to `most`."""
-    return Input(
-        Parameter(
-            name,
-            Type="Number",
-            Default=default,
-            MinValue=least,
-            MaxValue=most,
-            ConstraintDescription=f"A whole number from {least} to {most}.",
-            Description=description,
-        ),
-        group,
-        label,
-    )
-
-
-def optional_text(
-    name: str, pattern: str, *, form: str, description: str, group: str, label: str, **more: object
-) -> Input:
-    """A parameter that is empty by default, or matches `pattern`; `form` says how such a value looks."""
-    return Input(
-        Parameter(
-            name,
-            Type="String",
-            Default="",
-            AllowedPattern=f"^$|^{pattern}$",
-            ConstraintDescription=f"Empty, or {form}.",
-            Description=description,
-            **more,
-        ),
-        group,
-        label,
-    )
 
 
 @dataclass(frozen=True)
@@ -232,6 +190,11 @@ def why(reason: str, *, holds_data: bool | None = None) -> dict[str, object]:
     """
     marks = {} if holds_data is None else {HOLDS_DATA: holds_data}
     return {"com.aws.cloudformation.Context": {"why": reason}, **marks}
+
+
+def given(**properties: Any) -> dict[str, Any]:
+    """`properties` without those that say nothing, which troposphere refuses or writes out."""
+    return {name: value for name, value in properties.items() if value is not None and value is not NoValue}
 
 
 def contains(values: list[str], value: AWSHelperFn) -> AWSHelperFn:

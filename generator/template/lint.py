@@ -65,9 +65,9 @@ def lint_all(texts: Mapping[str, str]) -> dict[str, tuple[Finding, ...]]:
     On Linux each usable processor takes a share of them, in processes that are forked after the rules are loaded.
     Raises MissingPackageError without cfn-lint.
     """
-    _rules()
     workers = min(len(texts), _usable_processors())
     with _without_garbage_collection():
+        _rules()
         if workers < 2:
             return {key: lint(text) for key, text in texts.items()}
         # The longest first, so that none is left alone at the end.
@@ -86,7 +86,7 @@ def _usable_processors() -> int:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Linting four templates leaves few cycles behind, and looking for them takes a third of its time."""
+    """Linting a few templates leaves few cycles behind, and looking for them takes a third of its time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

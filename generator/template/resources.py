@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from generator.contract import DATA_STACK_NAME
+
 PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9]+)(?:\.[A-Za-z0-9.]+)?\}")
-IMPORT = re.compile(r"\$\{\w+\}-(\w+)$")
+DATA_STACK = f"${{{DATA_STACK_NAME}}}-"
 
 
 def resources_in(template: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -49,10 +51,10 @@ def references(node: Any) -> Iterator[str]:
 
 
 def imported_outputs(node: Any) -> Iterator[str]:
-    """The outputs of other layers that `node` imports."""
+    """The outputs that `node` imports from the stack of the parameter DataStackName."""
     match node:
-        case {"Fn::ImportValue": {"Fn::Sub": str() as name}}:
-            yield from IMPORT.findall(name)
+        case {"Fn::ImportValue": {"Fn::Sub": str() as name}} if name.startswith(DATA_STACK):
+            yield name.removeprefix(DATA_STACK)
         case dict():
             for value in node.values():
                 yield from imported_outputs(value)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from generator.errors import DeployError
 from generator.images.build import Tool, container_tool, publish
 from generator.images.context import TOOLS, Context
 from generator.images.repository import ImageRepository
+from generator.layers import app_runner_deployment
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 URI = f"{REGISTRY}/users"
@@ -327,3 +329,23 @@ def test_ctrl_c_ends_the_tool(tools: Tools, context: Context, tmp_path: Path) ->
         assert process.wait(20) != 0
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_the_output_push_commands_makes_the_same_image_as_a_deployment(tmp_path: Path) -> None:
+    template = app_runner_deployment().layers[0].template
+    commands = template["Outputs"]["PushCommands"]["Value"]["Fn::Sub"].replace("${Repository.RepositoryUri}", URI)
+    for name, script in (("aws", "echo token"), ("date", "echo 20261125-120000")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$BUILDX_NO_DEFAULT_ATTESTATIONS $@" >> {tmp_path}/log\n')
+    for program in tmp_path.iterdir():
+        program.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["sh", "-c", re.sub(r"\$\{AWS::\w+\}", "x", commands)], env=environment, stdout=subprocess.PIPE
+    )
+    image = f"{URI}:20261125-120000"
+    assert ran.stdout.decode().splitlines() == [image]
+    _, *build = Tool("docker", "docker").build(Context(Path()), image, "20261125-120000")
+    _, built, pushed = (tmp_path / "log").read_text().splitlines()
+    assert built == " ".join(["1", *build])
+    assert pushed == f" push {image}"

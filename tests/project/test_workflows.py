@@ -1,4 +1,4 @@
-"""The drift workflow: its commands are run, with a recorded `gh` and the exit codes of `status`."""
+"""The workflows' commands are run: with a recorded `python`, and drift's with a recorded `gh` and each exit code."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
+from generator.cli import parser
 from tests.running import ROOT
 
-WORKFLOW: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / "drift.yml").read_text())
+
+def workflow(name: str) -> dict[Any, Any]:
+    loaded: dict[Any, Any] = yaml.safe_load((ROOT / ".github" / "workflows" / f"{name}.yml").read_text())
+    return loaded
+
+
+WORKFLOW = workflow("drift")
 JOB = WORKFLOW["jobs"]["drift"]
 _, _, _, _, DETECT, REPORT, END = JOB["steps"]
 
@@ -25,18 +32,24 @@ users-data: CREATE_COMPLETE
 """
 
 
+def programs(directory: Path, **scripts: str) -> str:
+    """A PATH on which these shell scripts come first."""
+    directory.mkdir()
+    for name, script in scripts.items():
+        (directory / name).write_text(f"#!/bin/sh\n{script}\n")
+        (directory / name).chmod(0o755)
+    return f"{directory}:{os.environ['PATH']}"
+
+
 def run(directory: Path, code: int, number: str = "") -> tuple[list[str], str]:
     """What is asked of GitHub, and the issue's text, when `status` ends with a code and an issue is open or not."""
-    programs = directory / "bin"
-    programs.mkdir()
-    for name, script in (
-        ("python", f"cat <<'END'\n{STATUS}END\nexit {code}"),
-        ("gh", f'echo "$@" >> {directory}/calls\ncase "$*" in *--jq*) echo "{number}" ;; esac'),
-    ):
-        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
-        (programs / name).chmod(0o755)
     environment = {
-        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PATH": programs(
+            directory / "bin",
+            python=f"cat <<'END'\n{STATUS}END\nexit {code}",
+            gh=f'echo "$@" >> {directory}/calls\ncase "$*" in *--jq*) echo "{number}" ;; esac',
+        ),
+        "DEPLOYMENT": "",
         "NAME": "users",
         "ISSUES": "repos/o/r/issues",
         "GITHUB_OUTPUT": str(directory / "output"),
@@ -82,3 +95,24 @@ def test_actions_are_pinned_and_rights_are_few() -> None:
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in actions)
     assert (WORKFLOW["permissions"], set(JOB["permissions"])) == ({}, {"contents", "id-token", "issues"})
     assert JOB["steps"][0]["with"] == {"persist-credentials": False}
+
+
+@pytest.mark.parametrize("name", ["preview", "deploy", "drift"])
+@pytest.mark.parametrize("deployment", ["", "ecs-express", "it's $(one)"])
+def test_every_command_is_for_the_deployment_of_one_variable(tmp_path: Path, name: str, deployment: str) -> None:
+    steps = [step for job in workflow(name)["jobs"].values() for step in job["steps"]]
+    commands = [step for step in steps if "build.py" in step.get("run", "")]
+    assert {step["env"]["DEPLOYMENT"] for step in commands} == {"${{ vars.DEPLOYMENT }}"}
+    environment = {
+        "PATH": programs(tmp_path / "bin", python=f"printf '%s\\n' \"$@\" >> {tmp_path}/given\necho '{{}}'", jq=":"),
+        "DEPLOYMENT": deployment,
+        **{"NAME": "users", "COMMIT": "abc", "CHANGE_SETS": "one two"},
+        **{"GITHUB_OUTPUT": str(tmp_path / "output"), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary")},
+    }
+    for step in commands:
+        subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=environment, check=True)
+    commands_given = [text.splitlines() for text in (tmp_path / "given").read_text().split("build.py\n")[1:]]
+    assert len(commands_given) == {"preview": 1, "deploy": 3, "drift": 1}[name]
+    for given in commands_given:
+        arguments = parser(verb=given[0]).parse_args(given)
+        assert (arguments.deployment, arguments.name) == (deployment, "users")

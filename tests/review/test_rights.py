@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from generator.review.patterns import KNOWN_AFTER_DEPLOYMENT
 from generator.review.rights import Right, rights
+from generator.stacks.change_set import KNOWN_AFTER_APPLY
 from tests.review.cases import CASES, Case
 
 PAGE = (Path(__file__).parents[2] / "docs" / "review.md").read_text()
@@ -113,13 +113,11 @@ def test_an_account_is_its_root_user_and_aws_star_is_star() -> None:
 
 
 def test_what_is_not_known_before_the_deployment_is_different_even_from_itself() -> None:
-    unknown = {**READ, "Resource": KNOWN_AFTER_DEPLOYMENT}
+    unknown = {**READ, "Resource": KNOWN_AFTER_APPLY}
     assert directions(policy([unknown], [unknown])) == ["different", "different"]
 
 
-@pytest.mark.parametrize(
-    "document", [{"Ref": "Policy"}, KNOWN_AFTER_DEPLOYMENT, '{"Statement": [{"Eff', {"Statement": "x"}]
-)
+@pytest.mark.parametrize("document", [{"Ref": "Policy"}, KNOWN_AFTER_APPLY, '{"Statement": [{"Eff', {"Statement": "x"}])
 def test_a_policy_that_cannot_be_read_is_different(document: Any) -> None:
     found = rights(
         "P", "AWS::SQS::QueuePolicy", {"PolicyDocument": {"Statement": [READ]}}, {"PolicyDocument": document}

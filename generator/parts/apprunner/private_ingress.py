@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from troposphere import AWSHelperFn, GetAtt, Output, Sub, apprunner, ec2
 
-from generator.parts.network.egress import no_egress
+from generator.parts.network.security_groups import ingress, security_group
 from generator.template.elements import Element, why
 from generator.workload import Place
 
@@ -15,22 +13,19 @@ def private_ingress(
     place: Place, service_arn: AWSHelperFn
 ) -> tuple[apprunner.VpcIngressConnection, tuple[Element, ...]]:
     """The connection, which has the service's domain name, and the endpoint and groups that it needs."""
-    client_group = ec2.SecurityGroup(
+    client_group = security_group(
         "ClientSecurityGroup",
-        Metadata=why("Members may call the service; the endpoint knows no other caller"),
-        GroupDescription="Members may call the App Runner service",
-        VpcId=place.vpc_id,
-        SecurityGroupEgress=[no_egress()],
+        "Members may call the service; the endpoint knows no other caller",
+        "Members may call the App Runner service",
+        place.vpc_id,
     )
-    endpoint_group = ec2.SecurityGroup(
+    endpoint_group = security_group(
         "EndpointSecurityGroup",
-        Metadata=why("App Runner takes no endpoint policy: this group is the access control"),
-        GroupDescription="The App Runner service: takes HTTPS from the group of its clients, sends nothing",
-        VpcId=place.vpc_id,
-        SecurityGroupEgress=[no_egress()],
+        "App Runner takes no endpoint policy: this group is the access control",
+        "The App Runner service: takes HTTPS from the group of its clients, sends nothing",
+        place.vpc_id,
     )
     client_group_id, endpoint_group_id = GetAtt(client_group, "GroupId"), GetAtt(endpoint_group, "GroupId")
-    https: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
     endpoint = ec2.VPCEndpoint(
         "ServiceEndpoint",
         Metadata=why("The private service's way in, in every zone of the cluster"),
@@ -56,17 +51,19 @@ def private_ingress(
             Metadata=why("Clients to endpoint, by group"),
             GroupId=client_group_id,
             DestinationSecurityGroupId=endpoint_group_id,
+            IpProtocol="tcp",
+            FromPort=443,
+            ToPort=443,
             Description="The App Runner service",
-            **https,
         ),
         endpoint_group,
-        ec2.SecurityGroupIngress(
+        ingress(
             "EndpointIngress",
-            Metadata=why("Endpoint from clients, by group"),
-            GroupId=endpoint_group_id,
-            SourceSecurityGroupId=client_group_id,
-            Description="Clients of the App Runner service",
-            **https,
+            "Endpoint from clients, by group",
+            443,
+            endpoint_group_id,
+            client_group,
+            "Clients of the App Runner service",
         ),
         endpoint,
         Output(

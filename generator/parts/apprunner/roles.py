@@ -5,12 +5,10 @@ from __future__ import annotations
 from awacs import ecr
 from troposphere import NoValue, iam
 
-from generator.parts.encryption import KmsKey
-from generator.parts.permissions import allow, policy, trust
-from generator.parts.secrets import read_secrets
-from generator.parts.service import Basis, connect_policy, password_policies
+from generator.parts.basis import Basis
+from generator.parts.permissions import pull_image, trust
 from generator.template.elements import Value, why
-from generator.workload import Workload
+from generator.template.inputs import OptionalInput
 
 PULL = [ecr.BatchCheckLayerAvailability, ecr.BatchGetImage, ecr.DescribeImages, ecr.GetDownloadUrlForLayer]
 
@@ -27,29 +25,19 @@ def image_access_role(repository_arn: Value) -> iam.Role:
             "App Runner may pull from this repository only; the login token cannot be limited to one repository"
         ),
         AssumeRolePolicyDocument=trust("build.apprunner.amazonaws.com"),
-        Policies=[
-            policy(
-                "pull-image",
-                allow(PULL, repository_arn),
-                # GetAuthorizationToken takes no resource: Service Authorization Reference, Amazon ECR.
-                allow([ecr.GetAuthorizationToken], "*"),
-            )
-        ],
+        Policies=[pull_image(PULL, repository_arn)],
     )
 
 
-def instance_role(workload: Workload, basis: Basis, key: KmsKey) -> iam.Role:
+def instance_role(basis: Basis, key: OptionalInput) -> iam.Role:
     """The role of the running service. With a password it may read one secret, and decrypt it where a key is given;
     with IAM it may connect to one cluster as one user. It may read the workload's secrets, and what its statements say.
 
     Sources: App Runner developer guide, "Referencing environment variables", permissions; MemoryDB developer guide,
     "Authenticating with IAM": memorydb:Connect needs both ARNs.
     """
-    own = [
-        *read_secrets(workload.secrets, key),
-        *([policy("workload", *workload.statements)] if workload.statements else []),
-    ]
-    more = "what its workload's secrets and statements allow" if own else "nothing else"
+    own = basis.own_policies()
+    more = "what its workload's secrets and statements allow" if own or basis.workload.secrets else "nothing else"
     reason = f"The running service may read its password, or with IAM connect as its user, and {more}"
     if basis.access is None:
         reason = f"The running service may do {more.removesuffix(' else')}"
@@ -57,5 +45,5 @@ def instance_role(workload: Workload, basis: Basis, key: KmsKey) -> iam.Role:
         "InstanceRole",
         Metadata=why(reason),
         AssumeRolePolicyDocument=trust("tasks.apprunner.amazonaws.com"),
-        Policies=[*password_policies(basis, key, connect_policy(basis) or NoValue), *own],
+        Policies=[*basis.secrets_policies(key, with_iam=basis.connect_policy() or NoValue), *own],
     )

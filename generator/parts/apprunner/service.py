@@ -6,38 +6,27 @@ Limits: App Runner API reference, CreateService and CreateAutoScalingConfigurati
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from troposphere import GetAtt, NoValue, Sub, ec2
+from troposphere import GetAtt, Sub, ec2, iam
 from troposphere import apprunner as aws_apprunner
 
 from generator.errors import TemplateError
 from generator.parts.apprunner.observability import app_runner_alarms, app_runner_dashboard
 from generator.parts.apprunner.private_ingress import private_ingress
 from generator.parts.apprunner.roles import image_access_role, instance_role
+from generator.parts.basis import Basis, basis
 from generator.parts.encryption import kms_key
-from generator.parts.image import PUBLIC_ECR, image_input, repository_arn
+from generator.parts.image import PUBLIC_ECR, repository_arn
 from generator.parts.imports import imported_place
-from generator.parts.network.egress import egress
 from generator.parts.network.place import joined
+from generator.parts.network.security_groups import egress, memorydb_ingress, security_group
 from generator.parts.observability import notifications
-from generator.parts.service import (
-    SIZE_GROUP,
-    Basis,
-    basis,
-    check_names,
-    environment_inputs,
-    given,
-    memorydb_ingress,
-    outputs,
-    scaling_inputs,
-    secret_variables,
-    size,
-    variables,
-    web_acl,
-)
+from generator.parts.service import outputs, web_acl
+from generator.parts.size import SIZE_GROUP, size
 from generator.settings import Settings
-from generator.template.elements import Element, Part, Value, whole_number, why
-from generator.workload import Workload
+from generator.template.elements import Part, Value, given, why
+from generator.workload import HealthCheck, Workload
 
 SIZES = {
     "256": ("512", "1024"),
@@ -55,92 +44,76 @@ DEFAULT_CONCURRENCY = 100
 MAX_CHECK = 20
 
 
+@dataclass(frozen=True)
+class Connection:
+    """A service's way into a VPC: its security group, the rules that name it in others, and the connector."""
+
+    group: ec2.SecurityGroup
+    rules: tuple[ec2.SecurityGroupIngress, ...]
+    connector: aws_apprunner.VpcConnector
+
+
 def app_runner(settings: Settings = Settings(), workload: Workload = Workload()) -> Part:
     """A service that runs `workload`, with its roles, alarms, dashboard and connection into a VPC.
 
     Raises TemplateError for a workload that App Runner cannot run.
     """
     _check(workload)
-    on = basis(workload, imported_place(), needs_place=settings.private_ingress)
-    check_names(workload, on, lambda name: name.startswith("AWSAPPRUNNER"))
-    image = image_input(workload)
-    sizes = size(workload, "an instance", SIZES, ", ".join)
-    min_size, max_size = scaling_inputs(
-        workload, "instances", MAX_INSTANCES, "The number of instances that are always ready; you pay for their memory."
+    on = basis(workload, imported_place(), reserved="AWSAPPRUNNER", needs_place=settings.private_ingress)
+    sizes = size(
+        workload,
+        "an instance",
+        "instances",
+        memory_of_cpu=SIZES,
+        most=MAX_INSTANCES,
+        ready="The number of instances that are always ready; you pay for their memory.",
     )
-    concurrency = whole_number(
+    concurrency = SIZE_GROUP.whole_number(
         "MaxConcurrency",
         default=workload.concurrency or DEFAULT_CONCURRENCY,
         least=1,
         most=MAX_CONCURRENCY,
         description="How many concurrent requests an instance takes before another instance is added.",
-        group=SIZE_GROUP,
         label="Concurrent requests per instance",
+    )
+    scaling = aws_apprunner.AutoScalingConfiguration(
+        "AutoScaling",
+        Metadata=why("Every property is create-only: a change creates a new configuration and moves the service to it"),
+        MinSize=sizes.min_size.ref(),
+        MaxSize=sizes.max_size.ref(),
+        MaxConcurrency=concurrency.ref(),
     )
     key = kms_key()
     repository = repository_arn(workload)
     access_role = image_access_role(repository) if repository is not None else None
-    role = instance_role(workload, on, key)
-    connector, connection = _connection(workload, on, settings) if on.place else (None, ())
-    scaling = aws_apprunner.AutoScalingConfiguration(
-        "AutoScaling",
-        Metadata=why("Every property is create-only: a change creates a new configuration and moves the service to it"),
-        MinSize=min_size.ref(),
-        MaxSize=max_size.ref(),
-        MaxConcurrency=concurrency.ref(),
-    )
-    ingress_rule = [element for element in connection if isinstance(element, ec2.SecurityGroupIngress)]
+    role = instance_role(on, key)
+    connection = _connection(on, settings)
     service = aws_apprunner.Service(
         "Service",
         Metadata=why(
             "No tags here, on the connector or on the auto scaling configuration: changing a tag replaces the resource"
         ),
-        **given(DependsOn=ingress_rule[0] if ingress_rule else None),
-        SourceConfiguration=aws_apprunner.SourceConfiguration(
-            **given(
-                AuthenticationConfiguration=aws_apprunner.AuthenticationConfiguration(
-                    AccessRoleArn=GetAtt(access_role, "Arn")
-                )
-                if access_role
-                else None
-            ),
-            # Would otherwise be on for a private repository (App Runner API, SourceConfiguration), and deploy behind
-            # CloudFormation's back.
-            AutoDeploymentsEnabled=False,
-            ImageRepository=aws_apprunner.ImageRepository(
-                ImageIdentifier=image.ref() if image else workload.image,
-                ImageRepositoryType="ECR_PUBLIC" if repository is None else "ECR",
-                ImageConfiguration=_image_configuration(workload, on),
-            ),
-        ),
+        **given(DependsOn=connection.rules[0] if connection and connection.rules else None),
+        SourceConfiguration=_source(on, access_role),
         InstanceConfiguration=aws_apprunner.InstanceConfiguration(
             Cpu=sizes.cpu.ref(), Memory=sizes.memory.ref(), InstanceRoleArn=GetAtt(role, "Arn")
         ),
         AutoScalingConfigurationArn=GetAtt(scaling, "AutoScalingConfigurationArn"),
-        HealthCheckConfiguration=_health_check(workload),
-        NetworkConfiguration=aws_apprunner.NetworkConfiguration(
-            EgressConfiguration=aws_apprunner.EgressConfiguration(
-                EgressType="VPC", VpcConnectorArn=GetAtt(connector, "VpcConnectorArn")
-            )
-            if connector
-            else aws_apprunner.EgressConfiguration(EgressType="DEFAULT"),
-            IngressConfiguration=aws_apprunner.IngressConfiguration(IsPubliclyAccessible=not settings.private_ingress),
-        ),
-        EncryptionConfiguration=key.choose(aws_apprunner.EncryptionConfiguration(KmsKey=key.arn.ref())),
+        HealthCheckConfiguration=_health_check(workload.health),
+        NetworkConfiguration=_network(connection, public=not settings.private_ingress),
+        EncryptionConfiguration=key.choose(aws_apprunner.EncryptionConfiguration(KmsKey=key.ref())),
     )
     service_arn = GetAtt(service, "ServiceArn")
     ingress = private_ingress(on.place, service_arn) if settings.private_ingress and on.place else None
+    host = GetAtt(ingress[0], "DomainName") if ingress else GetAtt(service, "ServiceUrl")
     notify = notifications()
-    board = app_runner_dashboard(service, on.access.cluster_name if on.access else None)
+    board = app_runner_dashboard(service, on.cluster_name)
     return (
-        image,
+        on.image,
         sizes,
-        min_size,
-        max_size,
         concurrency,
         web_acl(service_arn),
-        on.elements,
-        environment_inputs(workload),
+        on.inputs,
         key,
         access_role,
         role,
@@ -149,13 +122,9 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
         service,
         ingress,
         notify,
-        app_runner_alarms(notify, service, min_size=min_size.ref(), max_size=max_size.ref()),
+        app_runner_alarms(notify, service, min_size=sizes.min_size.ref(), max_size=sizes.max_size.ref()),
         board,
-        outputs(
-            GetAtt(ingress[0], "DomainName") if ingress else GetAtt(service, "ServiceUrl"),
-            service_arn,
-            board,
-        ),
+        outputs(host, service_arn, board),
     )
 
 
@@ -177,20 +146,35 @@ def _check(workload: Workload) -> None:
         raise TemplateError(f"App Runner runs images of Amazon ECR only, not {workload.image}.")
 
 
-def _image_configuration(workload: Workload, on: Basis) -> aws_apprunner.ImageConfiguration:
-    return aws_apprunner.ImageConfiguration(
-        # App Runner sets the variable PORT from this, and refuses it among the variables.
-        Port=str(workload.port),
-        **given(
-            StartCommand=" ".join(workload.command) or NoValue,
-            RuntimeEnvironmentVariables=variables(workload, on, _pair) or NoValue,
-            RuntimeEnvironmentSecrets=secret_variables(workload, on, _pair),
+def _source(on: Basis, access_role: iam.Role | None) -> aws_apprunner.SourceConfiguration:
+    """The image, with the role that pulls it from a private repository, and the container."""
+    access = access_role and aws_apprunner.AuthenticationConfiguration(AccessRoleArn=GetAtt(access_role, "Arn"))
+    return aws_apprunner.SourceConfiguration(
+        **given(AuthenticationConfiguration=access),
+        # Would otherwise be on for a private repository (App Runner API, SourceConfiguration), and deploy behind
+        # CloudFormation's back.
+        AutoDeploymentsEnabled=False,
+        ImageRepository=aws_apprunner.ImageRepository(
+            ImageIdentifier=on.image_uri,
+            ImageRepositoryType="ECR" if access_role else "ECR_PUBLIC",
+            ImageConfiguration=aws_apprunner.ImageConfiguration(
+                # App Runner sets the variable PORT from this, and refuses it among the variables.
+                Port=str(on.workload.port),
+                **given(
+                    StartCommand=" ".join(on.workload.command) or None,
+                    RuntimeEnvironmentVariables=on.variables(_pair) or None,
+                    RuntimeEnvironmentSecrets=on.secrets(_pair),
+                ),
+            ),
         ),
     )
 
 
-def _health_check(workload: Workload) -> aws_apprunner.HealthCheckConfiguration:
-    health = workload.health
+def _pair(name: str, value: Value) -> aws_apprunner.KeyValuePair:
+    return aws_apprunner.KeyValuePair(Name=name, Value=value)
+
+
+def _health_check(health: HealthCheck) -> aws_apprunner.HealthCheckConfiguration:
     return aws_apprunner.HealthCheckConfiguration(
         **({"Protocol": "HTTP", "Path": health.path} if health.path else {"Protocol": "TCP"}),
         Interval=health.interval,
@@ -200,37 +184,38 @@ def _health_check(workload: Workload) -> aws_apprunner.HealthCheckConfiguration:
     )
 
 
-def _pair(name: str, value: Value) -> aws_apprunner.KeyValuePair:
-    return aws_apprunner.KeyValuePair(Name=name, Value=value)
+def _network(connection: Connection | None, *, public: bool) -> aws_apprunner.NetworkConfiguration:
+    connector_arn = connection and GetAtt(connection.connector, "VpcConnectorArn")
+    return aws_apprunner.NetworkConfiguration(
+        EgressConfiguration=aws_apprunner.EgressConfiguration(
+            EgressType="VPC" if connection else "DEFAULT", **given(VpcConnectorArn=connector_arn)
+        ),
+        IngressConfiguration=aws_apprunner.IngressConfiguration(IsPubliclyAccessible=public),
+    )
 
 
-def _connection(
-    workload: Workload, on: Basis, settings: Settings
-) -> tuple[aws_apprunner.VpcConnector, tuple[Element, ...]]:
-    """The connector, and all of the service's way into the VPC: its security group, and a rule at MemoryDB's group."""
-    assert on.place
-    cluster_group_id = on.access.security_group_id if on.access else None
+def _connection(on: Basis, settings: Settings) -> Connection | None:
+    """The service's way into its VPC, if it has one."""
+    if on.place is None:
+        return None
+    workload = on.workload
     has_nat = settings.nat != "none" and workload.network is None
     internet = has_nat if workload.internet is None else workload.internet
-    security_group = ec2.SecurityGroup(
+    group = security_group(
         "ConnectorSecurityGroup",
-        Metadata=why(
-            "App Runner allows one connector for each set of security groups. The description contains the subnets, so "
-            "that the group is replaced together with the connector"
-        ),
-        GroupDescription=Sub("App Runner VPC connector in ${SubnetIds}", SubnetIds=joined(on.place.private_subnet_ids)),
-        VpcId=on.place.vpc_id,
-        SecurityGroupEgress=egress(cluster_group_id, "HTTPS through NAT" if internet else ""),
+        "App Runner allows one connector for each set of security groups. The description contains the subnets, so "
+        "that the group is replaced together with the connector",
+        Sub("App Runner VPC connector in ${SubnetIds}", SubnetIds=joined(on.place.private_subnet_ids)),
+        on.place.vpc_id,
+        egress(on.cluster_group_id, "HTTPS through NAT" if internet else ""),
     )
+    rules = () if on.cluster_group_id is None else (memorydb_ingress(on.cluster_group_id, group, "App Runner"),)
     connector = aws_apprunner.VpcConnector(
         "VpcConnector",
         Metadata=why(
             "For the service's own connections; App Runner fetches image and secret and writes logs outside the VPC"
         ),
-        SecurityGroups=[GetAtt(security_group, "GroupId"), *workload.security_groups],
+        SecurityGroups=[GetAtt(group, "GroupId"), *workload.security_groups],
         Subnets=on.place.private_subnet_ids,
     )
-    if cluster_group_id is None:
-        return connector, (security_group, connector)
-    ingress = memorydb_ingress(cluster_group_id, security_group, "App Runner")
-    return connector, (security_group, ingress, connector)
+    return Connection(group, rules, connector)

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from troposphere import Parameter
+from generator.template.elements import Input
+from generator.template.inputs import Group, OptionalInput
 
-from generator.template.elements import Input, optional_text, whole_number
-
-GROUP = "Database"
-BACKUP_GROUP = "Backup and maintenance"
+DATABASE, BACKUP = Group("Database"), Group("Backup and maintenance")
 
 NODE_TYPES = (
     "db.t4g.small",
@@ -53,85 +51,72 @@ class ClusterInputs:
     shards: Input
     replicas: Input
     snapshot_days: Input
-    snapshot_window: Input
-    maintenance_window: Input
-    snapshot_name: Input
+    snapshot_window: OptionalInput
+    maintenance_window: OptionalInput
+    snapshot_name: OptionalInput
 
 
 def cluster_inputs() -> ClusterInputs:
     """The parameters with their defaults, and the values that each takes."""
     return ClusterInputs(
-        engine=Input(
-            Parameter(
-                "Engine",
-                Type="String",
-                Default="redis",
-                AllowedValues=list(ENGINES),
-                Description="Redis OSS 7.1, or Valkey 7.2, which costs less. Choose before the first deployment: a "
-                "cluster cannot go back from valkey to redis.",
-            ),
-            group=GROUP,
+        engine=DATABASE.choice(
+            "Engine",
+            ENGINES,
+            default="redis",
+            description="Redis OSS 7.1, or Valkey 7.2, which costs less. Choose before the first deployment: a cluster "
+            "cannot go back from valkey to redis.",
             label="Engine",
         ),
-        node_type=Input(
-            Parameter(
-                "NodeType",
-                Type="String",
-                Default="db.t4g.small",
-                AllowedValues=list(NODE_TYPES),
-                Description="The size of each node.",
-            ),
-            group=GROUP,
+        node_type=DATABASE.choice(
+            "NodeType",
+            NODE_TYPES,
+            default="db.t4g.small",
+            description="The size of each node.",
             label="Node type",
         ),
-        shards=whole_number(
+        shards=DATABASE.whole_number(
             "Shards",
             default=1,
             least=1,
             most=MAX_SHARDS,
             description="The number of shards that the keys are distributed over. You pay for Shards * (1 + "
             "ReplicasPerShard) nodes; the default quota is 90 nodes for a cluster.",
-            group=GROUP,
             label="Shards",
         ),
-        replicas=whole_number(
+        replicas=DATABASE.whole_number(
             "ReplicasPerShard",
             default=1,
             least=0,
             most=MAX_REPLICAS,
             description="The number of replicas of each shard. With 0, the failure of a node means minutes of "
             "downtime.",
-            group=GROUP,
             label="Replicas per shard",
         ),
-        snapshot_days=whole_number(
+        snapshot_days=BACKUP.whole_number(
             "SnapshotRetentionDays",
             default=7,
             least=0,
             most=MAX_RETENTION_DAYS,
             description="How many days daily snapshots are kept; 0 takes none.",
-            group=BACKUP_GROUP,
             label="Days to keep daily snapshots",
         ),
-        snapshot_window=optional_text(
+        snapshot_window=BACKUP.optional_text(
             "SnapshotWindow",
             f"{TIME}-{TIME}",
             form="a range such as 03:00-04:00",
             description="When the daily snapshot is taken, in UTC; at least one hour. Leave empty to let MemoryDB "
             "choose.",
-            group=BACKUP_GROUP,
             label="Snapshot window",
         ),
-        maintenance_window=optional_text(
+        maintenance_window=BACKUP.optional_text(
             "MaintenanceWindow",
             f"{DAY}:{TIME}-{DAY}:{TIME}",
             form="a range such as sun:05:00-sun:06:00",
             description="When maintenance may take place, in UTC; at least one hour a week. Leave empty to let "
             "MemoryDB choose.",
-            group=BACKUP_GROUP,
             label="Maintenance window",
         ),
-        snapshot_name=optional_text(
+        snapshot_name=BACKUP.optional_text(
             "SnapshotName",
             # Daily snapshots are called automatic.<cluster>-<date>.
             r"(automatic\.)?[a-z][a-z0-9]*(-[a-z0-9]+)*",
@@ -140,7 +125,6 @@ def cluster_inputs() -> ClusterInputs:
             "changing or clearing it later fails, because MemoryDB cannot load a snapshot into an existing "
             "cluster.",
             MaxLength=255,
-            group=BACKUP_GROUP,
             label="Snapshot to restore from",
         ),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from troposphere import GetAtt, Sub, ec2
+from troposphere import GetAtt, Output, Sub, ec2
 from troposphere import memorydb as aws_memorydb
 
 from generator import contract
@@ -17,7 +17,7 @@ from generator.parts.data.observability import memorydb_alarms
 from generator.parts.data.user import User
 from generator.parts.encryption import kms_key
 from generator.parts.names import physical_name
-from generator.parts.network.egress import no_egress
+from generator.parts.network.security_groups import security_group
 from generator.parts.observability import notifications
 from generator.settings import Settings
 from generator.template.elements import Mapping, Part, export, why
@@ -28,9 +28,6 @@ def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
     """A cluster in `place` for `users`, with TLS, snapshots, alarms, and no way in before a compute layer opens one."""
     _check(users)
     inputs = cluster_inputs()
-    has_snapshot_window = inputs.snapshot_window.given("HasSnapshotWindow")
-    has_maintenance_window = inputs.maintenance_window.given("HasMaintenanceWindow")
-    has_snapshot_name = inputs.snapshot_name.given("HasSnapshotName")
     key = kms_key()
     engines = Mapping("Engines", ENGINES)
     acl = aws_memorydb.ACL(
@@ -45,12 +42,11 @@ def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
         SubnetGroupName=physical_name("db"),
         SubnetIds=place.private_subnet_ids,
     )
-    security_group = ec2.SecurityGroup(
+    group = security_group(
         "MemoryDbSecurityGroup",
-        Metadata=why("Closed until a compute stack adds a rule for its own group; no egress"),
-        GroupDescription=f"MemoryDB: takes {contract.MEMORYDB_PORT} from the groups of compute stacks, sends nothing",
-        VpcId=place.vpc_id,
-        SecurityGroupEgress=[no_egress()],
+        "Closed until a compute stack adds a rule for its own group; no egress",
+        f"MemoryDB: takes {contract.MEMORYDB_PORT} from the groups of compute stacks, sends nothing",
+        place.vpc_id,
     )
     cluster = aws_memorydb.Cluster(
         "Cluster",
@@ -61,7 +57,7 @@ def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
         ClusterName=physical_name("db"),
         ACLName=acl.ref(),
         SubnetGroupName=subnet_group.ref(),
-        SecurityGroupIds=[GetAtt(security_group, "GroupId")],
+        SecurityGroupIds=[GetAtt(group, "GroupId")],
         Port=contract.MEMORYDB_PORT,
         TLSEnabled=True,
         Engine=inputs.engine.ref(),
@@ -72,33 +68,36 @@ def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
         NumReplicasPerShard=inputs.replicas.ref(),
         AutoMinorVersionUpgrade=settings.auto_minor_version_upgrade,
         SnapshotRetentionLimit=inputs.snapshot_days.ref(),
-        SnapshotWindow=has_snapshot_window.choose(inputs.snapshot_window.ref()),
-        MaintenanceWindow=has_maintenance_window.choose(inputs.maintenance_window.ref()),
-        SnapshotName=has_snapshot_name.choose(inputs.snapshot_name.ref()),
+        SnapshotWindow=inputs.snapshot_window.value(),
+        MaintenanceWindow=inputs.maintenance_window.value(),
+        SnapshotName=inputs.snapshot_name.value(),
         FinalSnapshotName=physical_name(contract.FINAL_SNAPSHOT_LABEL),
-        KmsKeyId=key.choose(key.arn.ref()),
+        KmsKeyId=key.value(),
         DeletionPolicy="Delete",
         UpdateReplacePolicy="Delete",
     )
     notify = notifications()
     return (
         inputs,
-        has_snapshot_window,
-        has_maintenance_window,
-        has_snapshot_name,
         key,
         engines,
         tuple(users),
         acl,
         subnet_group,
-        security_group,
+        group,
         cluster,
         notify,
         memorydb_alarms(notify, cluster.ref(), inputs.node_type),
+        _exports(cluster, group),
+    )
+
+
+def _exports(cluster: aws_memorydb.Cluster, group: ec2.SecurityGroup) -> tuple[Output, ...]:
+    return (
         export(
             contract.MEMORYDB_SECURITY_GROUP_ID,
             "The security group of the cluster, to which each compute stack adds its own rule.",
-            GetAtt(security_group, "GroupId"),
+            GetAtt(group, "GroupId"),
         ),
         export(
             contract.CLUSTER_ENDPOINT,

@@ -8,13 +8,13 @@ from troposphere import GetAtt, Output, Sub, ecr
 
 from generator import contract
 from generator.parts.encryption import kms_key
-from generator.template.elements import Element, export, why
+from generator.template.elements import Part, export, why
 
 UNTAGGED_DAYS = 14
 TAGGED_IMAGES = 100
 
 
-def repository(prefix: str = "") -> tuple[Element, ...]:
+def repository(prefix: str = "") -> tuple[Part, ...]:
     """A repository whose tags never move and whose images are scanned; old ones expire. Exports its URI and ARN.
 
     A repository that holds images is not deleted with its stack: CloudFormation fails there, so delete them first.
@@ -31,15 +31,14 @@ def repository(prefix: str = "") -> tuple[Element, ...]:
         ),
         ImageTagMutability="IMMUTABLE",
         ImageScanningConfiguration=ecr.ImageScanningConfiguration(ScanOnPush=True),
-        EncryptionConfiguration=key.choose(ecr.EncryptionConfiguration(EncryptionType="KMS", KmsKey=key.arn.ref())),
+        EncryptionConfiguration=key.choose(ecr.EncryptionConfiguration(EncryptionType="KMS", KmsKey=key.ref())),
         LifecyclePolicy=ecr.LifecyclePolicy(LifecyclePolicyText=_lifecycle()),
         DeletionPolicy="Delete",
         UpdateReplacePolicy="Retain",
     )
     name = str(images.title)
     return (
-        key.arn,
-        key.given,
+        key,
         images,
         export(
             prefix + contract.REPOSITORY_URI,
@@ -51,13 +50,16 @@ def repository(prefix: str = "") -> tuple[Element, ...]:
             f"{prefix}PushCommands",
             Description="Run this in the Dockerfile's folder, for instance in CloudShell. The last line that it prints "
             "is the compute layer's ImageUri.",
+            # As generator/images builds it: with BUILD_ID, and without attestations.
             Value=Sub(
-                "aws ecr get-login-password --region ${AWS::Region}"
+                "TAG=$(date -u +%Y%m%d-%H%M%S)"
+                " && aws ecr get-login-password --region ${AWS::Region}"
                 " | docker login --username AWS --password-stdin"
                 " ${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}"
-                f" && docker build --platform linux/amd64 -t ${{{name}.RepositoryUri}}:1 ."
-                f" && docker push ${{{name}.RepositoryUri}}:1"
-                f" && echo ${{{name}.RepositoryUri}}:1"
+                " && BUILDX_NO_DEFAULT_ATTESTATIONS=1 docker build --platform linux/amd64"
+                f" --tag ${{{name}.RepositoryUri}}:$TAG --build-arg BUILD_ID=$TAG ."
+                f" && docker push ${{{name}.RepositoryUri}}:$TAG"
+                f" && echo ${{{name}.RepositoryUri}}:$TAG"
             ),
         ),
     )

@@ -12,7 +12,7 @@ from generator.errors import TemplateError
 from generator.parts.authentication import authentication
 from generator.parts.encryption import kms_key
 from generator.parts.names import physical_name
-from generator.template.elements import Element, export, why
+from generator.template.elements import Part, export, why
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class User:
     """A MemoryDB user, with a generated password unless it logs in with IAM, and what its service needs as exports."""
 
     user: memorydb.User
-    others: tuple[Element, ...]
+    others: tuple[Part, ...]
 
 
 def user(
@@ -46,7 +46,7 @@ def user(
         GenerateSecretString=secretsmanager.GenerateSecretString(
             PasswordLength=contract.PASSWORD_LENGTH, ExcludePunctuation=True
         ),
-        KmsKeyId=key.choose(key.arn.ref()),
+        KmsKeyId=key.value(),
         DeletionPolicy="RetainExceptOnCreate",
         UpdateReplacePolicy="Retain",
     )
@@ -73,7 +73,7 @@ def user(
             when=login.uses_password,
         ),
     )
-    return User(memorydb_user, (login.mode, login.uses_password, key.arn, key.given, password, *exports))
+    return User(memorydb_user, (login.mode, login.uses_password, key, password, *exports))
 
 
 def access_string(keys: str, commands: tuple[str, ...]) -> str:

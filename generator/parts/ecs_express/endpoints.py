@@ -19,8 +19,8 @@ from generator import contract
 from generator.errors import TemplateError
 from generator.parts.authentication import authentication
 from generator.parts.ecs_express.roles import PULL, WRITE_LOG
-from generator.parts.network.egress import no_egress
 from generator.parts.network.place import task_subnets_export
+from generator.parts.network.security_groups import security_group
 from generator.parts.network.vpc import Network
 from generator.parts.permissions import allow, document
 from generator.settings import Settings
@@ -33,12 +33,11 @@ def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
     Raises TemplateError for a network without the subnets that `settings` ask for.
     """
     tasks_in, route_tables = _task_subnets(settings, network)
-    security_group = ec2.SecurityGroup(
+    group = security_group(
         "TaskEndpointSecurityGroup",
-        Metadata=why("Closed until a compute stack adds a rule for its own group; no egress"),
-        GroupDescription="Endpoints for ECS tasks: takes HTTPS from the groups of compute stacks, sends nothing",
-        VpcId=network.vpc.ref(),
-        SecurityGroupEgress=[no_egress()],
+        "Closed until a compute stack adds a rule for its own group; no egress",
+        "Endpoints for ECS tasks: takes HTTPS from the groups of compute stacks, sends nothing",
+        network.vpc.ref(),
     )
     zones = 1 if settings.task_endpoints == "one" else settings.zones
 
@@ -52,7 +51,7 @@ def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
             VpcEndpointType="Interface",
             VpcId=network.vpc.ref(),
             SubnetIds=[private.subnet.ref() for private in network.private_subnets[:zones]],
-            SecurityGroupIds=[GetAtt(security_group, "GroupId")],
+            SecurityGroupIds=[GetAtt(group, "GroupId")],
             PrivateDnsEnabled=True,
             PolicyDocument=policy,
             **more,
@@ -70,7 +69,7 @@ def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
     return (
         login.mode,
         login.uses_password,
-        security_group,
+        group,
         interface("ImageApiEndpoint", "ecr.api", "Tasks log in to ECR here", pull),
         interface("ImageRegistryEndpoint", "ecr.dkr", "Tasks pull their image here", pull),
         ec2.VPCEndpoint(
@@ -94,7 +93,7 @@ def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
         export(
             contract.TASK_ENDPOINT_SECURITY_GROUP_ID,
             "The security group of the tasks' endpoints, to which each compute stack adds its own rule.",
-            GetAtt(security_group, "GroupId"),
+            GetAtt(group, "GroupId"),
         ),
     )
 

@@ -6,12 +6,10 @@ from awacs import ec2, ecr, logs
 from troposphere import GetAtt, Sub, iam
 from troposphere import logs as cloudwatch_logs
 
-from generator.parts.encryption import KmsKey
-from generator.parts.permissions import allow, for_resources, policy, trust
-from generator.parts.secrets import read_secrets
-from generator.parts.service import Basis, connect_policy, given, password_policies
-from generator.template.elements import Value, why
-from generator.workload import Workload
+from generator.parts.basis import Basis
+from generator.parts.permissions import allow, for_resources, policy, pull_image, trust
+from generator.template.elements import Value, given, why
+from generator.template.inputs import OptionalInput
 
 # What ECS asks of EC2 before the account's first load balancer.
 BEFORE_FIRST_BALANCER = [ec2.DescribeAccountAttributes, ec2.DescribeAddresses, ec2.DescribeInternetGateways]
@@ -55,22 +53,24 @@ def infrastructure_role() -> iam.Role:
 
 
 def execution_role(
-    workload: Workload, basis: Basis, key: KmsKey, *, repository_arn: Value | None, log_group: cloudwatch_logs.LogGroup
+    basis: Basis,
+    key: OptionalInput,
+    *,
+    repository_arn: Value | None,
+    log_group: cloudwatch_logs.LogGroup,
 ) -> iam.Role:
     """The role with which ECS starts a task: one repository, one log group, the password's secret and the workload's.
 
     It stands for AmazonECSTaskExecutionRolePolicy, which allows the same on everything. The trust has no condition: the
     page shows none (Amazon ECS developer guide, "Amazon ECS task execution IAM role").
     """
-    # GetAuthorizationToken takes no resource: Service Authorization Reference, Amazon ECR.
-    login = allow([ecr.GetAuthorizationToken], "*")
-    pull = [] if repository_arn is None else [policy("pull-image", allow(PULL, repository_arn), login)]
+    pull = [] if repository_arn is None else [pull_image(PULL, repository_arn)]
     # The attribute ends in ":*", which covers the group's streams.
     write = policy("write-log", allow(WRITE_LOG, GetAtt(log_group, "Arn")))
     may = [
         *(["pull from this repository"] if pull else []),
         *(["read this password if there is one"] if basis.access else []),
-        *(["read its workload's secrets"] if workload.secrets else []),
+        *(["read its workload's secrets"] if basis.workload.secrets else []),
     ]
     reason = (
         f"Starts tasks: may {', '.join([*may, 'and write to this log group'])}" if may else "Writes to this log group"
@@ -79,30 +79,25 @@ def execution_role(
         "ExecutionRole",
         Metadata=why(reason),
         AssumeRolePolicyDocument=trust("ecs-tasks.amazonaws.com"),
-        Policies=[
-            *pull,
-            write,
-            *password_policies(basis, key),
-            *read_secrets(workload.secrets, key),
-        ],
+        Policies=[*pull, write, *basis.secrets_policies(key)],
     )
 
 
-def task_role(workload: Workload, basis: Basis) -> iam.Role:
+def task_role(basis: Basis) -> iam.Role:
     """The role of the running service, for tasks of this account and Region. With a password it may do nothing, with
     IAM it may connect to one cluster as one user; besides, what the workload's statements say.
 
     Sources: Amazon ECS developer guide, "Amazon ECS task IAM role" (condition); MemoryDB developer guide,
     "Authenticating with IAM".
     """
-    own = [policy("workload", *workload.statements)] if workload.statements else []
+    own = basis.own_policies()
     reason = (
         "The running service may do what its workload's statements allow, and with IAM connect to MemoryDB as its user"
         if own
         else "The running service calls no AWS API: with IAM it may connect to MemoryDB as its user, otherwise it may "
         "do nothing"
     )
-    connecting = connect_policy(basis)
+    connecting = basis.connect_policy()
     return iam.Role(
         "TaskRole",
         Metadata=why(reason),

@@ -10,32 +10,18 @@ from __future__ import annotations
 from troposphere import GetAtt, ec2
 from troposphere import ecs as aws_ecs
 
-from generator import contract
 from generator.errors import TemplateError
+from generator.parts.basis import Basis, basis
 from generator.parts.ecs_express.observability import ecs_alarms, ecs_dashboard, load_balancer_arn
 from generator.parts.ecs_express.roles import execution_role, infrastructure_role, task_role
 from generator.parts.encryption import kms_key
-from generator.parts.image import image_input, repository_arn
+from generator.parts.image import repository_arn
 from generator.parts.imports import imported_place
-from generator.parts.network.egress import egress
+from generator.parts.network.security_groups import egress, endpoint_ingress, memorydb_ingress, security_group
 from generator.parts.observability import log_group, notifications
-from generator.parts.service import (
-    SIZE_GROUP,
-    Basis,
-    basis,
-    check_names,
-    environment_inputs,
-    given,
-    ingress,
-    memorydb_ingress,
-    outputs,
-    scaling_inputs,
-    secret_variables,
-    size,
-    variables,
-    web_acl,
-)
-from generator.template.elements import Part, Value, whole_number, why
+from generator.parts.service import outputs, web_acl
+from generator.parts.size import SIZE_GROUP, size
+from generator.template.elements import Part, Value, given, why
 from generator.workload import HealthCheck, Workload
 
 
@@ -65,28 +51,30 @@ def ecs_express(workload: Workload = Workload()) -> Part:
     """
     _check(workload)
     on = basis(workload, imported_place(tasks=True))
-    check_names(workload, on, lambda name: False)
-    image = image_input(workload)
-    sizes = size(workload, "a task", SIZES, lambda megabytes: f"{megabytes[0]} to {megabytes[-1]}")
-    min_size, max_size = scaling_inputs(
-        workload, "tasks", MAX_TASKS, "The number of tasks that always run; you pay for them."
+    sizes = size(
+        workload,
+        "a task",
+        "tasks",
+        memory_of_cpu=SIZES,
+        most=MAX_TASKS,
+        ready="The number of tasks that always run; you pay for them.",
+        listed=lambda megabytes: f"{megabytes[0]} to {megabytes[-1]}",
     )
-    cpu_target = whole_number(
+    cpu_target = SIZE_GROUP.whole_number(
         "CpuTarget",
         default=60,
         least=10,
         # Below the alarm's 90 %, or scaling would keep the alarm on.
         most=80,
         description="The average CPU utilization of the tasks, in percent, that scaling aims for.",
-        group=SIZE_GROUP,
         label="Target CPU utilization (%)",
     )
     key = kms_key()
     retention, log = log_group("ServiceLogGroup", workload.log_retention)
     infrastructure = infrastructure_role()
-    execution = execution_role(workload, on, key, repository_arn=repository_arn(workload), log_group=log)
-    task = task_role(workload, on)
-    group, rules = _connection(workload, on) if on.place else (None, [])
+    execution = execution_role(on, key, repository_arn=repository_arn(workload), log_group=log)
+    task = task_role(on)
+    group, rules = _connection(on) if on.place else (None, [])
     service = aws_ecs.ExpressGatewayService(
         "Service",
         Metadata=why(
@@ -101,12 +89,12 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         Cpu=sizes.cpu.ref(),
         Memory=sizes.memory.ref(),
         HealthCheckPath=workload.health.path,
-        **given(NetworkConfiguration=_network(workload, on, group)),
+        **given(NetworkConfiguration=_network(on, group)),
         PrimaryContainer=aws_ecs.ExpressGatewayContainer(
-            Image=image.ref() if image else workload.image,
+            Image=on.image_uri,
             ContainerPort=workload.port,
-            **given(Command=list(workload.command) or None, Secrets=secret_variables(workload, on, _secret)),
-            Environment=_environment(workload, on),
+            **given(Command=list(workload.command) or None, Secrets=on.secrets(_secret)),
+            Environment=on.variables(_variable, port=str(workload.port)),
             AwsLogsConfiguration=aws_ecs.ExpressGatewayServiceAwsLogsConfiguration(
                 LogGroup=log.ref(), LogStreamPrefix="service"
             ),
@@ -114,17 +102,15 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         ScalingTarget=aws_ecs.ExpressGatewayScalingTarget(
             AutoScalingMetric="AVERAGE_CPU",
             AutoScalingTargetValue=cpu_target.ref(),
-            MinTaskCount=min_size.ref(),
-            MaxTaskCount=max_size.ref(),
+            MinTaskCount=sizes.min_size.ref(),
+            MaxTaskCount=sizes.max_size.ref(),
         ),
     )
     notify = notifications()
-    board = ecs_dashboard(service, on.access.cluster_name if on.access else None)
+    board = ecs_dashboard(service, on.cluster_name)
     return (
-        image,
+        on.image,
         sizes,
-        min_size,
-        max_size,
         cpu_target,
         web_acl(
             load_balancer_arn(service),
@@ -132,8 +118,7 @@ def ecs_express(workload: Workload = Workload()) -> Part:
             "services of the VPC: give them all the same one. It stays on the load balancer when the stack is deleted.",
             shared=True,
         ),
-        on.elements,
-        environment_inputs(workload),
+        on.inputs,
         key if workload.secrets or (on.access and on.access.password_secret_arn) else None,
         retention,
         log,
@@ -160,15 +145,6 @@ def _check(workload: Workload) -> None:
         raise TemplateError("Workload.internet=False needs a VPC: pass network, or MemoryDB's.")
 
 
-def _environment(workload: Workload, on: Basis) -> list[object]:
-    """The variables, and PORT after those of MemoryDB, which App Runner sets by itself."""
-    listed = variables(workload, on, _variable)
-    own = len(workload.environment)
-    port = _variable(contract.ENV_PORT, str(workload.port))
-    cluster, rest = listed[: len(listed) - own], listed[len(listed) - own :]
-    return [*cluster[:2], port, *cluster[2:], *rest]
-
-
 def _variable(name: str, value: Value) -> aws_ecs.KeyValuePair:
     return aws_ecs.KeyValuePair(Name=name, Value=value)
 
@@ -177,40 +153,32 @@ def _secret(name: str, value: Value) -> aws_ecs.Secret:
     return aws_ecs.Secret(Name=name, ValueFrom=value)
 
 
-def _network(
-    workload: Workload, on: Basis, group: ec2.SecurityGroup | None
-) -> aws_ecs.ExpressGatewayServiceNetworkConfiguration | None:
+def _network(on: Basis, group: ec2.SecurityGroup | None) -> aws_ecs.ExpressGatewayServiceNetworkConfiguration | None:
     """The subnets and groups of the tasks; None for those of the default VPC."""
     if on.place is None or group is None:
         return None
     return aws_ecs.ExpressGatewayServiceNetworkConfiguration(
         Subnets=on.place.private_subnet_ids if on.place.task_subnet_ids is None else on.place.task_subnet_ids,
-        SecurityGroups=[GetAtt(group, "GroupId"), *workload.security_groups],
+        SecurityGroups=[GetAtt(group, "GroupId"), *on.workload.security_groups],
     )
 
 
-def _connection(workload: Workload, on: Basis) -> tuple[ec2.SecurityGroup, list[ec2.SecurityGroupIngress]]:
+def _connection(on: Basis) -> tuple[ec2.SecurityGroup, list[ec2.SecurityGroupIngress]]:
     """The tasks' security group, and its rules at the groups of MemoryDB and of the endpoints."""
     assert on.place
-    cluster_group_id = on.access.security_group_id if on.access else None
     endpoint_group_id = on.place.task_endpoint_security_group_id
-    group = ec2.SecurityGroup(
+    group = security_group(
         "TaskSecurityGroup",
-        Metadata=why(
-            "Identifies the tasks to MemoryDB and to the endpoints. No inbound rule: ECS adds a security group of its "
-            "own, which lets the load balancer reach the container. HTTPS to anywhere, because CloudFormation cannot "
-            "look up the addresses of S3, where ECR keeps image layers"
-        ),
-        GroupDescription="ECS tasks: send to MemoryDB and HTTPS, take nothing",
-        VpcId=on.place.vpc_id,
-        SecurityGroupEgress=egress(
-            cluster_group_id, "HTTPS through endpoints" if workload.internet is not False else ""
-        ),
+        "Identifies the tasks to MemoryDB and to the endpoints. No inbound rule: ECS adds a security group of its own, "
+        "which lets the load balancer reach the container. HTTPS to anywhere, because CloudFormation cannot look up "
+        "the addresses of S3, where ECR keeps image layers",
+        "ECS tasks: send to MemoryDB and HTTPS, take nothing",
+        on.place.vpc_id,
+        egress(on.cluster_group_id, "" if on.workload.internet is False else "HTTPS through endpoints"),
     )
     rules = []
-    if cluster_group_id is not None:
-        rules.append(memorydb_ingress(cluster_group_id, group, "ECS"))
+    if on.cluster_group_id is not None:
+        rules.append(memorydb_ingress(on.cluster_group_id, group, "ECS"))
     if endpoint_group_id is not None:
-        reason = "Tasks reach their image, password and log through the data layer's endpoints"
-        rules.append(ingress("TaskEndpointIngress", reason, 443, endpoint_group_id, group, "ECS"))
+        rules.append(endpoint_ingress(endpoint_group_id, group))
     return group, rules

@@ -35,32 +35,26 @@ def existing_network(
     """
     if (vpc_id is None) is not (private_subnet_ids is None):
         raise TemplateError("existing_network takes both a VPC and its private subnets, or neither for parameters.")
-    if vpc_id is not None and private_subnet_ids is not None:
-        return Place(
-            vpc_id=vpc_id,
-            private_subnet_ids=_as_property(private_subnet_ids),
-            task_subnet_ids=None if task_subnet_ids is None else _as_property(task_subnet_ids),
-        )
-    vpc = Input(
-        Parameter("VpcId", Type="AWS::EC2::VPC::Id", Description="The VPC to put the cluster in."),
-        group=NETWORK_GROUP,
-        label="VPC",
-    )
-    subnets = Input(
-        Parameter(
-            "PrivateSubnetIds",
-            Type="List<AWS::EC2::Subnet::Id>",
-            Description="Two or more private subnets of that VPC, in Availability Zones that MemoryDB takes.",
-        ),
-        group=NETWORK_GROUP,
-        label="Private subnets",
-    )
+    inputs: tuple[Input, ...] = ()
+    if vpc_id is None or private_subnet_ids is None:
+        vpc, subnets = inputs = _vpc_inputs()
+        vpc_id, private_subnet_ids = vpc.ref(), subnets.ref()
     return Place(
-        vpc_id=vpc.ref(),
-        private_subnet_ids=subnets.ref(),
+        vpc_id=vpc_id,
+        private_subnet_ids=_as_property(private_subnet_ids),
         task_subnet_ids=None if task_subnet_ids is None else _as_property(task_subnet_ids),
-        inputs=(vpc, subnets),
+        inputs=inputs,
     )
+
+
+def _vpc_inputs() -> tuple[Input, Input]:
+    vpc = Parameter("VpcId", Type="AWS::EC2::VPC::Id", Description="The VPC to put the cluster in.")
+    subnets = Parameter(
+        "PrivateSubnetIds",
+        Type="List<AWS::EC2::Subnet::Id>",
+        Description="Two or more private subnets of that VPC, in Availability Zones that MemoryDB takes.",
+    )
+    return Input(vpc, NETWORK_GROUP.name, "VPC"), Input(subnets, NETWORK_GROUP.name, "Private subnets")
 
 
 def place_exports(place: Place) -> tuple[Output, ...]:

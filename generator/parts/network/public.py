@@ -7,52 +7,37 @@ from dataclasses import dataclass
 from troposphere import GetAtt, ec2
 
 from generator.parts.names import named
-from generator.parts.network.addresses import LETTERS, public_blocks
+from generator.parts.network.subnets import association, letters, subnet
 from generator.settings import Settings
-from generator.template.elements import why
-
-
-@dataclass(frozen=True)
-class NatGateway:
-    """A NAT gateway with its address, in a public subnet."""
-
-    address: ec2.EIP
-    gateway: ec2.NatGateway
+from generator.template.elements import Part, why
 
 
 @dataclass(frozen=True)
 class PublicSide:
-    """An internet gateway, a public subnet in each zone, and the NAT gateways."""
+    """A public subnet in each zone, their route table, the NAT gateways, and what connects these to the internet."""
 
-    internet_gateway: ec2.InternetGateway
-    attachment: ec2.VPCGatewayAttachment
-    route_table: ec2.RouteTable
-    default_route: ec2.Route
     subnets: tuple[ec2.Subnet, ...]
-    associations: tuple[ec2.SubnetRouteTableAssociation, ...]
-    nat_gateways: tuple[NatGateway, ...]
+    route_table: ec2.RouteTable
+    nat_gateways: tuple[ec2.NatGateway, ...]
+    others: Part
 
 
 def public_side(settings: Settings, vpc: ec2.VPC) -> PublicSide | None:
     """The public side that `settings` ask for, for NAT or for an internet-facing service on ECS; None for neither."""
-    users = _users(settings)
+    public_tasks = settings.task_endpoints != "none" and not settings.private_ingress
+    users = [
+        *([] if settings.nat == "none" else ["the NAT gateways"]),
+        *(["load balancers with their tasks"] if public_tasks else []),
+    ]
     if not users:
         return None
-    for_users = why(f"For {' and '.join(users)} only")
-    letters = LETTERS[: settings.zones]
-    blocks = public_blocks(settings.vpc_cidr)
-    internet_gateway = ec2.InternetGateway("InternetGateway", Metadata=for_users, Tags=named("${AWS::StackName}"))
+    reason = f"For {' and '.join(users)} only"
+    gateway = ec2.InternetGateway("InternetGateway", Metadata=why(reason), Tags=named("${AWS::StackName}"))
     attachment = ec2.VPCGatewayAttachment(
-        "InternetGatewayAttachment",
-        Metadata=for_users,
-        VpcId=vpc.ref(),
-        InternetGatewayId=internet_gateway.ref(),
+        "InternetGatewayAttachment", Metadata=why(reason), VpcId=vpc.ref(), InternetGatewayId=gateway.ref()
     )
     route_table = ec2.RouteTable(
-        "PublicRouteTable",
-        Metadata=for_users,
-        VpcId=vpc.ref(),
-        Tags=named("${AWS::StackName}-public"),
+        "PublicRouteTable", Metadata=why(reason), VpcId=vpc.ref(), Tags=named("${AWS::StackName}-public")
     )
     default_route = ec2.Route(
         "PublicDefaultRoute",
@@ -60,66 +45,47 @@ def public_side(settings: Settings, vpc: ec2.VPC) -> PublicSide | None:
         DependsOn=attachment,
         RouteTableId=route_table.ref(),
         DestinationCidrBlock="0.0.0.0/0",
-        GatewayId=internet_gateway.ref(),
+        GatewayId=gateway.ref(),
     )
-    subnets = tuple(
-        ec2.Subnet(
-            f"PublicSubnet{letter}",
-            Metadata=for_users,
-            VpcId=vpc.ref(),
-            CidrBlock=blocks[index],
-            AvailabilityZoneId=GetAtt(f"PrivateSubnet{letter}", "AvailabilityZoneId"),
-            MapPublicIpOnLaunch=False,
-            Tags=named(f"${{AWS::StackName}}-public-{letter.lower()}"),
-        )
-        for index, letter in enumerate(letters)
-    )
-    associations = tuple(
-        ec2.SubnetRouteTableAssociation(
-            f"PublicRouteTableAssociation{letter}",
-            Metadata=why("Makes the subnet public"),
-            SubnetId=subnet.ref(),
-            RouteTableId=route_table.ref(),
-        )
-        for letter, subnet in zip(letters, subnets, strict=True)
-    )
-    gateways = {"none": 0, "one": 1, "per-zone": settings.zones}[settings.nat]
+    zones = letters(settings)
+    subnets = {
+        letter: subnet(vpc, "Public", letter, GetAtt(f"PrivateSubnet{letter}", "AvailabilityZoneId"), reason)
+        for letter in zones
+    }
+    with_nat = {"none": "", "one": zones[:1], "per-zone": zones}[settings.nat]
+    addresses = {letter: _nat_address(letter, default_route) for letter in with_nat}
     return PublicSide(
-        internet_gateway=internet_gateway,
-        attachment=attachment,
-        route_table=route_table,
-        default_route=default_route,
-        subnets=subnets,
-        associations=associations,
-        nat_gateways=tuple(
-            _nat_gateway(letter, subnet, default_route)
-            for letter, subnet in list(zip(letters, subnets, strict=True))[:gateways]
+        tuple(subnets.values()),
+        route_table,
+        tuple(_nat_gateway(letter, subnets[letter], address) for letter, address in addresses.items()),
+        (
+            gateway,
+            attachment,
+            default_route,
+            tuple(addresses.values()),
+            tuple(
+                association("Public", letter, of, route_table, "Makes the subnet public")
+                for letter, of in subnets.items()
+            ),
         ),
     )
 
 
-def _users(settings: Settings) -> list[str]:
-    users = [] if settings.nat == "none" else ["the NAT gateways"]
-    if settings.task_endpoints != "none" and not settings.private_ingress:
-        users.append("load balancers with their tasks")
-    return users
-
-
-def _nat_gateway(letter: str, subnet: ec2.Subnet, default_route: ec2.Route) -> NatGateway:
-    address = ec2.EIP(
+def _nat_address(letter: str, default_route: ec2.Route) -> ec2.EIP:
+    return ec2.EIP(
         f"NatAddress{letter}",
         Metadata=why("EC2 refuses an address in a VPC without an internet gateway"),
         DependsOn=default_route,
         Domain="vpc",
         Tags=named(f"${{AWS::StackName}}-nat-{letter.lower()}"),
     )
-    return NatGateway(
-        address,
-        ec2.NatGateway(
-            f"NatGateway{letter}",
-            Metadata=why("Lets the service call the internet"),
-            AllocationId=GetAtt(address, "AllocationId"),
-            SubnetId=subnet.ref(),
-            Tags=named(f"${{AWS::StackName}}-nat-{letter.lower()}"),
-        ),
+
+
+def _nat_gateway(letter: str, subnet: ec2.Subnet, address: ec2.EIP) -> ec2.NatGateway:
+    return ec2.NatGateway(
+        f"NatGateway{letter}",
+        Metadata=why("Lets the service call the internet"),
+        AllocationId=GetAtt(address, "AllocationId"),
+        SubnetId=subnet.ref(),
+        Tags=named(f"${{AWS::StackName}}-nat-{letter.lower()}"),
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from troposphere import AWSHelperFn, ec2
 
 from generator.parts.names import named
-from generator.parts.network.addresses import LETTERS, private_blocks
 from generator.parts.network.flow_log import flow_log
-from generator.parts.network.public import NatGateway, PublicSide, public_side
+from generator.parts.network.public import PublicSide, public_side
+from generator.parts.network.subnets import association, letters, subnet
 from generator.parts.network.zones import ZoneChoice, zone_choice
 from generator.settings import Settings
 from generator.template.elements import Element, why
@@ -46,13 +46,12 @@ class Network:
 
 def network(settings: Settings) -> Network:
     """A VPC as `settings` describe it: zones, NAT, CIDR block, flow logs."""
+    reason = "For the cluster and its clients only"
+    if settings.task_endpoints == "none":
+        reason += "; no route to the internet unless the build asks for NAT"
     vpc = ec2.VPC(
         "Vpc",
-        Metadata=why(
-            "For the cluster and its clients only; no route to the internet unless the build asks for NAT"
-            if settings.task_endpoints == "none"
-            else "For the cluster and its clients only"
-        ),
+        Metadata=why(reason),
         CidrBlock=settings.vpc_cidr,
         # An interface endpoint's private DNS names need both (PrivateLink guide, "Access an AWS service").
         EnableDnsSupport=True,
@@ -60,41 +59,22 @@ def network(settings: Settings) -> Network:
         Tags=named("${AWS::StackName}"),
     )
     zones = zone_choice(settings)
-    letters = LETTERS[: settings.zones]
     public = public_side(settings, vpc)
+    # Where there are fewer gateways than zones, there is one.
     gateways = public.nat_gateways if public else ()
-    blocks = private_blocks(settings.vpc_cidr)
     private_subnets = tuple(
-        _private_subnet(
-            vpc,
-            letter=letter,
-            block=blocks[index],
-            zone_id=zones.zone_id(index),
-            nat=gateways[min(index, len(gateways) - 1)] if gateways else None,
-        )
-        for index, letter in enumerate(letters)
+        _private_subnet(vpc, letter, zones.zone_id(index), gateways[index : index + 1] or gateways[:1])
+        for index, letter in enumerate(letters(settings))
     )
-    return Network(
-        vpc=vpc,
-        zones=zones,
-        private_subnets=private_subnets,
-        public_side=public,
-        flow_log=flow_log(vpc) if settings.flow_logs else (),
-    )
+    return Network(vpc, zones, private_subnets, public, flow_log(vpc) if settings.flow_logs else ())
 
 
 def _private_subnet(
-    vpc: ec2.VPC, *, letter: str, block: str, zone_id: AWSHelperFn, nat: NatGateway | None
+    vpc: ec2.VPC, letter: str, zone_id: AWSHelperFn, gateways: tuple[ec2.NatGateway, ...]
 ) -> PrivateSubnet:
-    subnet = ec2.Subnet(
-        f"PrivateSubnet{letter}",
-        Metadata=why("Zone by ID: MemoryDB and VPC connectors refuse some, and names differ between accounts"),
-        VpcId=vpc.ref(),
-        CidrBlock=block,
-        AvailabilityZoneId=zone_id,
-        MapPublicIpOnLaunch=False,
-        Tags=named(f"${{AWS::StackName}}-private-{letter.lower()}"),
-    )
+    """The private subnet of a zone, with a route to the first of `gateways` if there is one."""
+    reason = "Zone by ID: MemoryDB and VPC connectors refuse some, and names differ between accounts"
+    private = subnet(vpc, "Private", letter, zone_id, reason)
     route_table = ec2.RouteTable(
         f"PrivateRouteTable{letter}",
         Metadata=why("One per zone: changing NAT moves no subnet to another route table"),
@@ -102,21 +82,18 @@ def _private_subnet(
         Tags=named(f"${{AWS::StackName}}-private-{letter.lower()}"),
     )
     return PrivateSubnet(
-        subnet=subnet,
-        route_table=route_table,
-        association=ec2.SubnetRouteTableAssociation(
-            f"PrivateRouteTableAssociation{letter}",
-            Metadata=why("Off the VPC's main route table"),
-            SubnetId=subnet.ref(),
-            RouteTableId=route_table.ref(),
-        ),
-        default_route=ec2.Route(
-            f"PrivateDefaultRoute{letter}",
-            Metadata=why("Calls to the internet leave through NAT"),
-            RouteTableId=route_table.ref(),
-            DestinationCidrBlock="0.0.0.0/0",
-            NatGatewayId=nat.gateway.ref(),
-        )
-        if nat
-        else None,
+        private,
+        route_table,
+        association("Private", letter, private, route_table, "Off the VPC's main route table"),
+        _nat_route(letter, route_table, gateways[0]) if gateways else None,
+    )
+
+
+def _nat_route(letter: str, route_table: ec2.RouteTable, gateway: ec2.NatGateway) -> ec2.Route:
+    return ec2.Route(
+        f"PrivateDefaultRoute{letter}",
+        Metadata=why("Calls to the internet leave through NAT"),
+        RouteTableId=route_table.ref(),
+        DestinationCidrBlock="0.0.0.0/0",
+        NatGatewayId=gateway.ref(),
     )

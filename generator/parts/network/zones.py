@@ -8,22 +8,22 @@ from troposphere import AWSHelperFn, Ref, Region, Select, Split
 
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
-from generator.template.elements import Condition, Input, Mapping, Rule, contains, optional_text
+from generator.template.elements import Mapping, Rule, contains
+from generator.template.inputs import Group, OptionalInput
 
-NETWORK_GROUP = "Network"
+NETWORK_GROUP = Group("Network")
 
 
 @dataclass(frozen=True)
 class ZoneChoice:
     """The Availability Zones: pinned for each Region, or those that the parameter ZoneIds names."""
 
-    zone_ids: Input
-    given: Condition
+    zone_ids: OptionalInput
     pinned: Mapping
 
     def zone_id(self, index: int) -> AWSHelperFn:
         """The ID of zone `index`, counted from 0."""
-        chosen = self.given.choose(self.zone_ids.ref(), self.pinned.find(Region, "ZoneIds"))
+        chosen = self.zone_ids.choose(self.zone_ids.ref(), self.pinned.find(Region, "ZoneIds"))
         return Select(index, Split(",", chosen))
 
 
@@ -37,18 +37,16 @@ def zone_choice(settings: Settings) -> ZoneChoice:
         mapping, zones_of = "ZonesOfRegionsWithEcsExpress", ECS_ZONE_IDS
         known = "MemoryDB and AWS Fargate are known to support."
     zone_id = "[a-z]{2,4}[0-9]-az[0-9]{1,2}"
-    zone_ids = optional_text(
+    zone_ids = NETWORK_GROUP.optional_text(
         "ZoneIds",
         f"{zone_id}(,{zone_id}){{{count - 1}}}",
         form=f"{count} zone IDs separated by commas, such as {','.join(ZONE_IDS['us-east-1'][:count])}",
         description=f"The {count} Availability Zones to use, as zone IDs separated by commas. Leave empty to use "
         f"zones that {known} Only for a new stack: subnets cannot move to another zone.",
-        group=NETWORK_GROUP,
         label="Availability Zone IDs",
     )
     return ZoneChoice(
         zone_ids=zone_ids,
-        given=zone_ids.given("HasZoneIds"),
         pinned=Mapping(
             mapping,
             {region: {"ZoneIds": ",".join(ids[:count])} for region, ids in zones_of.items() if len(ids) >= count},
