@@ -307,7 +307,7 @@ def test_a_property_and_a_right_have_their_effect() -> None:
     change = replace(CLUSTER, properties=(changed, harmless))
     broader = Right("Cluster", "IAM statement", "broader", '{"Effect": "Allow"}', "newly allows a")
     rights = (broader, replace(broader, direction="narrower", rule="b"), replace(broader, logical_id="Other"))
-    assert [(line.text, line.effect) for line in plan_lines([Plan("data", "s", (change,), rights=rights)])][3:7] == [
+    assert [(line.text, line.effect) for line in plan_lines([Plan("data", "s", (change,), rights=rights)])][3:8] == [
         (
             "      Days  3 → 14  (changed by hand; deployed: (none))  may recreate it  (parameter Days)",
             Effect.LOSES_DATA,
@@ -315,7 +315,22 @@ def test_a_property_and_a_right_have_their_effect() -> None:
         ("      Name", None),
         ("      broader, IAM statement: newly allows a", Effect.UNKNOWN),
         ("      narrower, IAM statement: newly allows a: b", None),
+        ("", None),
     ]
+
+
+def test_outputs_and_costs_are_lines_of_a_plan() -> None:
+    output = PropertyChange("Url", "a", "b", "", "")
+    shown = lines(
+        Plan("data", "s", (), outputs=(output,), billed=Billed({"alarm": Decimal(2)}, {}, {"X": "not known"}))
+    )
+    assert "\n  output Url  a → b\n  cost: +2 alarm\n  cost: X: not known\n" in shown
+    assert "cost" not in lines(Plan("data", "s", (), outputs=(output,)))
+
+
+def test_the_outputs_of_a_stack_are_shown_without_its_long_commands() -> None:
+    stack = replace(STACK, outputs={"Url": "https://a", "PushCommands": "docker push", "Arn": "arn:a"})
+    assert [line.text for line in result_lines(stack)] == ["Arn: arn:a", "Url: https://a"]
 
 
 def test_json_has_what_is_billed_and_the_rights_of_each_resource() -> None:
