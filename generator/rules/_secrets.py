@@ -87,7 +87,7 @@ def _contained_secret(template: Template, value: Any) -> str | None:
 def _json_fields(text: str) -> Iterator[tuple[str, Any]]:
     """The fields of a JSON object, at any depth; none for another text."""
     with suppress(ValueError, RecursionError):
-        nodes = [json.loads(text)] if text.lstrip().startswith(("{", "[")) else []
+        nodes = [json.loads(text)]
         while nodes:
             node = nodes.pop()
             if isinstance(node, dict):
