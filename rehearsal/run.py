@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from generator.images.context import DOCKERFILE
 from generator.layers import Deployment, Layer
@@ -151,7 +152,6 @@ class Rehearsal:
 
     def document(self) -> str:
         """The result as JSON; docs/rehearsal.md describes the fields."""
-        calls = Counter((call.service, call.operation) for step in self.steps for call in step.calls)
         document = {
             "version": FORMAT,
             "deployment": self.options.deployment.name,
@@ -162,7 +162,7 @@ class Rehearsal:
             "steps": [{"name": step.name, "seconds": round(step.seconds, 1), "code": step.code} for step in self.steps],
             "calls": [
                 {"service": service, "operation": operation, "number": number}
-                for (service, operation), number in sorted(calls.items())
+                for (service, operation), number in counted(call for step in self.steps for call in step.calls)
             ],
             "placeholders": list(self.aws.placeholders),
             "notes": self.aws.notes,
@@ -259,9 +259,12 @@ def _values(parameters: Mapping[str, str]) -> list[str]:
     return ["--parameter", *(f"{name}={value}" for name, value in parameters.items())] if parameters else []
 
 
+def counted(calls: Iterable[Call]) -> list[tuple[tuple[str, str], int]]:
+    """How often each operation of each service was called."""
+    return sorted(Counter((call.service, call.operation) for call in calls).items())
+
+
 def table(calls: Iterable[Call]) -> Iterator[str]:
     """A line for each service: its operations with how often they were called."""
-    counts = Counter((call.service, call.operation) for call in calls)
-    for service in sorted({service for service, _ in counts}):
-        counted = sorted((operation, number) for (one, operation), number in counts.items() if one == service)
-        yield f"{service}: " + ", ".join(f"{operation} {number}" for operation, number in counted)
+    for service, operations in groupby(counted(calls), key=lambda found: found[0][0]):
+        yield f"{service}: " + ", ".join(f"{operation} {number}" for (_, operation), number in operations)
