@@ -13,10 +13,11 @@ from generator.compute import ErrorRate, Outcome
 from generator.errors import UsageError
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
-from generator.stacks.change_set import Change, Effect, PropertyChange, Refusal
+from generator.stacks.change_set import Change, Effect, PropertyChange
 from generator.stacks.cloudformation import Stack
 from generator.stacks.drift import StackDrift
 from generator.stacks.events import Finding
+from generator.stacks.guard import Refusal
 from generator.stacks.inventory import Inventory
 
 NAMES = {

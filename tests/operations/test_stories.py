@@ -27,13 +27,13 @@ from examples import (
     second_service,
     worker,
 )
-from generator import contract, data_layer
+from generator import data_layer
 from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import Deployment
 from generator.settings import Settings
-from rehearsal.local_aws import NAME, LocalAws
-from tests.command import Command, output
+from rehearsal.local_aws import LocalAws
+from tests.command import Captured, Command, output, stacks
 from tests.running import ROOT
 
 HERE = Path(__file__).parent
@@ -69,7 +69,7 @@ VERIFIED = "a user           written, read back, deleted"
 class Story:
     """A program's only deployment, on this machine, called users."""
 
-    def __init__(self, aws: LocalAws, deployment: Deployment, captured: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, aws: LocalAws, deployment: Deployment, captured: Captured) -> None:
         self.aws, self.deployment = aws, aws.local_resources.deployment(deployment)
         self.command = Command(lambda: [self.deployment], captured)
         self.images: tuple[str, ...] = ()
@@ -117,12 +117,6 @@ def account(directory: Path, deployment: Deployment) -> Iterator[LocalAws]:
         yield aws
 
 
-def stacks() -> dict[str, str]:
-    found = boto3.client("cloudformation").describe_stacks()["Stacks"]
-    names = {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
-    return {name: status for name, status in names.items() if name != f"{NAME}-{contract.ACCESS_LAYER}"}
-
-
 def test_a_program_in_a_file_of_its_own_is_built_and_rehearsed(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(SHOP)
 
@@ -145,7 +139,7 @@ def test_a_program_in_a_file_of_its_own_is_built_and_rehearsed(tmp_path: Path) -
     assert result["left"] == []
 
 
-def test_own_resources_are_deployed_and_kept(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_resources_are_deployed_and_kept(directory: Path, capsys: Captured) -> None:
     (deployment,) = own_resources.deployments()
     with account(directory, deployment) as aws:
         story = Story(aws, deployment, capsys)
@@ -157,9 +151,7 @@ def test_own_resources_are_deployed_and_kept(directory: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("program", [existing_vpc, existing_vpc_by_ids, existing_vpc_ecs])
-def test_an_existing_vpc_is_used_and_left(
-    program: ModuleType, directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_existing_vpc_is_used_and_left(program: ModuleType, directory: Path, capsys: Captured) -> None:
     (deployment,) = program.deployments()
     with account(directory, deployment) as aws:
         story = Story(aws, deployment, capsys)
@@ -174,7 +166,7 @@ def test_an_existing_vpc_is_used_and_left(
 
 
 def test_two_services_have_their_own_images_and_parameters_and_both_passwords_are_rotated(
-    tmp_path: Path, directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, directory: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(HERE / "orders", tmp_path / "orders")
     shutil.copytree(ROOT / "service", tmp_path / "service")
@@ -228,9 +220,7 @@ def redeployments() -> dict[str, int]:
     return {stack: [each["Type"] for each in listed].count("START_DEPLOYMENT") for stack, listed in operations.items()}
 
 
-def test_a_worker_in_another_language_is_deployed_with_its_secret(
-    directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_worker_in_another_language_is_deployed_with_its_secret(directory: Path, capsys: Captured) -> None:
     (deployment,) = worker.deployments()
     with account(directory, deployment) as aws:
         story = Story(aws, deployment, capsys)
@@ -245,9 +235,7 @@ def without_the_table() -> list[Deployment]:
     return [Deployment(deployment.name, (data_layer(Settings(), name="storage"), *deployment.layers[1:]))]
 
 
-def test_the_removal_of_a_table_is_refused_and_let_through_by_name(
-    directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_removal_of_a_table_is_refused_and_let_through_by_name(directory: Path, capsys: Captured) -> None:
     (deployment,) = own_resources.deployments()
     with account(directory, deployment):
         command = Command(own_resources.deployments, capsys)
@@ -267,9 +255,7 @@ def test_the_removal_of_a_table_is_refused_and_let_through_by_name(
         assert stacks() == {}
 
 
-def test_a_custom_resource_is_made_by_its_function_beside_a_named_role(
-    directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_custom_resource_is_made_by_its_function_beside_a_named_role(directory: Path, capsys: Captured) -> None:
     (deployment,) = custom_resource.deployments()
     with account(directory, deployment) as aws:
         story = Story(aws, deployment, capsys)

@@ -13,9 +13,10 @@ from generator.report.comment import Heading, comment
 from generator.report.results import LastOperation, LayerStatus, LogLine, Plan, happens, rehearsed, summary
 from generator.report.text import lines as result_lines
 from generator.report.text import log_line, plan_lines
-from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.change_set import Change, PropertyChange
 from generator.stacks.cloudformation import Stack
 from generator.stacks.events import Finding
+from generator.stacks.guard import Refusal
 from tests.report.reviews import HEADING
 
 CLUSTER = Change(
