@@ -167,7 +167,8 @@ class LocalAws:
         """What `destroy` keeps on purpose."""
         found = [f"the snapshot {each['Name']}" for each in boto3.client("memorydb").describe_snapshots()["Snapshots"]]
         secrets = boto3.client("secretsmanager").list_secrets()["SecretList"]
-        return found + [f"the secret {each['Name']}" for each in secrets]
+        created = self.local_resources.created.values()
+        return found + [f"the secret {each['Name']}" for each in secrets if each["ARN"] not in created]
 
     def deployed(self) -> list[tuple[Compute, str]]:
         """Each deployed service's compute and ARN."""

@@ -23,7 +23,7 @@ from generator.layers import Deployment, Layer
 from rehearsal.before import accepted
 from rehearsal.emulator.process import Call, Fault
 from rehearsal.local_aws import NAME, LocalAws, environment
-from rehearsal.program import FORMAT, Program
+from rehearsal.options import FORMAT, CommonOptions
 
 LARGER = ("--parameter", "Cpu=2048", "--parameter", "Memory=4096")
 
@@ -39,7 +39,7 @@ FAULTS = {
 
 
 @dataclass(frozen=True)
-class Options(Program):
+class Options(CommonOptions):
     """The command's options. `fault`: a key of FAULTS. `stay`: wait for Ctrl-C before destroying."""
 
     fault: str | None = None
