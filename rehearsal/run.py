@@ -96,7 +96,10 @@ class Rehearsal:
         deploy = ["deploy", "--yes", "--name", NAME]
         images = [word for layer, uri in self.aws.images.items() for word in ("--image", f"{layer}={uri}")]
         images += [*self._source(), *_values(self.parameters)]
-        with_image = [*deploy, *(["--container-tool", str(self.aws.tool)] if self.aws.tool else []), *images]
+        # What only a build takes.
+        build = [f"--build-secret={secret}" for secret in options.build_secrets]
+        build += ["--container-tool", str(self.aws.tool)] if self.aws.tool else []
+        with_image = [*deploy, *build, *images]
         with self._at_first_deployment(fault):
             succeeded = (
                 self.verb("preview", ["preview", "--name", NAME, *images])
@@ -241,7 +244,6 @@ class Rehearsal:
     def _source(self) -> list[str]:
         """The options for the images' source; with the fault `build`, a copy with a broken Dockerfile."""
         options = [f"--build-arg={name}={value}" for name, value in self.options.build_args.items()]
-        options += [f"--build-secret={secret}" for secret in self.options.build_secrets]
         directory = self.options.context
         if self.options.fault == "build":
             context = next(iter(self.options.sources.values()))
