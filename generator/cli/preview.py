@@ -31,7 +31,7 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     parser.add_argument("--prices", metavar="FILE", type=Path, help="a price list, for money per month (docs/cost.md)")
     parser.add_argument("--commit", metavar="SHA", default="", help="the commit to name in the comment")
     parser.add_argument(
-        "--rehearsal", metavar="FILE", type=Path, help="a result of `rehearse --from` to name beside the changes"
+        "--rehearsal", metavar="FILE", type=Path, help="a result of `rehearse` to name beside the changes"
     )
     parser.add_argument("--keep", action="store_true", help="keep the change sets and print their ARNs")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there are changes")
