@@ -23,25 +23,9 @@ PASSWORD_SECRET_ARN = "PasswordSecretArn"
 REPOSITORY_URI = "RepositoryUri"
 REPOSITORY_ARN = "RepositoryArn"
 
-EXPORTS = (
-    VPC_ID,
-    PRIVATE_SUBNET_IDS,
-    MEMORYDB_SECURITY_GROUP_ID,
-    CLUSTER_ENDPOINT,
-    CLUSTER_NAME,
-    CLUSTER_ARN,
-    USER_NAME,
-    USER_ARN,
-    PASSWORD_SECRET_ARN,
-    REPOSITORY_URI,
-    REPOSITORY_ARN,
-)
-
 # Outputs that a data layer has besides when ECS tasks may run in its network.
 TASK_SUBNET_IDS = "TaskSubnetIds"
 TASK_ENDPOINT_SECURITY_GROUP_ID = "TaskEndpointSecurityGroupId"
-
-TASK_EXPORTS = (TASK_SUBNET_IDS, TASK_ENDPOINT_SECURITY_GROUP_ID)
 
 # The data layer's cluster leaves a snapshot of this name, a hyphen and the stack's ID without its hyphens.
 FINAL_SNAPSHOT_LABEL = "final"

@@ -30,6 +30,12 @@ def translate_errors(stack_name: str) -> Iterator[None]:
         raise DeployError(stack=stack_name, what=found.what, why=found.why, then=found.then) from error
 
 
+def code_of(error: DeployError) -> str:
+    """The code that AWS answered with; empty if another fault is the cause."""
+    cause = error.__cause__
+    return str(cause.response["Error"].get("Code", "")) if isinstance(cause, ClientError) else ""
+
+
 def local_error(found: Fault) -> LocalError:
     """The error of a fault."""
     return LocalError(what=found.what, why=found.why, then=found.then, exit_code=found.exit_code)

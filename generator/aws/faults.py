@@ -1,7 +1,7 @@
 """What goes wrong between this machine and AWS: what failed, why, and what to type next.
 
-`fault` turns what botocore raises into a `Fault`, `credentials_fault` what is raised while credentials are looked up.
-Most of them are local: a value, a profile, a proxy, a certificate, a clock. That AWS cannot be reached is said only
+`fault` turns what botocore raises, and what is raised while credentials are looked up, into a `Fault`. Most of them are
+local: a value, a profile, a proxy, a certificate, a clock. That AWS cannot be reached is said only
 where nothing answered. `refuse_foreign_answer` is for answers that are not from AWS, such as a proxy's page, which
 botocore takes for an empty list. No text of a library is passed on unredacted.
 
@@ -39,30 +39,47 @@ OPTIONS = {
 }
 CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
+# Codes that AWS answers with.
 CLOCK = ("RequestTimeTooSkewed", "RequestInTheFuture")
-CLOCK_WORDS = re.compile(r"signature (not yet current|expired)|request (has )?expired|too skewed", re.IGNORECASE)
 EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
 DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 THROTTLED = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException")
-UNKNOWN_KEYS = (
-    "AuthFailure",
-    "IncompleteSignature",
-    "InvalidAccessKeyId",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "SignatureDoesNotMatch",
-    "UnrecognizedClientException",
-)
-# What AWS answers that is no fault of this machine: the codes, what is said of an operation, and what to do.
+UNAVAILABLE = ("InternalFailure", "InternalError", "ServiceUnavailable", "ServiceUnavailableException")
+# Those that a Region gives too which is not enabled for the account.
+NOT_ENABLED = ("InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure")
+UNKNOWN_KEYS = (*NOT_ENABLED, "IncompleteSignature", "InvalidAccessKeyId", "InvalidSignatureException",
+                "SignatureDoesNotMatch")  # fmt: skip
+CLOCK_WORDS = re.compile(r"signature (not yet current|expired)|request (has )?expired|too skewed", re.IGNORECASE)
+
+# The codes, what is said of an operation, what to do, and whether this machine is at fault.
 REFUSALS = (
-    (DENIED, "AWS does not permit {}", "Ask for this permission, or choose a profile with --profile."),
-    (THROTTLED, "AWS throttles {}", "It was tried several times. Wait a minute, then run it again."),
-    (("OptInRequired",), "{} is not available to this account", "Enable the Region or the service for the account."),
-    (
-        ("InternalFailure", "InternalError", "ServiceUnavailable", "ServiceUnavailableException"),
-        "AWS has a fault in {}",
-        "Wait a minute, then run it again.",
-    ),
+    (CLOCK, "This machine's clock is wrong", "Set the clock (AWS allows five minutes), and run it again.", True),
+    (EXPIRED, "The AWS session has expired", "Log in again, for example with `aws sso login{profile}`.", True),
+    (UNKNOWN_KEYS, "AWS does not accept the credentials", "Log in again, or choose a profile with --profile.", True),
+    (DENIED, "AWS does not permit {operation}", "Ask for this permission, or choose a profile with --profile.", False),
+    (THROTTLED, "AWS throttles {operation}", "It was tried several times. Wait a minute, then run it again.", False),
+    (("OptInRequired",), "{operation} is not available to this account", "Enable the Region or the service.", False),
+    (UNAVAILABLE, "AWS has a fault in {operation}", "Wait a minute, then run it again.", False),
+)
+
+SSO_LOGIN, ANOTHER_PROFILE = "Run `aws sso login{profile}`.", "Choose another profile with --profile."
+LOGIN = "Run `aws configure` or `aws sso login{profile}`, or choose another profile with --profile."
+# What botocore's own text gives the reason of: what failed, and what to do. A class comes before what it derives from.
+REASONS: Sequence[tuple[type[BaseException], str, str]] = (
+    (exceptions.UnauthorizedSSOTokenError, "The SSO login is missing or expired", SSO_LOGIN),
+    (exceptions.SSOTokenLoadError, "The SSO login is missing or expired", SSO_LOGIN),
+    (exceptions.SSOError, "The SSO login cannot be used", SSO_LOGIN),
+    (exceptions.TokenRetrievalError, "The SSO login cannot be used", SSO_LOGIN),
+    (exceptions.LoginInsufficientPermissions, "The login session cannot be used", "Ask for this permission."),
+    (exceptions.LoginError, "The login session is missing or expired", "Run `aws login{profile}`."),
+    (exceptions.NoCredentialsError, "There are no AWS credentials", LOGIN),
+    (exceptions.PartialCredentialsError, "The AWS credentials are incomplete", ANOTHER_PROFILE),
+    (exceptions.MissingDependencyException, "The AWS credentials need a package that is not installed", ""),
+    (exceptions.CredentialRetrievalError, "There are no AWS credentials", ANOTHER_PROFILE),
+    (exceptions.MetadataRetrievalError, "There are no AWS credentials", ANOTHER_PROFILE),
+    (exceptions.InvalidIMDSEndpointError, "There are no AWS credentials", ANOTHER_PROFILE),
+    (exceptions.InfiniteLoopConfigError, "AWS profiles refer to each other", "Correct source_profile in {file}."),
+    (exceptions.InvalidConfigError, "An AWS profile is not valid", "Correct it in {file}."),
 )
 
 
@@ -75,11 +92,6 @@ class Fault:
     then: str
     local: bool = True
     exit_code: int = FAILED
-
-    @property
-    def text(self) -> str:
-        """The paragraph."""
-        return f"{self.what}: {self.why.rstrip('.')}. {self.then}".strip()
 
 
 @dataclass(frozen=True)
@@ -99,9 +111,15 @@ class Context:
         """The file that profiles are in."""
         return self.environment.get("AWS_CONFIG_FILE") or "~/.aws/config"
 
-    def login(self, command: str) -> str:
-        """The login command, with the profile if there is one."""
-        return f"`aws {command}{f' --profile {self.profile}' if self.profile else ''}`"
+    @property
+    def whose(self) -> str:
+        """The profile, in words."""
+        return f"the profile {self.profile}" if self.profile else "the default profile"
+
+    def filled(self, text: str, **names: str) -> str:
+        """A text of the tables above."""
+        profile = f" --profile {self.profile}" if self.profile else ""
+        return text.format(profile=profile, file=self.config_file, **names)
 
 
 class ForeignAnswerError(exceptions.BotoCoreError):  # type: ignore[misc]
@@ -154,58 +172,33 @@ def look_up_credentials(session: Any) -> Any:
     return found.get_frozen_credentials()
 
 
-def credentials_fault(error: BaseException, context: Context) -> Fault:
-    """What is wrong with the configured credentials. `error` was raised while they were looked up, before any call."""
-    whose = f"the profile {context.profile}" if context.profile else "the default profile"
-    match error:
-        case EOFError() | exceptions.RefreshWithMFAUnsupportedError():
-            return _mfa(whose)
-        case _ if type(error).__module__ == "termios":
-            return _mfa(whose)
-        case FileNotFoundError() | PermissionError() | NotADirectoryError() | IsADirectoryError():
-            what = "The AWS credentials cannot be read"
-            why = f"{whose} names {error.filename}: {error.strerror}"
-            return _clean(Fault(what, why, f"Check {whose} in {context.config_file}."), context)
-        case json.JSONDecodeError():
-            what, why = "credential_process failed", "it did not print JSON"
-            return Fault(what, why, f"Run the command in {context.config_file} by hand, and check what it prints.")
-        case UnicodeError() | AttributeError():
-            return malformed_credentials(context.environment) or _malformed("the credentials", "")
-        case exceptions.ClientError() if _answered(error):
-            details = error.response["Error"]
-            if details["Code"] in DENIED:
-                what = f"The role of {whose} cannot be assumed"
-                return _clean(Fault(what, details["Message"], "Check role_arn, and who the role trusts."), context)
-    return fault(error, context)
-
-
 def fault(error: BaseException, context: Context) -> Fault:
-    """What botocore raised, as a Fault."""
-    return _clean(_fault(error, context), context)
+    """What botocore raised, or what was raised while credentials were looked up, as a Fault."""
+    found = _answer_fault(error, context) or _configuration_fault(error, context) or _connection_fault(error, context)
+    return _clean(found or _reason(error, context), context)
 
 
-def _fault(error: BaseException, context: Context) -> Fault:
-    kwargs: Mapping[str, Any] = getattr(error, "kwargs", {})
-    profile = f"the profile {context.profile}" if context.profile else "the default profile"
+def _answer_fault(error: BaseException, context: Context) -> Fault | None:
     match error:
         case exceptions.ClientError():
             return _client_fault(error, context)
-        case ForeignAnswerError() | ResponseParserError():
-            return _foreign(_page(str(error)) if isinstance(error, ResponseParserError) else str(error), context)
+        case ForeignAnswerError():
+            return _foreign(str(error), context)
+        case ResponseParserError():
+            return _foreign(_page(str(error)), context)
         case exceptions.ParamValidationError():
-            lines = [line.strip().rstrip(".") for line in str(kwargs["report"]).splitlines()]
+            lines = [line.strip().rstrip(".") for line in str(error.kwargs["report"]).splitlines()]
             named = [option for member, option in OPTIONS.items() if any(member in line for line in lines)]
             then = f"Check {' and '.join(named)}." if named else "This is a defect of this command."
             return Fault("A value is not valid", "; ".join(lines), then, exit_code=USAGE)
-        # Region and endpoint
+    return None
+
+
+def _configuration_fault(error: BaseException, context: Context) -> Fault | None:
+    kwargs: Mapping[str, Any] = getattr(error, "kwargs", {})
+    match error:
         case exceptions.NoRegionError() | exceptions.InvalidRegionError():
-            shown = str(kwargs.get("region_name", context.region))
-            return region_fault(replace(context, region=shown)) or _other(error)
-        case ValueError() if "endpoint" in str(error).lower() or "port" in str(error).lower():
-            given = context.environment.get("AWS_ENDPOINT_URL", "")
-            what, why = "The AWS endpoint is not a URL", _quoted(given) if given else str(error)
-            return Fault(what, why, "Correct or unset AWS_ENDPOINT_URL.", exit_code=USAGE)
-        # Profiles and credentials
+            return region_fault(replace(context, region=str(kwargs.get("region_name", context.region))))
         case exceptions.ProfileNotFound():
             name = str(kwargs["profile"])
             near = difflib.get_close_matches(name, context.profiles, 1)
@@ -215,59 +208,52 @@ def _fault(error: BaseException, context: Context) -> Fault:
         case exceptions.ConfigParseError():
             why = f"{kwargs['path']}: {_parse_reason(kwargs.get('error'))}"
             return Fault("An AWS configuration file cannot be read", why, "Correct the file.")
-        case exceptions.UnauthorizedSSOTokenError() | exceptions.SSOTokenLoadError():
-            why = str(kwargs["error_msg"]) if "error_msg" in kwargs else f"the SSO session of {profile} has expired"
-            return Fault("The SSO login is missing or expired", why, f"Run {context.login('sso login')}.")
-        case exceptions.SSOError() | exceptions.TokenRetrievalError():
-            return Fault("The SSO login cannot be used", str(error), f"Run {context.login('sso login')}.")
-        case exceptions.LoginInsufficientPermissions():
-            return Fault("The login session cannot be used", str(error), "Ask for this permission.")
-        case exceptions.LoginError():
-            return Fault("The login session is missing or expired", str(error), f"Run {context.login('login')}.")
-        case exceptions.MissingDependencyException():
-            why = f"{profile} needs a package that is not installed: {kwargs['msg']}"
-            return Fault("The AWS credentials cannot be used", why, "")
-        case exceptions.PartialCredentialsError():
-            why = f"{kwargs['cred_var']} is missing ({kwargs['provider']})"
-            then = "Set it in the same place, or choose another profile with --profile."
-            return Fault("The AWS credentials are incomplete", why, then)
-        case exceptions.NoCredentialsError():
-            why = f"none in the environment, in {profile}, or from a role"
-            then = f"Run `aws configure` or {context.login('sso login')}, or choose a profile with --profile."
-            return Fault("There are no AWS credentials", why, then)
-        case exceptions.InfiniteLoopConfigError():
-            visited = " uses ".join((*kwargs["visited_profiles"], kwargs["source_profile"]))
-            then = f"Correct source_profile in {context.config_file}."
-            return Fault("AWS profiles refer to each other", visited, then)
-        case exceptions.CredentialRetrievalError():
-            return _retrieval_fault(kwargs, context)
-        case exceptions.InvalidConfigError():
-            return Fault(f"In {context.config_file}, {profile} is not valid", str(error), "Correct the file.")
-        case exceptions.RefreshWithMFAUnsupportedError():
-            return _mfa(profile)
-        case exceptions.MetadataRetrievalError() | exceptions.InvalidIMDSEndpointError():
-            return Fault("No AWS credentials from this machine's role", str(error), "Choose a profile with --profile.")
-        # Between this machine and AWS
+        case json.JSONDecodeError():
+            return _process("it did not print JSON", context)
+        case exceptions.CredentialRetrievalError() if kwargs["provider"] == "custom-process":
+            return _process(str(kwargs["error_msg"]).strip() or "it printed no reason", context)
+        case EOFError() | exceptions.RefreshWithMFAUnsupportedError():
+            return _mfa(context)
+        case _ if type(error).__module__ == "termios":
+            return _mfa(context)
+        case OSError() if error.filename:
+            why = f"{context.whose} names {error.filename}: {error.strerror}"
+            then = f"Check {context.whose} in {context.config_file}."
+            return Fault("The AWS credentials cannot be read", why, then)
+        case UnicodeError() | AttributeError():
+            return malformed_credentials(context.environment) or _malformed("the credentials", "")
+        case exceptions.HTTPClientError() if "header value" in str(kwargs.get("error")):
+            return malformed_credentials(context.environment) or _malformed(f"a key or token of {context.whose}", "")
+        case ValueError() if "endpoint" in str(error).lower() or "port" in str(error).lower():
+            given = context.environment.get("AWS_ENDPOINT_URL", "")
+            what, why = "The AWS endpoint is not a URL", _quoted(given) if given else str(error)
+            return Fault(what, why, "Correct or unset AWS_ENDPOINT_URL.", exit_code=USAGE)
+    return None
+
+
+def _connection_fault(error: BaseException, context: Context) -> Fault | None:
+    kwargs: Mapping[str, Any] = getattr(error, "kwargs", {})
+    match error:
         case exceptions.ProxyConnectionError():
             return _proxy_fault(kwargs)
         case exceptions.SSLError():
             return _tls_fault(kwargs, context)
         case exceptions.EndpointConnectionError() | exceptions.ConnectTimeoutError():
-            return _nothing_answers(error, kwargs, context)
+            return _nothing_answers(kwargs, context)
         case exceptions.ReadTimeoutError():
-            what = f"{_host(kwargs)} did not answer in time"
-            return Fault(
-                what, "the request was sent, and its outcome is not known", "Run the command again.", local=False
-            )
+            what, why = f"{_host(kwargs)} did not answer in time", "the outcome of the request is not known"
+            return Fault(what, why, "Run the command again.", local=False)
         case exceptions.ConnectionClosedError():
             why = "the connection was closed before an answer came, as a proxy or firewall may do"
             return Fault(f"{_host(kwargs)} did not answer", why, "Run the command again.")
-        case exceptions.HTTPClientError() if "header value" in str(kwargs.get("error")):
-            return malformed_credentials(context.environment) or _malformed(f"a key or token of {profile}", "")
-    return _other(error)
+    return None
 
 
-def _other(error: BaseException) -> Fault:
+def _reason(error: BaseException, context: Context) -> Fault:
+    """In botocore's own words."""
+    for kind, what, then in REASONS:
+        if isinstance(error, kind):
+            return Fault(what, str(error), context.filled(then))
     return Fault("The AWS library cannot go on", f"{type(error).__name__}: {error}", "Check the AWS configuration.")
 
 
@@ -285,19 +271,16 @@ def _client_fault(error: Any, context: Context) -> Fault:
     details = error.response["Error"]
     code, message = str(details["Code"]), str(details.get("Message") or "no message")
     why = f"{code}: {message}"
-    if code in CLOCK or (CLOCK_WORDS.search(message) and code in (*UNKNOWN_KEYS, *EXPIRED)):
-        return Fault("This machine's clock is wrong", why, "Set the clock (AWS allows five minutes), and run it again.")
-    if code in EXPIRED:
-        then = f"Log in again, for example with {context.login('sso login')}."
-        return Fault("The AWS session has expired", why, then)
-    if code in UNKNOWN_KEYS:
-        then = "Log in again, or choose a profile with --profile."
-        if context.region and code in ("InvalidClientTokenId", "UnrecognizedClientException", "AuthFailure"):
-            then += f" In a Region that is off by default: enable {context.region} for the account."
-        return Fault("AWS does not accept the credentials", why, then)
-    for codes, what, then in REFUSALS:
+    if code in (*UNKNOWN_KEYS, *EXPIRED) and CLOCK_WORDS.search(message):
+        code = CLOCK[0]
+    if code in DENIED and operation == "AssumeRole":
+        what = f"The role of {context.whose} cannot be assumed"
+        return Fault(what, message, "Check role_arn, and who the role trusts.")
+    for codes, what, then, local in REFUSALS:
         if code in codes:
-            return Fault(what.format(operation), why, then, local=False)
+            if code in NOT_ENABLED and context.region:
+                then += f" In a Region that is off by default: enable {context.region} for the account."
+            return Fault(context.filled(what, operation=operation), why, context.filled(then), local)
     return Fault(f"{operation} failed", why, "", local=False)
 
 
@@ -315,14 +298,9 @@ def _foreign(why: str, context: Context) -> Fault:
     return Fault("The answer did not come from AWS, but from a proxy or another server", why, then)
 
 
-def _retrieval_fault(kwargs: Mapping[str, Any], context: Context) -> Fault:
-    provider, message = str(kwargs["provider"]), str(kwargs["error_msg"]).strip()
-    if provider == "custom-process":
-        then = f"Run the command in {context.config_file} by hand, and check what it prints."
-        return Fault("credential_process failed", message or "it printed no reason", then)
-    if provider == "sso":
-        return Fault("The SSO login cannot be used", message, f"Run {context.login('sso login')}.")
-    return Fault(f"No AWS credentials from {provider}", message, "Choose another profile with --profile.")
+def _process(why: str, context: Context) -> Fault:
+    then = f"Run the command in {context.config_file} by hand, and check what it prints."
+    return Fault("credential_process failed", why, then)
 
 
 def _proxy_fault(kwargs: Mapping[str, Any]) -> Fault:
@@ -353,7 +331,7 @@ def _tls_fault(kwargs: Mapping[str, Any], context: Context) -> Fault:
     return Fault(f"No TLS connection to {host}", reason, then)
 
 
-def _nothing_answers(error: BaseException, kwargs: Mapping[str, Any], context: Context) -> Fault:
+def _nothing_answers(kwargs: Mapping[str, Any], context: Context) -> Fault:
     host, reason = _host(kwargs), _network_reason(str(kwargs.get("error")))
     if endpoint := context.environment.get("AWS_ENDPOINT_URL", ""):
         then = "If a rehearsal set it, that has ended: unset AWS_ENDPOINT_URL."
@@ -377,19 +355,17 @@ def _network_reason(text: str) -> str:
     return text
 
 
-def _mfa(whose: str) -> Fault:
-    what, why = "A code of the MFA device is needed", f"{whose} has mfa_serial, and there is no terminal to ask on"
-    return Fault(what, why, "Run the command in a terminal, or put temporary credentials into the environment.")
+def _mfa(context: Context) -> Fault:
+    why = f"{context.whose} has mfa_serial, and there is no terminal to ask on"
+    then = "Run the command in a terminal, or put temporary credentials into the environment."
+    return Fault("A code of the MFA device is needed", why, then)
 
 
 def _malformed(name: str, value: str) -> Fault:
-    if value.rstrip() != value:
-        why = "ends in a carriage return" if value.endswith("\r") else "ends in white space"
-        why += ", as when a file with Windows line ends is read" if value.endswith("\r") else ""
-    else:
-        why = "contains a character that is not printable ASCII"
-    what = "The AWS credentials are malformed"
-    return Fault(what, f"{name} {why}", "Set it again.")
+    why = "has white space or a character that is not ASCII"
+    if value.endswith("\r"):
+        why = "ends in a carriage return, as when a file with Windows line ends is read"
+    return Fault("The AWS credentials are malformed", f"{name} {why}", "Set it again.")
 
 
 def _parse_reason(error: object) -> str:

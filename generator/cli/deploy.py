@@ -5,25 +5,12 @@ from __future__ import annotations
 import argparse
 
 from generator import contract
-from generator.cli.arguments import (
-    DONE,
-    Deployments,
-    Program,
-    Subparsers,
-    add_build_options,
-    add_change_options,
-    add_command,
-    add_error_rate_option,
-    add_yes_option,
-    change_options,
-    chosen_deployment,
-    session,
-)
+from generator.cli import arguments as shared
 
 
-def add_to(verbs: Subparsers, program: Program) -> None:
+def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     """Adds the command."""
-    parser = add_command(
+    parser = shared.add_command(
         verbs,
         "deploy",
         run,
@@ -35,23 +22,23 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "usage.",
         example=f"{program.prog} deploy --name {program.name}",
     )
-    add_change_options(parser, program)
-    add_build_options(parser, "docker, finch, podman or buildah")
-    add_yes_option(parser)
+    shared.add_change_options(parser, program)
+    shared.add_build_options(parser, "docker, finch, podman or buildah")
+    shared.add_yes_option(parser)
     parser.add_argument("--change-set", metavar="ARN", help="execute this change set, which `preview --keep` created")
     parser.add_argument("--recreate", action="store_true", help="first delete a stack whose creation failed")
-    add_error_rate_option(parser)
+    shared.add_error_rate_option(parser)
     parser.add_argument("--disable-rollback", action="store_true", help="keep the resources when something fails")
     parser.add_argument("--no-wait", action="store_true", help="do not wait for CloudFormation")
     parser.add_argument("--no-verify", action="store_true", help="do not verify that the service runs")
 
 
-def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
+def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     """Deploys; returns the exit code."""
     from generator.operations import DeployedLayer, DeployOptions, deploy, deploy_change_set
 
     options = DeployOptions(
-        **change_options(arguments),
+        **shared.change_options(arguments),
         build_secrets=tuple(arguments.build_secret),
         container_tool=arguments.container_tool,
         recreate=arguments.recreate,
@@ -63,12 +50,12 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     found = deployments()
     if arguments.change_set:
         deployed: tuple[DeployedLayer, ...] = (
-            deploy_change_set(found, arguments.change_set, session(arguments), options),
+            deploy_change_set(found, arguments.change_set, shared.session(arguments), options),
         )
     else:
-        chosen = chosen_deployment(found, arguments.deployment, arguments.layer)
-        deployed = deploy(chosen, session(arguments), options)
+        chosen = shared.chosen_deployment(found, arguments.deployment, arguments.layer)
+        deployed = deploy(chosen, shared.session(arguments), options)
     for layer in deployed:
         if layer.stack and (url := layer.stack.outputs.get(contract.SERVICE_URL)):
             print(f"{layer.stack.name} is at {url}")
-    return DONE
+    return shared.DONE

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from generator.cli.arguments import (
-    DONE,
-    Deployments,
-    Program,
-    Subparsers,
-    add_account_options,
-    add_color_option,
-    add_command,
-    add_role_option,
-    add_yes_option,
-    chosen_deployment,
-    session,
-    stack_options,
-)
+from generator.cli import arguments as shared
 
 
-def add_to(verbs: Subparsers, program: Program) -> None:
+def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     """Adds the command."""
-    parser = add_command(
+    parser = shared.add_command(
         verbs,
         "destroy",
         run,
@@ -32,22 +19,22 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "repository holds images, and while the final snapshot's name is taken.",
         example=f"{program.prog} destroy --name {program.name}",
     )
-    add_account_options(parser, program)
-    add_role_option(parser)
-    add_color_option(parser)
-    add_yes_option(parser)
+    shared.add_account_options(parser, program)
+    shared.add_role_option(parser)
+    shared.add_color_option(parser)
+    shared.add_yes_option(parser)
     parser.add_argument("--purge-images", action="store_true", help="delete the images in the repository too")
 
 
-def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
+def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     """Destroys; returns the exit code."""
     from generator.operations import DestroyOptions, destroy
 
-    deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
+    deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
     options = DestroyOptions(
-        **stack_options(arguments), role_arn=arguments.role_arn, purge_images=arguments.purge_images
+        **shared.stack_options(arguments), role_arn=arguments.role_arn, purge_images=arguments.purge_images
     )
-    destroyed = destroy(deployment, session(arguments), options)
+    destroyed = destroy(deployment, shared.session(arguments), options)
     if not destroyed.stacks:
         print(f"There is nothing to destroy: no stack {' or '.join(destroyed.absent)}.")
-    return DONE
+    return shared.DONE

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from generator.cli.arguments import (
-    DONE,
-    Deployments,
-    Program,
-    Subparsers,
-    add_aws_options,
-    add_command,
-    add_deployment_option,
-    add_layer_option,
-    chosen_deployment,
-    session,
-    stack_prefix,
-)
+from generator.cli import arguments as shared
 
 
-def add_to(verbs: Subparsers, program: Program) -> None:
+def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     """Adds the command."""
-    parser = add_command(
+    parser = shared.add_command(
         verbs,
         "export-stacks",
         run,
@@ -33,21 +21,21 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     )
     parser.add_argument(
         "name",
-        type=stack_prefix,
+        type=shared.stack_prefix,
         nargs="?",
         default=program.name,
         help=f"the deployment, whose stacks are NAME-LAYER, such as {program.name}",
     )
-    add_layer_option(parser, program)
-    add_deployment_option(parser, program)
-    add_aws_options(parser)
+    shared.add_layer_option(parser, program)
+    shared.add_deployment_option(parser, program)
+    shared.add_aws_options(parser)
 
 
-def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
+def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     """Prints the document; returns the exit code."""
     from generator.operations import StackOptions, export_document, export_stacks
 
-    deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
+    deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
     options = StackOptions(name=arguments.name, data_stack=arguments.data_stack, layer=arguments.layer)
-    print(export_document(export_stacks(deployment, session(arguments), options)), end="")
-    return DONE
+    print(export_document(export_stacks(deployment, shared.session(arguments), options)), end="")
+    return shared.DONE

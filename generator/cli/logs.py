@@ -7,24 +7,14 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 
-from generator.cli.arguments import (
-    DONE,
-    Deployments,
-    Program,
-    Subparsers,
-    add_account_options,
-    add_command,
-    chosen_deployment,
-    session,
-    stack_options,
-)
+from generator.cli import arguments as shared
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def add_to(verbs: Subparsers, program: Program) -> None:
+def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     """Adds the command."""
-    parser = add_command(
+    parser = shared.add_command(
         verbs,
         "logs",
         run,
@@ -36,7 +26,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         ),
         example=f"{program.prog} logs --name {program.name} --since 2h --filter ERROR",
     )
-    add_account_options(parser, program)
+    shared.add_account_options(parser, program)
     parser.add_argument("--follow", action="store_true", help="wait for new lines")
     parser.add_argument(
         "--since",
@@ -50,21 +40,21 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     )
 
 
-def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
+def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     """Prints the log; returns the exit code."""
     from generator.operations import LogsOptions, logs
     from generator.report.text import log_line, utc
 
-    deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
+    deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
     options = LogsOptions(
-        **stack_options(arguments), follow=arguments.follow, since=arguments.since, pattern=arguments.filter
+        **shared.stack_options(arguments), follow=arguments.follow, since=arguments.since, pattern=arguments.filter
     )
     line = None
-    for line in logs(deployment, session(arguments), options):
+    for line in logs(deployment, shared.session(arguments), options):
         print(log_line(line), flush=arguments.follow)
     if not line:
         print(f"There are no lines since {utc(arguments.since)}: pass another --since or --filter.", file=sys.stderr)
-    return DONE
+    return shared.DONE
 
 
 def moment(text: str) -> datetime:

@@ -5,27 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from generator.cli.arguments import (
-    CHANGES,
-    DATA_WOULD_BE_LOST,
-    DONE,
-    FAILED,
-    Deployments,
-    Program,
-    Subparsers,
-    add_change_options,
-    add_command,
-    add_image_options,
-    change_options,
-    chosen_deployment,
-    read_file,
-    session,
-)
+from generator.cli import arguments as shared
 
 
-def add_to(verbs: Subparsers, program: Program) -> None:
+def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     """Adds the command."""
-    parser = add_command(
+    parser = shared.add_command(
         verbs,
         "preview",
         run,
@@ -35,8 +20,8 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "lost, or what --fail-on names; 64 wrong usage.",
         example=f"{program.prog} preview --name {program.name} --format markdown > comment.md",
     )
-    add_change_options(parser, program)
-    add_image_options(parser)
+    shared.add_change_options(parser, program)
+    shared.add_image_options(parser)
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
     parser.add_argument(
         "--fail-on",
@@ -46,13 +31,13 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     parser.add_argument("--prices", metavar="FILE", type=Path, help="a price list, for money per month (docs/cost.md)")
     parser.add_argument("--commit", metavar="SHA", default="", help="the commit to name in the comment")
     parser.add_argument(
-        "--rehearsal", metavar="FILE", type=Path, help="a result of `rehearse --from` to name beside the changes"
+        "--rehearsal", metavar="FILE", type=Path, help="a result of `rehearse` to name beside the changes"
     )
     parser.add_argument("--keep", action="store_true", help="keep the change sets and print their ARNs")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there are changes")
 
 
-def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
+def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     """Prints the plans; returns the exit code."""
     from generator.cli.terminal import print_lines
     from generator.operations import PreviewOptions, preview
@@ -62,11 +47,13 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     from generator.report.text import plan_lines
     from generator.review.quantities import price_list
 
-    deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
-    prices = price_list(read_file(arguments.prices), str(arguments.prices)) if arguments.prices else None
-    rehearsal = rehearsed(read_file(arguments.rehearsal), str(arguments.rehearsal)) if arguments.rehearsal else ""
-    options = PreviewOptions(**change_options(arguments), keep=arguments.keep)
-    plans = preview(deployment, session(arguments), options)
+    deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
+    prices = price_list(shared.read_file(arguments.prices), str(arguments.prices)) if arguments.prices else None
+    rehearsal = (
+        rehearsed(shared.read_file(arguments.rehearsal), str(arguments.rehearsal)) if arguments.rehearsal else ""
+    )
+    options = PreviewOptions(**shared.change_options(arguments), keep=arguments.keep)
+    plans = preview(deployment, shared.session(arguments), options)
     if arguments.format == "json":
         print(preview_document(plans, prices, rehearsal), end="")
     elif arguments.format == "markdown":
@@ -75,7 +62,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     else:
         print_lines(plan_lines(plans, prices, rehearsal), plain=arguments.no_color)
     if any(plan.refusals or (arguments.fail_on and plan.broadens) for plan in plans):
-        return DATA_WOULD_BE_LOST
+        return shared.DATA_WOULD_BE_LOST
     if any(plan.failed for plan in plans):
-        return FAILED
-    return CHANGES if arguments.detailed_exitcode and any(plan.changes for plan in plans) else DONE
+        return shared.FAILED
+    return shared.CHANGES if arguments.detailed_exitcode and any(plan.changes for plan in plans) else shared.DONE

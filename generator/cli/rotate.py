@@ -4,25 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from generator.cli.arguments import (
-    DONE,
-    STACKS,
-    Deployments,
-    Program,
-    Subparsers,
-    add_aws_options,
-    add_color_option,
-    add_command,
-    add_error_rate_option,
-    add_name_option,
-    add_yes_option,
-    session,
-)
+from generator.cli import arguments as shared
 
 
-def add_to(verbs: Subparsers, program: Program) -> None:
+def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     """Adds the command."""
-    parser = add_command(
+    parser = shared.add_command(
         verbs,
         "rotate",
         run,
@@ -32,10 +19,10 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         "again: it continues.",
         example=f"{program.prog} rotate --name {program.name}",
     )
-    add_name_option(parser, program, STACKS)
-    add_aws_options(parser)
-    add_color_option(parser)
-    add_yes_option(parser)
+    shared.add_name_option(parser, program, shared.STACKS)
+    shared.add_aws_options(parser)
+    shared.add_color_option(parser)
+    shared.add_yes_option(parser)
     parser.add_argument(
         "--user",
         metavar="NAME",
@@ -43,10 +30,10 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         default=[],
         help="only this MemoryDB user, by name; repeatable (default: every user with a password)",
     )
-    add_error_rate_option(parser)
+    shared.add_error_rate_option(parser)
 
 
-def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
+def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     """Rotates; returns the exit code."""
     from generator.operations import RotateOptions, rotate
 
@@ -56,5 +43,5 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         users=tuple(arguments.user),
         ignore_error_rate=arguments.ignore_error_rate,
     )
-    rotate(deployments(), session(arguments), options)
-    return DONE
+    rotate(deployments(), shared.session(arguments), options)
+    return shared.DONE

@@ -6,27 +6,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from generator.cli.arguments import (
-    CHANGES,
-    DONE,
-    FAILED,
-    Deployments,
-    Program,
-    Subparsers,
-    add_account_options,
-    add_color_option,
-    add_command,
-    chosen_deployment,
-    session,
-    stack_options,
-    write_file,
-)
+from generator.cli import arguments as shared
 from generator.errors import UsageError
 
 
-def add_to(verbs: Subparsers, program: Program) -> None:
+def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     """Adds the command."""
-    parser = add_command(
+    parser = shared.add_command(
         verbs,
         "status",
         run,
@@ -38,15 +24,15 @@ def add_to(verbs: Subparsers, program: Program) -> None:
         ),
         example=f"{program.prog} status --name {program.name} --format json",
     )
-    add_account_options(parser, program)
-    add_color_option(parser)
+    shared.add_account_options(parser, program)
+    shared.add_color_option(parser)
     parser.add_argument("--drift", action="store_true", help="detect drift, which takes a minute or more")
     parser.add_argument("--detailed-exitcode", action="store_true", help="with --drift: exit with 2 if there is drift")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.add_argument("--outputs-file", metavar="FILE", type=Path, help="write the outputs as JSON")
 
 
-def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
+def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     """Prints the status; returns the exit code."""
     from generator.cli.terminal import print_lines
     from generator.operations import StatusOptions, status
@@ -55,19 +41,21 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
 
     if arguments.detailed_exitcode and not arguments.drift:
         raise UsageError("--detailed-exitcode reports drift: pass --drift too.")
-    deployment = chosen_deployment(deployments(), arguments.deployment, arguments.layer)
-    statuses = status(deployment, session(arguments), StatusOptions(**stack_options(arguments), drift=arguments.drift))
+    deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
+    statuses = status(
+        deployment, shared.session(arguments), StatusOptions(**shared.stack_options(arguments), drift=arguments.drift)
+    )
     if arguments.format == "json":
         print(status_document(statuses), end="")
     else:
         print_lines((line for found in statuses for line in lines(found)), plain=arguments.no_color)
     if arguments.outputs_file:
-        write_file(arguments.outputs_file, outputs_document(statuses))
+        shared.write_file(arguments.outputs_file, outputs_document(statuses))
     if not any(found.stack for found in statuses):
         names = " or ".join(found.stack_name for found in statuses)
         print(f"There is no stack {names} here: pass another --name or --region.", file=sys.stderr)
-        return FAILED
+        return shared.FAILED
     drifts = [found.drift for found in statuses if found.drift]
     if any(drift.failures for drift in drifts):
-        return FAILED
-    return CHANGES if arguments.detailed_exitcode and any(drift.resources for drift in drifts) else DONE
+        return shared.FAILED
+    return shared.CHANGES if arguments.detailed_exitcode and any(drift.resources for drift in drifts) else shared.DONE

@@ -7,11 +7,14 @@ Nothing here creates a client.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, ClassVar
+
+from generator import contract
 
 
 class Outcome(Enum):
@@ -52,69 +55,87 @@ class Running:
     operation_id: str = ""
 
 
-class Compute(Protocol):
-    """A kind of compute. `client_name` is boto3's; `resource_type` is the service's type in the layer's template.
+@dataclass(frozen=True)
+class ErrorRate:
+    """What the requests that fail mean for a deployment that starts now. checked: whether that is known. reason: why it
+    would be rolled back, or why that is not known; else empty."""
 
-    `actions` are the IAM actions that describe the service, `redeploy_actions` those of `redeploy`, on the ARNs that
-    `resources` returns for a stack and a logical ID; `actions_elsewhere` are those of `reasons` on other ARNs.
+    checked: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Compute(ABC):
+    """A kind of compute, with how one layer's service is built and verified.
+
     `repository` is the data layer's output that holds the URI of the image's repository, `context` the folder of the
     Dockerfile, `users_api` whether the service has the user API, which verification then uses, and `paths` what else it
-    requests, each with its status. `usual_minutes` is how long its slow resources take, by type. `metric_actions` are
-    those of `rollback_reason`, on any resource, and empty where nothing rolls a deployment back for its error rate.
+    requests, each with its status.
+
+    `client_name` is boto3's; `resource_type` is the service's type in the layer's template. `actions` are the IAM
+    actions that describe the service, `redeploy_actions` those of `redeploy`, on the ARNs that `resources` returns for
+    a stack and a logical ID; `actions_elsewhere` are those of `reasons` on other ARNs. `metric_actions` are those of
+    `error_rate`, on any resource. `usual_minutes` is how long its slow resources take, by type.
     """
 
-    @property
-    def client_name(self) -> str: ...
-    @property
-    def resource_type(self) -> str: ...
-    @property
-    def repository(self) -> str: ...
-    @property
-    def context(self) -> str: ...
-    @property
-    def users_api(self) -> bool: ...
-    @property
-    def paths(self) -> Mapping[str, int]: ...
-    @property
-    def actions(self) -> tuple[str, ...]: ...
-    @property
-    def redeploy_actions(self) -> tuple[str, ...]: ...
-    @property
-    def actions_elsewhere(self) -> Mapping[str, str]: ...
-    @property
-    def metric_actions(self) -> tuple[str, ...]: ...
-    @property
-    def usual_minutes(self) -> Mapping[str, int]: ...
+    repository: str = contract.REPOSITORY_URI
+    context: str = "."
+    users_api: bool = True
+    paths: Mapping[str, int] = field(default_factory=dict)
 
+    client_name: ClassVar[str]
+    resource_type: ClassVar[str]
+    actions: ClassVar[tuple[str, ...]]
+    redeploy_actions: ClassVar[tuple[str, ...]]
+    actions_elsewhere: ClassVar[Mapping[str, str]] = {}
+    metric_actions: ClassVar[tuple[str, ...]] = ()
+    usual_minutes: ClassVar[Mapping[str, int]] = {}
+
+    @abstractmethod
     def running(self, client: Any, service_arn: str) -> Running:
         """The service as it is."""
 
+    @abstractmethod
     def operations(self, client: Any, service_arn: str) -> Sequence[ServiceOperation]:
         """Its latest operations, the newest first."""
 
+    @abstractmethod
     def reasons(self, client: Any, service_arn: str, since: datetime, until: datetime) -> tuple[str, ...]:
         """Why an operation at that time failed, as far as the API says."""
 
+    @abstractmethod
     def redeploy(self, client: Any, service_arn: str) -> None:
         """Starts a deployment of what is deployed, which reads secrets again. Does not wait for its end."""
 
-    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
-        """Why a deployment that starts now would be rolled back, whatever is in it; empty if nothing speaks for it."""
-
+    @abstractmethod
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         """The names of its log groups, the one about deployments first; empty if there is no service."""
 
-    def leaves(self, service_arn: str) -> tuple[str, ...]:
-        """What remains when the service is deleted, a phrase each."""
-
-    def draining(self, client: Any, service_arn: str) -> bool:
-        """Whether the service is deleted and its last requests are still answered."""
-
+    @abstractmethod
     def domain(self, region: str) -> str:
         """The domain of the services' host names, for a rehearsal."""
 
+    @abstractmethod
     def resources(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
         """ARN patterns of the service, as far as they are known before it exists."""
 
+    @abstractmethod
     def log_group_names(self, stack_name: str, logical_id: str) -> tuple[str, ...]:
         """Name patterns of its log groups."""
+
+    def unavailable(self, region: str) -> str:
+        """Why it cannot be used in a Region, and what can be; empty where it can, or where that is not known."""
+        return ""
+
+    def error_rate(self, cloudwatch: Any, service_arn: str) -> ErrorRate | None:
+        """Whether a deployment that starts now would be rolled back, whatever is in it; None where no error rate rolls
+        one back."""
+        return None
+
+    def leaves(self, service_arn: str) -> tuple[str, ...]:
+        """What remains when the service is deleted, a phrase each."""
+        return ()
+
+    def draining(self, client: Any, service_arn: str) -> bool:
+        """Whether the service is deleted and its last requests are still answered."""
+        return False

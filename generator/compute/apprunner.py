@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from generator import contract
-from generator.compute import Outcome, Running, ServiceOperation
+from generator.compute import Compute, Outcome, Running, ServiceOperation
+from generator.regions import ECS_REGIONS, REGIONS
 
 # Statuses of an operation, and of a service that has one.
 IN_PROGRESS = ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "OPERATION_IN_PROGRESS")
 
 
 @dataclass(frozen=True)
-class AppRunnerCompute:
-    """A service of App Runner."""
+class AppRunnerCompute(Compute):
+    """A service of App Runner, which checks the health of new instances, not its answers to requests."""
 
-    repository: str = contract.REPOSITORY_URI
-    context: str = "."
-    users_api: bool = True
-    paths: Mapping[str, int] = field(default_factory=dict)
-    client_name: str = "apprunner"
-    resource_type: str = "AWS::AppRunner::Service"
-    actions: tuple[str, ...] = ("apprunner:DescribeService", "apprunner:ListOperations")
-    redeploy_actions: tuple[str, ...] = ("apprunner:StartDeployment",)
-    actions_elsewhere: Mapping[str, str] = field(default_factory=dict)
-    metric_actions: tuple[str, ...] = ()
-
-    @property
-    def usual_minutes(self) -> Mapping[str, int]:
-        return {"AWS::AppRunner::Service": 4, "AWS::AppRunner::VpcConnector": 2}
+    client_name = "apprunner"
+    resource_type = "AWS::AppRunner::Service"
+    actions = ("apprunner:DescribeService", "apprunner:ListOperations")
+    redeploy_actions = ("apprunner:StartDeployment",)
+    usual_minutes = MappingProxyType({"AWS::AppRunner::Service": 4, "AWS::AppRunner::VpcConnector": 2})
 
     def running(self, client: Any, service_arn: str) -> Running:
         """What DescribeService and ListOperations return."""
@@ -81,10 +73,6 @@ class AppRunnerCompute:
         """Starts a deployment of the same image. A deployment reads secrets when it starts (StartDeployment)."""
         client.start_deployment(ServiceArn=service_arn)
 
-    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
-        """None: App Runner checks the health of new instances, not the answers to requests."""
-        return ""
-
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         """App Runner creates them (developer guide, "Viewing App Runner logs streamed to CloudWatch Logs")."""
         return tuple(f"{_logs_of(service_arn)}/{kind}" for kind in ("service", "application"))
@@ -92,9 +80,10 @@ class AppRunnerCompute:
     def leaves(self, service_arn: str) -> tuple[str, ...]:
         return (f"log groups {_logs_of(service_arn)}/*",)
 
-    def draining(self, client: Any, service_arn: str) -> bool:
-        """CloudFormation waits for the deletion itself."""
-        return False
+    def unavailable(self, region: str) -> str:
+        if region in REGIONS or region not in ECS_REGIONS:
+            return ""
+        return f"App Runner is not in {region}: choose another Region with --region, or --compute ecs-express."
 
     def domain(self, region: str) -> str:
         return f"{region}.awsapprunner.com"

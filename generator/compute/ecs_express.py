@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from generator import contract
 from generator.aws.calls import pages
-from generator.compute import Outcome, Running, ServiceOperation, error_rate
+from generator.compute import Compute, ErrorRate, Outcome, Running, ServiceOperation, error_rate
 
 # The states of a service deployment that are not its last (API reference, ServiceDeployment).
 IN_PROGRESS = ("PENDING", "IN_PROGRESS", "STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
@@ -28,32 +28,19 @@ MOST_TASKS = 100
 
 
 @dataclass(frozen=True)
-class EcsExpressCompute:
+class EcsExpressCompute(Compute):
     """A service of ECS Express Mode, which is an ECS service with an API of its own."""
 
-    repository: str = contract.REPOSITORY_URI
-    context: str = "."
-    users_api: bool = True
-    paths: Mapping[str, int] = field(default_factory=dict)
-    client_name: str = "ecs"
-    resource_type: str = "AWS::ECS::ExpressGatewayService"
-    actions: tuple[str, ...] = (
-        "ecs:DescribeExpressGatewayService",
-        "ecs:DescribeServices",
-        "ecs:ListServiceDeployments",
-    )
-    redeploy_actions: tuple[str, ...] = ("ecs:UpdateService",)
+    client_name = "ecs"
+    resource_type = "AWS::ECS::ExpressGatewayService"
+    actions = ("ecs:DescribeExpressGatewayService", "ecs:DescribeServices", "ecs:ListServiceDeployments")
+    redeploy_actions = ("ecs:UpdateService",)
     # The resource type of ListTasks is a container instance (Service Authorization Reference).
-    actions_elsewhere: Mapping[str, str] = field(
-        default_factory=lambda: {"ecs:DescribeTasks": "arn:aws:ecs:*:*:task/default/*", "ecs:ListTasks": "*"}
-    )
-    metric_actions: tuple[str, ...] = error_rate.ACTIONS
-
-    @property
-    def usual_minutes(self) -> Mapping[str, int]:
-        """An update is a canary deployment that waits twice for three minutes (developer guide, "Updating an Amazon ECS
-        Express Mode service")."""
-        return {self.resource_type: 8}
+    actions_elsewhere = MappingProxyType({"ecs:DescribeTasks": "arn:aws:ecs:*:*:task/default/*", "ecs:ListTasks": "*"})
+    metric_actions = error_rate.ACTIONS
+    # An update is a canary deployment that waits twice for three minutes (developer guide, "Updating an Amazon ECS
+    # Express Mode service").
+    usual_minutes = MappingProxyType({"AWS::ECS::ExpressGatewayService": 8})
 
     def running(self, client: Any, service_arn: str) -> Running:
         """What DescribeExpressGatewayService and ListServiceDeployments return."""
@@ -113,9 +100,9 @@ class EcsExpressCompute:
         cluster, name = service_arn.split("/")[1:3]
         client.update_service(cluster=cluster, service=name, forceNewDeployment=True)
 
-    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
+    def error_rate(self, cloudwatch: Any, service_arn: str) -> ErrorRate:
         """By the alarm that judges every deployment."""
-        return error_rate.rollback_reason(cloudwatch, service_arn)
+        return error_rate.error_rate(cloudwatch, service_arn)
 
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         """The group that the service is configured to write to. ECS's messages about deployments are in none."""
@@ -125,10 +112,6 @@ class EcsExpressCompute:
             for configuration in service.get("activeConfigurations", ())
         ]
         return tuple(dict.fromkeys(group for group in found if group))
-
-    def leaves(self, service_arn: str) -> tuple[str, ...]:
-        """Nothing: the log group is deleted with the stack."""
-        return ()
 
     def draining(self, client: Any, service_arn: str) -> bool:
         """A deleted service is DRAINING, and INACTIVE when it is gone (terraform-provider-aws PR 47568)."""

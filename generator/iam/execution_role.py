@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from awacs import aws
 
@@ -76,10 +77,13 @@ def _by_service(actions: set[str], resources: Sequence[TemplateResource]) -> Ite
 def permissions(resource_type: str) -> set[str]:
     """The permissions that the type's schema lists for its handlers, except the list handler, and for its tags.
 
+    Some schemas list API operations that are not IAM actions, such as s3:DeleteBucketCors: these are left out.
     A handler may list tags whenever it reads, although no resource has any: that of App Runner's auto scaling
     configuration fails the stack with "Failed to list tags" where it may not (aws-cdk 34275, redcap-on-aws 82).
     """
     try:
+        from cfnlint.data import AdditionalSpecs
+        from cfnlint.helpers import load_resource
         from cfnlint.schema import ResourceNotFoundError
         from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as manager
     except ModuleNotFoundError as error:
@@ -90,7 +94,15 @@ def permissions(resource_type: str) -> set[str]:
         return set()
     handlers = schema.get("handlers", {})
     listed = {action for verb, handler in handlers.items() if verb != "list" for action in handler["permissions"]}
-    return {str(action) for action in (*listed, *schema.get("tagging", {}).get("permissions", ()))}
+    listed.update(schema.get("tagging", {}).get("permissions", ()))
+    services = load_resource(AdditionalSpecs, "Policies.json")
+    return {str(action) for action in listed if _exists(action.lower(), services)}
+
+
+def _exists(permission: str, services: Mapping[str, Any]) -> bool:
+    """Whether IAM has an action; assumed where cfn-lint does not know the service."""
+    service, _, action = permission.partition(":")
+    return service not in services or "*" in action or action in services[service]["Actions"]
 
 
 def _actions(resources: Sequence[TemplateResource]) -> set[str]:

@@ -149,7 +149,6 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         *([statement("Users", [memorydb.DescribeUsers], memorydb_users)] if memorydb_users else []),
         *_push(layers, name),
         *_described(services),
-        *_error_rate(services),
         *_logs(services, [logs.FilterLogEvents]),
     )
 
@@ -193,7 +192,6 @@ def rotate(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
         statement("NewPassword", [secretsmanager.GetRandomPassword], ["*"]),
         *_images(layers, name, [ecr.DescribeImages]),
         *_described(services, redeployed=True),
-        *_error_rate(services),
         *_logs(services),
     )
 
@@ -258,7 +256,7 @@ def _services(layers: Sequence[Layer], name: str) -> list[tuple[Compute, Templat
 def _described(
     services: Sequence[tuple[Compute, TemplateResource]], *, redeployed: bool = False
 ) -> Iterator[aws.Statement]:
-    """To describe the services and why one failed; with `redeployed` also to start a deployment."""
+    """To describe the services, why one failed and its error rate; with `redeployed` also to start a deployment."""
     resources: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     elsewhere: dict[str, str] = {}
     for compute, service in services:
@@ -270,9 +268,6 @@ def _described(
         yield statement(f"Service{client.title().replace('-', '')}", actions, found)
     for action, arn in sorted(elsewhere.items()):
         yield statement(action.partition(":")[2], [action], [arn])
-
-
-def _error_rate(services: Sequence[tuple[Compute, TemplateResource]]) -> Iterator[aws.Statement]:
     if metrics := {action for compute, _ in services for action in compute.metric_actions}:
         yield statement("ErrorRate", metrics, ["*"])
 

@@ -51,7 +51,7 @@ def destroy(deployment: Deployment, session: Session, options: DestroyOptions = 
     for stack in stacks:
         if updating(stack.status):
             raise busy(stack.name, "Destroy")
-    inventories = tuple(inventory(session.cloudformation.client, stack) for stack in stacks)
+    inventories = tuple(inventory(session.cloudformation, stack) for stack in stacks)
     _check_imports(session, stacks)
     repositories = {name: ids for one in inventories for name, ids in _images(session, one, options).items()}
     for one in inventories:

@@ -6,11 +6,10 @@ A rehearsal deploys them from it on one machine, as what is there before an upgr
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from generator.aws.calls import pages
 from generator.aws.errors import translate_errors
 from generator.errors import DeployError, UsageError
 from generator.layers import Deployment
@@ -19,9 +18,21 @@ from generator.operations.session import Session
 from generator.redaction import SECRET_NAMES, redact
 from generator.stacks.change_set import HIDDEN, SECRET
 from generator.stacks.cloudformation import Stack
+from generator.template.resources import references
 
 FORMAT = 1
 """Grows when a field changes its meaning or goes."""
+# The names of the fields in the document.
+FIELDS = {
+    "layer": "layer",
+    "name": "stackName",
+    "parameters": "parameters",
+    "withheld": "withheldParameters",
+    "tags": "tags",
+    "outputs": "outputs",
+    "resources": "resources",
+    "template": "template",
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +43,7 @@ class ExportedStack:
     name: str
     template: Mapping[str, Any]
     parameters: Mapping[str, str] = field(default_factory=dict)
-    withheld: tuple[str, ...] = ()
+    withheld: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     resources: Mapping[str, str] = field(default_factory=dict)
@@ -59,19 +70,7 @@ def export_stacks(deployment: Deployment, session: Session, options: StackOption
 
 def export_document(stacks: Sequence[ExportedStack]) -> str:
     """The stacks as JSON; docs/rehearsal.md describes the fields."""
-    document = [
-        {
-            "layer": stack.layer,
-            "stackName": stack.name,
-            "parameters": dict(sorted(stack.parameters.items())),
-            "withheldParameters": list(stack.withheld),
-            "tags": dict(sorted(stack.tags.items())),
-            "outputs": dict(sorted(stack.outputs.items())),
-            "resources": dict(sorted(stack.resources.items())),
-            "template": stack.template,
-        }
-        for stack in stacks
-    ]
+    document = [{key: getattr(stack, name) for name, key in FIELDS.items()} for stack in stacks]
     return json.dumps({"version": FORMAT, "stacks": document}, indent=2) + "\n"
 
 
@@ -82,17 +81,7 @@ def read_export(text: str, source: str) -> tuple[ExportedStack, ...]:
         if document["version"] != FORMAT:
             raise UsageError(f"{source} has the version {document['version']}, but this command reads {FORMAT}.")
         return tuple(
-            ExportedStack(
-                layer=stack["layer"],
-                name=stack["stackName"],
-                template=stack["template"],
-                parameters=stack["parameters"],
-                withheld=tuple(stack["withheldParameters"]),
-                tags=stack["tags"],
-                outputs=stack["outputs"],
-                resources=stack["resources"],
-            )
-            for stack in document["stacks"]
+            ExportedStack(**{name: stack[key] for name, key in FIELDS.items()}) for stack in document["stacks"]
         )
     except (ValueError, LookupError, TypeError) as error:
         raise UsageError(f"{source} is not what export-stacks writes: {type(error).__name__}: {error}.") from error
@@ -102,8 +91,6 @@ def _exported(session: Session, layer: str, stack: Stack) -> ExportedStack:
     client = session.cloudformation.client
     with translate_errors(stack.name):
         template = client.get_template(StackName=stack.arn, TemplateStage="Original")["TemplateBody"]
-        listed = pages(client.list_stack_resources, StackName=stack.arn)
-        resources = [resource for page in listed for resource in page["StackResourceSummaries"]]
     if not isinstance(template, Mapping):
         raise DeployError(
             stack=stack.name,
@@ -111,11 +98,12 @@ def _exported(session: Session, layer: str, stack: Stack) -> ExportedStack:
             why="its template is YAML, and this command reads JSON",
             then="Deploy the same template as JSON: CloudFormation finds nothing to change.",
         )
-    hidden = tuple(name for name, parameter in template.get("Parameters", {}).items() if _secret(name, parameter))
-    tainted = {
-        name for name, resource in template["Resources"].items() if set(_references(resource)).intersection(hidden)
-    }
-    outputs = template.get("Outputs", {})
+    hidden = [name for name, parameter in template.get("Parameters", {}).items() if _secret(name, parameter)]
+
+    def shows(section: str, name: str) -> bool:
+        """Whether an output or a resource has nothing of a secret parameter in it."""
+        return set(references(template.get(section, {}).get(name))).isdisjoint(hidden)
+
     return ExportedStack(
         layer=layer,
         name=stack.name,
@@ -123,15 +111,12 @@ def _exported(session: Session, layer: str, stack: Stack) -> ExportedStack:
         parameters={name: redact(value) for name, value in stack.parameters.items() if name not in hidden},
         withheld=hidden,
         tags={key: HIDDEN if SECRET.search(key) else redact(value) for key, value in stack.tags.items()},
-        outputs={
-            name: HIDDEN if set(_references(outputs.get(name))).intersection(hidden) else redact(value)
-            for name, value in stack.outputs.items()
-        },
+        outputs={name: redact(value) if shows("Outputs", name) else HIDDEN for name, value in stack.outputs.items()},
         # A physical ID may be a name that a secret parameter gives.
         resources={
             resource["LogicalResourceId"]: resource.get("PhysicalResourceId", "")
-            for resource in resources
-            if resource["ResourceStatus"] != "DELETE_COMPLETE" and resource["LogicalResourceId"] not in tainted
+            for resource in session.cloudformation.resources(stack.arn)
+            if shows("Resources", resource["LogicalResourceId"])
         },
     )
 
@@ -178,19 +163,3 @@ def _shown(node: Any, name: str = "", *, hides: bool = False) -> Any:
         case str():
             return redact(node)
     return node
-
-
-def _references(node: Any) -> Iterator[str]:
-    """The names that are referenced anywhere below `node`, with those of Fn::Sub in one text."""
-    match node:
-        case {"Ref": str(name)}:
-            yield name
-        case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), *_]}:
-            yield from (part.partition("}")[0] for part in text.split("${")[1:])
-            yield from _references(node["Fn::Sub"][1:] if isinstance(node["Fn::Sub"], list) else [])
-        case Mapping():
-            for value in node.values():
-                yield from _references(value)
-        case list():
-            for value in node:
-                yield from _references(value)

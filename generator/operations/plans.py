@@ -13,9 +13,10 @@ from generator.review import intrinsics
 from generator.review.patterns import expected, pattern
 from generator.review.quantities import difference
 from generator.review.rights import Right, rights
-from generator.stacks.change_set import Change, ChangeSet, PropertyChange, additions, refusals, visible
+from generator.stacks.change_set import Change, ChangeSet, PropertyChange, additions, visible
 from generator.stacks.cloudformation import CloudFormation, PendingChangeSet, StackUpdate
 from generator.stacks.events import Finding
+from generator.stacks.guard import refusals
 
 
 def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, allowed: Sequence[str]) -> Plan:

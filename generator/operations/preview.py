@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -12,14 +11,9 @@ from generator.operations.image import ImageSource, check_image_options
 from generator.operations.options import PreviewOptions
 from generator.operations.plans import plan, plan_from_template, plan_without_change_set
 from generator.operations.session import Session
-from generator.operations.templates import uploaded
-from generator.operations.updates import check_values, stack_updates, with_login_of_data_stack
+from generator.operations.updates import check_values, stack_updates, uploaded, with_login_of_data_stack
 from generator.report.results import Plan
 from generator.stacks.cloudformation import StackUpdate
-
-# CloudFormation creates a change set all the same, and its execution fails (LocalStack,
-# `test_change_set_exports_imports`, validated on AWS).
-NO_EXPORT = re.compile(r"No export named (\S+) found")
 
 
 def preview(deployment: Deployment, session: Session, options: PreviewOptions = PreviewOptions()) -> tuple[Plan, ...]:
@@ -63,8 +57,8 @@ def _plan(
         if options.keep:
             pending.keep()
         planned = plan(cloudformation, layer.name, pending, options.allow_replacement)
-        missing = NO_EXPORT.search(pending.change_set.warning)
-        if missing and missing[1] not in exports:
-            note = f"cannot be deployed before {missing[1]} is exported: deploy the layer that exports it first."
+        missing = pending.change_set.missing_export
+        if missing and missing not in exports:
+            note = f"cannot be deployed before {missing} is exported: deploy the layer that exports it first."
             return replace(planned, note=note, failed=True)
         return planned

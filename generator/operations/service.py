@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from generator import contract
 from generator.aws.calls import ONCE
 from generator.aws.errors import translate_errors
-from generator.compute import Compute, Outcome, Running
+from generator.compute import Compute, ErrorRate, Outcome, Running
 from generator.compute.logs import (
     ALWAYS,
     LINES_SHOWN,
@@ -84,19 +84,25 @@ class Service:
         )
 
     def check_error_rate(self, stack: Stack) -> None:
-        """Raises DeployError where a deployment would be rolled back because too many requests fail."""
+        """Raises DeployError where a deployment would be rolled back because too many requests fail; reports where that
+        is not known."""
         arn = stack.outputs.get(contract.SERVICE_ARN)
-        if not (arn and self.compute.metric_actions):
-            return
-        with translate_errors(stack.name):
-            why = self.compute.rollback_reason(self.session.client("cloudwatch"), arn)
-        if why:
+        found = self._error_rate(stack.name, arn) if arn else None
+        if found and not found.checked:
+            self.session.ui.progress(f"{stack.name}: the error rate is not checked: {found.reason}.")
+        elif found and found.reason:
             raise DeployError(
                 stack=stack.name,
                 what="The deployment would be rolled back",
-                why=why,
+                why=found.reason,
                 then="Wait until fewer requests fail, or pass --ignore-error-rate.",
             )
+
+    def _error_rate(self, stack_name: str, service_arn: str) -> ErrorRate | None:
+        if not self.compute.metric_actions:
+            return None
+        with translate_errors(stack_name):
+            return self.compute.error_rate(self.session.client("cloudwatch"), service_arn)
 
     def status(self, stack: Stack) -> ServiceStatus | None:
         """What can be seen without writing anything; None where the stack has no service."""
@@ -118,7 +124,15 @@ class Service:
             ready=str(answer) if answer else "",
             build=answer.field("build") if answer else "",
             fault=fault,
+            error_rate=self._readable_error_rate(stack.name, arn),
         )
+
+    def _readable_error_rate(self, stack_name: str, service_arn: str) -> ErrorRate | None:
+        try:
+            return self._error_rate(stack_name, service_arn)
+        except DeployError as error:
+            # The caller may not look at alarms.
+            return ErrorRate(checked=False, reason=error.what)
 
     def _fault(self, stack: Stack, running: Running, verification: Verification) -> str:
         """Why what runs is not what was deployed, as far as that is seen without using it; empty if it is."""
@@ -173,7 +187,10 @@ class Service:
                 self.session.ui.progress("  not verified from outside: the service can be reached inside its VPC only")
         except VerificationError as error:
             self.report_log(arn)
-            why = self._explained(error.why, stack, observe())
+            running = observe()
+            # First what `status` finds later, such as a GET /ready that fails where a user could not be written.
+            why = self._fault(stack, running, Verification(stack.name, clock=ONCE))
+            why = why or self._explained(error.why, stack, running)
             raise VerificationError(stack=stack.name, what=error.what, why=why, then=error.then) from error
         self._limit_logs(stack.name, arn)
         return tuple(facts)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
 from generator import contract
-from generator.compute.availability import unavailable
+from generator.aws.errors import translate_errors
 from generator.errors import UsageError
 from generator.iam.access import AccessLayer
 from generator.layers import Deployment, Layer
 from generator.operations.options import ChangeOptions
-from generator.operations.session import UI
+from generator.operations.session import UI, Session
 from generator.parameters.checks import LayerParameters, findings, values_for
 from generator.stacks.cloudformation import CloudFormation, Stack, StackUpdate
 from generator.stacks.inventory import logical_ids
@@ -80,7 +81,7 @@ def check_values(
     """
     region = cloudformation.region
     for layer, _ in updates:
-        if reason := unavailable(layer.compute, region):
+        if layer.compute and (reason := layer.compute.unavailable(region)):
             raise UsageError(reason)
     stacks = {layer.name: cloudformation.stack(update.stack_name) for layer, update in updates}
     _check_logical_ids(cloudformation, [layer for layer, _ in updates], stacks, options)
@@ -113,7 +114,7 @@ def _check_logical_ids(
     if not unknown or any("Transform" in layer.template for layer in layers):
         return
     for stack in stacks.values():
-        deployed = logical_ids(cloudformation.client, stack.arn) if stack and stack.exists else ()
+        deployed = logical_ids(cloudformation, stack.arn) if stack and stack.exists else ()
         if deployed is None:
             return
         known.update(deployed)
@@ -168,3 +169,22 @@ def with_login_of_data_stack(cloudformation: CloudFormation, update: StackUpdate
     if login is None or contract.AUTHENTICATION not in update.declared or contract.AUTHENTICATION in update.parameters:
         return update
     return replace(update, parameters={**update.parameters, contract.AUTHENTICATION: login})
+
+
+def uploaded(session: Session, update: StackUpdate, options: ChangeOptions) -> StackUpdate:
+    """The update with the address of its template in a bucket, if the template is too large for a request.
+
+    The object's name is that of the stack and of the content, so that the same template is one object.
+    """
+    if not update.too_large:
+        return update
+    body = update.body.encode()
+    key = f"{update.stack_name}/{hashlib.sha256(body).hexdigest()}.json"
+    session.ui.progress(f"Uploading the template of {update.stack_name} to {options.template_bucket}/{key} ...")
+    s3 = session.client("s3")
+    with translate_errors(update.stack_name):
+        s3.put_object(Bucket=options.template_bucket, Key=key, Body=body, ContentType="application/json")
+    region = s3.meta.region_name
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    # As aws-cli, `cloudformation deploy`: a bucket whose name has a dot is in no certificate of S3's host names.
+    return replace(update, template_url=f"https://s3.{region}.{domain}/{options.template_bucket}/{key}")

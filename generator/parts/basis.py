@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from awacs import memorydb
 from troposphere import NoValue, Parameter, Region, iam
 
 from generator import contract
@@ -13,8 +14,8 @@ from generator.errors import TemplateError
 from generator.parts.authentication import FixedLogin, Login, login_of
 from generator.parts.image import image_input
 from generator.parts.imports import imported_memorydb
-from generator.parts.permissions import connect, policy
-from generator.parts.secrets import decrypt_password, read_password, read_secrets
+from generator.parts.permissions import allow, policy
+from generator.parts.secrets import read_password, read_secrets
 from generator.template.elements import Input, Part, Value
 from generator.template.inputs import OptionalInput
 from generator.workload import MemoryDBAccess, Place, Workload
@@ -93,23 +94,18 @@ class Basis:
         return [self.login.with_password(password), *own] if own else self.login.with_password([password])
 
     def connect_policy(self) -> iam.Policy | None:
-        """To connect to the cluster as its user, which takes IAM; None where that is not possible."""
+        """To connect to the cluster as its user, which takes IAM and both ARNs; None where that is not possible."""
         access = self.access
         if access is None or access.cluster_arn is None or access.user_arn is None:
             return None
-        return connect(access.cluster_arn, access.user_arn)
+        return policy("connect", allow([memorydb.Connect], access.cluster_arn, access.user_arn))
 
     def secrets_policies(self, key: OptionalInput, with_iam: object = NoValue) -> list[object]:
         """To read and decrypt the password, or `with_iam` in its place, and the workload's own secrets."""
-        policies: list[object] = []
-        if self.access and self.access.password_secret_arn is None:
-            policies = [with_iam]
-        elif self.access and self.access.password_secret_arn is not None:
-            secret, with_password = self.access.password_secret_arn, self.login.with_password
-            policies = [
-                with_password(read_password(secret), with_iam),
-                with_password(decrypt_password(secret, key)),
-            ]
+        policies: list[object] = [with_iam] if self.access else []
+        if self.access and self.access.password_secret_arn is not None:
+            read, decrypt = read_password(self.access.password_secret_arn, key)
+            policies = [self.login.with_password(read, with_iam), self.login.with_password(decrypt)]
         return _present([*policies, *read_secrets(self.workload.secrets, key)])
 
     def own_policies(self) -> list[iam.Policy]:

@@ -109,9 +109,9 @@ def _status(status: LayerStatus) -> dict[str, object]:
         "outputs": _outputs(status),
     }
     if status.service:
-        document["service"] = _fields(
-            status.service, "status operation image as_deployed url public ready? build? fault?"
-        )
+        service = _fields(status.service, "status operation image as_deployed url public ready? build? fault?")
+        rate = status.service.error_rate
+        document["service"] = {**service, "errorRate": _fields(rate, "checked reason?") if rate else None}
     if status.drift is not None:
         document["drift"] = [
             {

@@ -44,14 +44,17 @@ SECRET_FORMAT = re.compile(
 )
 
 
-def secret(node: Node, name: Any, value: Any) -> str | None:
-    """Why a variable is a secret, as the predicate of "The variable X ..."; None for one that is not."""
-    if value == ABSENT:
-        return None
-    template = node.template
-    text = str(value)
-    if is_secret_arn(template, text):
-        return None
+def secrets(name: Any, variable: Node) -> Iterator[str]:
+    """Why the values of a variable are secrets, as predicates of "The variable X ..."; nothing for one that is not."""
+    for value, where in variable.values("Value"):
+        if value != ABSENT and not is_secret_arn(where.template, str(value)):
+            reason = _contains_secret(where, value) or (_looks_secret(where, name, value) and "looks like a secret")
+            if reason:
+                yield reason
+
+
+def _contains_secret(node: Node, value: Any) -> str | None:
+    template, text = node.template, str(value)
     for reference in template.made_from(value):
         if reference.kind == PARAMETER and template.is_no_echo(reference.name):
             return f"contains the NoEcho parameter {reference.name}"
@@ -62,20 +65,27 @@ def secret(node: Node, name: Any, value: Any) -> str | None:
             return f"contains the NoEcho parameter {parameter}"
     if SECRET_DYNAMIC.search(text):
         return "contains a dynamic reference to a secret"
-    if any(not PLACEHOLDER.fullmatch(match["password"]) for match in _credentials(text)):
+    credentials = (*USER_INFO.finditer(text), *FIELD.finditer(text))
+    if not all(PLACEHOLDER.fullmatch(match["password"]) for match in credentials):
         return "contains a password in a URL or connection string"
     if SECRET_FORMAT.search(text):
         return "has the form of a private key or token"
-    if _is_named_secret(node, name, value):
-        return "looks like a secret"
-    if any(_is_named_secret(node, field, each) for field, each in _json_fields(text)):
+    if any(_looks_secret(node, *field) for field in _json_fields(text) if not is_secret_arn(template, str(field[1]))):
         return "contains what looks like a secret"
     return None
 
 
-def _is_named_secret(node: Node, name: Any, value: Any) -> bool:
+def _looks_secret(node: Node, name: Any, value: Any) -> bool:
+    """Whether a variable's name says that its value is a secret, and the value can be one."""
     words = separated(name)
-    return bool(SECRET_NAME.search(words) and not ABOUT_NAME.search(words)) and _may_be_secret(node, words, value)
+    if not SECRET_NAME.search(words) or ABOUT_NAME.search(words) or isinstance(value, (list, dict, bool)):
+        return False
+    if not is_known(value):
+        return any(_is_value(node.template, reference) for reference in node.template.references(value))
+    text = str(value).strip()
+    if re.fullmatch(r"-?[0-9.]+", text):
+        return bool(PASSWORD_NAME.search(words))
+    return bool(text) and not any(other.fullmatch(text) for other in (FLAG, PLACEHOLDER, PATH, ADDRESS))
 
 
 def _json_fields(text: str) -> Iterator[tuple[str, Any]]:
@@ -122,25 +132,6 @@ def _names(template: Template, reference: Reference) -> bool:
             re.search(r"\barn\b", described, re.IGNORECASE)
         )
     return False
-
-
-def _credentials(text: str) -> Iterator[re.Match[str]]:
-    yield from USER_INFO.finditer(text)
-    yield from FIELD.finditer(text)
-
-
-def _may_be_secret(node: Node, words: str, value: Any) -> bool:
-    """Whether a value, under a name that says secret, can be one."""
-    if isinstance(value, (list, dict)):
-        return False
-    if not is_known(value):
-        return any(_is_value(node.template, reference) for reference in node.template.references(value))
-    text = str(value).strip()
-    if isinstance(value, bool) or not text or FLAG.fullmatch(text) or PLACEHOLDER.fullmatch(text):
-        return False
-    if re.fullmatch(r"-?[0-9.]+", text):
-        return bool(PASSWORD_NAME.search(words))
-    return not (PATH.fullmatch(text) or ADDRESS.fullmatch(text))
 
 
 def _is_value(template: Template, reference: Reference) -> bool:

@@ -18,9 +18,9 @@ from typing import Any
 import botocore.exceptions
 
 from generator.aws.calls import Clock, pages
-from generator.aws.errors import translate_errors
+from generator.aws.errors import code_of, translate_errors
 from generator.contract import TEMPLATE_BODY_LIMIT
-from generator.errors import DeployError, UsageError
+from generator.errors import DeployError
 from generator.redaction import redact
 from generator.stacks.change_set import ChangeSet, change_set
 from generator.stacks.events import (
@@ -180,8 +180,7 @@ class CloudFormation:
         try:
             return self._ready(arn, arn)
         except DeployError as error:
-            cause = error.__cause__
-            if isinstance(cause, botocore.exceptions.ClientError) and cause.response["Error"].get("Code") in STALE:
+            if code_of(error) in STALE:
                 raise DeployError(
                     stack=arn,
                     what="There is no such change set",
@@ -223,6 +222,13 @@ class CloudFormation:
             body = self.client.get_template(**of, TemplateStage="Processed")["TemplateBody"]
         # botocore parses JSON, and leaves YAML as it is.
         return body if isinstance(body, Mapping) else {}
+
+    def resources(self, stack_name: str) -> list[Mapping[str, Any]]:
+        """The resources of a stack, as ListStackResources has them, without those that were deleted."""
+        with translate_errors(stack_name):
+            listed = pages(self.client.list_stack_resources, StackName=stack_name)
+            found = [resource for page in listed for resource in page["StackResourceSummaries"]]
+        return [resource for resource in found if resource["ResourceStatus"] != "DELETE_COMPLETE"]
 
     def findings(self, arn: str) -> tuple[Finding, ...]:
         """What validation and hooks found in a change set, warnings included. Only DescribeEvents has it."""
@@ -350,37 +356,26 @@ class CloudFormation:
 
     def _create(self, update: StackUpdate, before: Stack | None) -> str:
         creates = before is None or not before.exists
-        optional: dict[str, Any] = {"RoleARN": update.role_arn} if update.role_arn else {}
-        if update.notification_arns:
-            optional["NotificationARNs"] = list(update.notification_arns)
-        if update.import_existing:
-            optional["ImportExistingResources"] = True
-        needed = capabilities(update.parsed)
-        if needed:
-            optional["Capabilities"] = list(needed)
-        if update.tags or update.removed_tags:
-            deployed = before.tags if before else {}
-            tags = {key: value for key, value in deployed.items() if key not in update.removed_tags}
-            optional["Tags"] = [{"Key": key, "Value": value} for key, value in (tags | {**update.tags}).items()]
-        if update.template_url:
-            optional["TemplateURL"] = update.template_url
-        else:
-            optional["TemplateBody"] = update.body
-        if update.revert_drift and not creates:
-            optional["DeploymentMode"] = "REVERT_DRIFT"
+        request = {
+            "StackName": update.stack_name,
+            "ChangeSetName": f"preview-{uuid.uuid4().hex}",
+            "ChangeSetType": "CREATE" if creates else "UPDATE",
+            "Parameters": _parameters(update, before),
+            "Tags": _tags(update, before),
+            "TemplateBody": None if update.template_url else update.body,
+            "TemplateURL": update.template_url or None,
+            "Capabilities": list(capabilities(update.parsed)) or None,
+            "RoleARN": update.role_arn or None,
+            "NotificationARNs": list(update.notification_arns) or None,
+            "ImportExistingResources": update.import_existing or None,
+            "DeploymentMode": "REVERT_DRIFT" if update.revert_drift and not creates else None,
+        }
         if creates:
             # Its default is documented inconsistently.
-            optional["OnStackFailure"] = "DO_NOTHING" if update.disable_rollback else "ROLLBACK"
+            request["OnStackFailure"] = "DO_NOTHING" if update.disable_rollback else "ROLLBACK"
         with translate_errors(update.stack_name):
-            return str(
-                self.client.create_change_set(
-                    StackName=update.stack_name,
-                    ChangeSetName=f"preview-{uuid.uuid4().hex}",
-                    ChangeSetType="CREATE" if creates else "UPDATE",
-                    Parameters=parameters(update, before),
-                    **optional,
-                )["Id"]
-            )
+            given = {name: value for name, value in request.items() if value is not None}
+            return str(self.client.create_change_set(**given)["Id"])
 
     def _ready(self, stack_name: str, arn: str, template: Mapping[str, Any] = MappingProxyType({})) -> ChangeSet:
         def look() -> Sequence[Mapping[str, Any]]:
@@ -428,27 +423,23 @@ class CloudFormation:
         return [summary["ChangeSetId"] for page in listed for summary in page.get("Summaries", ())]
 
 
-def parameters(update: StackUpdate, before: Stack | None) -> list[dict[str, Any]]:
-    """Parameters for CreateChangeSet: the given value, else the deployed one, else the template's default.
+def _parameters(update: StackUpdate, before: Stack | None) -> list[dict[str, Any]]:
+    """The given values, and that the deployed ones of other parameters stay."""
+    deployed = before.parameters if before and before.exists else {}
+    stay = [name for name in update.declared if name in deployed and name not in update.parameters]
+    return [
+        *({"ParameterKey": name, "ParameterValue": value} for name, value in update.parameters.items()),
+        *({"ParameterKey": name, "UsePreviousValue": True} for name in stay),
+    ]
 
-    Raises UsageError for a parameter that has none of the three.
-    """
-    deployed = before.parameters if before and before.exists else ()
-    chosen: list[dict[str, Any]] = []
-    missing = []
-    for name, parameter in update.declared.items():
-        if name in update.parameters:
-            chosen.append({"ParameterKey": name, "ParameterValue": update.parameters[name]})
-        elif name in deployed:
-            chosen.append({"ParameterKey": name, "UsePreviousValue": True})
-        elif "Default" not in parameter:
-            missing.append(name)
-    if missing:
-        raise UsageError(
-            f"{update.stack_name} needs a value for {', '.join(missing)}: --parameter {missing[0]}=VALUE"
-            + (", or --image URI." if "ImageUri" in missing else ".")
-        )
-    return chosen
+
+def _tags(update: StackUpdate, before: Stack | None) -> list[dict[str, str]] | None:
+    """All tags of the stack; None where they stay as they are."""
+    if not (update.tags or update.removed_tags):
+        return None
+    deployed = before.tags if before else {}
+    tags = {key: value for key, value in deployed.items() if key not in update.removed_tags} | {**update.tags}
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def busy(stack_name: str, verb: str) -> DeployError:

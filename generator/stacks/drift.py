@@ -81,12 +81,7 @@ def drift(cloudformation: CloudFormation, stack_name: str) -> StackDrift:
         found = [
             each for page in listed for each in page["StackResourceDrifts"] if each["Timestamp"] >= ended["Timestamp"]
         ]
-        resources = pages(client.list_stack_resources, StackName=stack_name)
-        types = {
-            each["LogicalResourceId"]: each["ResourceType"]
-            for page in resources
-            for each in page["StackResourceSummaries"]
-        }
+    types = {each["LogicalResourceId"]: each["ResourceType"] for each in cloudformation.resources(stack_name)}
     checked = {each["LogicalResourceId"] for each in found if each["StackResourceDriftStatus"] in CHECKED}
     return StackDrift(
         resources=tuple(_resource(each) for each in found if each["StackResourceDriftStatus"] in DRIFTED),

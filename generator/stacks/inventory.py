@@ -10,10 +10,11 @@ from typing import Any
 import botocore.exceptions
 
 from generator.aws.calls import pages
-from generator.aws.errors import translate_errors
+from generator.aws.errors import code_of, translate_errors
 from generator.aws.faults import DENIED
 from generator.contract import FINAL_SNAPSHOT_LABEL
-from generator.stacks.cloudformation import Stack
+from generator.errors import DeployError
+from generator.stacks.cloudformation import CloudFormation, Stack
 
 CLUSTER = "AWS::MemoryDB::Cluster"
 
@@ -47,37 +48,30 @@ class Inventory:
         return tuple(resource for resource in self.resources if resource.resource_type == resource_type)
 
 
-def inventory(client: Any, stack: Stack) -> Inventory:
+def inventory(cloudformation: CloudFormation, stack: Stack) -> Inventory:
     """What a stack holds, by its deployed template."""
-    with translate_errors(stack.name):
-        template = client.get_template(StackName=stack.arn, TemplateStage="Processed")["TemplateBody"]
-        listed = pages(client.list_stack_resources, StackName=stack.arn)
-        found = [resource for page in listed for resource in page["StackResourceSummaries"]]
-    policies = _deletion_policies(template)
+    declared = cloudformation.template(StackName=stack.arn).get("Resources", {})
     resources = tuple(
         StackResource(
             logical_id=resource["LogicalResourceId"],
             physical_id=resource.get("PhysicalResourceId", ""),
             resource_type=resource["ResourceType"],
-            retained=policies.get(resource["LogicalResourceId"], "").startswith("Retain"),
+            retained=_retained(declared.get(resource["LogicalResourceId"], {})),
         )
-        for resource in found
-        if resource["ResourceStatus"] != "DELETE_COMPLETE"
+        for resource in cloudformation.resources(stack.arn)
     )
     cluster = any(resource.resource_type == CLUSTER for resource in resources)
     return Inventory(stack, resources, final_snapshot(stack.arn) if cluster else "")
 
 
-def logical_ids(client: Any, stack_arn: str) -> frozenset[str] | None:
+def logical_ids(cloudformation: CloudFormation, stack_arn: str) -> frozenset[str] | None:
     """The logical IDs of a stack's resources; None where the caller may not list them."""
     try:
-        listed = pages(client.list_stack_resources, StackName=stack_arn)
-        return frozenset(each["LogicalResourceId"] for page in listed for each in page["StackResourceSummaries"])
-    except botocore.exceptions.ClientError as error:
-        if error.response["Error"].get("Code") in DENIED:
+        return frozenset(resource["LogicalResourceId"] for resource in cloudformation.resources(stack_arn))
+    except DeployError as error:
+        if code_of(error) in DENIED:
             return None
-        with translate_errors(stack_arn):
-            raise
+        raise
 
 
 def final_snapshot(stack_arn: str) -> str:
@@ -96,9 +90,8 @@ def importers(client: Any, stack: Stack) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-def _deletion_policies(template: Any) -> dict[str, str]:
-    resources = template.get("Resources", {}) if isinstance(template, dict) else {}
-    return {logical_id: str(resource.get("DeletionPolicy", "Delete")) for logical_id, resource in resources.items()}
+def _retained(declared: Mapping[str, Any]) -> bool:
+    return str(declared.get("DeletionPolicy")).startswith("Retain")
 
 
 def _importers(client: Any, export: str) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import boto3
 
+from generator import contract
 from generator.iam.access import GITHUB
 from generator.layers import Layer
 from generator.stacks.cloudformation import StackUpdate
@@ -33,13 +34,13 @@ class Identities:
         """The credentials with which `verb` runs; those of deploy are for `status` and `destroy` too."""
         return self.users.get(verb, self.users["deploy"])
 
-    def options(self, verb: str) -> list[str]:
-        """The options with which a verb passes CloudFormation's role and the boundary of the roles that it makes."""
-        given = {
-            "deploy": self.outputs["FirstDeployment"],
-            "destroy": f"--role-arn {self.outputs['CloudFormationRoleArn']}",
-        }
-        return given.get(verb, "").split()
+    def options(self, verb: str, layers: Iterable[Layer]) -> list[str]:
+        """The options with which a verb passes CloudFormation's role, and the boundary of the roles that it makes."""
+        if verb not in ("deploy", "destroy"):
+            return []
+        role, boundary = self.outputs["FirstDeployment"].split(" --parameter ")
+        bounded = verb == "deploy" and any(contract.PERMISSIONS_BOUNDARY_ARN in layer.parameters for layer in layers)
+        return [*role.split(), *(["--parameter", boundary] if bounded else [])]
 
 
 def identities(name: str, access: Layer) -> Identities:

@@ -16,9 +16,11 @@ from generator.report.as_json import preview_document
 from generator.report.results import Plan
 from generator.review.quantities import difference, price_list
 from generator.review.rights import Right
-from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.change_set import Change, PropertyChange
 from generator.stacks.events import Finding
+from generator.stacks.guard import Refusal
 from tests.cli.reference import document
+from tests.command import Captured
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "preview.schema.json").read_text())
@@ -84,7 +86,7 @@ def test_every_make_target_of_a_page_has_a_recipe() -> None:
     assert named | set(re.findall(r"^# make ([a-z]+)", makefile, re.MULTILINE)) <= recipes
 
 
-def test_every_verb_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_verb_has_an_example(capsys: Captured) -> None:
     for name in cli.VERBS:
         with pytest.raises(SystemExit, match="0"):
             cli.main(default_deployments, argv=[name, "--help"])

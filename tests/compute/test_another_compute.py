@@ -7,8 +7,8 @@ import http.server
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ import pytest
 from troposphere import Output, ssm
 
 from generator import contract
-from generator.compute import Outcome, Running, ServiceOperation
+from generator.compute import Compute, Outcome, Running, ServiceOperation
 from generator.compute import verification as proof
 from generator.iam.policies import documents
 from generator.layers import Deployment, Layer, data_layer, default_deployments
@@ -26,7 +26,7 @@ from generator.settings import Settings
 from generator.template.elements import Input
 from generator.workload import Workload
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
-from tests.command import Command
+from tests.command import Captured, Command
 from tests.pushed import push
 from tests.running import ROOT
 
@@ -53,24 +53,15 @@ def shelf() -> Shelf:
 
 
 @dataclass(frozen=True)
-class ShelfCompute:
+class ShelfCompute(Compute):
     """Systems Manager as a compute; whatever is deployed answers at `url`."""
 
-    url: str
-    repository: str = contract.REPOSITORY_URI
-    context: str = "."
-    users_api: bool = True
-    paths: Mapping[str, int] = field(default_factory=dict)
-    client_name: str = "ssm"
-    resource_type: str = "AWS::SSM::Parameter"
-    actions: tuple[str, ...] = ("ssm:GetParameter",)
-    redeploy_actions: tuple[str, ...] = ("ssm:GetParameter", "ssm:PutParameter")
-    actions_elsewhere: Mapping[str, str] = field(default_factory=dict)
-    metric_actions: tuple[str, ...] = ()
+    url: str = ""
 
-    @property
-    def usual_minutes(self) -> Mapping[str, int]:
-        return {self.resource_type: 1}
+    client_name = "ssm"
+    resource_type = "AWS::SSM::Parameter"
+    actions = ("ssm:GetParameter",)
+    redeploy_actions = ("ssm:GetParameter", "ssm:PutParameter")
 
     def running(self, client: Any, service_arn: str) -> Running:
         found = client.get_parameter(Name=service_arn)["Parameter"]
@@ -90,17 +81,11 @@ class ShelfCompute:
         found = client.get_parameter(Name=service_arn)["Parameter"]
         client.put_parameter(Name=service_arn, Value=f"{found['Value']}#", Overwrite=True)
 
-    def rollback_reason(self, cloudwatch: Any, service_arn: str) -> str:
-        return ""
-
     def log_groups(self, client: Any, service_arn: str) -> tuple[str, ...]:
         return ()
 
     def leaves(self, service_arn: str) -> tuple[str, ...]:
         return (f"dust where {service_arn} was",)
-
-    def draining(self, client: Any, service_arn: str) -> bool:
-        return False
 
     def domain(self, region: str) -> str:
         return f"shelf.{region}.example"
@@ -148,7 +133,7 @@ GENERIC = sorted(
     for pattern in ("rehearsal/*.py", *(f"generator/{name}/*.py" for name in ROOMS))
     for path in ROOT.glob(pattern)
     # The guard knows which types a changed tag replaces.
-    if path.name != "change_set.py"
+    if path.name != "guard.py"
 )
 
 
@@ -172,7 +157,7 @@ def deployments() -> Iterator[tuple[Deployment, ...]]:
     """The usual ones, and the one of this file."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Users) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        compute = ShelfCompute(f"http://127.0.0.1:{server.server_address[1]}")
+        compute = ShelfCompute(url=f"http://127.0.0.1:{server.server_address[1]}")
         shelved = Layer("shelf", "A shelf for the image.", (shelf(),), compute)
         yield *default_deployments(), Deployment("shelf", (data_layer(Settings()), shelved))
         server.shutdown()
@@ -186,7 +171,7 @@ def test_its_rights_are_in_the_policy_for_deploy(deployments: tuple[Deployment, 
 
 
 @pytest.fixture
-def command(aws: Emulator, deployments: tuple[Deployment, ...], capsys: pytest.CaptureFixture[str]) -> Command:
+def command(aws: Emulator, deployments: tuple[Deployment, ...], capsys: Captured) -> Command:
     push(aws, IMAGE, IMAGE.replace("content-1", "content-2"))
     return Command(lambda: deployments, capsys)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -135,7 +136,7 @@ def test_a_deletion_that_fails_has_the_same_cause_later(aws: Emulator) -> None:
         (DeployOptions(layer="data", parameters=NODES), Fault("change-set", reason="A hook refuses this change set")),
         (DeployOptions(container_tool="/bin/false"), Fault("none")),
     ],
-    ids=["too few capabilities", "the change set fails", "the image cannot be built"],
+    ids=["too few capabilities", "the change set fails", "no container tool"],
 )
 def test_what_fails_before_a_stack_is_touched_leaves_no_cause(
     options: DeployOptions, fault: Fault, aws: Emulator
@@ -147,3 +148,24 @@ def test_what_fails_before_a_stack_is_touched_leaves_no_cause(
     later = fresh(APP_RUNNER, "data", "users")
     assert later.operation
     assert (later.operation.outcome, later.cause) == (Outcome.SUCCEEDED, "")
+
+
+@pytest.mark.parametrize(
+    ("fails", "says"),
+    [("build", "The image could not be built"), ("login", "The registry refuses"), ("push", "The push was refused")],
+)
+def test_an_image_that_is_not_pushed_leaves_the_service_as_it_is(
+    fails: str, says: str, aws: Emulator, layers: None, tmp_path: Path
+) -> None:
+    """Of a first deployment there is the data layer only."""
+    tool = tmp_path / "podman"
+    tool.write_text(f'#!/bin/sh\ncase "$1" in {fails}) exit 1 ;; image) echo amd64 ;; esac\n')
+    tool.chmod(0o755)
+    for name, options in (("users", DeployOptions(parameters={"MaxSize": "3"})), (f"first-{fails}", DeployOptions())):
+        with pytest.raises(DeployError, match=says):
+            deploy(APP_RUNNER, Session(ListUI()), replace(options, name=name, container_tool=str(tool)))
+    for layer, name in (("apprunner", "users"), ("data", f"first-{fails}")):
+        later = fresh(APP_RUNNER, layer, name)
+        assert later.operation
+        assert (later.operation.kind, later.operation.cause) == ("CREATE_STACK", "")
+    assert fresh(APP_RUNNER, "apprunner", f"first-{fails}").stack is None

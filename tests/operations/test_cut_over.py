@@ -16,7 +16,7 @@ from generator.compute.apprunner import AppRunnerCompute
 from generator.compute.ecs_express import EcsExpressCompute
 from generator.layers import default_deployments
 from rehearsal.local_aws import LocalAws
-from tests.command import output
+from tests.command import Captured, output
 from tests.rehearsed import LocalDeployment, deployed
 from tests.running import ROOT
 
@@ -33,7 +33,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def deployment(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> LocalDeployment:
+def deployment(local_aws: LocalAws, capsys: Captured) -> LocalDeployment:
     return LocalDeployment(local_aws, capsys, default_deployments)
 
 

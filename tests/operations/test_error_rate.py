@@ -23,7 +23,7 @@ from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import Deployment, default_deployments
 from rehearsal.local_aws import NAME, LocalAws, environment
-from tests.command import Command, output
+from tests.command import Captured, Command, output
 from tests.running import ROOT
 
 STACK = f"{NAME}-ecs-express"
@@ -31,6 +31,7 @@ STACK = f"{NAME}-ecs-express"
 MINUTE = 2
 CONNECTIONS, REQUESTS = 2, 10
 DEPLOY = ("deploy", "--yes", "--layer", "ecs-express", "--name", NAME)
+STATUS = ("status", "--layer", "ecs-express", "--name", NAME)
 REFUSED = f"{STACK}: The deployment would be rolled back: too many requests are answered with 4xx or 5xx, "
 
 
@@ -47,7 +48,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def command(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(local_aws: LocalAws, capsys: Captured) -> Command:
     return Command(deployments, capsys)
 
 
@@ -111,21 +112,56 @@ def test_a_service_without_traffic_is_deployed(command: Command, local_aws: Loca
     assert last_deployment() == "deployment SUCCESSFUL"
 
 
+def test_without_the_alarm_the_error_rate_is_not_checked_which_is_said(command: Command) -> None:
+    cloudwatch = boto3.client("cloudwatch")
+    (name,) = (alarm["AlarmName"] for alarm in cloudwatch.describe_alarms()["MetricAlarms"] if "Rollback" in str(alarm))
+    reason = f"the service has no alarm {name}"
+
+    def error_rate() -> object:
+        return json.loads(command(*STATUS, "--format", "json").out)["stacks"][0]["service"]["errorRate"]
+
+    assert error_rate() == {"checked": True, "reason": None}
+    assert "rolled back" not in command.must(*STATUS)
+    for arguments in ((*DEPLOY, "--parameter", "MaxSize=6"), ("rotate", "--yes", "--name", NAME)):
+        cloudwatch.delete_alarms(AlarmNames=[name])
+        assert f"  error rate not checked: {reason}\n" in command.must(*STATUS)
+        assert error_rate() == {"checked": False, "reason": reason}
+        # ECS writes it anew.
+        assert f"{STACK}: the error rate is not checked: {reason}.\n" in command.must(*arguments)
+        assert error_rate() == {"checked": True, "reason": None}
+
+
+@contextmanager
+def without(action: str, role: str, aws: LocalAws) -> Iterator[None]:
+    """The identity of a role that lacks an action."""
+    iam, policy = boto3.client("iam"), {"RoleName": f"{NAME}-{role}", "PolicyName": role}
+    whole = iam.get_role_policy(**policy)["PolicyDocument"]
+    less = json.loads(json.dumps(whole))
+    for statement in less["Statement"]:
+        statement["Action"] = [one for one in statement["Action"] if one != action]
+    iam.put_role_policy(**policy, PolicyDocument=json.dumps(less))
+    with environment({**aws.variables, **aws.identities.of(role)}):
+        yield
+    iam.put_role_policy(**policy, PolicyDocument=json.dumps(whole))
+
+
 @pytest.mark.parametrize("action", EcsExpressCompute().metric_actions)
 def test_without_the_right_to_read_the_error_rate_nothing_is_rotated(
     action: str, command: Command, local_aws: LocalAws
 ) -> None:
-    iam, role = boto3.client("iam"), {"RoleName": f"{NAME}-rotate", "PolicyName": "rotate"}
-    whole = iam.get_role_policy(**role)["PolicyDocument"]
-    less = json.loads(json.dumps(whole))
-    for statement in less["Statement"]:
-        statement["Action"] = [one for one in statement["Action"] if one != action]
-    iam.put_role_policy(**role, PolicyDocument=json.dumps(less))
-    with environment({**local_aws.variables, **local_aws.identities.of("rotate")}):
+    with without(action, "rotate", local_aws):
         refused = command("rotate", "--yes", "--name", NAME)
-    iam.put_role_policy(**role, PolicyDocument=json.dumps(whole))
     assert refused.code == 1
     assert f"is not authorized to perform: {action}" in refused.err
+
+
+@pytest.mark.parametrize("action", EcsExpressCompute().metric_actions)
+def test_without_the_right_to_read_the_error_rate_the_status_is_shown(
+    action: str, command: Command, local_aws: LocalAws
+) -> None:
+    with without(action, "deploy", local_aws):
+        shown = command.must(*STATUS)
+    assert f"  error rate not checked: AWS does not permit {action.partition(':')[2]}\n" in shown
 
 
 def test_with_half_a_percent_of_404s_an_update_is_deployed_and_stays(command: Command) -> None:
@@ -143,6 +179,7 @@ def test_with_two_percent_of_404s_an_update_is_refused_and_would_be_rolled_back(
         refused = command(*DEPLOY, "--parameter", "MaxSize=4")
         rotation = command("rotate", "--yes", "--name", NAME)
         before = last_deployment()
+        shown = command.must(*STATUS)
         ignored = command(*DEPLOY, "--parameter", "MaxSize=4", "--ignore-error-rate")
     assert (refused.code, rotation.code) == (1, 1)
     for run in (refused, rotation):
@@ -150,6 +187,7 @@ def test_with_two_percent_of_404s_an_update_is_refused_and_would_be_rolled_back(
         assert "and ECS allows 1 % (alarm default/" in run.err
         assert "or pass --ignore-error-rate." in run.err
     assert before == "deployment SUCCESSFUL"
+    assert "  a deployment would be rolled back: too many requests are answered with 4xx or 5xx, " in shown
     assert "Old and new passwords" not in rotation.said
     assert ignored.code == 1
     assert (

@@ -49,7 +49,7 @@ def test_both_stacks_are_read_back_as_they_were_exported(aws: Emulator) -> None:
     assert [stack.name for stack in exported] == ["shop-data", "shop-apprunner"]
     assert [stack.template for stack in exported] == [layer.template for layer in deployment.layers]
     assert (service.parameters["MaxSize"], service.parameters["ImageUri"]) == ("3", IMAGE)
-    assert (data.withheld, service.withheld) == ((), ())
+    assert (data.withheld, service.withheld) == ([], [])
     assert set(data.template["Resources"]) - set(data.resources) == {"AlarmTopic", "AlarmTopicPolicy"}
     secret = boto3.client("secretsmanager").get_secret_value(SecretId=data.outputs[PASSWORD_SECRET_ARN])
     assert secret["SecretString"] not in export_document(exported)

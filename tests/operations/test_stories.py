@@ -30,13 +30,13 @@ from examples import (
     second_service,
     worker,
 )
-from generator import contract, data_layer
+from generator import data_layer
 from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import Deployment
 from generator.settings import Settings
-from rehearsal.local_aws import NAME, LocalAws
-from tests.command import Command, output
+from rehearsal.local_aws import LocalAws
+from tests.command import Captured, Command, output, stacks
 from tests.running import ROOT
 
 HERE = Path(__file__).parent
@@ -72,7 +72,7 @@ VERIFIED = "a user           written, read back, deleted"
 class Story:
     """A program's only deployment, on this machine, called users."""
 
-    def __init__(self, aws: LocalAws, deployment: Deployment, captured: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, aws: LocalAws, deployment: Deployment, captured: Captured) -> None:
         self.aws, self.deployment = aws, deployment
         self.command = Command(lambda: [deployment], captured)
         self.images: tuple[str, ...] = ()
@@ -120,12 +120,6 @@ def account(directory: Path, deployment: Deployment) -> Iterator[LocalAws]:
         yield aws
 
 
-def stacks() -> dict[str, str]:
-    found = boto3.client("cloudformation").describe_stacks()["Stacks"]
-    names = {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
-    return {name: status for name, status in names.items() if name != f"{NAME}-{contract.ACCESS_LAYER}"}
-
-
 def vpc_with_subnets(public: bool) -> tuple[str, list[str]]:
     """A VPC with four subnets in two zones; the last two have a route to the internet if `public`."""
     ec2 = boto3.client("ec2")
@@ -162,11 +156,12 @@ def test_a_program_in_a_file_of_its_own_is_built_and_rehearsed(tmp_path: Path) -
     assert said.count(VERIFIED) == 3
     result = json.loads((tmp_path / "result.json").read_text())
     assert (result["outcome"], result["deployment"], result["placeholders"]) == ("succeeded", "apprunner", [])
+    assert (result["summary"], result["reasons"]) == ("9 steps, 0 failed", [])
     assert [step["name"] for step in result["steps"]][2] == "storage layer"
     assert result["left"] == []
 
 
-def test_own_resources_are_deployed_and_kept(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_own_resources_are_deployed_and_kept(directory: Path, capsys: Captured) -> None:
     (deployment,) = own_resources.deployments()
     with account(directory, deployment) as aws:
         story = Story(aws, deployment, capsys)
@@ -178,7 +173,7 @@ def test_own_resources_are_deployed_and_kept(directory: Path, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("how", ["by-parameters", "by-ids", "ecs-express"])
-def test_an_existing_vpc_is_used_and_left(how: str, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_existing_vpc_is_used_and_left(how: str, directory: Path, capsys: Captured) -> None:
     programs: dict[str, Any] = {
         "by-parameters": lambda vpc, subnets: existing_vpc.deployments(),
         "by-ids": lambda vpc, subnets: existing_vpc_by_ids.deployments(vpc, subnets[:2]),
@@ -199,7 +194,7 @@ def test_an_existing_vpc_is_used_and_left(how: str, directory: Path, capsys: pyt
 
 
 def test_two_services_have_their_own_images_and_parameters_and_both_passwords_are_rotated(
-    tmp_path: Path, directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, directory: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(HERE / "orders", tmp_path / "orders")
     shutil.copytree(ROOT / "service", tmp_path / "service")
@@ -253,9 +248,7 @@ def redeployments() -> dict[str, int]:
     return {stack: [each["Type"] for each in listed].count("START_DEPLOYMENT") for stack, listed in operations.items()}
 
 
-def test_a_worker_in_another_language_is_deployed_with_its_secret(
-    directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_worker_in_another_language_is_deployed_with_its_secret(directory: Path, capsys: Captured) -> None:
     (like_it,) = worker.deployments()
     with account(directory, like_it) as aws:
         token = boto3.client("secretsmanager").create_secret(Name="worker/token", SecretString="any")["ARN"]
@@ -277,9 +270,7 @@ def without_the_table() -> list[Deployment]:
     return [Deployment(deployment.name, (data_layer(Settings(), name="storage"), *deployment.layers[1:]))]
 
 
-def test_the_removal_of_a_table_is_refused_and_let_through_by_name(
-    directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_removal_of_a_table_is_refused_and_let_through_by_name(directory: Path, capsys: Captured) -> None:
     (deployment,) = own_resources.deployments()
     with account(directory, deployment):
         command = Command(own_resources.deployments, capsys)
@@ -299,9 +290,7 @@ def test_the_removal_of_a_table_is_refused_and_let_through_by_name(
         assert stacks() == {}
 
 
-def test_a_custom_resource_is_made_by_its_function_beside_a_named_role(
-    directory: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_custom_resource_is_made_by_its_function_beside_a_named_role(directory: Path, capsys: Captured) -> None:
     (deployment,) = custom_resource.deployments()
     with account(directory, deployment) as aws:
         create_function("ledger", HERE / "ledger.py")

@@ -12,8 +12,9 @@ from markdown_it import MarkdownIt
 from generator.report.comment import COMMENT_LIMIT, Heading, marker
 from generator.report.results import Plan, outcome, summary, verdict
 from generator.review.rights import Right
-from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.change_set import Change, PropertyChange
 from generator.stacks.events import Finding
+from generator.stacks.guard import Refusal
 from tests.report.reviews import EFFECTS, REFUSED, REVIEWS, RISKY, SMALL, Preview, change, stack
 
 COMMENTS = Path(__file__).parents[2] / "docs" / "comments"

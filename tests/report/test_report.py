@@ -13,9 +13,10 @@ from generator.report.comment import Heading, comment
 from generator.report.results import LastOperation, LayerStatus, LogLine, Plan, happens, rehearsed, summary
 from generator.report.text import lines as result_lines
 from generator.report.text import log_line, plan_lines
-from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.change_set import Change, PropertyChange
 from generator.stacks.cloudformation import Stack
 from generator.stacks.events import Finding
+from generator.stacks.guard import Refusal
 from tests.report.reviews import HEADING
 
 CLUSTER = Change(
@@ -201,7 +202,12 @@ def test_a_rehearsal_that_does_not_hold_is_named_with_its_first_reason() -> None
     assert rehearsed(json.dumps(result), "it") == line
 
 
+def test_a_rehearsal_that_is_no_upgrade_names_no_version() -> None:
+    result = {"summary": "8 steps, 1 failed", "reasons": ["rotation failed"]}
+    assert rehearsed(json.dumps(result), "it") == "Rehearsed: 8 steps, 1 failed. Does not hold: rotation failed"
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"from": "v1", "summary": ""}'])
 def test_another_file_is_no_result_of_a_rehearsal(text: str) -> None:
-    with pytest.raises(UsageError, match=r"x\.json is not a result of `rehearse --from`: "):
+    with pytest.raises(UsageError, match=r"x\.json is not a result of `rehearse`: "):
         rehearsed(text, "x.json")

@@ -23,7 +23,7 @@ from generator.operations import Clock, Destroyed, DestroyOptions, Session, dest
 from generator.settings import Settings
 from generator.stacks.inventory import final_snapshot
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault
-from tests.command import Command, output
+from tests.command import Captured, Command, output, stacks
 from tests.pushed import push
 from tests.running import ROOT
 from tests.ui import ListUI
@@ -33,19 +33,11 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 @pytest.fixture
-def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def command(aws: Emulator, capsys: Captured) -> Iterator[Command]:
     push(aws, IMAGE)
     yield Command(default_deployments, capsys)
     assert change_sets() == []
     assert "REVIEW_IN_PROGRESS" not in stacks().values()
-
-
-def stacks() -> dict[str, str]:
-    return {
-        stack["StackName"]: stack["StackStatus"]
-        for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
-        if stack["StackStatus"] != "DELETE_COMPLETE"
-    }
 
 
 def change_sets() -> list[str]:
@@ -277,21 +269,6 @@ def test_an_operation_that_runs_is_waited_for_first(command: Command, aws: Emula
     command.must("destroy", "--yes", "--name", "ninth")
 
 
-def test_manual_changes_are_shown(command: Command) -> None:
-    command.must("deploy", "--yes", "--name", "tenth", "--layer", "data")
-    clean = command("status", "--name", "tenth", "--layer", "data", "--drift")
-    assert (clean.code, clean.out.splitlines()[-1]) == (0, "  no drift in what was checked")
-    logs = boto3.client("logs")
-    stack = boto3.client("cloudformation")
-    told = stack.describe_stack_resource(StackName="tenth-data", LogicalResourceId="FlowLogGroup")
-    name = told["StackResourceDetail"]["PhysicalResourceId"]
-    logs.put_retention_policy(logGroupName=name, retentionInDays=3)
-    drifted = command("status", "--name", "tenth", "--layer", "data", "--drift")
-    assert "  drift: FlowLogGroup is MODIFIED" in drifted.out
-    assert "RetentionInDays: 30 is 3" in drifted.out
-    command.must("destroy", "--yes", "--name", "tenth")
-
-
 def test_an_image_is_previewed_by_its_content_and_never_built(command: Command) -> None:
     command.must("deploy", "--yes", "--name", "eleventh", "--layer", "data")
     seen = command("preview", "--name", "eleventh")
@@ -451,10 +428,3 @@ def test_a_terminal_is_asked_and_coloured(command: Command) -> None:
 def test_nothing_to_destroy_is_success(command: Command) -> None:
     gone = command("destroy", "--yes", "--name", "nobody")
     assert (gone.code, gone.out) == (0, "There is nothing to destroy: no stack nobody-apprunner or nobody-data.\n")
-
-
-def test_without_a_terminal_a_command_that_asks_needs_yes(command: Command) -> None:
-    for verb in ("deploy", "destroy"):
-        unasked = command(verb)
-        assert unasked.code == 64
-        assert "Pass --yes." in unasked.err
