@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from generator.report.results import Plan, happens, name_of, not_compared, outcome, some, summary, verdict
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
-from generator.stacks.change_set import Change, Effect, PropertyChange, Refusal
+from generator.stacks.change_set import Change, Effect, PropertyChange
+from generator.stacks.guard import Refusal
 
 COMMENT_LIMIT = 65_536
 ROOM_FOR_NOTE = 500

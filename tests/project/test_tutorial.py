@@ -94,7 +94,7 @@ def test_every_command_up_to_an_account_does_what_the_page_says(copy: Path, tmp_
         assert "a user           written, read back, deleted" in verified
         change(copy, VPC)
         outputs = run(f"{status} --format json --layer storage", copy, second_terminal)
-        known = json.loads(outputs.stdout)[0]["outputs"]
+        known = json.loads(outputs.stdout)["stacks"][0]["outputs"]
         given = office.replace("VpcId=VPC", f"VpcId={known['VpcId']}")
         given = given.replace("SUBNET,SUBNET", known["PrivateSubnetIds"])
         previewed = run(given, copy, second_terminal)
