@@ -42,11 +42,14 @@ class ImageSource:
         """Checks a given image, or that a first one can be built, before the data layer is deployed, which takes its
         time.
 
-        Raises UsageError without a Dockerfile, DeployError without a container tool, and what `check_given` raises.
+        Raises UsageError without a Dockerfile, DeployError without a container tool or for an image that is built
+        elsewhere and not given, and what `check_given` raises.
         """
         self.check_given(update)
         if contract.IMAGE_URI in update.parameters or self.session.cloudformation.stack(update.stack_name):
             return
+        if not self.compute.repository:
+            raise _not_given(update)
         self._context().tag()
         # With a repository, the image may be in it already, and no tool is needed.
         if not self._repository_uri(update):
@@ -120,13 +123,19 @@ class ImageSource:
         if contract.IMAGE_URI in update.parameters:
             return None
         context = self._context()
-        if not context.exists and not self.options.context:
+        why = ""
+        if not self.compute.repository:
+            why = f"{update.stack_name} takes an image that is built elsewhere"
+        elif not context.exists and not self.options.context:
+            why = f"There is no Dockerfile in {context.directory.resolve()}"
+        if why:
             stack = self.session.cloudformation.stack(update.stack_name)
             image = stack.parameters.get(contract.IMAGE_URI) if stack else None
             if image:
-                folder = context.directory.resolve()
-                self.session.ui.progress(f"There is no Dockerfile in {folder}: the image stays {image}.")
+                self.session.ui.progress(f"{why}: the image stays {image}.")
                 return None
+        if not self.compute.repository:
+            raise _not_given(update)
         uri = self._repository_uri(update)
         if not uri:
             raise DeployError(
@@ -136,6 +145,15 @@ class ImageSource:
                 then="Deploy the data layer first, or pass --image URI.",
             )
         return context, ImageRepository(uri, self.session.client("ecr"))
+
+
+def _not_given(update: StackUpdate) -> DeployError:
+    return DeployError(
+        stack=update.stack_name,
+        what="There is no image",
+        why="it is built elsewhere",
+        then="Pass --image URI, or --image LAYER=URI where there are several services.",
+    )
 
 
 def _with_image(update: StackUpdate, image: str) -> StackUpdate:
