@@ -184,7 +184,12 @@ class Rehearsal:
         for line in table(call for step in self.steps for call in step.calls):
             print(f"  {line}")
         print(f"\nKept by destroy, as on AWS: {'; '.join(self.kept) or 'nothing'}.")
-        print(f"Left behind: {'; '.join(self.left) or 'nothing'}.")
+        print(
+            *(["Left behind:", *(f"  {one}" for one in self.left)] if self.left else ["Left behind: nothing."]),
+            sep="\n",
+        )
+        if self.left and self.options.stay:
+            print(f"Stacks that were deployed without --name {NAME} are not destroyed by a rehearsal.")
         if self.options.fault:
             found = f"It was found in: {self.failed[0]}." if self.failed else "No step failed."
             print(f"The fault was: {FAULTS[self.options.fault]}. {found}")
