@@ -42,12 +42,16 @@ class ImageSource:
         """Checks a given image, or that a first one can be built, before the data layer is deployed, which takes its
         time.
 
-        Raises UsageError without a Dockerfile, DeployError without a container tool, and what `check_given` raises.
+        Raises UsageError without a Dockerfile, DeployError without a container tool or for an image that is built
+        elsewhere and not given, and what `check_given` raises.
         """
         self.check_given(update)
         if contract.IMAGE_URI in update.parameters or self.session.cloudformation.stack(update.stack_name):
             return
-        self._built_here(update).tag()
+        context = self._context()
+        if context is None:
+            raise _not_given(update)
+        context.tag()
         # With a repository, the image may be in it already, and no tool is needed.
         if not self._repository_uri(update):
             container_tool(self.options.container_tool)
@@ -108,12 +112,9 @@ class ImageSource:
     def _context(self) -> Context | None:
         """What the image is built from; None where it is built elsewhere."""
         directory = self.options.context or self.compute.context
-        return Context(Path(directory), self.options.build_args, self.options.build_secrets) if directory else None
-
-    def _built_here(self, update: StackUpdate) -> Context:
-        if context := self._context():
-            return context
-        raise UsageError(f"The image of {update.stack_name} is built elsewhere: pass --image URI, or --context DIR.")
+        if not (self.compute.repository and directory):
+            return None
+        return Context(Path(directory), self.options.build_args, self.options.build_secrets)
 
     def _repository_uri(self, update: StackUpdate) -> str:
         data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
@@ -126,14 +127,19 @@ class ImageSource:
         if contract.IMAGE_URI in update.parameters:
             return None
         context = self._context()
-        if not (context and context.exists) and not self.options.context:
+        why = ""
+        if context is None:
+            why = f"{update.stack_name} takes an image that is built elsewhere"
+        elif not context.exists and not self.options.context:
+            why = f"There is no Dockerfile in {context.directory.resolve()}"
+        if why:
             stack = self.session.cloudformation.stack(update.stack_name)
             image = stack.parameters.get(contract.IMAGE_URI) if stack else None
             if image:
-                where = f"There is no Dockerfile in {context.directory.resolve()}" if context else "No --image is given"
-                self.session.ui.progress(f"{where}: the image stays {image}.")
+                self.session.ui.progress(f"{why}: the image stays {image}.")
                 return None
-        context = self._built_here(update)
+        if context is None:
+            raise _not_given(update)
         uri = self._repository_uri(update)
         if not uri:
             raise DeployError(
@@ -143,6 +149,15 @@ class ImageSource:
                 then="Deploy the data layer first, or pass --image URI.",
             )
         return context, ImageRepository(uri, self.session.client("ecr"))
+
+
+def _not_given(update: StackUpdate) -> DeployError:
+    return DeployError(
+        stack=update.stack_name,
+        what="There is no image",
+        why="it is built elsewhere",
+        then="Pass --image URI, or --image LAYER=URI where there are several services.",
+    )
 
 
 def _with_image(update: StackUpdate, image: str) -> StackUpdate:

@@ -60,6 +60,9 @@ class _Values:
                 row, column, *_ = map(self.filled, keys)
                 known = isinstance(row, str) and isinstance(column, str)
                 return self.mappings.get(name, {}).get(row, {}).get(column, node) if known else node
+            case {"Fn::Join": [str() as separator, {"Ref": str() as name}]} if name in self.parameters:
+                # The value of a list parameter is text with commas.
+                return str(self.parameters[name]).replace(",", separator)
             case {"Fn::Sub": str() as text}:
                 return {"Fn::Sub": _substituted(text, self.parameters)}
             case {"Fn::Sub": [str() as text, Mapping() as given]}:

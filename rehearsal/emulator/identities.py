@@ -16,6 +16,7 @@ import boto3
 from generator import contract
 from generator.iam.access import GITHUB
 from generator.layers import Layer
+from generator.stacks.cloudformation import StackUpdate
 
 REPOSITORY = "example/rehearsal"
 SUBJECTS = {"preview": f"repo:{REPOSITORY}:pull_request"}
@@ -49,7 +50,7 @@ def identities(name: str, access: Layer) -> Identities:
     values = {"DeploymentName": name, "Repository": REPOSITORY}
     cloudformation.create_stack(
         StackName=stack,
-        TemplateBody=access.text(),
+        TemplateBody=StackUpdate(stack, access.text()).body,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )

@@ -279,6 +279,7 @@ def test_a_plan_has_rights_and_cost(script: Script) -> None:
             {"Fn::Join": [",", [{"Ref": "A"}, {"Ref": "B"}]]},
             (None, "(known after deployment),(known after deployment)"),
         ),
+        (None, {"Fn::Join": ["+", {"Ref": "Sizes"}]}, (None, "2+3")),
         (
             None,
             {"Fn::Sub": ["https://${Host}/${Path}", {"Host": {"Fn::GetAtt": "Service.Url"}, "Path": "x"}]},
@@ -286,8 +287,8 @@ def test_a_plan_has_rights_and_cost(script: Script) -> None:
         ),
         (
             None,
-            {"Fn::Sub": "arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${Size}-${!Size}"},
-            (None, "arn:aws:sns:eu-west-1:123456789012:2-${Size}"),
+            {"Fn::Sub": "${AWS::URLSuffix}:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:${Size}-${!Size}"},
+            (None, "amazonaws.com:aws:sns:eu-west-1:123456789012:2-${Size}"),
         ),
         ({"Ref": "Cluster"}, {"Ref": "Other"}, ("db-1", "(known after deployment)")),
         ({"Ref": "Cluster"}, None, ("db-1", None)),
@@ -299,7 +300,11 @@ def test_an_output_has_its_deployed_value_and_what_is_known_of_the_new_one(
     script: Script, before: Any, after: Any, shown: tuple[str | None, str | None] | None
 ) -> None:
     old, new = (
-        {"Parameters": {"Size": {"Default": 2}}, "Resources": {}, "Outputs": {"It": {"Value": value}} if value else {}}
+        {
+            "Parameters": {"Size": {"Default": 2}, "Sizes": {"Default": "2,3"}},
+            "Resources": {},
+            "Outputs": {"It": {"Value": value}} if value else {},
+        }
         for value in (before, after)
     )
     deployed = [{"OutputKey": "It", "OutputValue": "db-1"}] if before else []

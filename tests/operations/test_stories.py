@@ -254,8 +254,13 @@ def test_a_worker_in_another_language_is_deployed_with_its_secret(directory: Pat
         token = boto3.client("secretsmanager").create_secret(Name="worker/token", SecretString="any")["ARN"]
         (deployment,) = worker.deployments(token)
         story = Story(aws, deployment, capsys)
+        missing = "users-worker: There is no image: it is built elsewhere. Pass --image URI, or "
+        for verb in (["preview"], ["deploy", "--yes"]):
+            assert missing in story.command(*verb).err
         assert "GET /live        200" in story.deploy()
         assert "GET /live        200" in story.change("worker.MaxSize=3")
+        said = story.command.must("preview", "--parameter", "MaxSize=4")
+        assert "users-worker takes an image that is built elsewhere: the image stays 111122223333." in said
         story.destroy()
         assert len(boto3.client("sqs").list_queues()["QueueUrls"]) == 1
 
