@@ -47,13 +47,16 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     from generator.report.text import plan_lines
     from generator.review.quantities import price_list
 
-    deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
+    found = deployments()
+    deployment = shared.chosen_deployment(found, arguments.deployment, arguments.layer)
     prices = price_list(shared.read_file(arguments.prices), str(arguments.prices)) if arguments.prices else None
     rehearsal = (
         rehearsed(shared.read_file(arguments.rehearsal), str(arguments.rehearsal)) if arguments.rehearsal else ""
     )
     options = PreviewOptions(**shared.change_options(arguments), keep=arguments.keep)
-    plans = preview(deployment, shared.session(arguments), options)
+    session = shared.session(arguments)
+    shared.refuse_another_deployment(session, found, deployment, arguments)
+    plans = preview(deployment, session, options)
     if arguments.format == "json":
         print(preview_document(plans, prices, rehearsal), end="")
     elif arguments.format == "markdown":

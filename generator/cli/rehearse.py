@@ -29,6 +29,7 @@ from generator.cli.arguments import (
     stack_prefix,
     write_file,
 )
+from generator.cli.build import check_findings
 from generator.errors import MissingPackageError, UsageError
 from generator.layers import Deployment
 
@@ -61,6 +62,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     add_color_option(parser)
     add_build_options(parser, "podman or buildah")
     _add_upgrade_options(parser)
+    parser.set_defaults(program_name=program.name)
 
 
 def _add_upgrade_options(parser: Any) -> None:
@@ -93,6 +95,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
             raise KeyboardInterrupt
         return code
 
+    check_findings(found, deployment, arguments.program_name)
     find_rehearsal()
     try:
         from rehearsal.run import Options, rehearse

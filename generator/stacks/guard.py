@@ -62,7 +62,8 @@ def _refused(change: Change) -> Iterator[Refusal]:
             change.logical_id,
             "is replaced because of a tag",
             cause,
-            "Take the tag off the stack: tags that change with every deployment do not belong on a stack of this type.",
+            "Leave the tags of this stack as they are, and tag the others: --tag LAYER.KEY=VALUE, such as "
+            "--tag data.team=shop, or --layer LAYER.",
         )
 
 

@@ -10,10 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from troposphere import Ref, sns
+from troposphere import Ref, sns, sqs
 
 from generator.cli import main
-from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments
+from generator.layers import Deployment, Layer, app_runner_deployment, app_runner_layer, default_deployments
+from generator.settings import Settings
+from generator.workload import Workload
 from tests.command import Captured
 from tests.layers import files, one_topic, topic
 from tests.running import ROOT
@@ -175,7 +177,8 @@ def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: 
     parts = (sns.Topic("Topic"), sns.Topic("Topic"))
     assert main(lambda: [Deployment("d", (Layer("twice", "Twice.", parts),))], argv=["--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(
-        "Logical ID Topic is used twice, by the AWS::SNS::Topic of part 1 and by the AWS::SNS::Topic of part 2."
+        "The layer twice: Logical ID Topic is used twice, by the AWS::SNS::Topic of part 1 and by the AWS::SNS::Topic "
+        "of part 2."
     )
     assert files(tmp_path) == []
 
@@ -233,3 +236,53 @@ def test_build_py_and_the_module_are_the_same_and_the_committed_templates_are_cu
     (shown,) = re.findall(r"\$ make build\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert [line for line in shown.splitlines() if line != "..." and line not in script.stdout.splitlines()] == []
     assert script.stdout.splitlines()[0].startswith("templates/data-layer.json: 23 resources")
+
+
+def test_a_name_that_is_too_long_for_a_stack_is_refused(tmp_path: Path, capsys: Captured) -> None:
+    assert main(lambda: topic("n" * 122), argv=["--no-lint", "--out", str(tmp_path)]) == 0
+    assert main(lambda: topic("n" * 123), argv=["--no-lint", "--out", str(tmp_path)]) == 64
+    assert "a name of 129 characters, and at most 128 are allowed" in capsys.readouterr().err
+    assert main(lambda: topic("n" * 123), argv=["--no-lint", "--out", str(tmp_path), "--name", "shop"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("workload", "code"),
+    [
+        (Workload(context="no-such-folder"), 64),
+        (Workload(context="Dockerfile"), 64),
+        (Workload(context="service"), 0),
+        (Workload(context=""), 0),
+        (Workload(context="no-such-folder", repository="team/web"), 0),
+        (Workload(context="no-such-folder", image="public.ecr.aws/nginx/nginx:1.29"), 0),
+    ],
+)
+def test_a_context_is_a_folder_where_the_image_is_built_from_it(
+    workload: Workload, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(ROOT)
+    layer = app_runner_layer(Settings(), workload, name="web")
+    assert main(lambda: layer, argv=["--no-lint", "--out", str(tmp_path)]) == code
+    refused = f"Workload.context of the layer web is {workload.context!r}, and there is no such folder."
+    assert (refused in capsys.readouterr().err) is (code == 64)
+
+
+@pytest.mark.parametrize(("accepted", "code"), [([], 1), (["I3011"], 0), (["E3012"], 1)])
+def test_information_is_called_so_and_can_be_accepted(
+    accepted: list[str], code: int, tmp_path: Path, capsys: Captured
+) -> None:
+    metadata = {"cfn-lint": {"config": {"ignore_checks": accepted}}}
+    queue = sqs.Queue("Jobs", SqsManagedSseEnabled=True, MessageRetentionPeriod=86_400, Metadata=metadata)
+    assert main(lambda: Layer("jobs", "Jobs.", (queue,)), argv=["--out", str(tmp_path)]) == code
+    *findings, how, last = capsys.readouterr().err.splitlines() if code else ("", "")
+    assert [line.split(": ")[2] for line in findings] == 2 * code * ["I3011 (information)"]
+    assert not code or how.endswith('Metadata: {"cfn-lint": {"config": {"ignore_checks": ["I3011"]}}}')
+    assert not code or last == "Nothing was written."
+
+
+def test_a_rehearsal_lints_first_what_no_build_did(capsys: Captured) -> None:
+    nowhere = topic("bad", DisplayName=Ref("Nowhere"))
+    assert main(lambda: nowhere, argv=["rehearse", "--process"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("bad-layer.json: Topic: E1020: 'Nowhere' is not one of")
+    assert err.endswith("\nNothing was deployed.\n")

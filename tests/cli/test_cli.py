@@ -7,15 +7,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from generator.cli import main
 from generator.cli.arguments import Program, add_account_options, chosen_deployment
-from generator.layers import Deployment, app_runner_deployment, default_deployments, default_layers
+from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments, default_layers
 from generator.settings import Settings
 from tests.command import Captured
-from tests.layers import files, one_topic
+from tests.layers import files, one_topic, topic
 from tests.running import ROOT
 
 
@@ -68,9 +69,39 @@ def test_two_deployments_of_one_name_are_refused(capsys: Captured) -> None:
     assert capsys.readouterr().err == "Two deployments are named 'apprunner': give each a name of its own.\n"
 
 
-def test_a_build_py_without_a_deployment_is_refused(capsys: Captured) -> None:
-    assert main(lambda: [], argv=["build"]) == 64
-    assert capsys.readouterr().err == "build.py returns no deployment.\n"
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ([], "build.py returns no deployment."),
+        (None, "build.py returns None instead of deployments. Does its function end without return?"),
+        (5, "build.py returns 5 instead of deployments. Does its function end without return?"),
+        ([Settings()], "build.py returns a value of the type Settings among its deployments and layers."),
+        ([app_runner_deployment(), None], "build.py returns a value of the type NoneType among its deployments and"),
+    ],
+)
+def test_a_build_py_without_a_deployment_is_refused(returned: Any, message: str, capsys: Captured) -> None:
+    assert main(lambda: returned, argv=["build"]) == 64
+    assert capsys.readouterr().err.startswith(message)
+
+
+@pytest.mark.parametrize("returned", [app_runner_deployment(), topic()])
+def test_one_deployment_or_layer_alone_needs_no_list(returned: Deployment | Layer, tmp_path: Path) -> None:
+    assert main(lambda: returned, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
+
+
+def test_an_exception_shows_the_line_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from troposphere import sns\n"
+        "from generator.cli import main\n"
+        "def topic():\n"
+        "    return sns.Topic('Topic', DisplayName=3)\n"
+        "sys.exit(main(lambda: [topic()]))\n"
+    )
+    shown = run(str(tmp_path / "mine.py"))
+    assert shown.returncode == 1
+    assert "Topic.DisplayName is <class 'int'>, expected <class 'str'> (mine.py, line 6)." in shown.stderr
 
 
 def test_the_prefix_of_the_stacks_is_that_of_build_py(capsys: Captured) -> None:
@@ -92,6 +123,8 @@ def test_an_unknown_layer_is_named_with_the_known_ones(capsys: Captured) -> None
         (["build", "--out"], "Argument --out: expected one argument."),
         (["--layer", "dat"], "There is no layer 'dat'; there are topic."),
         (["--chec"], "Unrecognized arguments: --chec."),
+        (["--name", "n" * 130], f"Argument --name: {'n' * 20}... has 130 characters, at most 100 are allowed."),
+        (["--name", "n_n"], "Argument --name: 'n_n' must be letters, digits and hyphens, with a letter first."),
         (["preview", "--parameter", "Cpu"], "--parameter Cpu is not KEY=VALUE."),
         (["preview", "--parameter", "=1"], "--parameter is not KEY=VALUE."),
         (["preview", "--tag", "a"], "--tag a is not KEY=VALUE."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,47 @@ def test_tags_are_taken_off_by_name() -> None:
     assert (found.tags, found.removed_tags) == ({"team": "a"}, ("cost", "owner"))
     with pytest.raises(UsageError, match=r"^--untag team: the tag is also given"):
         asked("--tags", "Key=team,Value=a", "--untag", "team")
+
+
+@pytest.mark.parametrize(
+    ("words", "storage", "web"),
+    [
+        ("--tag storage.team=shop", {"team": "shop"}, {}),
+        ("--tag team=all storage.team=shop", {"team": "shop"}, {"team": "all"}),
+        ("--tag storage.team=shop team=all", {"team": "shop"}, {"team": "all"}),
+        ("--tag storage.cost.center=1", {"cost.center": "1"}, {}),
+        ("--tag Key=web.team,Value=shop", {}, {"team": "shop"}),
+        # No layer begins these keys.
+        ("--tag cost.center=1", {"cost.center": "1"}, {"cost.center": "1"}),
+        ("--tag storag.team=1", {"storag.team": "1"}, {"storag.team": "1"}),
+        ("--tag storage.=1", {"storage.": "1"}, {"storage.": "1"}),
+        ("--tag team=all --untag web.team", {"team": "all"}, {}),
+        ("--untag team --tag web.team=shop", {}, {"team": "shop"}),
+    ],
+)
+def test_a_tag_is_of_every_stack_or_of_one_layers(words: str, storage: dict[str, str], web: dict[str, str]) -> None:
+    found = updates(two_services(), ListUI(), *words.split())
+    assert (found["storage"].tags, found["web"].tags) == (storage, web)
+
+
+def test_a_tag_is_taken_off_one_layers_stack() -> None:
+    found = updates(two_services(), ListUI(), "--untag", "web.team", "cost.center", "--tag", "storage.owner=a")
+    assert found["web"].removed_tags == ("cost.center", "team")
+    assert found["storage"].removed_tags == found["orders"].removed_tags == ("cost.center",)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--layer web --tag storage.team=a", "The tag storage.team is of the layer storage, but only web is deployed."),
+        ("--layer web --untag storage.team", "The tag storage.team is of the layer storage, but only web is deployed."),
+        ("--tag storage.aws:team=a", "The layer storage: the tag aws:team cannot be set"),
+        ("--tag storage.team=a --untag storage.team", "--untag storage.team: the tag is also given."),
+    ],
+)
+def test_a_tag_of_a_layer_that_cannot_be_set_is_refused(words: str, message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}"):
+        updates(two_services(), ListUI(), *words.split())
 
 
 def test_a_template_that_is_too_large_needs_a_bucket() -> None:

@@ -190,8 +190,8 @@ def test_a_service_gets_its_own_statements_in_the_role_that_it_runs_as(layer_of:
     ("name", "message"),
     [
         ("PORT", "Workload.port"),
-        ("MEMORYDB_PASSWORD", "set twice"),
-        ("MEMORYDB_USERNAME", "set twice"),
+        ("MEMORYDB_PASSWORD", "set for MemoryDB already"),
+        ("MEMORYDB_USERNAME", "set for MemoryDB already"),
         ("1ST", "cannot name a variable"),
         ("A-B", "cannot name a variable"),
         ("", "cannot name a variable"),
@@ -208,6 +208,42 @@ def test_a_variable_that_is_taken_or_cannot_be_is_refused(
 def test_a_name_cannot_be_a_variable_and_a_secret(layer_of: LayerOf) -> None:
     with pytest.raises(TemplateError, match="STRIPE is set twice"):
         layer_of(Settings(), Workload(environment={"STRIPE": "a"}, secrets={"STRIPE": SECRET}))
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["environment", "secrets"])
+@pytest.mark.parametrize("value", [4, None, True, Parameter])
+def test_a_variable_that_has_no_text_is_named_without_its_value(layer_of: LayerOf, kind: str, value: object) -> None:
+    message = f"The layer web: The variable WORKERS is of the type {type(value).__name__}, but must be text"
+    with pytest.raises(TemplateError, match=message):
+        layer_of(Settings(), Workload(**{kind: {"WORKERS": value}}), name="web")  # type: ignore[arg-type]
+
+
+@BOTH
+def test_a_secret_is_no_parameter(layer_of: LayerOf) -> None:
+    arn = Parameter("TokenArn", Type="String")
+    with pytest.raises(TemplateError, match="TOKEN is of the type Parameter"):
+        layer_of(Settings(), Workload(secrets={"TOKEN": arn}))  # type: ignore[dict-item]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("workload", "message"),
+    [
+        (Workload(port=80000), "Workload.port is 80000, but must be a whole number from 1 to 65535."),
+        (Workload(port=0), "Workload.port is 0,"),
+        (Workload(port="8080"), "Workload.port is '8080',"),  # type: ignore[arg-type]
+        (
+            Workload(health=HealthCheck(path="live")),
+            "Workload.health: the path 'live' must begin with a slash: '/live'",
+        ),
+        (Workload(health=HealthCheck(path="https://a.example/")), "must begin with a slash"),
+        (Workload(verification=Verification(paths={"/": 200, "a": 200})), "Workload.verification: the path 'a' must"),
+    ],
+)
+def test_a_port_or_path_that_cannot_be_one_is_refused(layer_of: LayerOf, workload: Workload, message: str) -> None:
+    with pytest.raises(TemplateError, match=re.escape(message)):
+        layer_of(Settings(), workload)
 
 
 def test_app_runner_keeps_its_own_names() -> None:

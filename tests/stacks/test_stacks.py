@@ -18,10 +18,11 @@ import pytest
 
 from generator import contract
 from generator.images.context import Context
-from generator.layers import Deployment, app_runner_deployment, default_deployments
+from generator.layers import Deployment, app_runner_deployment, app_runner_layer, data_layer, default_deployments
 from generator.operations import Clock, Destroyed, DestroyOptions, Session, destroy
 from generator.settings import Settings
 from generator.stacks.inventory import final_snapshot
+from generator.workload import Workload
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault
 from tests.command import Captured, Command, output, stacks
 from tests.pushed import push
@@ -132,6 +133,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     tagged = command("preview", "--layer", "apprunner", "--image", IMAGE, "--tag", "commit=4f2a")
     assert tagged.code == 3
     assert "refused: VpcConnector: is replaced because of a tag" in tagged.out
+    assert "tag the others: --tag LAYER.KEY=VALUE, such as --tag data.team=shop, or --layer LAYER." in tagged.out
 
     changed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
     assert (changed.code, stacks()["users-data"]) == (0, "UPDATE_COMPLETE")
@@ -353,6 +355,20 @@ def test_one_folder_is_not_the_source_of_two_services(command: Command) -> None:
     refused = command("preview", "--context", ".", deployments=two)
     assert refused.code == 64
     assert "--context is the source of one service: choose --layer apprunner or --layer second." in refused.err
+
+
+def test_an_image_that_is_built_elsewhere_is_not_built_from_the_current_folder(command: Command) -> None:
+    def elsewhere() -> list[Deployment]:
+        return [Deployment("mine", (data_layer(), app_runner_layer(Settings(), Workload(context=""))))]
+
+    refused = command("deploy", "--yes", "--name", "thirteenth", deployments=elsewhere)
+    assert (refused.code, stacks()) == (1, {})
+    message = "thirteenth-apprunner: There is no image: it is built elsewhere. Pass --image URI, or --image LAYER=URI"
+    assert message in refused.err
+    command.must("deploy", "--yes", "--name", "thirteenth", "--image", IMAGE, "--no-verify", deployments=elsewhere)
+    seen = command("preview", "--name", "thirteenth", deployments=elsewhere)
+    assert f"thirteenth-apprunner takes an image that is built elsewhere: the image stays {IMAGE}." in seen.err
+    command.must("destroy", "--yes", "--name", "thirteenth", deployments=elsewhere)
 
 
 def test_a_deletion_is_tried_again_while_interfaces_are_in_use(command: Command, aws: Emulator) -> None:
