@@ -60,7 +60,7 @@ def _fields(value: object, names: str) -> dict[str, object]:
 def _plan(plan: Plan, prices: Prices | None) -> dict[str, object]:
     money = prices.money(plan.billed.quantities) if prices else {}
     return {
-        **_fields(plan, "layer stack_name new seen"),
+        **_fields(plan, "layer stack_name new seen failed"),
         "changeSet": plan.kept or None,
         "note": plan.note or None,
         "permissionsBroadened": plan.broadens,

@@ -37,8 +37,8 @@ class Plan:
     new: the stack does not exist yet. seen: `changes` are of a change set; otherwise they are the template's resources.
     kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. stack_id: its ARN, empty
     without a change set. outputs: those that change. findings: what CloudFormation warns of. billed: what is added to
-    the bill. image: what the service runs afterwards. failed: the note is an error, with which the layer cannot be
-    previewed, or not be deployed.
+    the bill. image: what the service runs afterwards. failed: the note is why the layer could not be previewed; what
+    `changes` has is not what would happen.
     """
 
     layer: str
@@ -66,8 +66,10 @@ class Plan:
     @property
     def title(self) -> str:
         """The stack's name, and its note or what is new."""
-        if not self.seen:
-            return f"{self.stack_name}: {self.note}{' Its template has:' if self.changes else ''}"
+        if self.failed or not self.seen:
+            note = f"could not be previewed: {self.note}" if self.failed else self.note
+            listed = f" Its {'change set' if self.seen else 'template'} has:" if self.changes else ""
+            return f"{self.stack_name}: {note}{listed}"
         if not self.changes:
             return f"{self.stack_name}: {self.note or 'nothing to change.'}"
         return f"{self.stack_name}:{' a new stack.' if self.new else ''}{f' {self.note}' if self.note else ''}"
@@ -158,9 +160,14 @@ Result: TypeAlias = Plan | Removal | RotationPlan | LayerStatus | Stack
 
 
 def outcome(plans: Sequence[Plan]) -> str:
-    """The worst that happens: refused, an effect, broader, modifies or nothing."""
+    """The worst that happens: refused, failed, an effect, broader, modifies or nothing.
+
+    Of a plan that failed only what is refused counts.
+    """
     if any(plan.refusals for plan in plans):
         return "refused"
+    if any(plan.failed for plan in plans):
+        return "failed"
     worst = min((change.effect for plan in plans for change in plan.changes), default=None)
     if worst is not None and worst < Effect.MODIFIES:
         return key_of(worst)
@@ -170,30 +177,35 @@ def outcome(plans: Sequence[Plan]) -> str:
 
 
 def verdict(plans: Sequence[Plan]) -> str:
-    """What decides, in one or two sentences: what is refused or worst, then broader rights, with the logical IDs."""
+    """What decides, in a few sentences, with the logical IDs: what could not be previewed, what is refused or worst,
+    then broader rights."""
+    failed = [f"{plan.stack_name}: {plan.note.rstrip('.')}" for plan in plans if plan.failed]
+    refused = [f"{refusal.logical_id} {refusal.what}" for plan in plans for refusal in plan.refusals]
+    plans = _previewed(plans)
     worst = outcome(plans)
     changes = [change for plan in plans for change in plan.changes if key_of(change.effect) == worst]
-    match worst:
-        case "refused":
-            refused = [f"{refusal.logical_id} {refusal.what}" for plan in plans for refusal in plan.refusals]
-            text = f"Refused: {some(refused, '; ')}."
-        case "nothing":
-            text = "Nothing to change."
-        case "broader" | "modifies":
-            text = "Nothing is lost or replaced."
-        case _:
-            text = f"{name_of(changes[0].effect).capitalize()}: {some([change.logical_id for change in changes])}."
+    texts = [f"Could not be previewed: {some(failed, '; ')}."] if failed else []
+    if refused:
+        texts.append(f"Refused: {some(refused, '; ')}.")
+    elif changes and worst != "modifies":
+        texts.append(f"{name_of(changes[0].effect).capitalize()}: {some([change.logical_id for change in changes])}.")
+    elif not failed:
+        texts.append("Nothing to change." if worst == "nothing" else "Nothing is lost or replaced.")
     for direction, words in (("broader", "Broader rights"), ("different", "Rights that cannot be compared")):
         rights = [right.logical_id for plan in plans for right in plan.rights if right.direction == direction]
-        text += f" {words}: {some(list(dict.fromkeys(rights)))}." if rights else ""
-    return text
+        texts += [f"{words}: {some(list(dict.fromkeys(rights)))}."] if rights else []
+    return " ".join(texts)
 
 
 def summary(plans: Sequence[Plan], prices: Prices | None = None) -> str:
     """Counts, such as "3 changes: 1 loses data, 2 modified.", of rights too; what is added to the bill.
 
-    Resources of a template without a change set are counted apart.
+    Resources of a template without a change set are counted apart, those of a plan that failed not at all. Empty if
+    every plan failed.
     """
+    plans = _previewed(plans)
+    if not plans:
+        return ""
     rights = Counter(right.direction for plan in plans for right in plan.rights)
     cost = cost_of(total(plan.billed for plan in plans), prices)
     return "".join(
@@ -203,6 +215,10 @@ def summary(plans: Sequence[Plan], prices: Prices | None = None) -> str:
             f" Cost: {cost}." if cost else "",
         )
     )
+
+
+def _previewed(plans: Sequence[Plan]) -> Sequence[Plan]:
+    return [plan for plan in plans if not plan.failed]
 
 
 def rehearsed(document: str, source: str) -> str:

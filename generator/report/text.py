@@ -113,7 +113,8 @@ def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: s
         yield Line(rehearsal)
     counts, decides = summary(plans, prices), verdict(plans)
     if used or len(plans) > 1:
-        yield Line(counts)
+        if counts:
+            yield Line(counts)
         if decides != counts:
             yield Line(decides)
 

@@ -94,7 +94,7 @@ def test_every_verb_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
 
 PLANS = [
     [],
-    [Plan("data", "users-data", (), new=True, seen=False, note="cannot be previewed")],
+    [Plan("data", "users-data", (), new=True, seen=False, note="it has no image", failed=True)],
     [
         Plan(
             "data",

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from generator.report.as_json import preview_document
 from generator.report.comment import COMMENT_LIMIT, Heading, marker
 from generator.report.results import Plan, outcome, summary, verdict
+from generator.report.text import plan_lines
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, PropertyChange, Refusal
 from generator.stacks.events import Finding
@@ -54,6 +56,52 @@ def test_the_committed_comments_are_what_is_made(name: str) -> None:
 def test_the_first_line_is_the_verdict(made: Preview, said: str) -> None:
     assert verdict(made.plans) == said
     assert made.comment().splitlines()[0] == f"### {said}"
+
+
+NO_IMAGE = stack("apprunner", seen=False, note="there is no such image. Push it first.", failed=True)
+UNSEEN = "Could not be previewed: users-apprunner: there is no such image. Push it first."
+NOT_NAMED = replace(NO_IMAGE, changes=(row("adds"), row("adds")), new=True)
+NOT_EXPORTED = stack(
+    "apprunner",
+    row("replaces", "Service"),
+    rights=(Right("Service", "security group", "different", "", "w"),),
+    note="it imports a-B, which no stack exports.",
+    failed=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("plans", "label", "said", "counted"),
+    [
+        ([stack("data"), NO_IMAGE], "failed", UNSEEN, "Nothing to change."),
+        ([NO_IMAGE], "failed", UNSEEN, ""),
+        ([stack("data", row("modifies")), NOT_NAMED], "failed", UNSEEN, "1 change: 1 modified."),
+        (
+            [stack("data"), NOT_EXPORTED],
+            "failed",
+            "Could not be previewed: users-apprunner: it imports a-B, which no stack exports.",
+            "Nothing to change.",
+        ),
+        ([stack("data", row("replaces")), NO_IMAGE], "failed", f"{UNSEEN} Replaced: X.", "1 change: 1 replaced."),
+        (
+            [replace(REFUSED.plans[0], changes=()), NO_IMAGE],
+            "refused",
+            f"{UNSEEN} {verdict(REFUSED.plans)}",
+            "Nothing to change.",
+        ),
+    ],
+)
+def test_a_failed_preview_is_said_first_and_never_good_news(
+    plans: list[Plan], label: str, said: str, counted: str
+) -> None:
+    text = Preview(tuple(plans)).comment()
+    assert text.startswith(f"### {said}\n\n")
+    assert text.endswith(f"<!-- preview of users: {label} -->\n")
+    assert summary(plans) == counted
+    document = json.loads(preview_document(plans))
+    assert (document["outcome"], document["verdict"]) == (label, said)
+    assert document["layers"][-1]["failed"]
+    assert [line.text for line in plan_lines(plans)][-1] in (said, "")
 
 
 @pytest.mark.parametrize("effect", [effect for effect in EFFECTS if effect not in ("adds", "imports")])

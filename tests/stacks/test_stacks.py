@@ -319,7 +319,7 @@ def test_without_a_dockerfile_the_image_stays_and_a_first_one_is_asked_for(
     seen = command("preview", "--name", "twelfth")
     assert seen.code == 1
     assert "twelfth-data: nothing to change." in seen.out
-    assert "twelfth-apprunner: cannot be previewed: There is no Dockerfile in " in seen.out
+    assert "twelfth-apprunner: could not be previewed: There is no Dockerfile in " in seen.out
     first = command("deploy", "--yes", "--name", "twelfth", "--no-verify")
     assert first.code == 64
     assert "There is no Dockerfile in ." in first.err
