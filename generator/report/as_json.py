@@ -109,7 +109,7 @@ def _status(status: LayerStatus) -> dict[str, object]:
         "outputs": _outputs(status),
     }
     if status.service:
-        service = _fields(status.service, "status operation image as_deployed url public ready? build? fault?")
+        service = _fields(status.service, "status operation image as_deployed url public answers build? fault?")
         rate = status.service.error_rate
         document["service"] = {**service, "errorRate": _fields(rate, "checked reason?") if rate else None}
     if status.drift is not None:

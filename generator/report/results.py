@@ -102,9 +102,10 @@ class RotationPlan:
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A service as it runs. as_deployed: its image is the one of its stack. ready: its answer to GET /ready, and build
-    what that reports; both empty if it was not asked. fault: why what runs is not what was deployed; empty if it is, or
-    while an operation runs. error_rate: None where none rolls a deployment back."""
+    """A service as it runs. as_deployed: its image is the one of its stack. answers: to GET, by the paths that a
+    deployment verifies; empty if it cannot be asked. build: what the user API's /ready reports. fault: why what runs is
+    not what was deployed; empty if it is, or while an operation runs. error_rate: None where none rolls a deployment
+    back."""
 
     status: str
     operation: str
@@ -112,7 +113,7 @@ class ServiceStatus:
     as_deployed: bool
     url: str
     public: bool
-    ready: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
     build: str = ""
     fault: str = ""
     error_rate: ErrorRate | None = None

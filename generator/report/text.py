@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import zip_longest
 
-from generator.contract import READY_PATH
+from generator.contract import READY_PATH, SERVICE_URL
 from generator.report.results import (
     LayerStatus,
     LogLine,
@@ -64,9 +64,7 @@ def lines(result: Result) -> Iterator[Line]:
         case LayerStatus():
             yield from map(Line, _status(result))
         case Stack():
-            # The commands that push an image are in `status`.
-            shown = {key: value for key, value in result.outputs.items() if not key.endswith("PushCommands")}
-            yield from (Line(f"{key}: {value}") for key, value in sorted(shown.items()))
+            yield from map(Line, _outputs(result))
 
 
 def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: str = "") -> Iterator[Line]:
@@ -194,12 +192,17 @@ def _status(status: LayerStatus) -> Iterator[str]:
         yield f"  last operation: {operation.kind} {operation.outcome.value}, begun {utc(operation.began)}"
     if status.cause:
         yield f"  cause: {status.cause}"
-    for key, value in sorted(stack.outputs.items()):
-        yield f"  {key}: {value}"
+    yield from (f"  {output}" for output in _outputs(stack))
     if status.service:
         yield from _service(status.service)
     if status.drift:
         yield from _drift(status.drift)
+
+
+def _outputs(stack: Stack) -> Iterator[str]:
+    """The outputs, the service's URL first, without the commands that push an image, which are long."""
+    shown = [key for key in stack.outputs if not key.endswith("PushCommands")]
+    yield from (f"{key}: {stack.outputs[key]}" for key in sorted(shown, key=lambda key: (key != SERVICE_URL, key)))
 
 
 def _drift(found: StackDrift) -> Iterator[str]:
@@ -226,9 +229,9 @@ def _by_type(types: Mapping[str, str]) -> dict[str, list[str]]:
 def _service(service: ServiceStatus) -> Iterator[str]:
     yield f"  runs: {service.status}, after {service.operation}"
     yield f"  image: {service.image}{'' if service.as_deployed else ', which is not the one that was deployed'}"
-    if service.ready:
-        yield f"  GET {READY_PATH}: {service.ready}, build {service.build or 'unknown'}"
-    elif not service.public:
+    for path, answer in service.answers.items():
+        yield f"  GET {path}: {answer}{f', build {service.build}' if service.build and path == READY_PATH else ''}"
+    if not service.public:
         yield "  not checked: the service can be reached inside its VPC only"
     if (rate := service.error_rate) and rate.reason:
         yield f"  {'a deployment would be rolled back' if rate.checked else 'error rate not checked'}: {rate.reason}"

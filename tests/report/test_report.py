@@ -10,7 +10,16 @@ from generator.compute import Outcome
 from generator.errors import UsageError
 from generator.report.as_json import preview_document, status_document
 from generator.report.comment import Heading, comment
-from generator.report.results import LastOperation, LayerStatus, LogLine, Plan, happens, rehearsed, summary
+from generator.report.results import (
+    LastOperation,
+    LayerStatus,
+    LogLine,
+    Plan,
+    ServiceStatus,
+    happens,
+    rehearsed,
+    summary,
+)
 from generator.report.text import lines as result_lines
 from generator.report.text import log_line, plan_lines
 from generator.stacks.change_set import Change, PropertyChange, Refusal
@@ -178,6 +187,26 @@ def test_a_status_has_the_last_operation_and_its_cause() -> None:
         "began": "2026-11-25T12:03:04Z",
         "cause": "Cluster (T): full",
     }
+
+
+def test_a_status_names_the_url_first_and_how_the_service_answers() -> None:
+    outputs = {
+        "DashboardUrl": "d",
+        "PushCommands": "TAG=1 && docker",
+        "ServiceUrl": "https://a",
+        "UsersPushCommands": "b",
+    }
+    stack = Stack("web", "arn:aws:cloudformation:eu-west-1:1:stack/web/1", "CREATE_COMPLETE", outputs=outputs)
+    service = ServiceStatus("RUNNING", "CREATE_SERVICE", "i", True, "https://a", True, {"/live": "200", "/": "503"})
+    assert [line.text for line in result_lines(LayerStatus("web", stack, service))][1:] == [
+        "  ServiceUrl: https://a",
+        "  DashboardUrl: d",
+        "  runs: RUNNING, after CREATE_SERVICE",
+        "  image: i",
+        "  GET /live: 200",
+        "  GET /: 503",
+    ]
+    assert [line.text for line in result_lines(stack)] == ["ServiceUrl: https://a", "DashboardUrl: d"]
 
 
 def test_a_line_of_a_log_has_its_time_in_utc_and_its_stream() -> None:

@@ -91,7 +91,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     # Nothing runs in the emulator here, so the request over HTTPS fails.
     runs = told[1]["service"]
     assert (runs["status"], runs["operation"], runs["image"]) == ("RUNNING", "CREATE_SERVICE SUCCEEDED", IMAGE)
-    assert "Connection refused" in runs["ready"]
+    assert "Connection refused" in runs["answers"]["/ready"]
     assert json.loads((tmp_path / "outputs.json").read_text())["users-data"]["ClusterName"].startswith("db-")
 
     in_place = command("preview", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
