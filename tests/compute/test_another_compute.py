@@ -200,7 +200,7 @@ def test_every_verb_takes_it(command: Command) -> None:
     assert "GET /ready: 200, build content-1" in told
     assert "PushCommands" not in told
 
-    rotated = said("rotate", "--yes")
+    rotated = command.must("rotate", "--yes")
     assert "users-shelf will be redeployed" in rotated
     assert "last operation   PUT 2" in rotated
 
