@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from generator.report.results import Plan, happens, name_of, not_compared, outcome, some, summary, verdict
+from generator.report.results import Plan, follow, happens, name_of, not_compared, outcome, some, summary, verdict
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, Effect, PropertyChange
@@ -99,7 +99,7 @@ def _blocks(plans: Sequence[Plan], heading: Heading, prices: Prices | None) -> I
     for plan in plans:
         yield from _stack(plan)
     yield from () if few else rights
-    changes = [(plan, change) for plan in plans for change in plan.changes if change.properties or change.unknown]
+    changes = [(plan, change) for plan in plans for change in plan.listed if change.properties or change.unknown]
     billed = total(plan.billed for plan in plans)
     if changes or billed != Billed() or any(plan.outputs for plan in plans):
         yield _Block("#### Details\n\n")
@@ -134,8 +134,12 @@ def _stack(plan: Plan) -> Iterator[_Block]:
         yield _Block(f"> [!{alert}]\n> {_plain(str(found))}\n\n", (-1, 1), "warnings")
     if plan.changes:
         yield _Block("| resource | what happens | why |\n|---|---|---|\n")
-    for change in sorted(plan.changes, key=lambda change: change.effect):
+    for change in plan.listed:
         yield _Block(_row(change), (0, change.effect), "resources")
+    for leaders, followers in plan.followers.items():
+        names = ", ".join(_code(change.logical_id) for change in followers)
+        row = f"| {follow(len(followers))} {', '.join(map(_code, leaders))} | modified | {names} |\n"
+        yield _Block(row, (0, Effect.MODIFIES), "resources")
     yield _Block("\n" if plan.changes else "")
 
 

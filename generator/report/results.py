@@ -64,6 +64,30 @@ class Plan:
         return any(right.direction != "narrower" for right in self.rights)
 
     @property
+    def followers(self) -> Mapping[tuple[str, ...], Sequence[Change]]:
+        """The changes in place that others in place alone cause, and that change nothing else, by the others' names."""
+        in_place = {change.logical_id for change in self.changes if change.effect is Effect.MODIFIES}
+        seen = {right.logical_id for right in self.rights}
+        found: dict[tuple[str, ...], list[Change]] = {}
+        for change in self.changes:
+            leaders = tuple(dict.fromkeys(name for changed in change.properties for name in changed.follows))
+            folded = all(changed.follows for changed in change.properties) and in_place.issuperset(leaders)
+            in_full = change.logical_id in seen or change.unknown or not_compared(change)
+            if leaders and folded and change.logical_id in in_place and not in_full:
+                found.setdefault(leaders, []).append(change)
+        return found
+
+    @property
+    def listed(self) -> Sequence[Change]:
+        """The changes without the followers: the worst first, of one effect those that only follow others last."""
+        folded = {change.logical_id for changes in self.followers.values() for change in changes}
+
+        def rank(change: Change) -> tuple[Effect, bool]:
+            return change.effect, bool(change.properties) and all(changed.follows for changed in change.properties)
+
+        return sorted((change for change in self.changes if change.logical_id not in folded), key=rank)
+
+    @property
     def title(self) -> str:
         """The stack's name, and its note or what is new."""
         if self.failed or not self.seen:
@@ -256,6 +280,11 @@ def _changes(plans: Sequence[Plan]) -> str:
         return unseen.strip() or "Nothing to change."
     changes = "1 change" if total == 1 else f"{total} changes"
     return f"{changes}: {', '.join(_count(effect, counts[effect]) for effect in sorted(counts))}.{unseen}"
+
+
+def follow(number: int) -> str:
+    """What is said of followers, before the names of what they follow."""
+    return "1 resource follows" if number == 1 else f"{number} resources follow"
 
 
 def happens(change: Change) -> str:

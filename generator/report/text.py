@@ -18,6 +18,7 @@ from generator.report.results import (
     ServiceStatus,
     cost_of,
     count_of_images,
+    follow,
     happens,
     name_of,
     not_compared,
@@ -72,7 +73,7 @@ def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: s
     rehearsal, the verdict."""
     for plan in plans:
         yield Line(plan.title)
-        for change in plan.changes:
+        for change in plan.listed:
             effect = change.effect
             physical = f"  {change.physical_id}" if change.physical_id else ""
             yield Line(f"  {SYMBOLS[effect]} {change.logical_id}  {change.resource_type}{physical}", effect)
@@ -88,6 +89,9 @@ def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: s
                     narrower = right.direction == "narrower"
                     text = f"      {right.direction}, {right.kind}: {right.why}{rule}"
                     yield Line(text, None if narrower else Effect.UNKNOWN)
+        for leaders, changes in plan.followers.items():
+            names = ", ".join(change.logical_id for change in changes)
+            yield Line(f"  {SYMBOLS[Effect.MODIFIES]} {follow(len(changes))} {', '.join(leaders)}: {names}")
         for output in plan.outputs:
             yield Line(f"  output {_property(output)}")
         for found in plan.findings:

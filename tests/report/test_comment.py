@@ -152,6 +152,76 @@ def test_causes_are_told_for_each_property() -> None:
     assert "@@ Subnets, recreates the resource, follows PrivateSubnetB @@" in text
 
 
+def follower(logical_id: str, *causes: str, effect: str = "modifies", **fields: Any) -> Change:
+    properties = tuple(
+        PropertyChange(f"P{number}", "a", "(known after deployment)", "", cause, **fields)
+        for number, cause in enumerate(causes)
+    )
+    return change(logical_id, "AWS::T::T", effect, properties=properties)
+
+
+SERVICE = row("modifies", "Service")
+
+
+@pytest.mark.parametrize(
+    ("changes", "folded"),
+    [
+        (
+            [SERVICE, follower("A", "follows Service.Id"), follower("B", "follows Service.Id")],
+            {("Service",): ["A", "B"]},
+        ),
+        (
+            [SERVICE, follower("A", "follows Service"), follower("B", "follows A.Arn")],
+            {("Service",): ["A"], ("A",): ["B"]},
+        ),
+        (
+            [SERVICE, row("modifies", "Topic"), follower("A", "follows Service.Id, follows Topic", "follows Topic")],
+            {("Service", "Topic"): ["A"]},
+        ),
+        # What it follows is replaced, and so is another value; or it is replaced itself.
+        ([row("replaces", "Service"), follower("A", "follows Service.Id")], {}),
+        ([SERVICE, follower("A", "follows Service.Id", effect="replaces")], {}),
+        # Something else changes it too.
+        ([SERVICE, follower("A", "follows Service.Id", "parameter Days")], {}),
+        ([SERVICE, follower("A", "follows Service.Id, parameter Days")], {}),
+        ([SERVICE, follower("A", "follows Service.Id", direct=True)], {}),
+        ([SERVICE, follower("A", "follows Service.Id", deployed="c")], {}),
+        ([SERVICE, follower("A", "follows Service.Id", "")], {}),
+        ([SERVICE, replace(follower("A", "follows Service.Id"), unknown=("New: x",))], {}),
+        ([SERVICE, replace(follower("A", "follows Service.Id"), drift="UNKNOWN")], {}),
+    ],
+)
+def test_what_only_follows_a_change_in_place_is_one_line(
+    changes: list[Change], folded: dict[tuple[str, ...], list[str]]
+) -> None:
+    plan = stack("web", *changes)
+    assert {names: [found.logical_id for found in followers] for names, followers in plan.followers.items()} == folded
+    names = {name for followers in folded.values() for name in followers}
+    assert {found.logical_id for found in plan.listed} == {found.logical_id for found in changes} - names
+    assert len(json.loads(preview_document([plan]))["layers"][0]["changes"]) == len(changes)
+
+
+def test_followers_are_named_with_what_they_follow_and_direct_changes_come_first() -> None:
+    plan = stack(
+        "web",
+        follower("Early", "follows Other.Id"),
+        row("replaces", "Other"),
+        *(follower(name, "follows Service.Id") for name in ("A", "B")),
+        SERVICE,
+    )
+    assert [found.logical_id for found in plan.listed] == ["Other", "Service", "Early"]
+    assert "\n  ~ 2 resources follow Service: A, B\n" in "\n".join(line.text for line in plan_lines([plan]))
+    text = Preview((plan,)).comment()
+    assert "| 2 resources follow <code>Service</code> | modified | <code>A</code>, <code>B</code> |\n" in text
+    assert summary([plan]) == "5 changes: 1 replaced, 4 modified."
+
+
+def test_a_follower_whose_rights_change_is_listed() -> None:
+    right = Right("A", "IAM statement", "different", "{}", "w")
+    plan = stack("web", SERVICE, follower("A", "follows Service.Id"), rights=(right,))
+    assert [found.logical_id for found in plan.listed] == ["Service", "A"]
+
+
 def test_outputs_are_shown() -> None:
     assert "@@ PrivateSubnetIds @@\n-subnet-0a1,subnet-0b2\n+subnet-0a1,subnet-0c3\n" in RISKY.comment()
 
