@@ -5,9 +5,12 @@ Then once more with a fault in each step, and what the builder takes for the con
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import boto3
@@ -26,6 +29,7 @@ from rehearsal.run import FAULTS
 from rehearsal.services.certificates import certificates
 from rehearsal.services.https_proxy import HttpsProxy
 from tests.command import Command, Run
+from tests.running import ROOT
 
 # The cause that each fault's rehearsal ends with.
 CAUSES = {
@@ -91,6 +95,21 @@ def test_an_image_is_built_pushed_pulled_by_digest_and_verified(
     for line in run.out.splitlines():
         if line.endswith((" s  done", " s")):
             note(f"rehearsal: {line}")
+
+
+def test_two_at_once_have_their_own_images_and_containers(source: list[str], tmp_path: Path) -> None:
+    before = containers()
+    words = [sys.executable, "build.py", "rehearse", *source]
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
+            for _ in range(2)
+        ]
+        said = [process.communicate()[0].decode() for process in running]
+        assert [process.returncode for process in running] == [0, 0], "\n".join(said)
+    assert len({name for text in said for name in re.findall("rehearsal-data-repository-[0-9a-f]+", text)}) == 2
+    assert containers() == before
+    assert images() == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -17,7 +17,8 @@ def deployments() -> list[Deployment]:
     """One data layer with two users and two repositories, and a layer for each service."""
     settings = Settings()
     users = (user(), user("Orders", keys="order:*", commands=ORDER_COMMANDS))
-    orders = Workload(prefix="Orders", context="orders", verification=Verification(paths={"/health": 200}))
+    # Its image is built elsewhere. With a folder as context, `deploy` builds it.
+    orders = Workload(prefix="Orders", context="", verification=Verification(paths={"/health": 200}))
     return [
         Deployment(
             "apprunner",

@@ -51,7 +51,7 @@ class TemplateError(GeneratorError):
 
     >>> app_runner_layer(Settings(), Workload(cpu=512, memory=4096))
     Traceback (most recent call last):
-    generator.errors.TemplateError: Workload.cpu 512 does not go with Workload.memory 4096. ...
+    generator.errors.TemplateError: The layer apprunner: Workload.cpu 512 does not go with Workload.memory 4096. ...
     """
 
 
@@ -69,11 +69,11 @@ class DuplicateLogicalIdError(TemplateError):
 
 
 class FindingsError(GeneratorError):
-    """cfn-lint found something in a template. The text has a line for each finding."""
+    """cfn-lint found something in a template. The text has a line for each finding; `last` is its last line."""
 
-    def __init__(self, findings: Sequence[str]) -> None:
+    def __init__(self, findings: Sequence[str], last: str = "Nothing was written.") -> None:
         self.findings = tuple(findings)
-        super().__init__("\n".join([*findings, "Nothing was written."]))
+        super().__init__("\n".join([*findings, last]))
 
 
 class MissingPackageError(GeneratorError):

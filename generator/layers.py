@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -34,12 +37,15 @@ from generator.template.resources import imported_outputs
 from generator.template.stateful import data_resources
 from generator.workload import Place, Workload
 
+LONGEST_STACK_NAME = 128
+
 
 @dataclass(frozen=True)
 class Layer:
     """One template, deployed as one stack.
 
-    name: the stack is `<deployment's prefix>-<name>`. description: the template's, which the console shows.
+    name: the stack is `<deployment's prefix>-<name>`, so that it has letters, digits and hyphens only. description: the
+    template's, which the console shows.
     compute: what runs the service that the layer holds, if it holds one. template_name: the file is
     `<template_name>-layer.json`; by default the layer's own name. workload: what runs in the layer, if something does.
 
@@ -55,6 +61,21 @@ class Layer:
     template_name: str = ""
     workload: Workload | None = None
 
+    def __post_init__(self) -> None:
+        # CloudFormation API reference, CreateStack, StackName.
+        if not re.fullmatch("[A-Za-z0-9-]+", self.name):
+            raise TemplateError(f"The layer name {self.name!r} must be letters, digits and hyphens, as of a stack.")
+
+    def stack_name(self, prefix: str) -> str:
+        """`<prefix>-<name>`. Raises UsageError where that is too long for a stack."""
+        name = f"{prefix}-{self.name}"
+        if len(name) > LONGEST_STACK_NAME:
+            raise UsageError(
+                f"The stack of the layer {self.name} would be {name[:20]}..., a name of {len(name)} characters, and at "
+                f"most {LONGEST_STACK_NAME} are allowed: shorten the layer's name or --name."
+            )
+        return name
+
     @property
     def file_name(self) -> str:
         """The template's file, such as data-layer.json."""
@@ -67,7 +88,8 @@ class Layer:
     # A frozen dataclass may still cache: the cache is no field.
     @cached_property
     def _text(self) -> str:
-        return render(assemble(self.description, *bounded(*self.parts)))
+        with errors_of_layer(self.name):
+            return render(assemble(self.description, *bounded(*self.parts)))
 
     @property
     def made_from(self) -> str:
@@ -103,11 +125,22 @@ class Layer:
         return bool(data_resources(self.template))
 
 
+@contextmanager
+def errors_of_layer(name: str) -> Iterator[None]:
+    """Names the layer in the text of a TemplateError."""
+    try:
+        yield
+    except TemplateError as error:
+        error.args = (f"The layer {name}: {error}",)
+        raise
+
+
 @dataclass(frozen=True)
 class Deployment:
     """What is deployed together: layers, in the order in which they are deployed. `--deployment` chooses one by name.
 
-    Raises TemplateError for two layers of one name, which would be one stack.
+    Raises TemplateError for two layers of one name, which would be one stack, for a layer before the one that it
+    imports from, and for an import that this one does not export.
 
     >>> [layer.name for layer in Deployment("shop", (data_layer(name="storage"), app_runner_layer(name="web"))).layers]
     ['storage', 'web']
@@ -117,10 +150,49 @@ class Deployment:
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, tuple | list) or not all(isinstance(layer, Layer) for layer in self.layers):
+            raise TemplateError(f"Deployment.layers of {self.name} must be a tuple of layers, such as (data, service).")
+        if not self.layers:
+            raise TemplateError(f"The deployment {self.name} has no layer.")
         names = [layer.name for layer in self.layers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise TemplateError(f"Two layers of the deployment {self.name} are named {twice[0]!r}.")
+        for number, layer in enumerate(self.layers if len(names) > 1 else ()):
+            if source := self.source_of(layer) or self._other_repository(layer):
+                if missing := sorted(layer.imports - source.exports):
+                    raise TemplateError(self._not_exported(layer, source, missing))
+                if source.name in names[number:]:
+                    raise TemplateError(
+                        f"The layer {layer.name} imports from {source.name}, which must be deployed before it and "
+                        f"destroyed after it: put {source.name} before {layer.name} in the deployment {self.name}."
+                    )
+
+    def _other_repository(self, layer: Layer) -> Layer | None:
+        """Where a layer imports an image repository that no layer exports: the layer that exports another one."""
+
+        def repositories(names: frozenset[str]) -> list[str]:
+            return [name for name in names if name.endswith(contract.REPOSITORY_ARN)]
+
+        others = (other for other in self.layers if other is not layer and repositories(other.exports))
+        return next(others, None) if repositories(layer.imports) else None
+
+    def _not_exported(self, layer: Layer, source: Layer, missing: Sequence[str]) -> str:
+        name, prefix = missing[0], layer.workload.prefix if layer.workload else ""
+        spelled = {other.lower(): other for other in sorted(source.exports)}
+        near = difflib.get_close_matches(name.lower(), spelled, 1)
+        hint = ""
+        if elsewhere := [other.name for other in self.layers if other is not source and name in other.exports]:
+            hint = f" The layer {elsewhere[0]} exports {name}, but a layer imports from one other layer only."
+        elif prefix and name.startswith(prefix) and name.lower() not in spelled:
+            function = "repository" if name.endswith(contract.REPOSITORY_ARN) else "user"
+            hint = f" Workload.prefix {prefix!r} needs {function}({prefix!r}) there."
+        elif contract.TASK_SUBNET_IDS in missing:
+            hint = ' ECS tasks need data_layer(Settings(task_endpoints="one")), or existing_network(task_subnet_ids=…).'
+        elif near:
+            hint = f" The nearest export to {name} is {spelled[near[0]]}."
+        names = ", ".join(missing)
+        return f"The layer {layer.name} imports {names}, which the layer {source.name} does not export.{hint}"
 
     @property
     def data_layers(self) -> tuple[Layer, ...]:
@@ -140,6 +212,14 @@ class Deployment:
         return found
 
 
+def _check_types(function: str, settings: object, workload: object = Workload()) -> None:
+    for name, value, kind in (("settings", settings, Settings), ("workload", workload, Workload)):
+        if not isinstance(value, kind):
+            raise TemplateError(
+                f"{function}: the argument {name} is of the type {type(value).__name__}, but must be {kind.__name__}."
+            )
+
+
 def app_runner_deployment(settings: Settings = Settings()) -> Deployment:
     """The data layer and the App Runner layer.
 
@@ -155,6 +235,7 @@ def ecs_express_deployment(settings: Settings = Settings()) -> Deployment:
     >>> [layer.file_name for layer in ecs_express_deployment().layers]
     ['ecs-express-data-layer.json', 'ecs-express-layer.json']
     """
+    _check_types("ecs_express_deployment", settings)
     data = replace(data_layer(for_tasks(settings)), template_name="ecs-express-data")
     return Deployment(contract.ECS_EXPRESS_LAYER, (data, ecs_express_layer(settings)))
 
@@ -194,6 +275,7 @@ def data_layer(
     >>> "AttachmentsName" in layer.exports
     True
     """
+    _check_types("data_layer", settings)
     users = (user(),) if users is None else users
     existing = place is not None
     if place is None:
@@ -250,7 +332,9 @@ def app_runner_layer(
     >>> "AttachmentsName" in app_runner_layer(Settings(), web).imports
     True
     """
-    all_parts = app_runner(settings, workload), supported_region(), *parts
+    _check_types("app_runner_layer", settings, workload)
+    with errors_of_layer(name):
+        all_parts = app_runner(settings, workload), supported_region(), *parts
     return Layer(
         name,
         _service_layer_description("App Runner", workload, "the service, or makes the update fail"),
@@ -275,7 +359,9 @@ def ecs_express_layer(
     >>> ecs_express_layer(Settings(), Workload(cpu=512, memory=1024)).parameters["Cpu"]["Default"]
     '512'
     """
-    all_parts = ecs_express(workload), supported_region(for_tasks(settings)) if workload.memorydb else None, *parts
+    _check_types("ecs_express_layer", settings, workload)
+    with errors_of_layer(name):
+        all_parts = ecs_express(workload), supported_region(for_tasks(settings)) if workload.memorydb else None, *parts
     return Layer(
         name,
         _service_layer_description("ECS Express", workload, "the service and its address"),

@@ -9,8 +9,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from generator.errors import UsageError
 from generator.images.context import DOCKERFILE, PLATFORM, Context
@@ -21,6 +23,7 @@ from rehearsal.services.runners import ContainerError, output
 TOOLS = ("podman", "buildah")
 NOT_DOCKER = "Docker and Finch cannot rehearse, because their engine would look for ECR on the internet"
 PULL_SECONDS = 180
+LISTINGS = 20
 
 
 def container_tool(name: str | None, context: Context, *, required: bool) -> str | None:
@@ -119,10 +122,21 @@ def wrapped(program: str, directory: Path) -> Path:
 
 def remove_images(repositories: Collection[str]) -> None:
     """Removes the names of images in these repositories. An image without a name is deleted, but the same image under
-    another rehearsal's name is not."""
+    another name is not, nor what a build caches, on which another build may be working."""
     prefixes = tuple(f"{repository}{mark}" for repository in repositories for mark in ":@")
     for tool in filter(shutil.which, TOOLS):
-        for image in json.loads(output(tool, "images", *(("--format", "json") if tool == "podman" else ("--json",)))):
+        for image in _listed(tool, *(("--format", "json") if tool == "podman" else ("--json",))):
             for name in image.get("Names") or image.get("names") or ():
-                if name.startswith(prefixes):
-                    subprocess.run([tool, "rmi", name], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+                # Buildah and older versions of podman do not have the option.
+                for options in (("--no-prune",), ()) if name.startswith(prefixes) else ():
+                    if subprocess.run([tool, "rmi", *options, name], capture_output=True).returncode == 0:
+                        break
+
+
+def _listed(program: str, *options: str) -> Any:
+    """All images. Raises ContainerError."""
+    for _ in range(LISTINGS):
+        # The listing fails when another process removes an image meanwhile (podman 4.3: "image not known").
+        with suppress(ContainerError):
+            return json.loads(output(program, "images", *options))
+    return json.loads(output(program, "images", *options))

@@ -20,7 +20,6 @@ from rehearsal.processes import ADDRESS, answers, interrupted_by_signals
 from rehearsal.services.redis_cluster import Cluster, ClusterError, User
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 10
 
 
 def serve(access: str, *, data: Path | None, port: int) -> int:
@@ -47,7 +46,7 @@ def serve(access: str, *, data: Path | None, port: int) -> int:
             }
             service = subprocess.Popen([sys.executable, "-m", "service"], cwd=ROOT, env=environment)
             try:
-                if answers(port, contract.HEALTH_PATH, lambda: service.poll() is None, START_SECONDS):
+                if answers(port, contract.HEALTH_PATH, lambda: service.poll() is None):
                     print(_introduction(cluster, data, port), flush=True)
                 return service.wait()
             finally:

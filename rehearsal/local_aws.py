@@ -1,6 +1,7 @@
 """AWS on this machine: the emulator, the local services, the host names, and the roles of the access layer.
 
-While it is open, the environment of this process leads to it, and to nothing else.
+While it is open, the environment of this process leads to it, and to nothing else. What the roles name in an account
+is created before they are.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ import boto3
 from botocore.exceptions import ClientError
 
 from generator.compute import Compute
-from generator.contract import SERVICE_ARN
+from generator.contract import IMAGE_URI, SERVICE_ARN
 from generator.errors import UsageError
 from generator.images.context import Context
-from generator.layers import Layer
+from generator.layers import Deployment, Layer
 from rehearsal.containers import start, wrapped
 from rehearsal.emulator.identities import identities
 from rehearsal.emulator.process import ACCOUNT, REGION, emulator
 from rehearsal.emulator.registry import Registry, Start
+from rehearsal.local_resources import LocalResources
 from rehearsal.services.certificates import certificates
 from rehearsal.services.control import LocalServices, Runner
 from rehearsal.services.https_proxy import HttpsProxy
@@ -53,7 +55,10 @@ class LocalAws:
     builder: str | None = None
     losing_redis: bool = False
     minute: float = 0.2
-    _placeholders: set[str] = field(default_factory=set)
+    local_resources: LocalResources = field(default_factory=LocalResources)
+    # By layer: the URI of a placeholder, and of those that are the value of a parameter.
+    placeholders: dict[str, str] = field(default_factory=dict)
+    images: dict[str, str] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> LocalAws:
@@ -69,14 +74,14 @@ class LocalAws:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.services = stack.enter_context(LocalServices(self.directory / "services", self._runner(), self.minute))
         self.emulator = stack.enter_context(emulator(self.directory / "emulator", self.services.environment))
-        domains = dict.fromkeys(f"*.{one.domain(REGION)}" for one in self.computes)
+        domains = dict.fromkeys(f"*.{compute.domain(REGION)}" for compute in self.computes)
         tls = certificates(self.directory, REGISTRY, *domains)
         self.proxy = stack.enter_context(HttpsProxy(tls, self._port, self._observe, self.services.count))
         self.authority = tls.authority
         self.tool = wrapped(self.builder, self.directory) if self.builder else None
         self.variables = {**self.emulator.environment, **self._through_proxy()}
         stack.enter_context(environment(self.variables))
-        self.identities = identities(NAME, self.access)
+        self.identities = identities(NAME, self.local_resources.layer(self.access))
 
     def _runner(self) -> Runner:
         processes = Processes(
@@ -86,7 +91,7 @@ class LocalAws:
         if not (program and self.builder):
             return processes
         containers = Containers(program, self._through_proxy)
-        return lambda launch: (processes if launch.image in self._placeholders else containers)(launch)
+        return lambda launch: (processes if launch.image in self.placeholders.values() else containers)(launch)
 
     def _through_proxy(self) -> dict[str, str]:
         """Variables with which a client reaches AWS's host names here, and trusts their certificates."""
@@ -132,8 +137,22 @@ class LocalAws:
             boto3.client("ecr").create_repository(repositoryName=named[1])
         image = Start(variables, entrypoint=("python", PLACEHOLDER.name))
         self._registry_of_caller().push(named[0], {PLACEHOLDER.name: PLACEHOLDER}, image)
-        self._placeholders.add(named[0])
+        self.placeholders[layer.name] = named[0]
+        if IMAGE_URI in layer.parameters:
+            self.images[layer.name] = named[0]
         return named[0]
+
+    def push_source(self, deployment: Deployment, layer: Layer, context: Context) -> None:
+        """Without a container tool, pushes an image of the same content to the repository of the layer's source."""
+        source = deployment.source_of(layer)
+        if layer.compute and source and not self.tool:
+            self.push(stack_outputs(source.name)[layer.compute.repository], context)
+
+    @property
+    def notes(self) -> list[str]:
+        """What differs from an account."""
+        programs = [f"A program that answers its paths takes the place of the image of {x}." for x in self.placeholders]
+        return programs + self.local_resources.notes
 
     def _registry_of_caller(self) -> Registry:
         token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
@@ -146,15 +165,16 @@ class LocalAws:
 
     def kept(self) -> list[str]:
         """What `destroy` keeps on purpose."""
-        found = [f"the snapshot {one['Name']}" for one in boto3.client("memorydb").describe_snapshots()["Snapshots"]]
+        found = [f"the snapshot {each['Name']}" for each in boto3.client("memorydb").describe_snapshots()["Snapshots"]]
         secrets = boto3.client("secretsmanager").list_secrets()["SecretList"]
-        return found + [f"the secret {one['Name']}" for one in secrets]
+        created = self.local_resources.created.values()
+        return found + [f"the secret {each['Name']}" for each in secrets if each["ARN"] not in created]
 
     def deployed(self) -> list[tuple[Compute, str]]:
         """Each deployed service's compute and ARN."""
         stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
         arns = [values[SERVICE_ARN] for stack in stacks if SERVICE_ARN in (values := outputs(stack))]
-        return [(one, arn) for one in self.computes for arn in arns if f":{one.client_name}:" in arn]
+        return [(compute, arn) for compute in self.computes for arn in arns if f":{compute.client_name}:" in arn]
 
     def leftovers(self, deployed: Iterable[tuple[Compute, str]]) -> list[str]:
         """What `destroy` should have deleted."""
@@ -163,7 +183,7 @@ class LocalAws:
             for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
             if stack["StackStatus"] != "DELETE_COMPLETE" and stack["StackName"] != f"{NAME}-{self.access.name}"
         ]
-        found += [f"the cluster {one['Name']}" for one in boto3.client("memorydb").describe_clusters()["Clusters"]]
+        found += [f"the cluster {each['Name']}" for each in boto3.client("memorydb").describe_clusters()["Clusters"]]
         for compute, arn in deployed:
             with suppress(ClientError):
                 if compute.running(boto3.client(compute.client_name), arn).ready:
@@ -176,6 +196,11 @@ class LocalAws:
 def outputs(stack: Mapping[str, Any]) -> dict[str, str]:
     """The outputs of a stack in the answer of DescribeStacks."""
     return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
+
+
+def stack_outputs(layer_name: str) -> dict[str, str]:
+    """The outputs of a layer's stack."""
+    return outputs(boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-{layer_name}")["Stacks"][0])
 
 
 @contextmanager

@@ -14,6 +14,10 @@ from itertools import cycle, islice
 from types import FrameType
 
 ADDRESS = "127.0.0.1"
+# What fails to start ends, and what ends says so at once. These are for what hangs, also where the machine is so busy
+# that a start takes a hundred times as long as on an idle one.
+START_SECONDS = 180
+STOP_SECONDS = 30
 # Below the ports that the kernel gives to outgoing connections.
 PORTS = range(20000, 32000)
 # Multiples of the golden ratio spread evenly, so processes that start one after the other begin far apart.
@@ -41,11 +45,11 @@ def free_ports(number: int) -> list[int]:
     raise RuntimeError("There are no free ports.")
 
 
-def answers(port: int, path: str, alive: Callable[[], bool], seconds: float) -> bool:
+def answers(port: int, path: str, alive: Callable[[], bool], seconds: float = START_SECONDS) -> bool:
     """Waits until GET is answered 200; False after `seconds`, or when `alive` returns False."""
     end = time.monotonic() + seconds
     while alive() and time.monotonic() < end:
-        connection = http.client.HTTPConnection(ADDRESS, port, timeout=2)
+        connection = http.client.HTTPConnection(ADDRESS, port, timeout=10)
         with closing(connection), suppress(OSError, http.client.HTTPException):
             connection.request("GET", path)
             if connection.getresponse().status == http.client.OK:
@@ -54,10 +58,10 @@ def answers(port: int, path: str, alive: Callable[[], bool], seconds: float) -> 
     return False
 
 
-def wait_or_kill(process: subprocess.Popen[bytes], seconds: float) -> None:
+def wait_or_kill(process: subprocess.Popen[bytes]) -> None:
     """Waits for a process that was asked to end."""
     try:
-        process.wait(seconds)
+        process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -10,30 +10,21 @@ import json
 import shlex
 import shutil
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
+from itertools import groupby
 
-import boto3
-
-from generator.compute import Compute
-from generator.errors import UsageError
-from generator.images.context import DOCKERFILE, Context
+from generator.images.context import DOCKERFILE
 from generator.layers import Deployment, Layer
 from rehearsal.before import accepted
-from rehearsal.containers import container_tool, remove_images
 from rehearsal.emulator.process import Call, Fault
-from rehearsal.local_aws import NAME, LocalAws, environment, outputs
-from rehearsal.processes import interrupted_by_signals
-from rehearsal.services.redis_cluster import ClusterError
+from rehearsal.local_aws import NAME, LocalAws, environment
+from rehearsal.options import FORMAT, CommonOptions
 
-FORMAT = 1
-"""Of the result as JSON; grows when a field changes its meaning or goes."""
 LARGER = ("--parameter", "Cpu=2048", "--parameter", "Memory=4096")
 
 FAULTS = {
@@ -48,35 +39,11 @@ FAULTS = {
 
 
 @dataclass(frozen=True)
-class Options:
-    """The command's options. `access` has the roles of the deployment. `context` is a folder instead of the service's
-    own; `parameters` are values by KEY or LAYER.KEY. `process`: without containers. `fault`: a key of FAULTS. `stay`:
-    wait for Ctrl-C before destroying."""
+class Options(CommonOptions):
+    """The command's options. `fault`: a key of FAULTS. `stay`: wait for Ctrl-C before destroying."""
 
-    deployment: Deployment
-    access: Layer
-    context: Path | None = None
-    build_args: Mapping[str, str] = field(default_factory=dict)
-    build_secrets: tuple[str, ...] = ()
-    parameters: Mapping[str, str] = field(default_factory=dict)
-    container_tool: str | None = None
-    process: bool = False
     fault: str | None = None
     stay: bool = False
-
-    @property
-    def services(self) -> tuple[tuple[Layer, Compute], ...]:
-        """The layers that run a service, each with what runs it."""
-        return tuple((layer, layer.compute) for layer in self.deployment.layers if layer.compute)
-
-    @property
-    def sources(self) -> dict[str, Context]:
-        """The source of each image that is built, by its layer."""
-        return {
-            layer.name: Context(self.context or Path(compute.context), self.build_args, self.build_secrets)
-            for layer, compute in self.services
-            if compute.repository and compute.context
-        }
 
 
 @dataclass
@@ -89,35 +56,25 @@ class Step:
     calls: list[Call] = field(default_factory=list)
 
 
-def rehearse(command: Callable[[list[str]], int], options: Options) -> Rehearsal:
-    """Runs every step. `command` takes arguments and returns an exit code. Raises UsageError, ClusterError."""
-    if not shutil.which("redis-server"):
-        raise ClusterError("redis-server is missing, which runs in place of MemoryDB: `make rehearse` installs it.")
-    sources = options.sources.values()
-    for context in sources:
-        context.tag()
-    required = options.fault in ("build", "push")
-    if options.process and required:
-        raise UsageError(f"--fault {options.fault} needs podman or buildah, which --process excludes.")
-    tools = [container_tool(options.container_tool, each, required=required) for each in sources if not options.process]
-    builder = tools[0] if tools and all(tools) else None
-    with interrupted_by_signals(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
-        rehearsal = Rehearsal(command, options, Path(directory), builder)
-        stack.callback(rehearsal.remove_images)
+def rehearse(command: Callable[[Deployment, list[str]], int], options: Options) -> Rehearsal:
+    """Runs every step. `command` takes a deployment and arguments, and returns an exit code.
+
+    Raises UsageError, ClusterError.
+    """
+    rehearsal = Rehearsal(command, options, options.builder(options.fault))
+    with ExitStack() as stack:
         rehearsal.play(stack)
     return rehearsal
 
 
 @dataclass
 class Rehearsal:
-    """One run, in a temporary directory; `builder` is a container tool, or None to do without containers."""
+    """One run; `builder` is a container tool, or None to do without."""
 
-    command: Callable[[list[str]], int]
+    command: Callable[[Deployment, list[str]], int]
     options: Options
-    directory: Path
     builder: str | None = None
     steps: list[Step] = field(default_factory=list)
-    placeholders: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     _aws: LocalAws | None = None
@@ -132,25 +89,21 @@ class Rehearsal:
         """Runs the steps up to the first that fails, then destroys everything. `stack` stops the local services."""
         options, fault = self.options, self.options.fault
         with self._timed("local AWS"):
-            computes = tuple(compute for _, compute in options.services)
-            context = next(iter(options.sources.values()), Context(Path()))
-            self._aws = LocalAws(self.directory, context, computes, options.access, self.builder)
-            stack.enter_context(self._aws)
-            placeholders = self._placeholders()
+            self._aws = stack.enter_context(options.on_local_aws(self.builder))
+            self.deployment = self.aws.local_resources.deployment(options.deployment)
+            self.parameters = self.aws.local_resources.parameters(options.deployment, options.parameters)
+            print("".join(f"{note}\n" for note in self.aws.notes), end="", file=sys.stderr)
         deploy = ["deploy", "--yes", "--name", NAME]
-        images = [*placeholders, *self._source(), *_values(options.parameters)]
-        with_image = [*deploy, *(["--container-tool", str(self.aws.tool)] if self.aws.tool else []), *images]
-        others = [layer for layer in options.deployment.layers if not layer.compute]
+        images = [word for layer, uri in self.aws.images.items() for word in ("--image", f"{layer}={uri}")]
+        images += [*self._source(), *_values(self.parameters)]
+        # What only a build takes.
+        build = [f"--build-secret={secret}" for secret in options.build_secrets]
+        build += ["--container-tool", str(self.aws.tool)] if self.aws.tool else []
+        with_image = [*deploy, *build, *images]
         with self._at_first_deployment(fault):
             succeeded = (
                 self.verb("preview", ["preview", "--name", NAME, *images])
-                and all(
-                    self.verb(
-                        f"{layer.name} layer",
-                        [*deploy, "--layer", layer.name, *_values(accepted(options.parameters, [layer]))],
-                    )
-                    for layer in others
-                )
+                and all(self._deploy_layer(layer) for layer in self.deployment.layers if not layer.compute)
                 and self._pushed()
                 and (not options.services or self.verb("image and service", with_image))
             )
@@ -169,16 +122,20 @@ class Rehearsal:
         self.verb("destroy", ["destroy", "--yes", "--name", NAME, "--purge-images"])
         self.left, self.kept = self.aws.leftovers(deployed), self.aws.kept()
 
+    def _deploy_layer(self, layer: Layer) -> bool:
+        words = ["deploy", "--yes", "--name", NAME, "--layer", layer.name]
+        return self.verb(f"{layer.name} layer", [*words, *_values(accepted(self.parameters, [layer]))])
+
     def _wait(self) -> None:
         """Until Ctrl-C. Another terminal gets the rights of the account's owner from a file."""
-        file = self.directory / "environment"
+        file = self.aws.directory / "environment"
         file.touch(0o600)
         # These would take precedence; curl has a variable of its own for certificates.
         lines = ["unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN"]
         variables = {**self.aws.variables, "CURL_CA_BUNDLE": self.aws.variables["SSL_CERT_FILE"]}
         lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         file.write_text("".join(f"{line}\n" for line in lines))
-        failed = [f"It failed in: {step.name}. " for step in self.steps if step.code]
+        failed = [f"It failed in: {step}. " for step in self.failed]
         with suppress(KeyboardInterrupt):
             print(
                 f"\n{''.join(failed)}Waiting until Ctrl-C. Type this in another terminal, and add --name {NAME} there:"
@@ -187,24 +144,31 @@ class Rehearsal:
             threading.Event().wait()
 
     @property
+    def failed(self) -> list[str]:
+        """The steps that failed."""
+        return [step.name for step in self.steps if step.code]
+
+    @property
     def code(self) -> int:
         """The exit code: 0 when all steps succeeded without a fault, and nothing is left."""
-        return int(bool(self.options.fault or self.left or any(step.code for step in self.steps)))
+        return int(bool(self.options.fault or self.left or self.failed))
 
     def document(self) -> str:
         """The result as JSON; docs/rehearsal.md describes the fields."""
-        calls = Counter((call.service, call.operation) for step in self.steps for call in step.calls)
         document = {
             "version": FORMAT,
             "deployment": self.options.deployment.name,
             "outcome": "failed" if self.code else "succeeded",
+            "summary": f"{len(self.steps)} steps, {len(self.failed)} failed",
+            "reasons": [f"{step} failed" for step in self.failed] + [f"Left behind: {left}" for left in self.left],
             "fault": self.options.fault,
             "steps": [{"name": step.name, "seconds": round(step.seconds, 1), "code": step.code} for step in self.steps],
             "calls": [
                 {"service": service, "operation": operation, "number": number}
-                for (service, operation), number in sorted(calls.items())
+                for (service, operation), number in counted(call for step in self.steps for call in step.calls)
             ],
-            "placeholders": self.placeholders,
+            "placeholders": list(self.aws.placeholders),
+            "notes": self.aws.notes,
             "kept": self.kept,
             "left": self.left,
         }
@@ -220,18 +184,17 @@ class Rehearsal:
         for line in table(call for step in self.steps for call in step.calls):
             print(f"  {line}")
         print(f"\nKept by destroy, as on AWS: {'; '.join(self.kept) or 'nothing'}.")
-        print(f"Left behind: {'; '.join(self.left) or 'nothing'}.")
-        failed = [step.name for step in self.steps if step.code]
+        print(
+            *(["Left behind:", *(f"  {one}" for one in self.left)] if self.left else ["Left behind: nothing."]),
+            sep="\n",
+        )
+        if self.left and self.options.stay:
+            print(f"Stacks that were deployed without --name {NAME} are not destroyed by a rehearsal.")
         if self.options.fault:
-            found = f"It was found in: {failed[0]}." if failed else "No step failed."
+            found = f"It was found in: {self.failed[0]}." if self.failed else "No step failed."
             print(f"The fault was: {FAULTS[self.options.fault]}. {found}")
-        elif failed and self.builder:
+        elif self.failed and self.builder:
             print("If the image cannot be built here: --process rehearses without containers.")
-
-    def remove_images(self) -> None:
-        """Removes the images of this rehearsal from the container tool's store, after its containers have ended."""
-        if self.builder and self._aws:
-            remove_images(self._aws.repositories())
 
     @contextmanager
     def _at_first_deployment(self, fault: str | None) -> Iterator[None]:
@@ -263,21 +226,12 @@ class Rehearsal:
     def verb(self, name: str, arguments: list[str]) -> bool:
         """Runs a verb with its role; `deploy` and `destroy` pass CloudFormation's."""
         verb = arguments[0]
+        layer = arguments[arguments.index("--layer") + 1] if "--layer" in arguments else ""
+        role = self.aws.identities.options(verb, self.deployment.chosen(layer))
         with self._timed(name) as step, environment({**self.aws.variables, **self.aws.identities.of(verb)}):
-            step.code = self.command([*arguments, *self.aws.identities.options(verb)])
+            step.code = self.command(self.deployment, [*arguments, *role])
             sys.stdout.flush()
         return step.code == 0
-
-    def _placeholders(self) -> list[str]:
-        """The options for each image that is built elsewhere: a program takes its place, and a line says so."""
-        options: list[str] = []
-        for layer, _ in self.options.services:
-            if layer.workload and layer.name not in self.options.sources:
-                uri = self.aws.push_placeholder(layer)
-                self.placeholders.append(layer.name)
-                print(f"{layer.name}: a program that answers its paths takes the place of its image.", file=sys.stderr)
-                options += ["--image", f"{layer.name}={uri}"] if layer.workload.image is None else []
-        return options
 
     def _pushed(self) -> bool:
         """Without a container tool, pushes images of the same content."""
@@ -287,20 +241,18 @@ class Rehearsal:
         user = self.aws.identities.of("deploy")
         with self._timed("image, without a tool"), environment({**self.aws.variables, **user}):
             print("No container tool builds the image: pushing its source.", file=sys.stderr)
-            for layer, compute in self.options.services:
-                if data := self.options.deployment.source_of(layer) if layer.name in sources else None:
-                    described = boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-{data.name}")
-                    self.aws.push(outputs(described["Stacks"][0])[compute.repository], sources[layer.name])
+            for layer in self.deployment.layers:
+                if layer.name in sources:
+                    self.aws.push_source(self.deployment, layer, sources[layer.name])
         return True
 
     def _source(self) -> list[str]:
         """The options for the images' source; with the fault `build`, a copy with a broken Dockerfile."""
         options = [f"--build-arg={name}={value}" for name, value in self.options.build_args.items()]
-        options += [f"--build-secret={secret}" for secret in self.options.build_secrets]
         directory = self.options.context
         if self.options.fault == "build":
             context = next(iter(self.options.sources.values()))
-            directory = self.directory / "broken"
+            directory = self.aws.directory / "broken"
             for name in context.files():
                 (directory / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(context.directory / name, directory / name)
@@ -314,9 +266,12 @@ def _values(parameters: Mapping[str, str]) -> list[str]:
     return ["--parameter", *(f"{name}={value}" for name, value in parameters.items())] if parameters else []
 
 
+def counted(calls: Iterable[Call]) -> list[tuple[tuple[str, str], int]]:
+    """How often each operation of each service was called."""
+    return sorted(Counter((call.service, call.operation) for call in calls).items())
+
+
 def table(calls: Iterable[Call]) -> Iterator[str]:
     """A line for each service: its operations with how often they were called."""
-    counts = Counter((call.service, call.operation) for call in calls)
-    for service in sorted({service for service, _ in counts}):
-        counted = sorted((operation, number) for (one, operation), number in counts.items() if one == service)
-        yield f"{service}: " + ", ".join(f"{operation} {number}" for operation, number in counted)
+    for service, operations in groupby(counted(calls), key=lambda found: found[0][0]):
+        yield f"{service}: " + ", ".join(f"{operation} {number}" for (_, operation), number in operations)

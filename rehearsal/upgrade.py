@@ -7,9 +7,7 @@ the roles of its access layer.
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -36,18 +34,12 @@ from generator.operations import (
     destroy,
     preview,
 )
-from generator.parts.permissions import POLICY_VERSION, trust
 from generator.report.results import some
-from rehearsal.before import Before, accepted, given
-from rehearsal.containers import container_tool, remove_images
+from rehearsal.before import Before, accepted
 from rehearsal.load import Client, User, at_once, load, users
-from rehearsal.local_aws import NAME, LocalAws, environment, outputs
-from rehearsal.local_resources import LocalResources
-from rehearsal.processes import interrupted_by_signals
-from rehearsal.services.redis_cluster import ClusterError
-
-FORMAT = 1
-"""Of the result as JSON; grows when a field changes its meaning or goes."""
+from rehearsal.local_aws import NAME, LocalAws, environment, stack_outputs
+from rehearsal.local_resources import EVERYTHING, role
+from rehearsal.options import FORMAT, CommonOptions
 
 USERS = 100
 """Written before the upgrade and, by the new version, after it."""
@@ -59,20 +51,13 @@ SHORTEST = 8
 BOUNDARY = contract.PERMISSIONS_BOUNDARY_ARN
 
 
-@dataclass(frozen=True)
-class Options:
-    """The command's options. `context`: the image's source, and `given_context` its folder if it was given, instead of
-    each service's own. `access`: the roles of the deployment. `ui`: for what the
-    operations show. `process`: without containers."""
+@dataclass(frozen=True, kw_only=True)
+class Options(CommonOptions):
+    """The command's options. `before` is what is upgraded, `ui` for what the operations show."""
 
-    context: Context
-    access: Layer
+    before: Before
     ui: UI
-    given_context: Path | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
     allow_replacement: tuple[str, ...] = ()
-    container_tool: str | None = None
-    process: bool = False
 
 
 @dataclass
@@ -129,22 +114,15 @@ class Upgrade:
         yield from (f"Does not hold: {reason}" for reason in self.reasons)
 
 
-def rehearse_upgrade(deployment: Deployment, before: Before, options: Options) -> Upgrade:
-    """Deploys `before`, then `deployment` over it, then `before` again, and destroys everything.
+def rehearse_upgrade(options: Options) -> Upgrade:
+    """Deploys what is before, then the deployment over it, then the former again, and destroys everything.
 
     Raises UsageError, ClusterError for what is missing on this machine.
     """
-    if not shutil.which("redis-server"):
-        raise ClusterError("redis-server is missing, which runs in place of MemoryDB: `make rehearse` installs it.")
-    builder = None if options.process else container_tool(options.container_tool, options.context, required=False)
-    computes = tuple(layer.compute for layer in deployment.layers if layer.compute)
-    with interrupted_by_signals(), tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
-        aws = LocalAws(Path(directory), options.context, computes, options.access, builder)
-        stack.callback(lambda: remove_images(aws.repositories()) if builder else None)
-        stack.enter_context(aws)
-        rehearsal = _Rehearsal(aws, deployment, before, options)
+    with options.on_local_aws(options.builder()) as aws:
+        rehearsal = _Rehearsal(aws, options)
         rehearsal.play()
-        return rehearsal.result
+    return rehearsal.result
 
 
 @dataclass(frozen=True)
@@ -162,31 +140,22 @@ class _Service:
 
 def _owner() -> str:
     """A role for CloudFormation that may do everything."""
-    iam, name = boto3.client("iam"), f"{NAME}-owner"
-    everything = {"Version": POLICY_VERSION, "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
-    trusted = trust("cloudformation.amazonaws.com").to_json()
-    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusted)["Role"]["Arn"]
-    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=json.dumps(everything))
+    name = f"{NAME}-owner"
+    arn = role(name)
+    boto3.client("iam").put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=json.dumps(EVERYTHING))
     return arn
 
 
 class _Rehearsal:
     """One rehearsal. A step that fails adds its reason to `result`."""
 
-    def __init__(self, aws: LocalAws, deployment: Deployment, before: Before, options: Options) -> None:
-        self.aws, self.deployment, self.before, self.options = aws, deployment, before, options
-        self.result = Upgrade(before.title, deployment.name, notes=list(before.notes))
+    def __init__(self, aws: LocalAws, options: Options) -> None:
+        self.aws, self.options, self.before = aws, options, options.before
+        self.deployment = options.deployment
+        self.result = Upgrade(self.before.title, self.deployment.name, notes=list(self.before.notes))
         self.owner = _owner()
-        self.local_resources = LocalResources({stack.name: f"{NAME}-{stack.layer}" for stack in before.stacks})
-        # Images that are built elsewhere: by layer, the URI of a program that answers in their place.
-        self.elsewhere = {
-            layer.name: aws.push_placeholder(layer)
-            for layer in deployment.layers
-            if layer.compute and layer.workload and not layer.compute.repository
-        }
-        self.result.notes += [
-            f"A program that answers its paths takes the place of the image of {layer}." for layer in self.elsewhere
-        ]
+        self.local_resources = aws.local_resources
+        self.local_resources.known.update({stack.name: f"{NAME}-{stack.layer}" for stack in self.before.stacks})
 
     def play(self) -> None:
         """All steps; whatever happens, everything is destroyed."""
@@ -231,24 +200,20 @@ class _Rehearsal:
             self._deploy_old(layer)
             if layer.name in exported:
                 self.local_resources.known.update(_counterparts(exported[layer.name]))
-        self.result.notes += [f"{new} takes the place of {old}." for old, new in self.local_resources.created.items()]
+        self.result.notes += self.aws.notes
 
     def _preview(self) -> bool:
         """False where the upgrade is refused."""
         with self._as("preview"):
             options = PreviewOptions(
                 name=NAME,
-                context=self.options.given_context,
-                build_args=self.options.context.arguments,
-                images={
-                    layer.name: self.elsewhere[layer.name]
-                    for layer in self.deployment.layers
-                    if layer.name in self.elsewhere and contract.IMAGE_URI in layer.parameters
-                },
-                parameters=self._here(self.options.parameters),
+                context=self.options.context,
+                build_args=self.options.build_args,
+                images=self.aws.images,
+                parameters=self._parameters(),
                 allow_replacement=self.options.allow_replacement,
             )
-            plans = preview(self._with_local_resources(self.deployment), Session(self.options.ui), options)
+            plans = preview(self.local_resources.deployment(self.deployment), Session(self.options.ui), options)
         refused = [
             *(f"{plan.stack_name}: {each.logical_id} {each.what}" for plan in plans for each in plan.refusals),
             *(f"{plan.stack_name}: {plan.note}" for plan in plans if plan.failed),
@@ -271,11 +236,17 @@ class _Rehearsal:
             ]
 
     def _deploy_new(self) -> None:
-        options = {"parameters": self.options.parameters, "allow_replacement": self.options.allow_replacement}
+        options = {"parameters": self._parameters(), "allow_replacement": self.options.allow_replacement}
         for layer in self.deployment.layers:
-            context = self._context(layer)
-            for done in self._deploy(self.deployment, layer, context, "deploy", **options):
+            source = self.options.sources.get(layer.name)
+            for done in self._deploy(self.deployment, layer, source, "deploy", **options):
                 self.result.verified += done.facts
+
+    def _parameters(self) -> dict[str, str]:
+        """The values for the new version. Others that were deployed stay."""
+        layers = self.before.deployment.layers
+        deployed = [f"{layer.name}.{name}" for layer in layers for name in layer.parameters]
+        return self.local_resources.parameters(self.deployment, self.options.parameters, deployed)
 
     def _roll_back(self) -> None:
         """The services first: then they import nothing that only the newer data layer exports."""
@@ -283,17 +254,18 @@ class _Rehearsal:
             self._deploy_old(layer)
 
     def _deploy_old(self, layer: Layer) -> None:
-        context = self._context(layer)
-        older = replace(context, directory=self.before.context(context.directory))
-        if older == context and layer.compute and layer.compute.repository and self.before.root != Path():
+        source = self.options.sources.get(layer.name)
+        older = replace(source, directory=self.before.context(source.directory)) if source else None
+        if older == source and source and self.before.root != Path():
             note = f"The image of {layer.name} is that of the working tree: {self.before.title} has no Dockerfile."
             self.result.notes += [note] if note not in self.result.notes else []
+        values = {**self.options.parameters, **self.before.parameters}
         self._deploy(
             self.before.deployment,
             layer,
             older,
             allow_replacement=self.options.allow_replacement,
-            parameters={**self.options.parameters, **self.before.parameters},
+            parameters=self.local_resources.parameters(self.before.deployment, values),
             tags=self.before.tags.get(layer.name, {}),
         )
 
@@ -305,33 +277,21 @@ class _Rehearsal:
     # How they are done.
 
     def _deploy(
-        self, deployment: Deployment, layer: Layer, context: Context, user: str = "", **options: Any
+        self, deployment: Deployment, layer: Layer, source: Context | None, user: str = "", **options: Any
     ) -> Sequence[DeployedLayer]:
         """Deploys one layer, as a user with a policy or as the account's owner."""
-        here = self._with_local_resources(deployment)
         with self._as(user) as role:
-            if layer.name in self.elsewhere:
-                options |= {"image": self.elsewhere[layer.name]} if contract.IMAGE_URI in layer.parameters else {}
-            elif layer.compute and contract.IMAGE_URI in layer.parameters:
-                self._push(deployment, layer, context)
-                options |= {"context": context.directory, "build_args": context.arguments}
-                options |= {"build_secrets": context.secrets, "container_tool": self.aws.tool and str(self.aws.tool)}
+            if layer.name in self.aws.placeholders:
+                options |= {"image": self.aws.images.get(layer.name, "")}
+            elif source:
+                self.aws.push_source(deployment, layer, source)
+                options |= {"context": source.directory, "build_args": source.arguments}
+                options |= {"build_secrets": source.secrets, "container_tool": self.aws.tool and str(self.aws.tool)}
             # Before the upgrade too: the role of the access layer could not roll back to roles without it.
             boundary = {name: value for name, value in self.aws.identities.outputs.items() if name == BOUNDARY}
-            values = self._here(accepted(options["parameters"], [layer]))
-            options["parameters"] = {**values, **accepted(boundary, [layer])}
+            options["parameters"] = accepted({**options["parameters"], **boundary}, [layer])
             chosen = DeployOptions(name=NAME, layer=layer.name, role_arn=role, **options)
-            return deploy(here, Session(self.options.ui), chosen)
-
-    def _push(self, deployment: Deployment, layer: Layer, context: Context) -> None:
-        """Without a container tool, pushes an image of the same content."""
-        source = deployment.source_of(layer)
-        if layer.compute and source and not self.aws.tool:
-            self.aws.push(_outputs(source.name)[layer.compute.repository], context)
-
-    def _context(self, layer: Layer) -> Context:
-        folder = self.options.given_context or Path(layer.compute.context if layer.compute else "")
-        return replace(self.options.context, directory=folder)
+            return deploy(self.local_resources.deployment(deployment), Session(self.options.ui), chosen)
 
     @contextmanager
     def _as(self, verb: str) -> Iterator[str]:
@@ -340,16 +300,6 @@ class _Rehearsal:
         user, roles = self.aws.identities.of(verb) if verb else {}, self.aws.identities.outputs
         with environment({**self.aws.variables, **user}):
             yield "" if verb == "preview" else roles["CloudFormationRoleArn"] if verb else self.owner
-
-    def _here(self, values: Mapping[str, str]) -> dict[str, str]:
-        return {name: self.local_resources.of(value) for name, value in values.items()}
-
-    def _with_local_resources(self, deployment: Deployment) -> Deployment:
-        layers = []
-        for layer in deployment.layers:
-            template = self.local_resources.in_template(layer.template)
-            layers.append(layer if template == layer.template else given(layer, json.dumps(template)))
-        return replace(deployment, layers=tuple(layers))
 
     def _physical_ids(self) -> dict[str, str]:
         """Of all resources, by layer and logical ID."""
@@ -362,7 +312,7 @@ class _Rehearsal:
         """Those that can be reached from outside."""
         found = []
         for layer in self.before.deployment.layers:
-            values = _outputs(layer.name) if layer.compute else {}
+            values = stack_outputs(layer.name) if layer.compute else {}
             if layer.compute and contract.SERVICE_ARN in values:
                 running = layer.compute.running(boto3.client(layer.compute.client_name), values[contract.SERVICE_ARN])
                 paths = {} if layer.compute.users_api else layer.compute.paths
@@ -415,14 +365,10 @@ def _resources(layer: str) -> dict[str, str]:
     }
 
 
-def _outputs(layer: str) -> dict[str, str]:
-    return outputs(boto3.client("cloudformation").describe_stacks(StackName=f"{NAME}-{layer}")["Stacks"][0])
-
-
 def _counterparts(stack: ExportedStack) -> dict[str, str]:
     """What the deployed stack has in place of the physical IDs and outputs of the exported one."""
     name = f"{NAME}-{stack.layer}"
-    pairs = [*_pairs(stack.resources, _resources(stack.layer)), *_pairs(stack.outputs, _outputs(stack.layer))]
+    pairs = [*_pairs(stack.resources, _resources(stack.layer)), *_pairs(stack.outputs, stack_outputs(stack.layer))]
     exports = {f"{stack.name}-{output}": f"{name}-{output}" for output in stack.outputs}
     return {**exports, **{old: new for old, new in pairs if new and old != new and len(old) >= SHORTEST}}
 

@@ -6,12 +6,12 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 from botocore.stub import ANY, Stubber
 
 from generator.aws.calls import Clock
 from generator.stacks.change_set import ChangeSet
 from generator.stacks.cloudformation import CloudFormation, StackUpdate
+from tests.stubbed import client
 
 ARN = "arn:aws:cloudformation:eu-west-1:123456789012:changeSet/preview-1/5"
 STACK_ARN = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0"
@@ -26,9 +26,7 @@ class Script:
     """The answers in their order, and a clock that moves only by sleeping."""
 
     def __init__(self) -> None:
-        self.client = boto3.client(
-            "cloudformation", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="secret-key"
-        )
+        self.client = client("cloudformation")
         self.stubber = Stubber(self.client)
         self.seconds = 0.0
         self.clock = Clock(now=lambda: self.seconds, sleep=self.sleep)

@@ -9,8 +9,12 @@ import pytest
 
 from generator.cli import main
 from generator.cli.arguments import Deployments
+from generator.contract import ACCESS_LAYER
 from generator.redaction import redact
 from rehearsal import local_aws
+
+Captured = pytest.CaptureFixture[str]
+"""The fixture capsys or capfd."""
 
 
 class Run(NamedTuple):
@@ -26,7 +30,7 @@ class Run(NamedTuple):
 class Command:
     """build.py with these deployments. `captured` is the running test's capsys or capfd."""
 
-    def __init__(self, deployments: Deployments, captured: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, deployments: Deployments, captured: Captured) -> None:
         self._deployments = deployments
         self._captured = captured
 
@@ -47,3 +51,10 @@ class Command:
 def output(stack: str, key: str) -> str:
     (found,) = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     return local_aws.outputs(found)[key]
+
+
+def stacks() -> dict[str, str]:
+    """The status of each stack that is there, except that with the roles of a rehearsal."""
+    found = boto3.client("cloudformation").describe_stacks()["Stacks"]
+    names = {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
+    return {name: status for name, status in names.items() if name != f"{local_aws.NAME}-{ACCESS_LAYER}"}

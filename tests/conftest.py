@@ -16,6 +16,7 @@ from rehearsal import local_aws
 from rehearsal.emulator.process import Emulator, emulator
 from rehearsal.services.certificates import certificates
 from rehearsal.services.redis_cluster import Cluster
+from tests.cloudformation_script import Script
 from tests.running import Service, environment, user
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -64,3 +65,12 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """An emulator for the tests of one file; boto3 uses it."""
     with emulator(tmp_path_factory.mktemp("emulator")) as running, local_aws.environment(running.environment):
         yield running
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    """Prepared answers of CloudFormation, all of which have to be asked for."""
+    made = Script()
+    with made.stubber:
+        yield made
+        made.stubber.assert_no_pending_responses()

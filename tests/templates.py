@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,7 @@ def _substituted(value: Any, where: str) -> Iterator[Reference]:
             yield Reference("GetAtt" if attribute else "Ref", resource, where)
 
 
-def unresolved(template: dict[str, Any], exports: set[str]) -> list[Reference]:
+def unresolved(template: Mapping[str, Any], exports: set[str]) -> list[Reference]:
     """The references of a template that lead nowhere; `exports` are the names it may import."""
     known = {
         "Ref": set(template.get("Parameters", {})) | set(template["Resources"]) | PSEUDO_PARAMETERS,
@@ -77,7 +77,7 @@ def unresolved(template: dict[str, Any], exports: set[str]) -> list[Reference]:
     return [reference for reference in references(template) if reference.name not in known[reference.kind]]
 
 
-def chosen(template: dict[str, Any], **parameters: str) -> dict[str, Any]:
+def chosen(template: Mapping[str, Any], **parameters: str) -> dict[str, Any]:
     """The template for these parameters, without conditions: Fn::If chosen, what is not made left out.
 
     Parameters that are not given have their defaults.
@@ -124,7 +124,7 @@ def _value(node: Any, values: dict[str, Any]) -> Any:
     return values[node["Ref"]] if isinstance(node, dict) else node
 
 
-def resources(template: dict[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
+def resources(template: Mapping[str, Any], resource_type: str) -> dict[str, dict[str, Any]]:
     """The properties of all resources of a type, by their logical IDs."""
     return {
         logical_id: resource.get("Properties", {})

@@ -1,7 +1,7 @@
 """What goes wrong between this machine and AWS: what failed, why, and what to type next.
 
-`fault` turns what botocore raises into a `Fault`, `credentials_fault` what is raised while credentials are looked up.
-Most of them are local: a value, a profile, a proxy, a certificate, a clock. That AWS cannot be reached is said only
+`fault` turns what botocore raises, and what is raised while credentials are looked up, into a `Fault`. Most of them are
+local: a value, a profile, a proxy, a certificate, a clock. That AWS cannot be reached is said only
 where nothing answered. `refuse_foreign_answer` is for answers that are not from AWS, such as a proxy's page, which
 botocore takes for an empty list. No text of a library is passed on unredacted.
 
@@ -172,55 +172,33 @@ def look_up_credentials(session: Any) -> Any:
     return found.get_frozen_credentials()
 
 
-def credentials_fault(error: BaseException, context: Context) -> Fault:
-    """What is wrong with the configured credentials. `error` was raised while they were looked up, before any call."""
-    match error:
-        case EOFError() | exceptions.RefreshWithMFAUnsupportedError():
-            return _mfa(context)
-        case _ if type(error).__module__ == "termios":
-            return _mfa(context)
-        case FileNotFoundError() | PermissionError() | NotADirectoryError() | IsADirectoryError():
-            why = f"{context.whose} names {error.filename}: {error.strerror}"
-            then = f"Check {context.whose} in {context.config_file}."
-            return _clean(Fault("The AWS credentials cannot be read", why, then), context)
-        case json.JSONDecodeError():
-            return _process("it did not print JSON", context)
-        case UnicodeError() | AttributeError():
-            return malformed_credentials(context.environment) or _malformed("the credentials", "")
-        case exceptions.ClientError() if _answered(error):
-            details = error.response["Error"]
-            if details["Code"] in DENIED:
-                what = f"The role of {context.whose} cannot be assumed"
-                return _clean(Fault(what, details["Message"], "Check role_arn, and who the role trusts."), context)
-    return fault(error, context)
-
-
 def fault(error: BaseException, context: Context) -> Fault:
-    """What botocore raised, as a Fault."""
-    return _clean(_fault(error, context), context)
+    """What botocore raised, or what was raised while credentials were looked up, as a Fault."""
+    found = _answer_fault(error, context) or _configuration_fault(error, context) or _connection_fault(error, context)
+    return _clean(found or _reason(error, context), context)
 
 
-def _fault(error: BaseException, context: Context) -> Fault:
-    kwargs: Mapping[str, Any] = getattr(error, "kwargs", {})
+def _answer_fault(error: BaseException, context: Context) -> Fault | None:
     match error:
         case exceptions.ClientError():
             return _client_fault(error, context)
-        case ForeignAnswerError() | ResponseParserError():
-            return _foreign(_page(str(error)) if isinstance(error, ResponseParserError) else str(error), context)
+        case ForeignAnswerError():
+            return _foreign(str(error), context)
+        case ResponseParserError():
+            return _foreign(_page(str(error)), context)
         case exceptions.ParamValidationError():
-            lines = [line.strip().rstrip(".") for line in str(kwargs["report"]).splitlines()]
+            lines = [line.strip().rstrip(".") for line in str(error.kwargs["report"]).splitlines()]
             named = [option for member, option in OPTIONS.items() if any(member in line for line in lines)]
             then = f"Check {' and '.join(named)}." if named else "This is a defect of this command."
             return Fault("A value is not valid", "; ".join(lines), then, exit_code=USAGE)
-        # Region and endpoint
+    return None
+
+
+def _configuration_fault(error: BaseException, context: Context) -> Fault | None:
+    kwargs: Mapping[str, Any] = getattr(error, "kwargs", {})
+    match error:
         case exceptions.NoRegionError() | exceptions.InvalidRegionError():
-            shown = str(kwargs.get("region_name", context.region))
-            return region_fault(replace(context, region=shown)) or _other(error)
-        case ValueError() if "endpoint" in str(error).lower() or "port" in str(error).lower():
-            given = context.environment.get("AWS_ENDPOINT_URL", "")
-            what, why = "The AWS endpoint is not a URL", _quoted(given) if given else str(error)
-            return Fault(what, why, "Correct or unset AWS_ENDPOINT_URL.", exit_code=USAGE)
-        # Profiles and credentials
+            return region_fault(replace(context, region=str(kwargs.get("region_name", context.region))))
         case exceptions.ProfileNotFound():
             name = str(kwargs["profile"])
             near = difflib.get_close_matches(name, context.profiles, 1)
@@ -230,32 +208,52 @@ def _fault(error: BaseException, context: Context) -> Fault:
         case exceptions.ConfigParseError():
             why = f"{kwargs['path']}: {_parse_reason(kwargs.get('error'))}"
             return Fault("An AWS configuration file cannot be read", why, "Correct the file.")
+        case json.JSONDecodeError():
+            return _process("it did not print JSON", context)
         case exceptions.CredentialRetrievalError() if kwargs["provider"] == "custom-process":
             return _process(str(kwargs["error_msg"]).strip() or "it printed no reason", context)
-        case exceptions.RefreshWithMFAUnsupportedError():
+        case EOFError() | exceptions.RefreshWithMFAUnsupportedError():
             return _mfa(context)
-        # Between this machine and AWS
+        case _ if type(error).__module__ == "termios":
+            return _mfa(context)
+        case OSError() if error.filename:
+            why = f"{context.whose} names {error.filename}: {error.strerror}"
+            then = f"Check {context.whose} in {context.config_file}."
+            return Fault("The AWS credentials cannot be read", why, then)
+        case UnicodeError() | AttributeError():
+            return malformed_credentials(context.environment) or _malformed("the credentials", "")
+        case exceptions.HTTPClientError() if "header value" in str(kwargs.get("error")):
+            return malformed_credentials(context.environment) or _malformed(f"a key or token of {context.whose}", "")
+        case ValueError() if "endpoint" in str(error).lower() or "port" in str(error).lower():
+            given = context.environment.get("AWS_ENDPOINT_URL", "")
+            what, why = "The AWS endpoint is not a URL", _quoted(given) if given else str(error)
+            return Fault(what, why, "Correct or unset AWS_ENDPOINT_URL.", exit_code=USAGE)
+    return None
+
+
+def _connection_fault(error: BaseException, context: Context) -> Fault | None:
+    kwargs: Mapping[str, Any] = getattr(error, "kwargs", {})
+    match error:
         case exceptions.ProxyConnectionError():
             return _proxy_fault(kwargs)
         case exceptions.SSLError():
             return _tls_fault(kwargs, context)
         case exceptions.EndpointConnectionError() | exceptions.ConnectTimeoutError():
-            return _nothing_answers(error, kwargs, context)
+            return _nothing_answers(kwargs, context)
         case exceptions.ReadTimeoutError():
             what, why = f"{_host(kwargs)} did not answer in time", "the outcome of the request is not known"
             return Fault(what, why, "Run the command again.", local=False)
         case exceptions.ConnectionClosedError():
             why = "the connection was closed before an answer came, as a proxy or firewall may do"
             return Fault(f"{_host(kwargs)} did not answer", why, "Run the command again.")
-        case exceptions.HTTPClientError() if "header value" in str(kwargs.get("error")):
-            return malformed_credentials(context.environment) or _malformed(f"a key or token of {context.whose}", "")
+    return None
+
+
+def _reason(error: BaseException, context: Context) -> Fault:
+    """In botocore's own words."""
     for kind, what, then in REASONS:
         if isinstance(error, kind):
             return Fault(what, str(error), context.filled(then))
-    return _other(error)
-
-
-def _other(error: BaseException) -> Fault:
     return Fault("The AWS library cannot go on", f"{type(error).__name__}: {error}", "Check the AWS configuration.")
 
 
@@ -275,6 +273,9 @@ def _client_fault(error: Any, context: Context) -> Fault:
     why = f"{code}: {message}"
     if code in (*UNKNOWN_KEYS, *EXPIRED) and CLOCK_WORDS.search(message):
         code = CLOCK[0]
+    if code in DENIED and operation == "AssumeRole":
+        what = f"The role of {context.whose} cannot be assumed"
+        return Fault(what, message, "Check role_arn, and who the role trusts.")
     for codes, what, then, local in REFUSALS:
         if code in codes:
             if code in NOT_ENABLED and context.region:
@@ -330,7 +331,7 @@ def _tls_fault(kwargs: Mapping[str, Any], context: Context) -> Fault:
     return Fault(f"No TLS connection to {host}", reason, then)
 
 
-def _nothing_answers(error: BaseException, kwargs: Mapping[str, Any], context: Context) -> Fault:
+def _nothing_answers(kwargs: Mapping[str, Any], context: Context) -> Fault:
     host, reason = _host(kwargs), _network_reason(str(kwargs.get("error")))
     if endpoint := context.environment.get("AWS_ENDPOINT_URL", ""):
         then = "If a rehearsal set it, that has ended: unset AWS_ENDPOINT_URL."

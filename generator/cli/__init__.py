@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
@@ -16,11 +17,11 @@ from pathlib import Path
 from typing import NoReturn
 
 import generator
-from generator.cli.arguments import FAILED, INTERRUPTED, Program, checked_deployments
+from generator.cli.arguments import FAILED, INTERRUPTED, Program, Returned, checked_deployments
 from generator.cli.encoding import prepare_streams, redacted_output, refuse_undecodable
 from generator.cli.habits import meant
 from generator.errors import GeneratorError, UsageError
-from generator.layers import Deployment, Layer
+from generator.layers import Deployment
 from generator.redaction import redacted_traceback
 
 # Each is a module of this package, with an underscore for a hyphen.
@@ -30,13 +31,12 @@ VERBS = (
 )
 
 
-def main(
-    deployments: Callable[[], Sequence[Deployment | Layer]], *, name: str = "users", argv: Sequence[str] | None = None
-) -> int:
+def main(deployments: Callable[[], Returned], *, name: str = "users", argv: Sequence[str] | None = None) -> int:
     """Runs the command line `argv`, by default the process's own, and returns the exit code.
 
-    deployments: returns what there is to deploy, where layers alone are one deployment; called by the commands that
-    need it, so that a bad setting is reported like any other error. name: the default prefix of the stacks' names.
+    deployments: returns what there is to deploy, one deployment or several, where layers alone are one deployment;
+    called by the commands that need it, so that a bad setting is reported like any other error. name: the default
+    prefix of the stacks' names.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     prepare_streams()
@@ -44,7 +44,7 @@ def main(
         return _run(deployments, name, given)
 
 
-def _run(deployments: Callable[[], Sequence[Deployment | Layer]], name: str, given: list[str]) -> int:
+def _run(deployments: Callable[[], Returned], name: str, given: list[str]) -> int:
     try:
         refuse_undecodable(given)
         words = _with_verb(given)
@@ -65,14 +65,21 @@ def _run(deployments: Callable[[], Sequence[Deployment | Layer]], name: str, giv
         if isinstance(error, GeneratorError):
             print(error, file=sys.stderr)
             return error.exit_code
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error}".rstrip(": ").rstrip(".")
+        frame = _place(traceback.extract_tb(error.__traceback__))
+        what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ").rstrip(".")
         where = f"{Path(frame.filename).name}, line {frame.lineno}"
         print(f"{what} ({where}). --debug shows the traceback.", file=sys.stderr)
         return FAILED
 
 
-def _to_show(deployments: Callable[[], Sequence[Deployment | Layer]]) -> Sequence[Deployment]:
+def _place(frames: Sequence[traceback.FrameSummary]) -> traceback.FrameSummary:
+    """The line of a traceback to show: the last of the program that called `main`, or the last of all."""
+    paths = sysconfig.get_paths()
+    libraries = (str(Path(__file__).parents[1]), *(paths[name] for name in ("stdlib", "purelib", "platlib")))
+    return next((frame for frame in reversed(frames) if not frame.filename.startswith(libraries)), frames[-1])
+
+
+def _to_show(deployments: Callable[[], Returned]) -> Sequence[Deployment]:
     """The deployments whose names a help text lists; none where build.py has a fault, so that there is help anyway."""
     try:
         return checked_deployments(deployments)

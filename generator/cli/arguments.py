@@ -6,7 +6,7 @@ import argparse
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,11 @@ FAILED = 1
 CHANGES = 2
 DATA_WOULD_BE_LOST = 3
 INTERRUPTED = 130
+LONGEST_PREFIX = 100
 STACKS = "stacks are named NAME-LAYER"
 
+# What build.py's function returns, and the deployments that these are.
+Returned = Deployment | Layer | Sequence[Deployment | Layer]
 Deployments = Callable[[], Sequence[Deployment]]
 Run = Callable[[Deployments, argparse.Namespace], int]
 Subparsers = Any
@@ -72,8 +75,12 @@ def add_command(verbs: Subparsers, name: str, run: Run, *, help: str, descriptio
 def stack_prefix(text: str) -> str:
     """A name that stacks can begin with: letters, digits and hyphens, a letter first (CloudFormation API reference,
     CreateStack, StackName)."""
-    if not re.fullmatch("[A-Za-z][A-Za-z0-9-]{0,99}", text):
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9-]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} must be letters, digits and hyphens, with a letter first")
+    if len(text) > LONGEST_PREFIX:
+        raise argparse.ArgumentTypeError(
+            f"{text[:20]}... has {len(text)} characters, at most {LONGEST_PREFIX} are allowed"
+        )
     return text
 
 
@@ -225,14 +232,14 @@ def add_change_options(parser: Any, program: Program) -> None:
     parser.add_argument(
         "--tag",
         "--tags",
-        metavar="KEY=VALUE",
+        metavar="[LAYER.]KEY=VALUE",
         nargs="+",
         action="extend",
         default=[],
-        help="tags of the stacks; the others stay",
+        help="tags of every stack or of one layer's; the others stay",
     )
     parser.add_argument(
-        "--untag", metavar="KEY", nargs="+", action="extend", default=[], help="tags to take off the stacks"
+        "--untag", metavar="[LAYER.]KEY", nargs="+", action="extend", default=[], help="tags to take off the stacks"
     )
     add_allow_replacement_option(parser)
     parser.add_argument(
@@ -344,11 +351,37 @@ def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: 
     raise UsageError(f"There is no deployment {name!r}; there are {', '.join(d.name for d in deployments)}.")
 
 
-def checked_deployments(deployments: Callable[[], Sequence[Deployment | Layer]]) -> Sequence[Deployment]:
+def refuse_another_deployment(
+    opened: Session, found: Sequence[Deployment], deployment: Deployment, arguments: argparse.Namespace
+) -> None:
+    """Raises UsageError where no --deployment was given and another one of `found` is deployed instead."""
+    if reason := deployed_instead(opened, found, deployment, arguments):
+        raise UsageError(reason)
+
+
+def deployed_instead(
+    opened: Session, found: Sequence[Deployment], deployment: Deployment, arguments: argparse.Namespace
+) -> str:
+    """Which deployment is there instead of the one that was taken because no --deployment was given; else empty."""
+    from generator.operations import StackOptions
+    from generator.operations.instead import another_deployed
+
+    if arguments.deployment:
+        return ""
+    return another_deployed(opened, found, deployment, StackOptions(**stack_options(arguments)))
+
+
+def checked_deployments(deployments: Callable[[], Returned]) -> Sequence[Deployment]:
     """What build.py returns; layers alone are one deployment. Raises UsageError for none and for two of one name."""
     returned = deployments()
-    found = [one for one in returned if isinstance(one, Deployment)]
-    if layers := tuple(one for one in returned if isinstance(one, Layer)):
+    returned = (returned,) if isinstance(returned, Deployment | Layer) else returned
+    if not isinstance(returned, Iterable):
+        raise UsageError(f"build.py returns {returned!r} instead of deployments. Does its function end without return?")
+    every = tuple(returned)
+    if wrong := [type(one).__name__ for one in every if not isinstance(one, Deployment | Layer)]:
+        raise UsageError(f"build.py returns a value of the type {wrong[0]} among its deployments and layers.")
+    found = [one for one in every if isinstance(one, Deployment)]
+    if layers := tuple(one for one in every if isinstance(one, Layer)):
         found.append(Deployment(layers[-1].name, layers))
     if not found:
         raise UsageError("build.py returns no deployment.")

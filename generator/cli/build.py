@@ -30,6 +30,8 @@ POLICIES, DIAGRAMS = "iam", "diagrams"
 STACK_POLICY = "-stack-policy.json"
 # The first deployment: its policies are in no folder of their own.
 DEFAULT = "default"
+# How cfn-lint's rules begin that find no error.
+LEVELS = {"W": " (warning)", "I": " (information)"}
 
 
 def add_to(verbs: Subparsers, program: Program) -> None:
@@ -83,6 +85,9 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         # An access layer consists of policies.
         found = tuple(whole.values()) or found
     layers = _layers(found, arguments.layer)
+    for layer in layers.values():
+        layer.stack_name(arguments.name)
+        _check_context(layer)
     if arguments.lint:
         texts = _clean(found, layers, {} if arguments.layer else whole, arguments)
     else:
@@ -134,18 +139,45 @@ def _layers(deployments: Sequence[Deployment], name: str) -> dict[str, Layer]:
     return found
 
 
-def _lint(texts: Mapping[Path, str]) -> None:
+def _check_context(layer: Layer) -> None:
+    """Raises UsageError where the folder of a service's image does not exist."""
+    context = layer.workload.context if layer.workload and layer.workload.repository_output else ""
+    if context and not Path(context).is_dir():
+        raise UsageError(
+            f"Workload.context of the layer {layer.name} is {context!r}, and there is no such folder. Leave it empty "
+            "where the image is built elsewhere."
+        )
+
+
+def check_findings(found: Sequence[Deployment], deployment: Deployment, name: str) -> None:
+    """Raises FindingsError if cfn-lint finds something in a template of `deployment`, one of `found`.
+
+    Nothing is linted where `build` wrote the same before.
+    """
+    key = "" if os.environ.get("CI") else build_memory.key(found, "", name)
+    if not (key and build_memory.recall(key)):
+        _lint({Path(layer.file_name): layer.text() for layer in deployment.layers}, "Nothing was deployed.")
+
+
+def _lint(texts: Mapping[Path, str], last: str = "Nothing was written.") -> None:
     """Raises FindingsError if cfn-lint finds something in a template."""
     from generator.template.lint import lint_all
 
     found = lint_all({str(path): text for path, text in texts.items()})
     lines = [
-        f"{path}: {finding.logical_id or 'template'}: {finding.rule}: {finding.message}"
+        f"{path}: {finding.logical_id or 'template'}: {finding.rule}{LEVELS.get(finding.rule[0], '')}: "
+        f"{finding.message}"
         for path, findings in found.items()
         for finding in findings
     ]
+    rules = sorted({finding.rule for findings in found.values() for finding in findings if finding.rule[0] in LEVELS})
+    if rules:
+        lines.append(
+            "A warning or information is accepted in the resource's Metadata: "
+            f"{json.dumps({'cfn-lint': {'config': {'ignore_checks': rules}}})}"
+        )
     if lines:
-        raise FindingsError(lines)
+        raise FindingsError(lines, last)
 
 
 def _template(path: Path, text: str, *, linted: bool) -> _File:

@@ -54,7 +54,9 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
         )
     else:
         chosen = shared.chosen_deployment(found, arguments.deployment, arguments.layer)
-        deployed = deploy(chosen, shared.session(arguments), options)
+        session = shared.session(arguments)
+        shared.refuse_another_deployment(session, found, chosen, arguments)
+        deployed = deploy(chosen, session, options)
     for layer in deployed:
         if layer.stack and (url := layer.stack.outputs.get(contract.SERVICE_URL)):
             print(f"{layer.stack.name} is at {url}")

@@ -31,7 +31,7 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     parser.add_argument("--prices", metavar="FILE", type=Path, help="a price list, for money per month (docs/cost.md)")
     parser.add_argument("--commit", metavar="SHA", default="", help="the commit to name in the comment")
     parser.add_argument(
-        "--rehearsal", metavar="FILE", type=Path, help="a result of `rehearse --from` to name beside the changes"
+        "--rehearsal", metavar="FILE", type=Path, help="a result of `rehearse` to name beside the changes"
     )
     parser.add_argument("--keep", action="store_true", help="keep the change sets and print their ARNs")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there are changes")
@@ -47,13 +47,16 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     from generator.report.text import plan_lines
     from generator.review.quantities import price_list
 
-    deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
+    found = deployments()
+    deployment = shared.chosen_deployment(found, arguments.deployment, arguments.layer)
     prices = price_list(shared.read_file(arguments.prices), str(arguments.prices)) if arguments.prices else None
     rehearsal = (
         rehearsed(shared.read_file(arguments.rehearsal), str(arguments.rehearsal)) if arguments.rehearsal else ""
     )
     options = PreviewOptions(**shared.change_options(arguments), keep=arguments.keep)
-    plans = preview(deployment, shared.session(arguments), options)
+    session = shared.session(arguments)
+    shared.refuse_another_deployment(session, found, deployment, arguments)
+    plans = preview(deployment, session, options)
     if arguments.format == "json":
         print(preview_document(plans, prices, rehearsal), end="")
     elif arguments.format == "markdown":

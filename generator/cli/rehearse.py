@@ -29,9 +29,9 @@ from generator.cli.arguments import (
     stack_prefix,
     write_file,
 )
+from generator.cli.build import check_findings
 from generator.errors import MissingPackageError, UsageError
-from generator.images.context import Context
-from generator.layers import Deployment, Layer
+from generator.layers import Deployment
 
 if TYPE_CHECKING:
     from rehearsal.before import Before
@@ -62,6 +62,7 @@ def add_to(verbs: Subparsers, program: Program) -> None:
     add_color_option(parser)
     add_build_options(parser, "podman or buildah")
     _add_upgrade_options(parser)
+    parser.set_defaults(program_name=program.name)
 
 
 def _add_upgrade_options(parser: Any) -> None:
@@ -88,57 +89,51 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     layers = [each.layers[0] for each in (*found, access_deployment(deployment))]
     access = next(each for each in layers if isinstance(each, AccessLayer) and each.deployment is deployment)
 
-    def command(argv: list[str]) -> int:
+    def command(deployment: Deployment, argv: list[str]) -> int:
         code = main(lambda: [deployment], argv=argv)
         if code == INTERRUPTED:
             raise KeyboardInterrupt
         return code
 
+    check_findings(found, deployment, arguments.program_name)
     find_rehearsal()
     try:
         from rehearsal.run import Options, rehearse
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
+    program = {
+        "deployment": deployment,
+        "access": access,
+        "context": arguments.context,
+        "build_args": dict(arguments.build_arg),
+        "build_secrets": tuple(arguments.build_secret),
+        "parameters": parameters("--parameter", arguments.parameter).parameters,
+        "container_tool": arguments.container_tool,
+        "process": arguments.process,
+    }
     if arguments.ref or arguments.from_stacks or arguments.from_file:
-        return _upgrade(deployment, access, arguments)
-    options = Options(
-        deployment=deployment,
-        access=access,
-        context=arguments.context,
-        build_args=dict(arguments.build_arg),
-        build_secrets=tuple(arguments.build_secret),
-        parameters=parameters("--parameter", arguments.parameter).parameters,
-        container_tool=arguments.container_tool,
-        process=arguments.process,
-        fault=arguments.fault,
-        stay=arguments.stay,
-    )
-    rehearsal = rehearse(command, options)
+        return _upgrade(program, arguments)
+    rehearsal = rehearse(command, Options(**program, fault=arguments.fault, stay=arguments.stay))
     rehearsal.report()
     if arguments.result:
         write_file(arguments.result, rehearsal.document())
     return rehearsal.code
 
 
-def _upgrade(deployment: Deployment, access: Layer, arguments: argparse.Namespace) -> int:
+def _upgrade(program: dict[str, Any], arguments: argparse.Namespace) -> int:
     from generator.cli.terminal import Terminal
-    from generator.parameters.files import parameters
     from rehearsal.upgrade import Options, rehearse_upgrade
 
     if arguments.fault or arguments.stay:
         raise UsageError("--fault and --stay are for a rehearsal without --from.")
-    options = Options(
-        context=Context(arguments.context or Path(), dict(arguments.build_arg), tuple(arguments.build_secret)),
-        given_context=arguments.context,
-        access=access,
-        ui=Terminal(yes=True),
-        parameters=parameters("--parameter", arguments.parameter).parameters,
-        allow_replacement=tuple(arguments.allow_replacement),
-        container_tool=arguments.container_tool,
-        process=arguments.process,
-    )
     with TemporaryDirectory(prefix="rehearsal-") as directory:
-        result = rehearse_upgrade(deployment, _before(deployment, arguments, Path(directory)), options)
+        options = Options(
+            **program,
+            before=_before(program["deployment"], arguments, Path(directory)),
+            ui=Terminal(yes=True),
+            allow_replacement=tuple(arguments.allow_replacement),
+        )
+        result = rehearse_upgrade(options)
     print("", *result.lines(), sep="\n")
     if arguments.result:
         write_file(arguments.result, result.document())

@@ -41,16 +41,19 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
 
     if arguments.detailed_exitcode and not arguments.drift:
         raise UsageError("--detailed-exitcode reports drift: pass --drift too.")
-    deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
-    statuses = status(
-        deployment, shared.session(arguments), StatusOptions(**shared.stack_options(arguments), drift=arguments.drift)
-    )
+    known = deployments()
+    deployment = shared.chosen_deployment(known, arguments.deployment, arguments.layer)
+    session = shared.session(arguments)
+    options = StatusOptions(**shared.stack_options(arguments), drift=arguments.drift)
+    statuses = status(deployment, session, options)
     if arguments.format == "json":
         print(status_document(statuses), end="")
     else:
         print_lines((line for found in statuses for line in lines(found)), plain=arguments.no_color)
     if arguments.outputs_file:
         shared.write_file(arguments.outputs_file, outputs_document(statuses))
+    if instead := shared.deployed_instead(session, known, deployment, arguments):
+        print(instead, file=sys.stderr)
     if not any(found.stack for found in statuses):
         names = " or ".join(found.stack_name for found in statuses)
         print(f"There is no stack {names} here: pass another --name or --region.", file=sys.stderr)

@@ -25,7 +25,7 @@ from generator.layers import Deployment, Layer
 from generator.parts.permissions import POLICY_VERSION, trust
 from generator.template.assemble import assemble
 from generator.template.elements import Condition, Input, Part, why
-from generator.template.inputs import choice, optional_text, text
+from generator.template.inputs import ACCESS
 from generator.template.render import render
 
 # Stands for DeploymentName while the policies are made. In lower case, as the names of repositories are.
@@ -33,7 +33,6 @@ PLACEHOLDER = "deployment-name"
 # CloudFormation shortens a longer one in the names of roles, and the policies would not match them.
 LONGEST_NAME = 25
 GITHUB = "token.actions.githubusercontent.com"
-GROUP = "Access"
 CREATES_PROVIDER = Condition("CreatesOidcProvider", Equals(Ref("OidcProviderArn"), ""))
 USES_GITLAB = Condition("UsesGitLab", Equals(Ref("IdentityProvider"), "GitLab"))
 IN_ENVIRONMENT = ["repo:${Repository}:environment:${Environment}"]
@@ -233,55 +232,49 @@ def _substituted(node: Any) -> Any:
 
 def _inputs() -> tuple[Input, ...]:
     return (
-        text(
+        ACCESS.text(
             contract.DEPLOYMENT_NAME,
             f"^[a-z][a-z0-9-]{{0,{LONGEST_NAME - 1}}}$",
             description="The prefix of the stacks' names, which --name is. The roles are for these stacks only.",
-            group=GROUP,
             label="Deployment name",
             Default="users",
             ConstraintDescription=f"Up to {LONGEST_NAME} lower-case letters, digits and hyphens, a letter first.",
         ),
-        text(
+        ACCESS.text(
             "Repository",
             "^[A-Za-z0-9_.@-]+(/[A-Za-z0-9_.@-]+)+$",
             description="The repository whose jobs may use the roles: OWNER/NAME as GitHub's tokens have it, which "
             "since July 2026 is OWNER@ID/NAME@ID for new and renamed repositories, or GROUP/PROJECT on GitLab.",
-            group=GROUP,
             label="Repository",
             ConstraintDescription="OWNER/NAME, OWNER@ID/NAME@ID, or GROUP/PROJECT.",
         ),
-        text(
+        ACCESS.text(
             "Branch",
             "^[A-Za-z0-9_./-]+$",
             description="The branch that is deployed. Its jobs may preview, on GitLab also deploy and rotate.",
-            group=GROUP,
             label="Branch",
             Default="main",
         ),
-        text(
+        ACCESS.text(
             "Environment",
             "^[A-Za-z0-9_.-]+$",
             description="The environment on GitHub whose jobs may deploy and rotate. Require an approval there.",
-            group=GROUP,
             label="Environment",
             Default="production",
         ),
-        choice(
+        ACCESS.choice(
             "IdentityProvider",
             ["GitHub", "GitLab"],
             default="GitHub",
             description="Where the jobs run.",
-            group=GROUP,
             label="Identity provider",
         ),
-        optional_text(
+        ACCESS.optional_text(
             "OidcProviderArn",
             "arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/.+",
             form="the ARN of an OIDC provider",
             description="The account's identity provider for GitHub or GitLab. Leave empty to create it; an account "
             "can have one.",
-            group=GROUP,
             label="Identity provider's ARN",
         ).input,
     )
@@ -290,15 +283,23 @@ def _inputs() -> tuple[Input, ...]:
 def _outputs(deployment: str, commands: Iterable[str]) -> Iterator[Output]:
     for command in commands:
         role = f"{command.capitalize()}Role"
-        yield Output(f"{role}Arn", Description=f"The role for {command}.", Value=GetAtt(role, "Arn"))
+        yield Output(
+            f"{role}Arn", Description=f"The role that CI's jobs assume for {command}.", Value=GetAtt(role, "Arn")
+        )
     boundary = contract.PERMISSIONS_BOUNDARY_ARN
-    yield Output("CloudFormationRoleArn", Description="For --role-arn.", Value=GetAtt("CloudFormationRole", "Arn"))
     yield Output(
-        boundary, Description="For the other layers' parameter of this name.", Value=Ref("PermissionsBoundary")
+        "CloudFormationRoleArn",
+        Description="Choose this role under Permissions when you create the other stacks. With build.py: --role-arn.",
+        Value=GetAtt("CloudFormationRole", "Arn"),
+    )
+    yield Output(
+        boundary,
+        Description="Enter this as the parameter of the same name when you create the other stacks.",
+        Value=Ref("PermissionsBoundary"),
     )
     yield Output(
         "FirstDeployment",
-        Description="The options of the first deployment. Later ones need neither: CloudFormation remembers both.",
+        Description="Both as options of build.py deploy, for the first deployment. CloudFormation remembers them.",
         Value=Sub(f"--role-arn ${{CloudFormationRole.Arn}} --parameter {boundary}=${{PermissionsBoundary}}"),
     )
     variables = [
@@ -308,4 +309,9 @@ def _outputs(deployment: str, commands: Iterable[str]) -> Iterator[Output]:
         "PREVIEW_ROLE_ARN=${PreviewRole.Arn}",
         "DEPLOY_ROLE_ARN=${DeployRole.Arn}",
     ]
-    yield Output("RepositoryVariables", Description="For gh variable set --env-file.", Value=Sub("\n".join(variables)))
+    yield Output(
+        "RepositoryVariables",
+        Description="The variables of CI. GitHub: Settings, Secrets and variables, Actions, Variables; or save them in "
+        "a file for gh variable set --env-file. GitLab: Settings, CI/CD, Variables.",
+        Value=Sub("\n".join(variables)),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -89,20 +90,31 @@ def _statements(node: Any) -> Iterator[Mapping[str, Any]]:
 
 def _arns(node: Any, service: str, layers: Sequence[Layer], resources: Sequence[TemplateResource]) -> list[str]:
     """The ARN patterns that a Resource of a policy stands for, in statements on actions of `service`."""
+
+    def arns(node: Any, rest: str = "") -> list[str]:
+        match node:
+            case {"Fn::If": [_, first, second]}:
+                return arns(first, rest) + arns(second, rest)
+            case {"Ref": "AWS::NoValue"}:
+                return []
+            case {"Fn::ImportValue": {"Fn::Sub": str() as name}}:
+                outputs = [layer.template.get("Outputs", {}).get(name.partition("}-")[2]) for layer in layers]
+                return [arn for output in outputs if output for arn in arns(output["Value"], rest)] or ["*"]
+            case {"Fn::GetAtt": [logical_id, _]} | {"Ref": logical_id} if logical_id in logical_ids:
+                return [arn + rest if arn != "*" else arn for arn in limits(service, resources)]
+            case {"Ref": _} if service == "kms":
+                return keys(resources)
+            case {"Fn::Join": ["", [first, *others]]}:
+                return arns(first, "".join(map(pattern, others)) + rest)
+            case {"Fn::Sub": [str() as text, dict() as values]} | {"Fn::Sub": str(text) as values} if (
+                variable := re.match(r"\$\{(\w+)(?:\.(\w+))?\}", text)
+            ):
+                name, attribute = variable.groups()
+                given = values.get(name) if isinstance(values, dict) else None
+                start = given or ({"Fn::GetAtt": [name, attribute]} if attribute else {"Ref": name})
+                return arns(start, pattern({"Fn::Sub": text[variable.end() :]}) + rest)
+        found = pattern(node) + rest
+        return [found if found.startswith("arn:") else "*"]
+
     logical_ids = {resource.logical_id for resource in resources}
-    match node:
-        case str() | {"Fn::Sub": _}:
-            return [pattern(node)]
-        case {"Fn::If": [_, first, second]}:
-            return [*_arns(first, service, layers, resources), *_arns(second, service, layers, resources)]
-        case {"Ref": "AWS::NoValue"}:
-            return []
-        case {"Fn::ImportValue": {"Fn::Sub": str() as name}}:
-            outputs = [layer.template.get("Outputs", {}).get(name.partition("}-")[2]) for layer in layers]
-            values = [output["Value"] for output in outputs if output]
-            return [arn for value in values for arn in _arns(value, service, layers, resources)] or ["*"]
-        case {"Fn::GetAtt": [logical_id, _]} | {"Ref": logical_id} if logical_id in logical_ids:
-            return limits(service, resources)
-        case {"Ref": _} if service == "kms":
-            return keys(resources)
-    return ["*"]
+    return arns(node)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
 
 from awacs import aws
 
@@ -73,9 +75,11 @@ def _by_service(actions: set[str], resources: Sequence[TemplateResource]) -> Ite
         yield statement(sid, of_service, limits(service, resources), condition)
 
 
-def permissions(resource_type: str) -> set[str]:
+@cache
+def permissions(resource_type: str) -> frozenset[str]:
     """The permissions that the type's schema lists for its handlers, except the list handler, and for its tags.
 
+    Some schemas list API operations that are not IAM actions, such as s3:DeleteBucketCors: these are left out.
     A handler may list tags whenever it reads, although no resource has any: that of App Runner's auto scaling
     configuration fails the stack with "Failed to list tags" where it may not (aws-cdk 34275, redcap-on-aws 82).
     """
@@ -87,10 +91,28 @@ def permissions(resource_type: str) -> set[str]:
     try:
         schema = manager.get_resource_schema(SCHEMA_REGION, resource_type).schema
     except ResourceNotFoundError:
-        return set()
+        return frozenset()
     handlers = schema.get("handlers", {})
     listed = {action for verb, handler in handlers.items() if verb != "list" for action in handler["permissions"]}
-    return {str(action) for action in (*listed, *schema.get("tagging", {}).get("permissions", ()))}
+    listed.update(schema.get("tagging", {}).get("permissions", ()))
+    return frozenset(str(action) for action in listed if _exists(action.lower()))
+
+
+def _exists(permission: str) -> bool:
+    """Whether IAM has an action; true where cfn-lint does not know the service."""
+    services = _iam_services()
+    service, _, action = permission.partition(":")
+    return service not in services or "*" in action or action in services[service]["Actions"]
+
+
+@cache
+def _iam_services() -> Mapping[str, Any]:
+    """IAM's services with their actions in lower case. Cached, because cfn-lint takes 70 ms to read them."""
+    from cfnlint.data import AdditionalSpecs
+    from cfnlint.helpers import load_resource
+
+    services: Mapping[str, Any] = load_resource(AdditionalSpecs, "Policies.json")
+    return services
 
 
 def _actions(resources: Sequence[TemplateResource]) -> set[str]:

@@ -1,7 +1,7 @@
 """Corrections to the permissions that resource schemas list for CloudFormation's handlers.
 
-A schema lists permissions for create, read, update and delete. Some of them are not IAM actions, some are needed only
-for properties or targets that a template does not have, and some that are needed are missing.
+A schema lists permissions for create, read, update and delete. Some of them are needed only for properties or targets
+that a template does not have, and some that are needed are missing.
 """
 
 from __future__ import annotations
@@ -25,10 +25,7 @@ CONDITIONAL: dict[tuple[str, str], tuple[str, ...]] = {
     ("AWS::EC2::Subnet", "Ipv6CidrBlock"): ("ec2:AssociateSubnetCidrBlock", "ec2:DisassociateSubnetCidrBlock"),
     ("AWS::EC2::VPC", "InstanceTenancy"): ("ec2:ModifyVpcTenancy",),
     ("AWS::EC2::VPC", "VpcEncryptionControl"): ("ec2:CreateVpcEncryptionControl",),
-    ("AWS::EC2::VPCEndpoint", "ServiceNetworkArn"): (
-        "vpc-lattice:CreateServiceNetworkVpcEndpointAssociation",
-        "vpc-lattice:DescribeServiceNetworkVpcEndpointAssociation",
-    ),
+    ("AWS::EC2::VPCEndpoint", "ServiceNetworkArn"): ("vpc-lattice:CreateServiceNetworkVpcEndpointAssociation",),
     ("AWS::EC2::VPCEndpoint", "ServiceRegion"): ("vpce:AllowMultiRegion",),
     ("AWS::EC2::VPCGatewayAttachment", "VpnGatewayId"): ("ec2:AttachVpnGateway", "ec2:DetachVpnGateway"),
     ("AWS::ECR::Repository", "RepositoryPolicyText"): ("ecr:DeleteRepositoryPolicy", "ecr:SetRepositoryPolicy"),
@@ -60,9 +57,6 @@ EXCLUDED: dict[str, tuple[str, ...]] = {
     "AWS::AppRunner::Service": ("events:", "logs:"),
     # Never allowed: a role keeps its boundary.
     "AWS::IAM::Role": ("iam:DeleteRolePermissionsBoundary",),
-    # Not IAM actions (Service Authorization Reference, MemoryDB and Amazon S3).
-    "AWS::Logs::LogGroup": ("s3:REST.PUT.OBJECT",),
-    "AWS::MemoryDB::ACL": ("memorydb:ModifyReplicationGroup",),
     # For other targets of an association than the one in these templates (Service Authorization Reference, AWS WAF V2,
     # dependent actions of AssociateWebACL).
     "AWS::WAFv2::WebACLAssociation": (

@@ -147,8 +147,10 @@ def _unusable(program: str) -> str:
         return f"it did not answer within {PROBE_SECONDS} seconds"
     if ended.returncode == 0:
         return ""
-    output = ended.stderr.decode(errors="replace").strip().splitlines()
-    return output[-1].strip().rstrip(".") if output else f"`{program} info` ended with {ended.returncode}"
+    return (
+        _last_line(ended.stderr.decode(errors="replace").splitlines())
+        or f"`{program} info` ended with {ended.returncode}"
+    )
 
 
 def _build(tool: Tool, context: Context, image: str, tag: str, progress: Progress) -> None:

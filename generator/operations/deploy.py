@@ -25,7 +25,7 @@ from generator.report.results import Plan
 from generator.stacks.change_set import ChangeSet
 from generator.stacks.cloudformation import PendingChangeSet, Stack, StackUpdate, place
 from generator.stacks.events import NEVER_CREATED, SUCCEEDED, advice, in_progress, left_behind
-from generator.stacks.exports import MissingExport, missing_export
+from generator.stacks.exports import check_import
 
 
 @dataclass(frozen=True)
@@ -105,20 +105,8 @@ def _check_data_stacks(session: Session, updates: Sequence[tuple[Layer, StackUpd
     for layer, update in updates:
         data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
         if layer.imports and data_stack and data_stack not in deployed and not session.cloudformation.stack(data_stack):
-            missing = missing_export(session.cloudformation.client, f"{data_stack}-{min(layer.imports)}")
-            if missing:
-                raise _missing(update.stack_name, missing)
+            check_import(session.cloudformation.client, update.stack_name, f"{data_stack}-{min(layer.imports)}")
         deployed.add(update.stack_name)
-
-
-def _missing(stack_name: str, missing: MissingExport) -> DeployError:
-    near = f"The nearest export is {missing.nearest}, of the stack {missing.stack_name}. " if missing.nearest else ""
-    return DeployError(
-        stack=stack_name,
-        what="Nothing was deployed to it",
-        why=f"it imports {missing.name}, which no stack exports",
-        then=f"{near}Correct --data-stack, or deploy the stack that exports it first.",
-    )
 
 
 @dataclass(frozen=True)
@@ -199,10 +187,10 @@ class LayerDeployment:
                 why=f"it replaces {', '.join(replaced)}, which CloudFormation refuses without rollback",
                 then="Deploy without --disable-rollback.",
             )
-        # It may exist by now.
-        name = change_set.missing_export
-        if name and (missing := missing_export(self.session.cloudformation.client, name)):
-            raise _missing(change_set.stack_name, missing)
+        if change_set.missing_export:
+            # It may exist by now.
+            client = self.session.cloudformation.client
+            check_import(client, change_set.stack_name, change_set.missing_export)
         self._check_error_rate(change_set)
         users = [found.physical_id for found in change_set.changes if found.resource_type == USER and found.physical_id]
         if users:

@@ -6,7 +6,7 @@ A rehearsal deploys them from it on one machine, as what is there before an upgr
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from generator.operations.session import Session
 from generator.redaction import SECRET_NAMES, redact
 from generator.stacks.change_set import HIDDEN, SECRET
 from generator.stacks.cloudformation import Stack
+from generator.template.resources import references
 
 FORMAT = 1
 """Grows when a field changes its meaning or goes."""
@@ -101,7 +102,7 @@ def _exported(session: Session, layer: str, stack: Stack) -> ExportedStack:
 
     def shows(section: str, name: str) -> bool:
         """Whether an output or a resource has nothing of a secret parameter in it."""
-        return set(_references(template.get(section, {}).get(name))).isdisjoint(hidden)
+        return set(references(template.get(section, {}).get(name))).isdisjoint(hidden)
 
     return ExportedStack(
         layer=layer,
@@ -162,19 +163,3 @@ def _shown(node: Any, name: str = "", *, hides: bool = False) -> Any:
         case str():
             return redact(node)
     return node
-
-
-def _references(node: Any) -> Iterator[str]:
-    """The names that are referenced anywhere below `node`, with those of Fn::Sub in one text."""
-    match node:
-        case {"Ref": str(name)}:
-            yield name
-        case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), *_]}:
-            yield from (part.partition("}")[0] for part in text.split("${")[1:])
-            yield from _references(node["Fn::Sub"][1:] if isinstance(node["Fn::Sub"], list) else [])
-        case Mapping():
-            for value in node.values():
-                yield from _references(value)
-        case list():
-            for value in node:
-                yield from _references(value)

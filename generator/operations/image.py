@@ -42,12 +42,13 @@ class ImageSource:
         """Checks a given image, or that a first one can be built, before the data layer is deployed, which takes its
         time.
 
-        Raises UsageError without a Dockerfile, DeployError without a container tool, and what `check_given` raises.
+        Raises UsageError without a Dockerfile, DeployError without a container tool or for an image that is built
+        elsewhere and not given, and what `check_given` raises.
         """
         self.check_given(update)
         if contract.IMAGE_URI in update.parameters or self.session.cloudformation.stack(update.stack_name):
             return
-        self._context().tag()
+        self._built_here(update).tag()
         # With a repository, the image may be in it already, and no tool is needed.
         if not self._repository_uri(update):
             container_tool(self.options.container_tool)
@@ -92,7 +93,7 @@ class ImageSource:
         """Builds and pushes the image of a reviewed change set, which `previewed` named by the tag of its source."""
         uri, _, tag = image.rpartition(":")
         context = self._context()
-        if "@" not in image and context.exists and tag == context.tag():
+        if "@" not in image and context and context.exists and tag == context.tag():
             repository = ImageRepository(uri, self.session.client("ecr"))
             publish(self.options.container_tool, context, repository, tag, self.session.ui.progress)
 
@@ -105,9 +106,20 @@ class ImageSource:
         image = publish(self.options.container_tool, context, repository, context.tag(), self.session.ui.progress)
         return _with_image(update, image)
 
-    def _context(self) -> Context:
-        directory = self.options.context or Path(self.compute.context)
-        return Context(directory, self.options.build_args, self.options.build_secrets)
+    def _context(self) -> Context | None:
+        """What the image is built from; None where it is built elsewhere."""
+        directory = (self.options.context or self.compute.context) if self.compute.repository else ""
+        return Context(Path(directory), self.options.build_args, self.options.build_secrets) if directory else None
+
+    def _built_here(self, update: StackUpdate) -> Context:
+        if context := self._context():
+            return context
+        raise DeployError(
+            stack=update.stack_name,
+            what="There is no image",
+            why="it is built elsewhere",
+            then="Pass --image URI, or --image LAYER=URI where there are several services.",
+        )
 
     def _repository_uri(self, update: StackUpdate) -> str:
         data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
@@ -120,13 +132,16 @@ class ImageSource:
         if contract.IMAGE_URI in update.parameters:
             return None
         context = self._context()
-        if not context.exists and not self.options.context:
+        if not (context and context.exists) and not self.options.context:
             stack = self.session.cloudformation.stack(update.stack_name)
             image = stack.parameters.get(contract.IMAGE_URI) if stack else None
             if image:
-                folder = context.directory.resolve()
-                self.session.ui.progress(f"There is no Dockerfile in {folder}: the image stays {image}.")
+                why = f"{update.stack_name} takes an image that is built elsewhere"
+                if context:
+                    why = f"There is no Dockerfile in {context.directory.resolve()}"
+                self.session.ui.progress(f"{why}: the image stays {image}.")
                 return None
+        context = self._built_here(update)
         uri = self._repository_uri(update)
         if not uri:
             raise DeployError(

@@ -10,7 +10,6 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -86,7 +85,14 @@ class Source:
         """What was not read before, oldest first."""
         try:
             with translate_errors(self.arn):
-                yield from self._fresh(heapq.merge(*self._lines(), self._boundaries(), key=lambda pair: pair[1].moment))
+                groups = self.compute.log_groups(self.session.client(self.compute.client_name), self.arn)
+                found = heapq.merge(
+                    *map(self._of_group, groups), self._boundaries(), key=lambda identified: identified[1].moment
+                )
+                for id, line in found:
+                    if id not in self._shown:
+                        self._shown[id] = line.moment
+                        yield line
         except DeployError as error:
             if code_of(error) not in THROTTLED:
                 raise
@@ -96,19 +102,9 @@ class Source:
             self.since = max(self.since, max(self._shown.values()) - LATE)
             self._shown = {id: moment for id, moment in self._shown.items() if moment >= self.since}
 
-    def _fresh(self, found: Iterator[tuple[str, LogLine]]) -> Iterator[LogLine]:
-        for id, line in found:
-            if id not in self._shown:
-                self._shown[id] = line.moment
-                yield line
-
-    def _lines(self) -> Iterator[Iterator[tuple[str, LogLine]]]:
-        client = self.session.client(self.compute.client_name)
-        for group in self.compute.log_groups(client, self.arn):
-            yield self._of_group(self.session.client("logs"), group)
-
-    def _of_group(self, client: Any, group: str) -> Iterator[tuple[str, LogLine]]:
+    def _of_group(self, group: str) -> Iterator[tuple[str, LogLine]]:
         """FilterLogEvents has the events of all streams in their order, on pages that may be empty."""
+        client = self.session.client("logs")
         filtered = {"filterPattern": self.pattern} if self.pattern else {}
         asked = {"logGroupName": group, "startTime": milliseconds(self.since), **filtered}
         try:

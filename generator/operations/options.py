@@ -24,10 +24,11 @@ class StackOptions:
     layer: str = ""
 
     def stack_name(self, deployment: Deployment, layer: Layer) -> str:
-        """The name of a layer's stack. Raises UsageError where data_stack could be the stack of two layers."""
+        """The name of a layer's stack. Raises UsageError for one that is too long, and where data_stack could be
+        the stack of two layers."""
         data_layers = deployment.data_layers
         if not self.data_stack or layer not in data_layers:
-            return f"{self.name}-{layer.name}"
+            return layer.stack_name(self.name)
         if len(data_layers) > 1:
             names = " and ".join(layer.name for layer in data_layers)
             raise UsageError(f"--data-stack is the name of one stack, but {names} are data layers.")
@@ -44,10 +45,10 @@ class ChangeOptions(StackOptions):
     """What the stacks should become.
 
     role_arn: the role that CloudFormation assumes. parameters: `Key` for every layer that declares it, or
-    `layer.Key`; the others keep their deployed values, and those named in `previous` must. tags: of the stacks; the
-    others stay, but for removed_tags. capabilities: those that templates may need; all if empty. template_bucket:
-    where a template goes that is too large for a request. image: the parameter ImageUri; images: of several
-    services, by their layers. Without it, the image is built from `context` (by default the compute's own folder)
+    `layer.Key`; the others keep their deployed values, and those named in `previous` must. tags: `key` of every stack,
+    or `layer.key`; the others stay, but for removed_tags. capabilities: those that templates may need; all if empty.
+    template_bucket: where a template goes that is too large for a request. image: the parameter ImageUri; images: of
+    several services, by their layers. Without it, the image is built from `context` (by default the compute's folder)
     with build_args and build_secrets by container_tool. allow_replacement: logical IDs that the guard does not
     refuse. notification_arns: SNS topics for the stacks' events. import_existing: resources of the same name are
     imported. disable_rollback: resources stay when one fails. revert_drift: what was changed by hand is changed

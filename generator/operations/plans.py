@@ -13,9 +13,10 @@ from generator.review import intrinsics
 from generator.review.patterns import expected, pattern
 from generator.review.quantities import difference
 from generator.review.rights import Right, rights
-from generator.stacks.change_set import Change, ChangeSet, PropertyChange, additions, refusals, visible
+from generator.stacks.change_set import Change, ChangeSet, PropertyChange, additions, visible
 from generator.stacks.cloudformation import CloudFormation, PendingChangeSet, StackUpdate
 from generator.stacks.events import Finding
+from generator.stacks.guard import refusals
 
 
 def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, allowed: Sequence[str]) -> Plan:
@@ -60,6 +61,8 @@ def _templates(cloudformation: CloudFormation, found: ChangeSet) -> tuple[_Templ
     _, partition, _, region, account, _ = found.stack_id.split(":")
     pseudo = {"AWS::Partition": partition, "AWS::Region": region, "AWS::AccountId": account}
     pseudo |= {"AWS::StackName": found.stack_name, "AWS::StackId": found.stack_id}
+    # CloudFormation template reference, pseudo parameters: amazonaws.com.cn in the China Regions.
+    pseudo["AWS::URLSuffix"] = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
     after = (cloudformation.template(ChangeSetName=found.arn), {**pseudo, **found.parameters})
     stack = None if found.creates else cloudformation.stack(found.stack_id)
     if not stack:

@@ -20,6 +20,26 @@ from generator.stacks.inventory import importers
 
 
 @dataclass(frozen=True)
+class PasswordUser:
+    """A user with a password, by its data stack and the prefix of its outputs, such as Orders in OrdersUserName."""
+
+    stack: Stack
+    prefix: str
+
+    @property
+    def name(self) -> str:
+        return self.stack.outputs[self.prefix + contract.USER_NAME]
+
+    @property
+    def secret(self) -> str:
+        return self.stack.outputs[self.prefix + contract.PASSWORD_SECRET_ARN]
+
+    @property
+    def export(self) -> str:
+        return f"{self.stack.name}-{self.prefix}{contract.PASSWORD_SECRET_ARN}"
+
+
+@dataclass(frozen=True)
 class RotatedPasswords:
     """The users whose passwords were rotated, the stacks whose services were redeployed, and how long it took."""
 
@@ -44,10 +64,11 @@ def rotate(
         for layer in deployment.layers
         if layer.compute
     }
-    chosen = _chosen(_data_stacks(deployments, session, options), options.users)
-    rotations = [_rotation(session, stack, prefix) for stack, prefixes in chosen for prefix in prefixes]
-    readers = {name: stack for data in chosen for name, stack in _readers(session, *data, services).items()}
-    for stack in (*(stack for stack, _ in chosen), *readers.values()):
+    users = _chosen(_users(deployments, session, options), options.users)
+    clients = session.client("memorydb"), session.client("secretsmanager"), session.clock
+    rotations = [PasswordRotation(user.stack.name, user.name, user.secret, *clients) for user in users]
+    readers = _readers(session, users, services)
+    for stack in (*(user.stack for user in users), *readers.values()):
         # A user that is updated gets the template's password only, and a service reads the secret when it is updated.
         if in_progress(stack.status):
             raise busy(stack.name, "Rotate")
@@ -66,17 +87,7 @@ def rotate(
         raise DeclinedError("Nothing was changed.")
     started = session.clock.now()
     try:
-        for rotation in rotations:
-            rotation.add_new_password()
-        session.ui.progress("Old and new passwords are valid.")
-        for rotation in rotations:
-            rotation.make_new_password_current()
-        session.ui.progress("The secrets hold the new passwords.")
-        for name, stack in readers.items():
-            session.ui.progress(f"Redeploying {name} ...")
-            services[name].redeploy(stack)
-        for rotation in rotations:
-            rotation.remove_old_password()
+        _change_passwords(session, rotations, services, readers)
     except KeyboardInterrupt:
         session.ui.progress(
             "\nThe rotation is not finished: two passwords are valid, and services run with either. Run rotate again, "
@@ -88,74 +99,65 @@ def rotate(
     return RotatedPasswords(tuple(rotation.user_name for rotation in rotations), tuple(readers), seconds)
 
 
-def _data_stacks(deployments: Sequence[Deployment], session: Session, options: StackOptions) -> list[Stack]:
-    """The stacks that hold passwords. Raises DeployError where there is none."""
-    names = {
-        options.stack_name(deployment, layer): None for deployment in deployments for layer in deployment.data_layers
-    }
-    found = {name: session.cloudformation.stack(name) for name in names}
-    stacks = [stack for stack in found.values() if stack and _prefixes(stack)]
-    if not stacks:
+def _change_passwords(
+    session: Session,
+    rotations: Sequence[PasswordRotation],
+    services: Mapping[str, Service],
+    readers: Mapping[str, Stack],
+) -> None:
+    for rotation in rotations:
+        rotation.add_new_password()
+    session.ui.progress("Old and new passwords are valid.")
+    for rotation in rotations:
+        rotation.make_new_password_current()
+    session.ui.progress("The secrets hold the new passwords.")
+    for name, stack in readers.items():
+        session.ui.progress(f"Redeploying {name} ...")
+        services[name].redeploy(stack)
+    for rotation in rotations:
+        rotation.remove_old_password()
+
+
+def _users(deployments: Sequence[Deployment], session: Session, options: StackOptions) -> list[PasswordUser]:
+    """The users of the data stacks. Raises DeployError where there is none."""
+    names = [options.stack_name(deployment, layer) for deployment in deployments for layer in deployment.data_layers]
+    stacks = {name: session.cloudformation.stack(name) for name in dict.fromkeys(names)}
+    users = [
+        PasswordUser(stack, output.removesuffix(contract.PASSWORD_SECRET_ARN))
+        for stack in stacks.values()
+        if stack
+        for output in stack.outputs
+        if output.endswith(contract.PASSWORD_SECRET_ARN)
+    ]
+    if not users:
+        output = f"the stack has no output {contract.PASSWORD_SECRET_ARN}"
         raise DeployError(
-            stack=" or ".join(found) or options.name,
+            stack=" or ".join(stacks) or options.name,
             what="There is no password to rotate",
-            why=f"the stack has no output {contract.PASSWORD_SECRET_ARN}"
-            if any(found.values())
-            else "the stack does not exist",
+            why=output if any(stacks.values()) else "the stack does not exist",
             then="Pass another --name or --data-stack.",
         )
-    return stacks
+    return users
 
 
-def _prefixes(stack: Stack) -> list[str]:
-    """The prefixes of the users with a password: their secrets are outputs, such as OrdersPasswordSecretArn."""
-    return [
-        name.removesuffix(contract.PASSWORD_SECRET_ARN)
-        for name in stack.outputs
-        if name.endswith(contract.PASSWORD_SECRET_ARN)
-    ]
-
-
-def _chosen(stacks: Sequence[Stack], users: Sequence[str]) -> list[tuple[Stack, list[str]]]:
-    """Each stack with the prefixes of its users that are among `users`, or of all. Raises UsageError for an unknown
-    user."""
-    known = [stack.outputs[prefix + contract.USER_NAME] for stack in stacks for prefix in _prefixes(stack)]
-    for name in users:
+def _chosen(users: Sequence[PasswordUser], names: Sequence[str]) -> list[PasswordUser]:
+    """The users of these names, or all. Raises UsageError for an unknown name."""
+    known = [user.name for user in users]
+    for name in names:
         if name not in known:
             (near,) = difflib.get_close_matches(name, known, 1, 0)
             raise UsageError(f"--user {name}: no data stack has a user of this name with a password. Nearest: {near}.")
-    return [
-        (stack, prefixes)
-        for stack in stacks
-        if (prefixes := [p for p in _prefixes(stack) if not users or stack.outputs[p + contract.USER_NAME] in users])
-    ]
+    return [user for user in users if not names or user.name in names]
 
 
-def _rotation(session: Session, stack: Stack, prefix: str) -> PasswordRotation:
-    return PasswordRotation(
-        stack.name,
-        stack.outputs[prefix + contract.USER_NAME],
-        stack.outputs[prefix + contract.PASSWORD_SECRET_ARN],
-        session.client("memorydb"),
-        session.client("secretsmanager"),
-        session.clock,
-    )
-
-
-def _readers(
-    session: Session, data: Stack, prefixes: Sequence[str], services: Mapping[str, Service]
-) -> dict[str, Stack]:
-    """The stacks that read these passwords of a data stack, by name.
-
-    Raises DeployError for one that no layer is for.
-    """
-    imports = importers(session.cloudformation.client, data)
-    exports = [f"{data.name}-{prefix}{contract.PASSWORD_SECRET_ARN}" for prefix in prefixes]
-    names = list(dict.fromkeys(name for export in exports for name in imports.get(export, ())))
-    unknown = sorted(set(names) - set(services))
-    if unknown:
+def _readers(session: Session, users: Sequence[PasswordUser], services: Mapping[str, Service]) -> dict[str, Stack]:
+    """The stacks that read these users' passwords, by name. Raises DeployError for one that no layer is for."""
+    stacks = {user.stack.name: user.stack for user in users}
+    imports = {name: importers(session.cloudformation.client, stack) for name, stack in stacks.items()}
+    names = list(dict.fromkeys(name for user in users for name in imports[user.stack.name].get(user.export, ())))
+    if unknown := sorted(set(names) - set(services)):
         raise DeployError(
-            stack=data.name,
+            stack=" and ".join(stacks),
             what="Other stacks read this password",
             why=f"{', '.join(unknown)} would keep the old one",
             then="Add their layers to build.py, or rotate with the steps of docs/operations.md.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import boto3
@@ -16,14 +16,13 @@ from generator.aws.calls import Clock
 from generator.aws.errors import CONFIGURED, local_error, translate_errors
 from generator.aws.faults import (
     Context,
-    credentials_fault,
     fault,
     look_up_credentials,
     malformed_credentials,
     refuse_foreign_answer,
     region_fault,
 )
-from generator.errors import UsageError
+from generator.errors import LocalError, UsageError
 from generator.redaction import keep_out, secrets_in_use
 from generator.report.results import Result
 from generator.stacks.cloudformation import CloudFormation
@@ -122,27 +121,23 @@ def _boto3_session(region: str | None, profile: str | None) -> Any:
         raise local_error(malformed)
     secrets = secrets_in_use(environment)
     context = Context(profile=profile or environment.get("AWS_PROFILE", ""), environment=environment, secrets=secrets)
-    CONFIGURED.set(context)
-    with translate_errors("AWS"):
+    try:
         core = botocore.session.Session()
         context = replace(context, profiles=core.available_profiles)
-        CONFIGURED.set(context)
         # boto3 reads AWS_DEFAULT_REGION only; the AWS CLI prefers AWS_REGION.
         chosen = region or environment.get("AWS_REGION") or None
         session = boto3.Session(botocore_session=core, profile_name=profile, region_name=chosen)
         session.events.register("before-parse", refuse_foreign_answer)
-        context = replace(
-            context,
-            region=session.region_name or "",
-            regions=lambda: session.get_available_regions("cloudformation"),
-        )
-    if wrong := region_fault(context):
-        raise local_error(wrong)
-    try:
+        regions = partial(session.get_available_regions, "cloudformation")
+        context = replace(context, region=session.region_name or "", regions=regions)
+        if wrong := region_fault(context):
+            raise local_error(wrong)
         credentials = look_up_credentials(session)
+    except LocalError:
+        raise
     # A profile may run any program, and ask for a code on a terminal.
     except Exception as error:
-        raise local_error(credentials_fault(error, context)) from error
+        raise local_error(fault(error, context)) from error
     context = replace(context, secrets=secrets_in_use(environment, credentials))
     keep_out(context.secrets)
     CONFIGURED.set(context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from generator.errors import DeployError, GeneratorError
@@ -36,13 +37,11 @@ def guarded(
     if not (wanted or allowed) or (new and not wait):
         yield
         return
-    text = "" if new else session.cloudformation.stack_policy(stack_arn)
-    found = protected_by(text)
+    found = protected_by("" if new else session.cloudformation.stack_policy(stack_arn))
     if found is None:
         session.ui.progress(f"{_name(stack_arn)} has a stack policy of its own, which stays as it is.")
         yield
         return
-    policy = _Policy(session, stack_arn, found, exists=bool(text))
     standing = found if new or wanted <= found else found | _present(session, stack_arn, wanted)
     lifted = without(standing, allowed)
     if lifted != standing and not wait:
@@ -52,9 +51,11 @@ def guarded(
             why="the stack policy has to be lifted until CloudFormation has finished",
             then="Deploy without --no-wait.",
         )
+    policy = _Policy(session, stack_arn, found)
     try:
         policy.protect(lifted)
-        policy.report_lifted(standing - lifted)
+        if lifted != standing:
+            policy.report(f"is lifted for {_listed(standing - lifted)}")
         yield
     except BaseException:
         policy.try_to_protect(standing)
@@ -70,15 +71,13 @@ def _present(session: Session, stack_arn: str, names: frozenset[str]) -> frozens
     return names if deployed is None else names - without(names, deployed)
 
 
+@dataclass
 class _Policy:
     """The policy of one stack. names: what it protects for certain, also after a call whose answer was lost."""
 
-    def __init__(self, session: Session, stack_arn: str, names: frozenset[str], *, exists: bool) -> None:
-        self.session = session
-        self.stack_arn = stack_arn
-        self.names = names
-        self._exists = exists
-        self._lifted: frozenset[str] | None = None
+    session: Session
+    stack_arn: str
+    names: frozenset[str]
 
     def protect(self, names: frozenset[str]) -> None:
         """Sets the policy, unless it is this already."""
@@ -89,30 +88,16 @@ class _Policy:
         self.session.cloudformation.set_stack_policy(self.stack_arn, stack_policy(names))
         self.names = names
         if added:
-            self._report(self._words.format(_listed(added)))
-        self._exists = True
-
-    @property
-    def _words(self) -> str:
-        if not self._exists:
-            return "was set: it protects {}"
-        if self._lifted is None:
-            return "did not protect {}: it does now"
-        return "protects {} again" if self._lifted else "protects {} too"
-
-    def report_lifted(self, names: frozenset[str]) -> None:
-        self._lifted = names
-        if names:
-            self._report(f"is lifted for {_listed(names)}")
+            self.report(f"protects {_listed(added)} now")
 
     def try_to_protect(self, names: frozenset[str]) -> None:
         """As `protect`, while another error is on its way: what fails is reported only."""
         try:
             self.protect(names)
         except GeneratorError as error:
-            self._report(f"does not protect {_listed(names - self.names)}: the next deployment sets it again. {error}")
+            self.report(f"does not protect {_listed(names - self.names)}: the next deployment sets it again. {error}")
 
-    def _report(self, what: str) -> None:
+    def report(self, what: str) -> None:
         self.session.ui.progress(f"{_name(self.stack_arn)}: the stack policy {what}")
 
 

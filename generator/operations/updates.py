@@ -16,6 +16,7 @@ from generator.layers import Deployment, Layer
 from generator.operations.options import ChangeOptions
 from generator.operations.session import UI, Session
 from generator.parameters.checks import LayerParameters, findings, values_for
+from generator.parameters.files import checked_tags
 from generator.stacks.cloudformation import CloudFormation, Stack, StackUpdate
 from generator.stacks.inventory import logical_ids
 from generator.template.capabilities import IAM, NAMED_IAM, capabilities
@@ -45,6 +46,7 @@ def stack_updates(deployment: Deployment, ui: UI, options: ChangeOptions) -> lis
     )
     for layer in layers:
         _check_capabilities(layer, ui, options)
+    _check_tags(deployment, options)
     updates = [(layer, _stack_update(deployment, layer, options)) for layer in layers]
     for layer, update in updates:
         if update.too_large and not options.template_bucket:
@@ -147,18 +149,50 @@ def _stack_update(deployment: Deployment, layer: Layer, options: ChangeOptions) 
     if isinstance(layer, AccessLayer):
         parameters[contract.DEPLOYMENT_NAME] = options.name
     parameters |= values_for(layer.name, options.given_parameters)
+    tags, removed_tags = _tags(deployment, layer, options)
     return StackUpdate(
         stack_name=options.stack_name(deployment, layer),
         template=layer.text(),
         parameters={name: value for name, value in parameters.items() if name in layer.parameters},
-        tags=options.tags,
-        removed_tags=options.removed_tags,
+        tags=tags,
+        removed_tags=removed_tags,
         role_arn=options.role_arn,
         notification_arns=options.notification_arns,
         import_existing=options.import_existing,
         disable_rollback=options.disable_rollback,
         revert_drift=options.revert_drift,
     )
+
+
+def _check_tags(deployment: Deployment, options: ChangeOptions) -> None:
+    """Raises UsageError for a tag of a layer that is not deployed this time."""
+    deployed = [layer.name for layer in deployment.chosen(options.layer)]
+    for key in (*options.tags, *options.removed_tags):
+        of, _ = _layer_and_key(deployment, key)
+        if of and of not in deployed:
+            raise UsageError(f"The tag {key} is of the layer {of}, but only {', '.join(deployed)} is deployed.")
+
+
+def _tags(deployment: Deployment, layer: Layer, options: ChangeOptions) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The tags of a layer's stack to set and to take off: those of every layer, then those of this one, which win."""
+    tags: dict[str, str] = {}
+    removed: set[str] = set()
+    for only in ("", layer.name):
+        off = {key for of, key in (_layer_and_key(deployment, each) for each in options.removed_tags) if of == only}
+        on = {
+            key: value
+            for of, key, value in ((*_layer_and_key(deployment, each), value) for each, value in options.tags.items())
+            if of == only
+        }
+        tags = {key: value for key, value in tags.items() if key not in off} | on
+        removed = (removed | off) - on.keys()
+    return checked_tags(f"The layer {layer.name}", tags), tuple(sorted(removed))
+
+
+def _layer_and_key(deployment: Deployment, key: str) -> tuple[str, str]:
+    """`storage.team` is the tag team of the layer storage; where there is no such layer, it is a key as it is."""
+    of, _, rest = key.partition(".")
+    return (of, rest) if rest and any(layer.name == of for layer in deployment.layers) else ("", key)
 
 
 def with_login_of_data_stack(cloudformation: CloudFormation, update: StackUpdate) -> StackUpdate:

@@ -15,7 +15,7 @@ from troposphere import Equals, NoValue
 from generator import contract
 from generator.errors import TemplateError
 from generator.template.elements import Condition, Input
-from generator.template.inputs import choice
+from generator.template.inputs import ACCESS
 from generator.workload import MemoryDBAccess
 
 
@@ -73,7 +73,7 @@ def login_of(access: MemoryDBAccess) -> Login:
 
 def authentication() -> Authentication:
     """The choice between a password and IAM. Both layers make it, and a template that makes it twice has it once."""
-    mode = choice(
+    mode = ACCESS.choice(
         contract.AUTHENTICATION,
         [contract.PASSWORD, contract.IAM],
         default=contract.PASSWORD,
@@ -81,7 +81,6 @@ def authentication() -> Authentication:
         "service's own role, no secret). Use the same value in both layers. Choose before the first deployment: "
         "CloudFormation does not remove a password that a service imports, and whether MemoryDB can change the type of "
         "an existing user is unverified.",
-        group="Access",
         label="Authentication",
     )
     return Authentication(mode, Condition("UsesPassword", Equals(mode.ref(), contract.PASSWORD)))

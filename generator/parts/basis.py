@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from troposphere import NoValue, Parameter, Region, iam
+from awacs import memorydb
+from troposphere import AWSHelperFn, NoValue, Parameter, Region, iam
 
 from generator import contract
 from generator.errors import TemplateError
 from generator.parts.authentication import FixedLogin, Login, login_of
 from generator.parts.image import image_input
 from generator.parts.imports import imported_memorydb
-from generator.parts.permissions import connect, policy
-from generator.parts.secrets import decrypt_password, read_password, read_secrets
+from generator.parts.permissions import allow, policy
+from generator.parts.secrets import read_password, read_secrets
 from generator.template.elements import Input, Part, Value
 from generator.template.inputs import OptionalInput
 from generator.workload import MemoryDBAccess, Place, Workload
 
 VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+MAX_PORT = 65535
 # Those that `Basis.variables` and `Basis.secrets` set.
 CLUSTER_VARIABLES = (
     contract.ENV_CLUSTER_ENDPOINT,
@@ -93,23 +95,18 @@ class Basis:
         return [self.login.with_password(password), *own] if own else self.login.with_password([password])
 
     def connect_policy(self) -> iam.Policy | None:
-        """To connect to the cluster as its user, which takes IAM; None where that is not possible."""
+        """To connect to the cluster as its user, with IAM. MemoryDB asks for both ARNs; None where one is missing."""
         access = self.access
         if access is None or access.cluster_arn is None or access.user_arn is None:
             return None
-        return connect(access.cluster_arn, access.user_arn)
+        return policy("connect", allow([memorydb.Connect], access.cluster_arn, access.user_arn))
 
     def secrets_policies(self, key: OptionalInput, with_iam: object = NoValue) -> list[object]:
         """To read and decrypt the password, or `with_iam` in its place, and the workload's own secrets."""
-        policies: list[object] = []
-        if self.access and self.access.password_secret_arn is None:
-            policies = [with_iam]
-        elif self.access and self.access.password_secret_arn is not None:
-            secret, with_password = self.access.password_secret_arn, self.login.with_password
-            policies = [
-                with_password(read_password(secret), with_iam),
-                with_password(decrypt_password(secret, key)),
-            ]
+        policies: list[object] = [with_iam] if self.access else []
+        if self.access and self.access.password_secret_arn is not None:
+            read, decrypt = read_password(self.access.password_secret_arn, key)
+            policies = [self.login.with_password(read, with_iam), self.login.with_password(decrypt)]
         return _present([*policies, *read_secrets(self.workload.secrets, key)])
 
     def own_policies(self) -> list[iam.Policy]:
@@ -122,28 +119,49 @@ def basis(workload: Workload, default: Place, reserved: str = "", *, needs_place
 
     reserved: how variables begin that the compute sets.
 
-    Raises TemplateError for a variable that is set twice, or that the compute or the cluster sets.
+    Raises TemplateError for a port or path that cannot be one, and for a variable that has no text, is set twice, or is
+    set by the compute or for the cluster.
     """
+    _check_port_and_paths(workload)
     access = workload.memorydb if isinstance(workload.memorydb, MemoryDBAccess) else None
     if workload.memorydb is True:
         access = imported_memorydb(workload.prefix)
     needs_place = needs_place or access is not None or bool(workload.security_groups)
     place = workload.network or (default if needs_place else None)
-    _check_names(workload, set(CLUSTER_VARIABLES) if access else set(), reserved)
+    _check_variables(workload, CLUSTER_VARIABLES if access else (), reserved)
     return Basis(
         workload, image_input(workload), place, access, login_of(access) if access else FixedLogin(password=False)
     )
 
 
-def _check_names(workload: Workload, taken: set[str], reserved: str) -> None:
-    for name in (*workload.environment, *workload.secrets):
+def _check_port_and_paths(workload: Workload) -> None:
+    if type(workload.port) is not int or not 1 <= workload.port <= MAX_PORT:
+        raise TemplateError(f"Workload.port is {workload.port!r}, but must be a whole number from 1 to {MAX_PORT}.")
+    paths = [("Workload.verification", path) for path in workload.checks.paths]
+    if workload.health.path:
+        paths.insert(0, ("Workload.health", workload.health.path))
+    for where, path in paths:
+        if not path.startswith("/"):
+            raise TemplateError(f"{where}: the path {path!r} must begin with a slash: {f'/{path}'!r}.")
+
+
+def _check_variables(workload: Workload, for_memorydb: Sequence[str], reserved: str) -> None:
+    for name, value in (*workload.environment.items(), *workload.secrets.items()):
         if not VARIABLE.fullmatch(name):
             raise TemplateError(f"{name!r} cannot name a variable: letters, digits and _, not a digit first.")
         if name == contract.ENV_PORT or (reserved and name.startswith(reserved)):
             raise TemplateError(f"The variable {name} is set by the compute; the port is Workload.port.")
-        if name in taken:
-            raise TemplateError(f"The variable {name} is set twice, or set for MemoryDB already.")
-        taken.add(name)
+        if name in for_memorydb:
+            raise TemplateError(f"The variable {name} is set for MemoryDB already: take it out of the workload.")
+        if name in workload.environment and name in workload.secrets:
+            raise TemplateError(f"The variable {name} is set twice, in Workload.environment and in Workload.secrets.")
+        parameter = isinstance(value, Input | Parameter) and name in workload.environment
+        if not (parameter or isinstance(value, str | AWSHelperFn)):
+            # Without the value, which may be a secret.
+            raise TemplateError(
+                f"The variable {name} is of the type {type(value).__name__}, but must be text, a function such as "
+                "Ref or imported, or, in Workload.environment, a parameter."
+            )
 
 
 def _present(values: Iterable[object]) -> list[object]:

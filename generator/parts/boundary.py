@@ -7,7 +7,7 @@ from troposphere import iam
 from generator import contract
 from generator.template.assemble import elements
 from generator.template.elements import Part
-from generator.template.inputs import optional_text
+from generator.template.inputs import ACCESS
 
 
 def bounded(*parts: Part) -> tuple[Part, ...]:
@@ -15,12 +15,11 @@ def bounded(*parts: Part) -> tuple[Part, ...]:
 
     It is set on the roles themselves. A role inside a ForEach sets its own.
     """
-    boundary = optional_text(
+    boundary = ACCESS.optional_text(
         contract.PERMISSIONS_BOUNDARY_ARN,
         "arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+",
         form="a policy's ARN",
         description="For all roles of this stack: the access layer's output of this name. Empty for none.",
-        group="Access",
         label="Permissions boundary ARN",
     )
     roles = [role for _, role in elements(parts) if isinstance(role, iam.Role)]

@@ -10,7 +10,7 @@ from generator import contract
 from generator.errors import TemplateError
 from generator.parts.imports import imported
 from generator.template.elements import Input, Value
-from generator.template.inputs import text
+from generator.template.inputs import CONNECTION
 from generator.workload import Workload
 
 ECR_IMAGE = re.compile(
@@ -24,12 +24,11 @@ def image_input(workload: Workload) -> Input | None:
     if workload.image is not None:
         return None
     source = f"the repository {workload.repository}" if workload.repository else "the data layer's repository"
-    return text(
+    return CONNECTION.text(
         contract.IMAGE_URI,
         r"^[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/[a-z0-9][a-z0-9._/-]*"
         r"(:[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}|@sha256:[0-9a-f]{64})$",
         description=f"The image to run, from {source}, by tag or (better) by digest.",
-        group="Connection",
         label="Image",
         MaxLength=1024,
         ConstraintDescription="An image in Amazon ECR with its tag or digest, such as "

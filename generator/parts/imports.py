@@ -6,7 +6,7 @@ from troposphere import AWSHelperFn, ImportValue, Split, Sub
 
 from generator import contract
 from generator.template.elements import Input
-from generator.template.inputs import text
+from generator.template.inputs import CONNECTION
 from generator.workload import MemoryDBAccess, Place
 
 
@@ -49,12 +49,11 @@ def imported_memorydb(prefix: str = "") -> MemoryDBAccess:
 
 def data_stack_name(what: str = "The data layer's stack") -> Input:
     """The parameter DataStackName, described as `what`."""
-    return text(
+    return CONNECTION.text(
         contract.DATA_STACK_NAME,
         "^[a-zA-Z][a-zA-Z0-9-]*$",
         description=f"{what}, in this account and Region. While this stack imports its values, CloudFormation refuses "
         "to delete or replace them.",
-        group="Connection",
         label="Data layer's stack",
         MinLength=1,
         MaxLength=128,

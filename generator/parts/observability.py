@@ -14,9 +14,9 @@ from troposphere.constants import LOGS_ALLOWED_RETENTION_DAYS
 from generator.errors import TemplateError
 from generator.parts.permissions import allow, document
 from generator.template.elements import Input, Value, why
-from generator.template.inputs import OptionalInput, choice, optional_text
+from generator.template.inputs import Group, OptionalInput
 
-GROUP = "Logs and alarms"
+GROUP = Group("Logs and alarms")
 FIVE_MINUTES = 300
 # An alarm on errors goes off at once, one on load after 15 minutes.
 AT_ONCE = {"Statistic": "Sum", "EvaluationPeriods": 1}
@@ -48,12 +48,11 @@ def log_group(logical_id: str, days: int = 30) -> tuple[Input, logs.LogGroup]:
         raise TemplateError(
             f"Logs cannot be kept for {days} days: choose one of {', '.join(map(str, LOGS_ALLOWED_RETENTION_DAYS))}."
         )
-    retention = choice(
+    retention = GROUP.choice(
         "LogRetentionDays",
         LOGS_ALLOWED_RETENTION_DAYS,
         default=days,
         description="How many days log entries are kept.",
-        group=GROUP,
         label="Log retention (days)",
     )
     return retention, logs.LogGroup(
@@ -69,13 +68,12 @@ def notifications() -> Notifications:
 
     Source of its being unencrypted: CloudWatch user guide, "Amazon SNS topics and alarms", encryption.
     """
-    email = optional_text(
+    email = GROUP.optional_text(
         "AlarmEmail",
         r"[^@\s,]+@[^@\s,]+\.[^@\s,]+",
         form="one e-mail address",
         description="The e-mail address to send alarms to; its owner must first confirm a message from AWS. Leave "
         "empty to see alarms in CloudWatch only.",
-        group=GROUP,
         label="E-mail address for alarms",
     )
     topic = sns.Topic(

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from awacs import aws, ecr, memorydb, sts
+from awacs import aws, ecr, sts
 from troposphere import AccountId, Sub, iam
 
 from generator.template.elements import Value
 
 POLICY_VERSION = "2012-10-17"
-
-
-def connect(cluster_arn: Value, user_arn: Value) -> iam.Policy:
-    """To connect to one cluster as one user: MemoryDB asks for both ARNs."""
-    return policy("connect", allow([memorydb.Connect], cluster_arn, user_arn))
 
 
 def pull_image(actions: Sequence[aws.Action], repository_arn: Value) -> iam.Policy:

@@ -24,14 +24,12 @@ ARN_PARTS = 7
 COLON_OUTSIDE_PLACEHOLDERS = re.compile(r":(?![^{}]*\})")
 
 
-def read_password(password_secret_arn: Value) -> iam.Policy:
-    """To read one secret."""
-    return policy("read-password", allow([secretsmanager.GetSecretValue], password_secret_arn))
-
-
-def decrypt_password(password_secret_arn: Value, key: OptionalInput) -> AWSHelperFn:
-    """To decrypt a secret, where a key is given."""
-    return key.choose(policy("decrypt-password", _decrypt(SECRETS_MANAGER, password_secret_arn, key)))
+def read_password(secret_arn: Value, key: OptionalInput) -> tuple[iam.Policy, AWSHelperFn]:
+    """Policies that let a role read the secret with the password, and decrypt it where a key is given."""
+    return (
+        policy("read-password", allow([secretsmanager.GetSecretValue], secret_arn)),
+        key.choose(policy("decrypt-password", _decrypt(SECRETS_MANAGER, secret_arn, key))),
+    )
 
 
 def read_secrets(secrets: Mapping[str, Value], key: OptionalInput) -> Iterator[iam.Policy | AWSHelperFn]:

@@ -8,7 +8,7 @@ from troposphere import AWSHelperFn, Output, Sub, cloudwatch, wafv2
 
 from generator import contract
 from generator.template.elements import Part, why
-from generator.template.inputs import optional_text
+from generator.template.inputs import ACCESS
 
 
 def web_acl(
@@ -23,12 +23,11 @@ def web_acl(
     """
     policies: dict[str, Any] = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"} if shared else {}
     stays = ". It stays when the stack is deleted, because services of other stacks are behind the same load balancer"
-    arn = optional_text(
+    arn = ACCESS.optional_text(
         "WebAclArn",
         "arn:[a-z-]+:wafv2:[a-z0-9-]+:[0-9]{12}:regional/webacl/[a-zA-Z0-9_-]+/[a-f0-9-]+",
         form="the ARN of a regional WAF web ACL in this Region",
         description=f"{description} Leave empty for none.",
-        group="Access",
         label="Web ACL ARN",
     )
     association = wafv2.WebACLAssociation(

@@ -9,10 +9,10 @@ from troposphere import Equals
 
 from generator.errors import TemplateError
 from generator.template.elements import Input, Rule, contains
-from generator.template.inputs import choice, whole_number
+from generator.template.inputs import Group
 from generator.workload import Workload
 
-SIZE_GROUP = "Size"
+SIZE_GROUP = Group("Size")
 
 
 @dataclass(frozen=True)
@@ -43,39 +43,35 @@ def size(
     Raises TemplateError where the workload's memory does not go with its CPU, or its numbers are not in order.
     """
     _check(workload, memory_of_cpu, most)
-    cpu = choice(
+    cpu = SIZE_GROUP.choice(
         "Cpu",
         memory_of_cpu,
         default=str(workload.cpu),
         description=f"CPU of {one}, in CPU units; 1024 units are one vCPU.",
-        group=SIZE_GROUP,
         label="CPU",
     )
     pairs = "; ".join(f"{units}: {listed(megabytes)}" for units, megabytes in memory_of_cpu.items())
-    memory = choice(
+    memory = SIZE_GROUP.choice(
         "Memory",
         sorted({megabytes for each in memory_of_cpu.values() for megabytes in each}, key=int),
         default=str(workload.memory),
         description=f"Memory of {one}, in MB. Possible sizes for each Cpu: {pairs}.",
-        group=SIZE_GROUP,
         label="Memory (MB)",
     )
-    min_size = whole_number(
+    min_size = SIZE_GROUP.whole_number(
         "MinSize",
         default=workload.min_size,
         least=1,
         most=most,
         description=f"{ready} At most MaxSize.",
-        group=SIZE_GROUP,
         label=f"Minimum {many}",
     )
-    max_size = whole_number(
+    max_size = SIZE_GROUP.whole_number(
         "MaxSize",
         default=workload.max_size,
         least=1,
         most=most,
         description=f"The maximum number of {many}.",
-        group=SIZE_GROUP,
         label=f"Maximum {many}",
     )
     fits = (

@@ -17,8 +17,12 @@ from generator.report.results import Plan, follow, happens, name_of, not_compare
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, Effect, PropertyChange
+from generator.stacks.guard import Refusal
 
 COMMENT_LIMIT = 65_536
+ROOM_FOR_NOTE = 500
+FEW_RIGHTS = 9
+SHORTEST_CUT = 1_000
 WORST_FIRST = ("broader", "different", "narrower")
 
 
@@ -45,28 +49,20 @@ def comment(plans: Sequence[Plan], heading: Heading, prices: Prices | None = Non
     """The Markdown, of at most `limit` characters. What is least harmful is left out first, and counted."""
     blocks = list(_blocks(plans, heading, prices))
     tail = marker(heading.name, outcome(plans))
-    room = limit - len(tail) - ROOM_FOR_NOTE - sum(len(block.text) for block in blocks if block.rank is None)
-    kept: dict[int, str] = {}
+    kept = [block.text if block.rank is None else "" for block in blocks]
+    room = limit - len(tail) - ROOM_FOR_NOTE - sum(map(len, kept))
     left_out: Counter[str] = Counter()
-    for index in sorted(range(len(blocks)), key=lambda place: blocks[place].rank or (0, 0)):
-        block = blocks[index]
-        if block.rank is None:
-            kept[index] = block.text
-            continue
+    for _, place in sorted((block.rank, place) for place, block in enumerate(blocks) if block.rank is not None):
+        block = blocks[place]
         text = block.text if len(block.text) <= room else _cut(block.text, room)
         if text and not left_out:
-            kept[index] = text
+            kept[place] = text
             room -= len(text)
         else:
             left_out[block.kind] += 1
     note = ", ".join(f"{number} more {kind}" for kind, number in left_out.items())
     note = f"\n_Left out for length: {note}. {_plain(heading.rest)}_\n" if note else ""
-    return f"{''.join(kept[index] for index in sorted(kept)).rstrip()}\n{note}\n{tail}\n"
-
-
-ROOM_FOR_NOTE = 500
-FEW_RIGHTS = 9
-SHORTEST_CUT = 1_000
+    return f"{''.join(kept).rstrip()}\n{note}\n{tail}\n"
 
 
 @dataclass(frozen=True)
@@ -80,18 +76,10 @@ class _Block:
 
 def _blocks(plans: Sequence[Plan], heading: Heading, prices: Prices | None) -> Iterator[_Block]:
     yield _Block(f"### {_plain(verdict(plans))}\n\n")
-    for plan in plans:
-        for refusal in plan.refusals:
-            flag = _code(f"--allow-replacement {refusal.logical_id}")
-            alert = (
-                f"> [!CAUTION]\n> **{_code(refusal.logical_id)} {_plain(refusal.what)}** ({_plain(refusal.cause)}). "
-                f"{_plain(refusal.instead)}\n>\n> To let it through: {flag}\n\n"
-            )
-            yield _Block(alert, (-1, 0), "refusals")
+    yield from (_refusal(refusal) for plan in plans for refusal in plan.refusals)
     facts = " · ".join(f"{name} {_code(value)}" for name, value in _facts(plans, heading) if value)
-    yield _Block(
-        "".join(f"{line}\n\n" for line in (facts, _plain(summary(plans, prices)), _plain(heading.rehearsal)) if line)
-    )
+    paragraphs = (facts, _plain(summary(plans, prices)), _plain(heading.rehearsal))
+    yield _Block("".join(f"{paragraph}\n\n" for paragraph in paragraphs if paragraph))
     rights = list(_rights([right for plan in plans for right in plan.rights]))
     # A few rights come before the tables; those of a new stack are many, and come after.
     few = len(rights) <= FEW_RIGHTS
@@ -99,19 +87,17 @@ def _blocks(plans: Sequence[Plan], heading: Heading, prices: Prices | None) -> I
     for plan in plans:
         yield from _stack(plan)
     yield from () if few else rights
-    changes = [(plan, change) for plan in plans for change in plan.listed if change.properties or change.unknown]
-    billed = total(plan.billed for plan in plans)
-    if changes or billed != Billed() or any(plan.outputs for plan in plans):
+    if details := list(_details(plans, prices)):
         yield _Block("#### Details\n\n")
-    if billed != Billed():
-        yield _Block(_costs(billed, prices), (1, 0), "lists of costs")
-    for plan in plans:
-        if plan.outputs:
-            number = f"{len(plan.outputs)} output{'s' * (len(plan.outputs) != 1)}"
-            text = _folded(f"{_plain(plan.stack_name)}: {number}", _diff(plan.outputs))
-            yield _Block(text, (1, 1), "lists of outputs")
-    for plan, change in sorted(changes, key=lambda pair: pair[1].effect):
-        yield _Block(_details(plan.stack_name, change), (2, change.effect), "resources' details")
+        yield from details
+
+
+def _refusal(refusal: Refusal) -> _Block:
+    alert = (
+        f"> [!CAUTION]\n> **{_code(refusal.logical_id)} {_plain(refusal.what)}** ({_plain(refusal.cause)}). "
+        f"{_plain(refusal.instead)}\n>\n> To let it through: {_code(f'--allow-replacement {refusal.logical_id}')}\n\n"
+    )
+    return _Block(alert, (-1, 0), "refusals")
 
 
 def _facts(plans: Sequence[Plan], heading: Heading) -> Iterator[tuple[str, str]]:
@@ -173,7 +159,21 @@ def _right(right: Right) -> str:
     return f"<details><summary>{line}</summary>\n\n{_fenced(_pretty(right.rule), 'json')}\n</details>\n\n"
 
 
-def _details(stack_name: str, change: Change) -> str:
+def _details(plans: Sequence[Plan], prices: Prices | None) -> Iterator[_Block]:
+    billed = total(plan.billed for plan in plans)
+    if billed != Billed():
+        yield _Block(_costs(billed, prices), (1, 0), "lists of costs")
+    for plan in plans:
+        if plan.outputs:
+            number = f"{len(plan.outputs)} output{'s' * (len(plan.outputs) != 1)}"
+            text = _folded(f"{_plain(plan.stack_name)}: {number}", _diff(plan.outputs))
+            yield _Block(text, (1, 1), "lists of outputs")
+    changes = [(plan, change) for plan in plans for change in plan.listed if change.properties or change.unknown]
+    for plan, change in sorted(changes, key=lambda pair: pair[1].effect):
+        yield _Block(_properties(plan.stack_name, change), (2, change.effect), "resources' details")
+
+
+def _properties(stack_name: str, change: Change) -> str:
     number = len(change.properties)
     count = f"{number} propert{'y' if number == 1 else 'ies'}" if number else "not understood"
     title = f"{_plain(stack_name)}: {_code(change.logical_id)} {_plain(change.resource_type)}, {count}"

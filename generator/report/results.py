@@ -13,10 +13,11 @@ from generator.compute import ErrorRate, Outcome
 from generator.errors import UsageError
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
-from generator.stacks.change_set import Change, Effect, PropertyChange, Refusal
+from generator.stacks.change_set import Change, Effect, PropertyChange
 from generator.stacks.cloudformation import Stack
 from generator.stacks.drift import StackDrift
 from generator.stacks.events import Finding
+from generator.stacks.guard import Refusal
 from generator.stacks.inventory import Inventory
 
 NAMES = {
@@ -247,16 +248,16 @@ def _previewed(plans: Sequence[Plan]) -> Sequence[Plan]:
 
 
 def rehearsed(document: str, source: str) -> str:
-    """A line about the result of a rehearsed upgrade, which is JSON. `source` is its name in messages.
+    """A line about the result of a rehearsal, of an upgrade or not, which is JSON. `source` is its name in messages.
 
     Raises UsageError if it is none.
     """
     try:
         result = json.loads(document)
-        line = f"Rehearsed from {result['from']}: {result['summary']}."
+        line = f"Rehearsed{' from ' + result['from'] if 'from' in result else ''}: {result['summary']}."
         return " ".join([line, *(f"Does not hold: {reason}" for reason in result["reasons"][:1])])
     except (ValueError, LookupError, TypeError) as error:
-        raise UsageError(f"{source} is not a result of `rehearse --from`: {type(error).__name__}: {error}.") from error
+        raise UsageError(f"{source} is not a result of `rehearse`: {type(error).__name__}: {error}.") from error
 
 
 def cost_of(billed: Billed, prices: Prices | None) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import zip_longest
+from itertools import takewhile
 
 from generator.contract import READY_PATH, SERVICE_URL
 from generator.report.results import (
@@ -26,7 +26,8 @@ from generator.report.results import (
     verdict,
 )
 from generator.review.quantities import Prices
-from generator.stacks.change_set import Effect, PropertyChange
+from generator.review.rights import Right
+from generator.stacks.change_set import Change, Effect, PropertyChange
 from generator.stacks.cloudformation import Stack
 from generator.stacks.drift import StackDrift
 
@@ -72,63 +73,79 @@ def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: s
     """Plans: resources in the order of their effect, a legend of the symbols in use, counts, what became of a
     rehearsal, the verdict."""
     for plan in plans:
-        yield Line(plan.title)
-        for change in plan.listed:
-            effect = change.effect
-            physical = f"  {change.physical_id}" if change.physical_id else ""
-            yield Line(f"  {SYMBOLS[effect]} {change.logical_id}  {change.resource_type}{physical}", effect)
-            for what in filter(None, (happens(change), not_compared(change))):
-                yield Line(f"      {what}", effect)
-            for changed in change.properties:
-                yield Line(f"      {_property(changed)}", effect if changed.recreates else None)
-            for unknown in change.unknown:
-                yield Line(f"      {unknown}", Effect.UNKNOWN)
-            for right in plan.rights:
-                if right.logical_id == change.logical_id:
-                    rule = "" if right.rule.startswith("{") else f": {right.rule}"
-                    narrower = right.direction == "narrower"
-                    text = f"      {right.direction}, {right.kind}: {right.why}{rule}"
-                    yield Line(text, None if narrower else Effect.UNKNOWN)
-        for leaders, changes in plan.followers.items():
-            names = ", ".join(change.logical_id for change in changes)
-            yield Line(f"  {SYMBOLS[Effect.MODIFIES]} {follow(len(changes))} {', '.join(leaders)}: {names}")
-        for output in plan.outputs:
-            yield Line(f"  output {_property(output)}")
-        for found in plan.findings:
-            kind = "blocking" if found.blocking else "warning"
-            yield Line(f"  {kind}: {found}", Effect.LOSES_DATA if found.blocking else Effect.UNKNOWN)
-        if cost := cost_of(plan.billed, prices):
-            yield Line(f"  cost: {cost}")
-        yield from (Line(f"  cost: {name}: {text}") for name, text in plan.billed.unknown.items())
-        for refusal in plan.refusals:
-            yield Line(f"  refused: {refusal.logical_id}: {refusal.what} ({refusal.cause}).", Effect.LOSES_DATA)
-            yield Line(f"    {refusal.instead}")
-            yield Line(f"    To do it anyway: --allow-replacement {refusal.logical_id}")
-        if plan.kept:
-            yield Line(f"  change set: {plan.kept}")
-            yield Line(f"  {plan.console}")
+        yield from _plan(plan, prices)
         yield Line("")
     used = sorted({change.effect for plan in plans for change in plan.changes})
     if used:
         yield Line(", ".join(f"{SYMBOLS[effect]} {name_of(effect)}" for effect in used))
     if rehearsal:
         yield Line(rehearsal)
-    counts, decides = summary(plans, prices), verdict(plans)
     if used or len(plans) > 1:
-        if counts:
-            yield Line(counts)
-        if decides != counts:
-            yield Line(decides)
+        yield from map(Line, filter(None, dict.fromkeys((summary(plans, prices), verdict(plans)))))
+
+
+def _plan(plan: Plan, prices: Prices | None) -> Iterator[Line]:
+    yield Line(plan.title)
+    for change in plan.listed:
+        yield from _change(change)
+        yield from (_right(right) for right in plan.rights if right.logical_id == change.logical_id)
+    for leaders, changes in plan.followers.items():
+        names = ", ".join(change.logical_id for change in changes)
+        yield Line(f"  {SYMBOLS[Effect.MODIFIES]} {follow(len(changes))} {', '.join(leaders)}: {names}")
+    yield from (Line(f"  output {_property(output)}") for output in plan.outputs)
+    for found in plan.findings:
+        kind, effect = ("blocking", Effect.LOSES_DATA) if found.blocking else ("warning", Effect.UNKNOWN)
+        yield Line(f"  {kind}: {found}", effect)
+    if cost := cost_of(plan.billed, prices):
+        yield Line(f"  cost: {cost}")
+    yield from (Line(f"  cost: {name}: {text}") for name, text in plan.billed.unknown.items())
+    for refusal in plan.refusals:
+        yield Line(f"  refused: {refusal.logical_id}: {refusal.what} ({refusal.cause}).", Effect.LOSES_DATA)
+        yield Line(f"    {refusal.instead}")
+        yield Line(f"    To do it anyway: --allow-replacement {refusal.logical_id}")
+    if plan.kept:
+        yield Line(f"  change set: {plan.kept}")
+        yield Line(f"  {plan.console}")
+
+
+def _change(change: Change) -> Iterator[Line]:
+    effect = change.effect
+    physical = f"  {change.physical_id}" if change.physical_id else ""
+    yield Line(f"  {SYMBOLS[effect]} {change.logical_id}  {change.resource_type}{physical}", effect)
+    for what in filter(None, (happens(change), not_compared(change))):
+        yield Line(f"      {what}", effect)
+    for changed in change.properties:
+        yield Line(f"      {_property(changed)}", effect if changed.recreates else None)
+    yield from (Line(f"      {unknown}", Effect.UNKNOWN) for unknown in change.unknown)
+
+
+def _right(right: Right) -> Line:
+    # Statements are too long for a line.
+    rule = "" if right.rule.startswith("{") else f": {right.rule}"
+    effect = None if right.direction == "narrower" else Effect.UNKNOWN
+    return Line(f"      {right.direction}, {right.kind}: {right.why}{rule}", effect)
+
+
+def _property(changed: PropertyChange) -> str:
+    before, after = short_values(changed)
+    # CloudFormation gives no values for some changes, such as that of a stack's tags.
+    known = changed.before is not None or changed.after is not None
+    text = f"{changed.path}  {before} → {after}" if known else changed.path
+    if changed.deployed is not None:
+        text += f"  (changed by hand; deployed: {short(changed.deployed or None)})"
+    if changed.recreates:
+        text += "  recreates it" if changed.recreation == "Always" else "  may recreate it"
+    return f"{text}  ({changed.cause})" if changed.cause else text
 
 
 def short_values(changed: PropertyChange) -> tuple[str, str]:
     """The values before and after: of two long values the part that differs, of one its beginning."""
     before, after = (None if value is None else " ".join(value.split()) for value in (changed.before, changed.after))
-    common = 0
+    start = 0
     if before and after and max(len(before), len(after)) > LONGEST_VALUE:
-        pairs = enumerate(zip_longest(before, after))
-        common = max(0, next((place for place, (old, new) in pairs if old != new), len(before)) - COMMON_SHOWN)
-    return short(before, common), short(after, common)
+        common = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
+        start = max(0, len(list(common)) - COMMON_SHOWN)
+    return short(before, start), short(after, start)
 
 
 def short(value: str | None, start: int = 0) -> str:
@@ -153,18 +170,6 @@ def log_line(line: LogLine) -> str:
 def utc(moment: datetime) -> str:
     """A moment to the second."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _property(changed: PropertyChange) -> str:
-    before, after = short_values(changed)
-    # CloudFormation gives no values for some changes, such as that of a stack's tags.
-    known = changed.before is not None or changed.after is not None
-    text = f"{changed.path}  {before} → {after}" if known else changed.path
-    if changed.deployed is not None:
-        text += f"  (changed by hand; deployed: {short(changed.deployed or None)})"
-    if changed.recreates:
-        text += "  recreates it" if changed.recreation == "Always" else "  may recreate it"
-    return f"{text}  ({changed.cause})" if changed.cause else text
 
 
 def _removal(removal: Removal) -> Iterator[str]:
@@ -216,18 +221,11 @@ def _drift(found: StackDrift) -> Iterator[str]:
             yield f"    {difference.path}: {difference.expected} is {difference.actual}"
     for logical_id, reason in found.failures.items():
         yield f"  drift detection failed{f' for {logical_id}' if logical_id else ''}: {reason}"
-    for resource_type, names in _by_type(found.unchecked).items():
+    for resource_type in sorted(set(found.unchecked.values())):
+        names = sorted(name for name, of_type in found.unchecked.items() if of_type == resource_type)
         yield f"  drift not checked, {resource_type}: {', '.join(names)}"
     if not found.resources and not found.failures:
         yield f"  no drift{' in what was checked' if found.unchecked else ''}"
-
-
-def _by_type(types: Mapping[str, str]) -> dict[str, list[str]]:
-    """The logical IDs of each type, both sorted."""
-    found: dict[str, list[str]] = {}
-    for logical_id, resource_type in sorted(types.items(), key=lambda item: (item[1], item[0])):
-        found.setdefault(resource_type, []).append(logical_id)
-    return found
 
 
 def _service(service: ServiceStatus) -> Iterator[str]:

@@ -23,62 +23,69 @@ def resources(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dic
 
     References to what is no parameter stay as they are.
     """
-    made = _filled(template, parameters, template.get("Resources", {}))
+    made = _entries("Resources", template, parameters)
     return {logical_id: {**resource, "Properties": resource.get("Properties", {})} for logical_id, resource in made}
 
 
 def outputs(template: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The values of its outputs, likewise."""
-    return {name: output.get("Value") for name, output in _filled(template, parameters, template.get("Outputs", {}))}
+    return {name: output.get("Value") for name, output in _entries("Outputs", template, parameters)}
 
 
-def _filled(
-    template: Mapping[str, Any], parameters: Mapping[str, Any], entries: Mapping[str, Any]
-) -> Iterator[tuple[str, Any]]:
+def _entries(section: str, template: Mapping[str, Any], parameters: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The resources or outputs whose conditions hold, with parameters filled in."""
-    declared = template.get("Parameters", {})
-    values = {name: parameter["Default"] for name, parameter in declared.items() if "Default" in parameter}
-    values |= parameters
-    mappings = template.get("Mappings", {})
-
-    def filled(node: Any) -> Any:
-        match node:
-            case {"Ref": str() as name} if name in values:
-                return values[name]
-            case {"Fn::FindInMap": [str() as name, *keys]}:
-                row, column, *_ = map(filled, keys)
-                known = isinstance(row, str) and isinstance(column, str)
-                return mappings.get(name, {}).get(row, {}).get(column, node) if known else node
-            case {"Fn::Sub": str() as text}:
-                return {"Fn::Sub": _substituted(text, values)}
-            case {"Fn::Sub": [str() as text, Mapping() as given]}:
-                known_here = {name: value for name, value in values.items() if name not in given}
-                return {"Fn::Sub": [_substituted(text, known_here), _mapped(filled, given)]}
-        return _mapped(filled, node)
-
-    def holds(name: str) -> bool:
-        return bool(decided(template["Conditions"][name]))
-
-    def decided(node: Any) -> Any:
-        match node:
-            case {"Fn::Equals": [one, other]}:
-                return str(filled(one)) == str(filled(other))
-            case {"Fn::Not": [one]}:
-                return not decided(one)
-            case {"Fn::And": list() as several}:
-                return all(map(decided, several))
-            case {"Fn::Or": list() as several}:
-                return any(map(decided, several))
-            case {"Condition": str() as name}:
-                return holds(name)
-        return False
-
-    decisions = {name: holds(name) for name in template.get("Conditions", {})}
-    for name, entry in entries.items():
+    values = _Values(template, parameters)
+    decisions = {name: values.holds(name) for name in template.get("Conditions", {})}
+    for name, entry in template.get(section, {}).items():
         # Fn::ForEach is a list, and a macro has no type; CloudFormation processes both.
         made = isinstance(entry, Mapping) and entry.keys() & {"Type", "Value"}
         if made and decisions.get(entry.get("Condition"), True):
-            yield name, filled(decide(entry, decisions))
+            yield name, values.filled(decide(entry, decisions))
+
+
+class _Values:
+    """What a template's parameters, mappings and conditions come to."""
+
+    def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, Any]) -> None:
+        declared = template.get("Parameters", {})
+        self.parameters = {name: one["Default"] for name, one in declared.items() if "Default" in one} | {**parameters}
+        self.mappings = template.get("Mappings", {})
+        self.conditions = template.get("Conditions", {})
+
+    def filled(self, node: Any) -> Any:
+        match node:
+            case {"Ref": str() as name} if name in self.parameters:
+                return self.parameters[name]
+            case {"Fn::FindInMap": [str() as name, *keys]}:
+                row, column, *_ = map(self.filled, keys)
+                known = isinstance(row, str) and isinstance(column, str)
+                return self.mappings.get(name, {}).get(row, {}).get(column, node) if known else node
+            case {"Fn::Join": [str() as separator, {"Ref": str() as name}]} if name in self.parameters:
+                # The value of a list parameter is text with commas.
+                return str(self.parameters[name]).replace(",", separator)
+            case {"Fn::Sub": str() as text}:
+                return {"Fn::Sub": _substituted(text, self.parameters)}
+            case {"Fn::Sub": [str() as text, Mapping() as given]}:
+                others = {name: value for name, value in self.parameters.items() if name not in given}
+                return {"Fn::Sub": [_substituted(text, others), _mapped(self.filled, given)]}
+        return _mapped(self.filled, node)
+
+    def holds(self, name: str) -> bool:
+        return bool(self._decided(self.conditions[name]))
+
+    def _decided(self, node: Any) -> Any:
+        match node:
+            case {"Fn::Equals": [one, other]}:
+                return str(self.filled(one)) == str(self.filled(other))
+            case {"Fn::Not": [one]}:
+                return not self._decided(one)
+            case {"Fn::And": list() as several}:
+                return all(map(self._decided, several))
+            case {"Fn::Or": list() as several}:
+                return any(map(self._decided, several))
+            case {"Condition": str() as name}:
+                return self.holds(name)
+        return False
 
 
 def _substituted(text: str, values: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any
@@ -47,49 +48,59 @@ def some(truths: Iterable[Truth]) -> Truth:
 
 def pattern(value: Any, *, wildcards: bool = True, variables: bool = False) -> str:
     """A property's value as a pattern. `variables`: `${...}` in its text are policy variables."""
+    return _Encoder(wildcards, variables).value(value)
 
-    def text(plain: str) -> str:
-        parts = plain.split(KNOWN_AFTER_APPLY)
-        if len(parts) > 1:
-            return _UNKNOWN.join(map(text, parts))
-        if not wildcards:
-            plain = plain.replace("*", _STAR).replace("?", _QUESTION)
-        return _VARIABLE.sub(variable, plain) if variables else plain
 
-    def variable(found: re.Match[str]) -> str:
-        name = found[1]
-        return {"*": _STAR, "?": _QUESTION, "$": "$"}.get(name) or f"{_OPEN}{name}{_CLOSE}"
+@dataclass(frozen=True)
+class _Encoder:
+    wildcards: bool
+    variables: bool
 
-    def substituted(template: str, given: Mapping[str, Any]) -> str:
-        done, end = "", 0
-        for found in _VARIABLE.finditer(template):
-            name = found[1]
-            value = f"${{{name[1:]}}}" if name.startswith("!") else given.get(name, {"Ref": name})
-            done += text(template[end : found.start()]) + encoded(value)
-            end = found.end()
-        return done + text(template[end:])
-
-    def encoded(value: Any) -> str:
+    def value(self, value: Any) -> str:
         match value:
             case str():
-                return text(value)
+                return self.text(value)
             case bool() | int() | float():
                 return str(value).lower()
             case {"Ref": str() as name} | {"Fn::GetAtt": str() as name}:
-                return f"{_OPEN}{name}{_CLOSE}"
+                return _token(name)
             case {"Fn::GetAtt": [str() as resource, str() as attribute]}:
-                return f"{_OPEN}{resource}.{attribute}{_CLOSE}"
+                return _token(f"{resource}.{attribute}")
             case {"Fn::Sub": str() as template}:
-                return substituted(template, {})
+                return self.substituted(template, {})
             case {"Fn::Sub": [str() as template, dict() as given]}:
-                return substituted(template, given)
+                return self.substituted(template, given)
             case {"Fn::ImportValue": name}:
-                return f"{_OPEN}import {readable(encoded(name))}{_CLOSE}"
+                return _token(f"import {readable(self.value(name))}")
             case {"Fn::Join": [str() as separator, list() as parts]}:
-                return text(separator).join(map(encoded, parts))
-        return f"{_OPEN}{json.dumps(value, sort_keys=True)}{_CLOSE}"
+                return self.text(separator).join(map(self.value, parts))
+        return _token(json.dumps(value, sort_keys=True))
 
-    return encoded(value)
+    def text(self, plain: str) -> str:
+        if KNOWN_AFTER_APPLY in plain:
+            return _UNKNOWN.join(map(self.text, plain.split(KNOWN_AFTER_APPLY)))
+        if not self.wildcards:
+            plain = plain.replace("*", _STAR).replace("?", _QUESTION)
+        return _VARIABLE.sub(self.variable, plain) if self.variables else plain
+
+    def variable(self, found: re.Match[str]) -> str:
+        return {"*": _STAR, "?": _QUESTION, "$": "$"}.get(found[1]) or _token(found[1])
+
+    def substituted(self, template: str, given: Mapping[str, Any]) -> str:
+        pieces = []
+        # Texts and, between them, names.
+        for place, piece in enumerate(_VARIABLE.split(template)):
+            if place % 2 == 0:
+                pieces.append(self.text(piece))
+            elif piece.startswith("!"):
+                pieces.append(self.value(f"${{{piece[1:]}}}"))
+            else:
+                pieces.append(self.value(given.get(piece, {"Ref": piece})))
+        return "".join(pieces)
+
+
+def _token(name: str) -> str:
+    return f"{_OPEN}{name}{_CLOSE}"
 
 
 def readable(encoded: str) -> str:

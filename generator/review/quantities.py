@@ -26,34 +26,15 @@ Properties = Mapping[str, Any]
 Resources = Mapping[str, Mapping[str, Any]]
 """As in a template: logical ID to a mapping with Type and Properties."""
 
-UNITS = {
-    "alarm": "month",
-    "apprunner-memory-gb": "hour",
-    "dashboard": "month",
-    "dynamodb-read-unit": "hour",
-    "dynamodb-write-unit": "hour",
-    "ebs-gb": "month",
-    "ec2-instance": "hour",
-    "eks-cluster": "hour",
-    "elasticache-node": "hour",
-    "fargate-memory-gb": "hour",
-    "fargate-vcpu": "hour",
-    "hosted-zone": "month",
-    "interface-endpoint": "hour",
-    "kinesis-shard": "hour",
-    "kms-key": "month",
-    "load-balancer": "hour",
-    "memorydb-node": "hour",
-    "nat-gateway": "hour",
-    "opensearch-node": "hour",
-    "public-ipv4": "hour",
-    "rds-instance": "hour",
-    "rds-storage-gb": "month",
-    "redshift-node": "hour",
-    "secret": "month",
-    "web-acl": "month",
-    "web-acl-rule": "month",
-}
+HOURLY = (
+    *("apprunner-memory-gb", "dynamodb-read-unit", "dynamodb-write-unit", "ec2-instance", "eks-cluster"),
+    *("elasticache-node", "fargate-memory-gb", "fargate-vcpu", "interface-endpoint", "kinesis-shard", "load-balancer"),
+    *("memorydb-node", "nat-gateway", "opensearch-node", "public-ipv4", "rds-instance", "redshift-node"),
+)
+MONTHLY = (
+    *("alarm", "dashboard", "ebs-gb", "hosted-zone", "kms-key", "rds-storage-gb", "secret", "web-acl", "web-acl-rule"),
+)
+UNITS = dict(sorted((dict.fromkeys(HOURLY, "hour") | dict.fromkeys(MONTHLY, "month")).items()))
 """Quantities and what one is billed by. Of nodes and instances the type follows: `memorydb-node:db.t4g.small`."""
 
 # Types that bill nothing themselves, by the beginnings of their names.
@@ -103,7 +84,6 @@ def billed(resources: Resources) -> Billed:
     known: list[tuple[str, Decimal]] = []
     usage: dict[str, str] = {}
     unknown: dict[str, str] = {}
-    doubtful: dict[str, list[str]] = {}
     for logical_id, resource in resources.items():
         resource_type, properties = resource["Type"], resource.get("Properties", {})
         name = resource_type.removeprefix("AWS::")
@@ -112,16 +92,14 @@ def billed(resources: Resources) -> Billed:
         except (AttributeError, TypeError):
             # A reference or an intrinsic function in place of properties.
             bill = [("its quantities", UNKNOWN)]
-        for quantity, number in bill:
-            if number.is_nan() or "?" in quantity:
-                doubtful.setdefault(logical_id, []).append(quantity)
-            else:
-                known.append((quantity, number))
+        doubtful = [(quantity, number) for quantity, number in bill if number.is_nan() or "?" in quantity]
+        known += (pair for pair in bill if pair not in doubtful)
         if text := _usage(name, properties):
             usage[logical_id] = text
         elif name not in BILLS and not FREE.match(resource_type):
             unknown[logical_id] = f"nothing is known of what {resource_type} bills"
-    unknown |= {name: f"{', '.join(those)}: not known before the deployment" for name, those in doubtful.items()}
+        if doubtful:
+            unknown[logical_id] = f"{', '.join(quantity for quantity, _ in doubtful)}: not known before the deployment"
     return Billed(_sums(known), usage, unknown)
 
 
@@ -203,16 +181,9 @@ def price_list(text: str, file: str) -> Prices:
 
 
 Bill = Iterable[tuple[str, Decimal]]
+BillOf = Callable[[Properties, Resources], Bill]
 UNKNOWN = Decimal("NaN")
 """A number that is not known before the deployment, and what is calculated with it."""
-
-
-def _nothing(properties: Properties, resources: Resources) -> Bill:
-    return ()
-
-
-def _one(*quantities: str) -> Callable[[Properties, Resources], Bill]:
-    return lambda properties, resources: [(name, Decimal(1)) for name in quantities]
 
 
 def _number(value: Any) -> Decimal:
@@ -242,6 +213,20 @@ def _referred(value: Any, resources: Resources) -> Properties | None:
     return None
 
 
+def _nothing(properties: Properties, resources: Resources) -> Bill:
+    return ()
+
+
+def _count(quantity: str, number: str = "", default: Any = 1, *, kind: str = "", usually: str = "?") -> BillOf:
+    """One, or as many as the property `number` says; of the type that the property `kind` says."""
+
+    def bill(properties: Properties, resources: Resources) -> Bill:
+        name = _typed(quantity, properties.get(kind, usually)) if kind else quantity
+        yield name, _number(properties.get(number, default))
+
+    return bill
+
+
 def _app_runner(properties: Properties, resources: Resources) -> Bill:
     scaling = properties.get("AutoScalingConfigurationArn")
     configuration: Properties | None = {} if scaling is None else _referred(scaling, resources)
@@ -250,15 +235,19 @@ def _app_runner(properties: Properties, resources: Resources) -> Bill:
     yield "apprunner-memory-gb", memory * instances
 
 
-def _tasks(cpu: Any, memory: Any, number: Any) -> Bill:
-    yield "fargate-vcpu", _units(cpu, "vCPU") * _number(number)
-    yield "fargate-memory-gb", _units(memory, "GB") * _number(number)
+def _tasks(task: Properties, number: Any) -> Bill:
+    yield "fargate-vcpu", _units(task.get("Cpu"), "vCPU") * _number(number)
+    yield "fargate-memory-gb", _units(task.get("Memory"), "GB") * _number(number)
+
+
+def _ecs_express(properties: Properties, resources: Resources) -> Bill:
+    return _tasks(properties, properties.get("ScalingTarget", {}).get("MinTaskCount", 1))
 
 
 def _ecs_service(properties: Properties, resources: Resources) -> Bill:
-    if properties.get("LaunchType") != "EC2":
-        task = _referred(properties.get("TaskDefinition"), resources) or {}
-        yield from _tasks(task.get("Cpu"), task.get("Memory"), properties.get("DesiredCount", 1))
+    if properties.get("LaunchType") == "EC2":
+        return ()
+    return _tasks(_referred(properties.get("TaskDefinition"), resources) or {}, properties.get("DesiredCount", 1))
 
 
 def _dynamodb(properties: Properties, resources: Resources) -> Bill:
@@ -267,6 +256,11 @@ def _dynamodb(properties: Properties, resources: Resources) -> Bill:
             provisioned = table.get("ProvisionedThroughput", {})
             yield "dynamodb-read-unit", _number(provisioned.get("ReadCapacityUnits"))
             yield "dynamodb-write-unit", _number(provisioned.get("WriteCapacityUnits"))
+
+
+def _alarm(properties: Properties, resources: Resources) -> Bill:
+    # An alarm on a metric-math expression is billed for each of its metrics.
+    yield "alarm", Decimal(sum("MetricStat" in metric for metric in properties.get("Metrics", ())) or 1)
 
 
 def _endpoint(properties: Properties, resources: Resources) -> Bill:
@@ -294,45 +288,40 @@ def _rds(properties: Properties, resources: Resources) -> Bill:
 
 
 def _opensearch(properties: Properties, resources: Resources) -> Bill:
-    nodes = properties.get("ClusterConfig", {})
-    yield _typed("opensearch-node", nodes.get("InstanceType")), _number(nodes.get("InstanceCount", 1))
+    return _count("opensearch-node", "InstanceCount", kind="InstanceType")(
+        properties.get("ClusterConfig", {}), resources
+    )
 
 
-BILLS: dict[str, Callable[[Properties, Resources], Bill]] = {
+def _web_acl(properties: Properties, resources: Resources) -> Bill:
+    yield "web-acl", Decimal(1)
+    yield "web-acl-rule", Decimal(len(properties.get("Rules", ())))
+
+
+BILLS: dict[str, BillOf] = {
     "AppRunner::Service": _app_runner,
-    # An alarm on a metric-math expression is billed for each of its metrics.
-    "CloudWatch::Alarm": lambda alarm, _: [
-        ("alarm", Decimal(sum("MetricStat" in m for m in alarm.get("Metrics", ())) or 1))
-    ],
-    "CloudWatch::Dashboard": _one("dashboard"),
+    "CloudWatch::Alarm": _alarm,
+    "CloudWatch::Dashboard": _count("dashboard"),
     "DynamoDB::Table": _dynamodb,
-    "EC2::EIP": _one("public-ipv4"),
-    "EC2::Instance": lambda instance, _: [(_typed("ec2-instance", instance.get("InstanceType")), Decimal(1))],
-    "EC2::NatGateway": _one("nat-gateway"),
+    "EC2::EIP": _count("public-ipv4"),
+    "EC2::Instance": _count("ec2-instance", kind="InstanceType"),
+    "EC2::NatGateway": _count("nat-gateway"),
     "EC2::VPC": _nothing,
     "EC2::VPCEndpoint": _endpoint,
-    "EC2::Volume": lambda volume, _: [("ebs-gb", _number(volume.get("Size")))],
-    "ECS::ExpressGatewayService": lambda service, _: _tasks(
-        service.get("Cpu"), service.get("Memory"), service.get("ScalingTarget", {}).get("MinTaskCount", 1)
-    ),
+    "EC2::Volume": _count("ebs-gb", "Size", None),
+    "ECS::ExpressGatewayService": _ecs_express,
     "ECS::Service": _ecs_service,
-    "EKS::Cluster": _one("eks-cluster"),
-    "ElastiCache::CacheCluster": lambda cluster, _: [
-        (_typed("elasticache-node", cluster.get("CacheNodeType")), _number(cluster.get("NumCacheNodes")))
-    ],
+    "EKS::Cluster": _count("eks-cluster"),
+    "ElastiCache::CacheCluster": _count("elasticache-node", "NumCacheNodes", None, kind="CacheNodeType"),
     "ElastiCache::ReplicationGroup": _replication_group,
-    "ElasticLoadBalancingV2::LoadBalancer": lambda balancer, _: [
-        (_typed("load-balancer", balancer.get("Type", "application")), Decimal(1))
-    ],
-    "KMS::Key": _one("kms-key"),
-    "Kinesis::Stream": lambda stream, _: [("kinesis-shard", _number(stream.get("ShardCount", 0)))],
+    "ElasticLoadBalancingV2::LoadBalancer": _count("load-balancer", kind="Type", usually="application"),
+    "KMS::Key": _count("kms-key"),
+    "Kinesis::Stream": _count("kinesis-shard", "ShardCount", 0),
     "MemoryDB::Cluster": _memorydb,
     "OpenSearchService::Domain": _opensearch,
     "RDS::DBInstance": _rds,
-    "Redshift::Cluster": lambda cluster, _: [
-        (_typed("redshift-node", cluster.get("NodeType")), _number(cluster.get("NumberOfNodes", 1)))
-    ],
-    "Route53::HostedZone": _one("hosted-zone"),
-    "SecretsManager::Secret": _one("secret"),
-    "WAFv2::WebACL": lambda acl, _: [("web-acl", Decimal(1)), ("web-acl-rule", Decimal(len(acl.get("Rules", ()))))],
+    "Redshift::Cluster": _count("redshift-node", "NumberOfNodes", kind="NodeType"),
+    "Route53::HostedZone": _count("hosted-zone"),
+    "SecretsManager::Secret": _count("secret"),
+    "WAFv2::WebACL": _web_acl,
 }

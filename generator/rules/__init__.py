@@ -12,12 +12,12 @@ defaults; what cannot be known is not judged.
 
 from __future__ import annotations
 
-from . import _apprunner, _ecs_express, _memorydb_cluster, _memorydb_users, _objects, _partitions, _trust
+from . import _apprunner, _ecs_express, _iam, _memorydb_cluster, _memorydb_users
 from ._rule import Rule
 
 RULES: dict[str, type[Rule]] = {
     rule.id: rule
-    for module in (_memorydb_cluster, _memorydb_users, _apprunner, _ecs_express, _objects, _partitions, _trust)
+    for module in (_memorydb_cluster, _memorydb_users, _apprunner, _ecs_express, _iam)
     for rule in vars(module).values()
     if isinstance(rule, type) and issubclass(rule, Rule) and rule.id
 }

@@ -6,9 +6,17 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from ._network import group_set, identity, routed_to_the_internet, with_public_addresses
-from ._rule import TEMPLATE_REFERENCE, Finding, Rule, finding
-from ._secrets import secret
-from ._values import ABSENT, Node, is_known, is_true, whole_number
+from ._rule import (
+    TEMPLATE_REFERENCE,
+    Finding,
+    LiteralNameRule,
+    MinOverMaxRule,
+    ReplacingTagsRule,
+    Rule,
+    finding,
+)
+from ._secrets import secrets
+from ._values import ABSENT, Node, is_true, whole_number
 
 SERVICE = "AWS::AppRunner::Service"
 CONNECTOR = "AWS::AppRunner::VpcConnector"
@@ -28,8 +36,8 @@ PAIRS = {
     "4096": ("8192", "10240", "12288"),
 }
 DEFAULT_CPU, DEFAULT_MEMORY = "1024", "2048"
-DEFAULT_MIN_SIZE, DEFAULT_MAX_SIZE = 1, 25
 
+VARIABLES, SECRETS = "RuntimeEnvironmentVariables", "RuntimeEnvironmentSecrets"
 CONFIGURATIONS = (
     ("SourceConfiguration", "ImageRepository", "ImageConfiguration"),
     ("SourceConfiguration", "CodeRepository", "CodeConfiguration", "CodeConfigurationValues"),
@@ -38,28 +46,9 @@ CONFIGURATIONS = (
 
 class ServiceRule(Rule):
     types = (SERVICE,)
-    tags: ClassVar = ["apprunner"]
 
 
-class VariableRule(ServiceRule):
-    """A rule about each environment variable of a service, plain or secret."""
-
-    source_url = f"{SERVICE_GUIDE}/env-variable.html"
-    kinds: ClassVar[tuple[str, ...]] = ("RuntimeEnvironmentVariables",)
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for configuration in CONFIGURATIONS:
-            for kind in self.kinds:
-                for variable in node.items(*configuration, kind):
-                    for name, where in variable.values("Name"):
-                        for message in self.objections(str(name), where):
-                            yield finding(variable, node.template.readable(message))
-
-    def objections(self, name: str, variable: Node) -> Iterator[str]:
-        raise NotImplementedError
-
-
-class PlainSecret(VariableRule):
+class PlainSecret(ServiceRule):
     id = "W9631"
     shortdesc = "App Runner secrets are not plain variables"
     description = (
@@ -67,41 +56,53 @@ class PlainSecret(VariableRule):
         "parameter, a dynamic reference, a password in a URL, or text under a name that says so. "
         "RuntimeEnvironmentSecrets takes the ARN of a Secrets Manager secret or SSM parameter."
     )
+    source_url = f"{SERVICE_GUIDE}/env-variable.html"
 
-    def objections(self, name: str, variable: Node) -> Iterator[str]:
-        for value, where in variable.values("Value"):
-            if reason := secret(where, name, value):
-                yield f"The variable {name} {reason}: move it to RuntimeEnvironmentSecrets"
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for name, variable in _variables(node, VARIABLES):
+            for reason in secrets(name, variable):
+                yield finding(variable, f"The variable {name} {reason}: move it to {SECRETS}")
 
 
-class ReservedPort(VariableRule):
+class ReservedPort(ServiceRule):
     id = "E9632"
     shortdesc = "App Runner sets PORT itself"
     description = (
         "PORT is reserved: App Runner sets it from ImageConfiguration.Port and refuses it among the variables. So are "
         "names that start with AWSAPPRUNNER, among the secrets too."
     )
-    kinds = ("RuntimeEnvironmentVariables", "RuntimeEnvironmentSecrets")
+    source_url = f"{SERVICE_GUIDE}/env-variable.html"
 
-    def objections(self, name: str, variable: Node) -> Iterator[str]:
-        if name == "PORT" and variable.path[-2] == self.kinds[0]:
-            yield "App Runner refuses the variable PORT: set Port"
-        elif name.startswith("AWSAPPRUNNER"):
-            yield f"App Runner refuses the name {name}: AWSAPPRUNNER is its own prefix"
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for name, variable in _variables(node, VARIABLES):
+            if name == "PORT":
+                yield finding(variable, "App Runner refuses the variable PORT: set Port")
+        for name, variable in (*_variables(node, VARIABLES), *_variables(node, SECRETS)):
+            if name.startswith("AWSAPPRUNNER"):
+                yield finding(variable, f"App Runner refuses the name {name}: AWSAPPRUNNER is its own prefix")
 
 
-class SecretPort(VariableRule):
+class SecretPort(ServiceRule):
     id = "W9671"
     shortdesc = "The port of an App Runner service is not a secret"
     description = (
         "App Runner sets PORT from ImageConfiguration.Port, sends requests there, and refuses a variable PORT. A "
         "secret of this name does not set the port; whether App Runner refuses it too is not documented."
     )
-    kinds = ("RuntimeEnvironmentSecrets",)
+    source_url = f"{SERVICE_GUIDE}/env-variable.html"
 
-    def objections(self, name: str, variable: Node) -> Iterator[str]:
-        if name == "PORT":
-            yield "PORT is set from Port, not from a secret"
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for name, variable in _variables(node, SECRETS):
+            if name == "PORT":
+                yield finding(variable, "PORT is set from Port, not from a secret")
+
+
+def _variables(service: Node, kind: str) -> Iterator[tuple[str, Node]]:
+    """The environment variables of a kind, each once for each name that it can have."""
+    for configuration in CONFIGURATIONS:
+        for variable in service.items(*configuration, kind):
+            for name, where in variable.values("Name"):
+                yield str(name), where
 
 
 class CpuAndMemory(ServiceRule):
@@ -119,23 +120,16 @@ class CpuAndMemory(ServiceRule):
                     yield finding(node, message, "InstanceConfiguration")
 
 
-class MinOverMax(Rule):
+class MinOverMax(MinOverMaxRule):
     id = "E9634"
     shortdesc = "App Runner MinSize does not exceed MaxSize"
     description = "An auto scaling configuration whose minimum exceeds its maximum is refused."
     source_url = f"{API_REFERENCE}/API_CreateAutoScalingConfiguration.html"
     types = (SCALING,)
-    tags: ClassVar = ["apprunner"]
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for least, where in node.usual("MinSize", default=DEFAULT_MIN_SIZE):
-            for most, _ in where.usual("MaxSize", default=DEFAULT_MAX_SIZE):
-                fewest, greatest = whole_number(least), whole_number(most)
-                if fewest is not None and greatest is not None and fewest > greatest:
-                    yield finding(node, f"MinSize {fewest} exceeds MaxSize {greatest}", "MinSize")
+    least, most = ("MinSize", 1), ("MaxSize", 25)
 
 
-class ReplacingTags(Rule):
+class ReplacingTags(ReplacingTagsRule):
     id = "W9635"
     shortdesc = "App Runner resources carry no tags"
     description = (
@@ -144,17 +138,10 @@ class ReplacingTags(Rule):
     )
     source_url = f"{TEMPLATE_REFERENCE}/aws-resource-apprunner-service.html"
     types = (SERVICE, CONNECTOR, SCALING, INGRESS)
-    tags: ClassVar = ["apprunner"]
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for tags, _ in node.values("Tags"):
-            if tags and tags != ABSENT:
-                yield finding(node, "Changing a tag replaces this resource", "Tags")
 
 
 class ConnectorRule(Rule):
     types = (CONNECTOR,)
-    tags: ClassVar = ["apprunner"]
     source_url = f"{SERVICE_GUIDE}/network-vpc.html"
 
 
@@ -164,19 +151,15 @@ class ConnectorsShareGroups(ConnectorRule):
     description = "App Runner takes one connector for each set of security groups and refuses a second."
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        template = node.template
         for groups, where in node.lists("SecurityGroups"):
-            for other in where.beside(CONNECTOR) if groups else ():
+            ours = group_set(node.template, groups)
+            for other in where.beside(CONNECTOR):
                 # The first of two is the one that is taken.
                 if other.logical_id == node.logical_id:
                     break
-                if any(group_set(template, others) == group_set(template, groups) for others, _ in _groups(other)):
+                if any(group_set(node.template, theirs) == ours for theirs, _ in other.lists("SecurityGroups")):
                     message = f"{other.logical_id} has the same security groups, so this connector is refused"
                     yield finding(node, message, "SecurityGroups")
-
-
-def _groups(connector: Node) -> Iterator[tuple[list[object], Node]]:
-    return connector.lists("SecurityGroups")
 
 
 class PublicConnector(ConnectorRule):
@@ -194,7 +177,7 @@ class PublicConnector(ConnectorRule):
                 yield finding(item, f"{subnet} is a public subnet, from which a connector reaches nothing outside")
 
 
-class LiteralName(Rule):
+class LiteralName(LiteralNameRule):
     id = "W9630"
     shortdesc = "App Runner resources are not named literally"
     description = (
@@ -202,15 +185,12 @@ class LiteralName(Rule):
         "second copy of the stack in the account. Leave it out, or derive it from the stack."
     )
     source_url = f"{TEMPLATE_REFERENCE}/aws-resource-apprunner-service.html"
-    names: ClassVar = {SERVICE: "ServiceName", CONNECTOR: "VpcConnectorName", INGRESS: "VpcIngressConnectionName"}
+    names: ClassVar = {
+        SERVICE: ("ServiceName",),
+        CONNECTOR: ("VpcConnectorName",),
+        INGRESS: ("VpcIngressConnectionName",),
+    }
     types = tuple(names)
-    tags: ClassVar = ["apprunner"]
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        name = self.names[node.type]
-        for value, where in node.values(name):
-            if value and is_known(value) and where.parameters == node.parameters:
-                yield finding(node, f"The literal name {value!r} prevents a replacement and a second copy", name)
 
 
 class AccessRole(ServiceRule):
@@ -248,7 +228,7 @@ class SecretsWithoutRole(ServiceRule):
 
     def findings(self, node: Node) -> Iterator[Finding]:
         for configuration in CONFIGURATIONS:
-            for item in node.items(*configuration, "RuntimeEnvironmentSecrets"):
+            for item in node.items(*configuration, SECRETS):
                 for role, _ in item.of(node.value, node.path).values("InstanceConfiguration", "InstanceRoleArn"):
                     if role == ABSENT:
-                        yield finding(node, "Reading RuntimeEnvironmentSecrets needs InstanceRoleArn")
+                        yield finding(node, f"Reading {SECRETS} needs InstanceRoleArn")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from ._network import identity, routed_to_the_internet, subnets
-from ._rule import TEMPLATE_REFERENCE, Finding, Rule, finding
-from ._secrets import secret
-from ._values import ABSENT, PARAMETER, Node, is_known, whole_number
+from ._rule import TEMPLATE_REFERENCE, Finding, MinOverMaxRule, ReplacingTagsRule, Rule, finding
+from ._secrets import secrets
+from ._values import ABSENT, PARAMETER, Node, whole_number
 
 SERVICE = "AWS::ECS::ExpressGatewayService"
 DEVELOPER_GUIDE = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide"
 API_REFERENCE = "https://docs.aws.amazon.com/AmazonECS/latest/APIReference"
 
 CREATE_ONLY = ("ServiceName", "Cluster", "InfrastructureRoleArn")
-DEFAULT_TASKS = 1
 
 # CPU units to MB of memory on Fargate.
 PAIRS = {
@@ -31,19 +29,14 @@ PAIRS = {
 
 class ExpressRule(Rule):
     types = (SERVICE,)
-    tags: ClassVar = ["ecs"]
     source_url = f"{TEMPLATE_REFERENCE}/aws-resource-ecs-expressgatewayservice.html"
 
 
-class ReplacingTags(ExpressRule):
+class ReplacingTags(ReplacingTagsRule, ExpressRule):
     id = "W9640"
     shortdesc = "ECS Express services carry no tags"
     description = "Tags are create-only: changing one replaces the service, and with it the address that clients know."
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for tags, _ in node.values("Tags"):
-            if tags and tags != ABSENT:
-                yield finding(node, "Changing a tag replaces this service", "Tags")
+    replaced = "service"
 
 
 class ReplacingParameter(ExpressRule):
@@ -58,7 +51,7 @@ class ReplacingParameter(ExpressRule):
         for name in CREATE_ONLY:
             used: set[str] = set()
             for value, where in node.values(name):
-                used |= where.parameters.keys() - node.parameters.keys()
+                used |= where.parameters.keys()
                 used |= {made.name for made in node.template.made_from(value) if made.kind == PARAMETER}
             for parameter in sorted(used):
                 yield finding(node, f"Another value for {parameter} replaces this service", name)
@@ -73,9 +66,8 @@ class LiteralName(ExpressRule):
     )
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        for value, where in node.values("ServiceName"):
-            if value and is_known(value) and where.parameters == node.parameters:
-                yield finding(node, "A literal name is taken when the service is replaced", "ServiceName")
+        for _ in node.literals("ServiceName"):
+            yield finding(node, "A literal name is taken when the service is replaced", "ServiceName")
 
 
 class CpuAndMemory(ExpressRule):
@@ -109,25 +101,37 @@ class SizeGiven(ExpressRule):
     source_url = f"{DEVELOPER_GUIDE}/express-service-work.html"
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        for task_definition, where in node.values("TaskDefinitionArn"):
-            for name in ("Cpu", "Memory") if task_definition == ABSENT else ():
-                if any(value == ABSENT for value, _ in where.values(name)):
-                    yield finding(node, f"Without {name}, the documented defaults of a task's size disagree")
+        for name in _missing(node, "Cpu", "Memory"):
+            yield finding(node, f"Without {name}, the documented defaults of a task's size disagree")
 
 
-class MinOverMax(ExpressRule):
+class Container(ExpressRule):
+    id = "E9648"
+    shortdesc = "ECS Express services have a container and an execution role"
+    description = (
+        "The schema demands neither PrimaryContainer nor ExecutionRoleArn, but without a TaskDefinitionArn, which "
+        "replaces both, ECS does."
+    )
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for name in _missing(node, "PrimaryContainer", "ExecutionRoleArn"):
+            yield finding(node, f"{name} is missing, and there is no TaskDefinitionArn either")
+
+
+def _missing(service: Node, *names: str) -> Iterator[str]:
+    """Those of the properties that can be absent where no task definition replaces them."""
+    for task_definition, where in service.values("TaskDefinitionArn"):
+        if task_definition == ABSENT:
+            yield from (name for name in names if any(value == ABSENT for value, _ in where.values(name)))
+
+
+class MinOverMax(MinOverMaxRule, ExpressRule):
     id = "E9645"
     shortdesc = "ECS Express MinTaskCount does not exceed MaxTaskCount"
     description = "A scaling target whose minimum exceeds its maximum is refused."
     source_url = f"{API_REFERENCE}/API_ExpressGatewayScalingTarget.html"
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for least, where in node.usual("ScalingTarget", "MinTaskCount", default=DEFAULT_TASKS):
-            for most, _ in where.usual("ScalingTarget", "MaxTaskCount"):
-                fewest, greatest = whole_number(least), whole_number(most)
-                if fewest is not None and greatest is not None and fewest > greatest:
-                    message = f"MinTaskCount {fewest} exceeds MaxTaskCount {greatest}"
-                    yield finding(node, message, "ScalingTarget", "MinTaskCount")
+    place = ("ScalingTarget",)
+    least, most = ("MinTaskCount", 1), ("MaxTaskCount", ABSENT)
 
 
 class PlainSecret(ExpressRule):
@@ -142,11 +146,9 @@ class PlainSecret(ExpressRule):
 
     def findings(self, node: Node) -> Iterator[Finding]:
         for variable in node.items("PrimaryContainer", "Environment"):
-            for name, with_name in variable.values("Name"):
-                for value, where in with_name.values("Value"):
-                    if reason := secret(where, name, value):
-                        message = f"The variable {name} {reason}: move it to Secrets"
-                        yield finding(variable, node.template.readable(message))
+            for name, where in variable.values("Name"):
+                for reason in secrets(name, where):
+                    yield finding(variable, f"The variable {name} {reason}: move it to Secrets")
 
 
 class MixedSubnets(ExpressRule):
@@ -165,18 +167,3 @@ class MixedSubnets(ExpressRule):
             if public and public != known:
                 message = "Some of these subnets are public and some private"
                 yield finding(node, message, "NetworkConfiguration", "Subnets")
-
-
-class Container(ExpressRule):
-    id = "E9648"
-    shortdesc = "ECS Express services have a container and an execution role"
-    description = (
-        "The schema demands neither PrimaryContainer nor ExecutionRoleArn, but without a TaskDefinitionArn, which "
-        "replaces both, ECS does."
-    )
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for task_definition, where in node.values("TaskDefinitionArn"):
-            for name in ("PrimaryContainer", "ExecutionRoleArn") if task_definition == ABSENT else ():
-                if any(value == ABSENT for value, _ in where.values(name)):
-                    yield finding(node, f"{name} is missing, and there is no TaskDefinitionArn either")

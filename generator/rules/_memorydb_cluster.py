@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from ._rule import TEMPLATE_REFERENCE, Finding, Rule, finding
+from ._rule import TEMPLATE_REFERENCE, Finding, LiteralNameRule, Rule, finding
 from ._values import ABSENT, RESOURCE, Node, is_false, is_known, is_true, whole_number
 
 CLUSTER = "AWS::MemoryDB::Cluster"
@@ -29,9 +29,7 @@ VERSIONS = {"redis": ("6.2", "7.0", "7.1"), "valkey": ("7.2", "7.3")}
 GLOBAL_VERSIONS = ("7.3",)
 DEFAULT_ENGINE = "redis"
 DEFAULT_SHARDS, DEFAULT_REPLICAS = 1, 1
-MAX_REPLICAS = 5
-MAX_NODES = 500
-MAX_RETENTION_DAYS = 35
+MAX_REPLICAS, MAX_NODES, MAX_RETENTION_DAYS = 5, 500, 35
 
 # Property that names the resource, and how long the name may be.
 NAMES = {
@@ -47,7 +45,6 @@ POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 
 class ClusterRule(Rule):
     types: ClassVar[tuple[str, ...]] = (CLUSTER,)
-    tags: ClassVar = ["memorydb"]
 
 
 class NodeType(ClusterRule):
@@ -126,8 +123,9 @@ def _families(cluster: Node) -> Iterator[str]:
     for group, where in cluster.usual("ParameterGroupName"):
         reference = where.template.reference(group)
         if reference and reference.kind == RESOURCE:
-            for resource in where.template.resource(reference.name, PARAMETER_GROUP):
-                yield from (str(family) for family, _ in resource.usual("Family") if is_known(family))
+            for resource in where.template.resources(PARAMETER_GROUP):
+                if resource.logical_id == reference.name:
+                    yield from (str(family) for family, _ in resource.usual("Family") if is_known(family))
         elif is_known(group) and str(group).startswith("default."):
             yield str(group)
 
@@ -142,14 +140,10 @@ class NodeCount(ClusterRule):
     types = (CLUSTER, GLOBAL)
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        for value, _ in node.values("NumShards"):
-            number = whole_number(value)
-            if number is not None and not 1 <= number <= MAX_NODES:
-                yield finding(node, f"{number} shards: a cluster has 1 to {MAX_NODES}", "NumShards")
-        for value, _ in node.values("NumReplicasPerShard"):
-            number = whole_number(value)
-            if number is not None and not 0 <= number <= MAX_REPLICAS:
-                yield finding(node, f"{number} replicas: a shard has 0 to {MAX_REPLICAS}", "NumReplicasPerShard")
+        for number in _outside(node, "NumShards", 1, MAX_NODES):
+            yield finding(node, f"{number} shards: a cluster has 1 to {MAX_NODES}", "NumShards")
+        for number in _outside(node, "NumReplicasPerShard", 0, MAX_REPLICAS):
+            yield finding(node, f"{number} replicas: a shard has 0 to {MAX_REPLICAS}", "NumReplicasPerShard")
         if node.type == CLUSTER:
             for value, where in node.usual("NumShards", default=DEFAULT_SHARDS):
                 for other, _ in where.usual("NumReplicasPerShard", default=DEFAULT_REPLICAS):
@@ -162,6 +156,14 @@ class NodeCount(ClusterRule):
         if nodes > MAX_NODES:
             message = f"{shards} shards with {replicas} replicas are {nodes} nodes, over {MAX_NODES}"
             yield finding(node, message, "NumShards")
+
+
+def _outside(node: Node, name: str, least: int, most: int) -> Iterator[int]:
+    """The numbers that a property can be, but must not."""
+    for value, _ in node.values(name):
+        number = whole_number(value)
+        if number is not None and not least <= number <= most:
+            yield number
 
 
 class Tls(ClusterRule):
@@ -212,11 +214,9 @@ class RetentionLimit(ClusterRule):
     source_url = f"{SERVICE_GUIDE}/snapshots-automatic.html"
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        for value, _ in node.values("SnapshotRetentionLimit"):
-            days = whole_number(value)
-            if days is not None and not 0 <= days <= MAX_RETENTION_DAYS:
-                message = f"{days} days: snapshots are kept for 0 to {MAX_RETENTION_DAYS}"
-                yield finding(node, message, "SnapshotRetentionLimit")
+        for days in _outside(node, "SnapshotRetentionLimit", 0, MAX_RETENTION_DAYS):
+            message = f"{days} days: snapshots are kept for 0 to {MAX_RETENTION_DAYS}"
+            yield finding(node, message, "SnapshotRetentionLimit")
 
 
 class FinalSnapshot(ClusterRule):
@@ -246,25 +246,16 @@ class StrandedNetwork(ClusterRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         if not any(_may_retain(node, policy) for policy in POLICIES):
             return
-        template = node.template
-        used = {
-            reference.name
-            for value in (
-                *(value for value, _ in node.values("SubnetGroupName")),
-                *(item for items, _ in node.lists("SecurityGroupIds") for item in items),
-            )
-            for reference in template.made_from(value)
-            if reference.kind == RESOURCE
+        values = [value for value, _ in node.values("SubnetGroupName")]
+        values += [item for items, _ in node.lists("SecurityGroupIds") for item in items]
+        used = {made.name for value in values for made in node.template.made_from(value) if made.kind == RESOURCE}
+        stranded = {
+            resource.logical_id
+            for resource in node.template.resources(SUBNET_GROUP, SECURITY_GROUP)
+            if resource.logical_id in used and _may_delete(resource, "DeletionPolicy")
         }
-        stranded = sorted(
-            {
-                resource.logical_id
-                for resource in template.resources(SUBNET_GROUP, SECURITY_GROUP)
-                if resource.logical_id in used and _may_delete(resource, "DeletionPolicy")
-            }
-        )
         if stranded:
-            message = f"The retained cluster keeps {', '.join(stranded)} from being deleted"
+            message = f"The retained cluster keeps {', '.join(sorted(stranded))} from being deleted"
             yield Finding(node.resource_path, message)
 
 
@@ -283,36 +274,27 @@ def _may_retain(node: Node, policy: str) -> bool:
     return any(value.startswith("Retain") for value in _policies(node, policy))
 
 
-class NameRule(Rule):
-    """A rule about the name of every MemoryDB resource that has one."""
-
-    types = tuple(NAMES)
-    tags: ClassVar = ["memorydb"]
-    source_url = f"{SERVICE_GUIDE}/quota-limits.html"
-
-
-class FixedName(NameRule):
+class FixedName(LiteralNameRule):
     id = "W9612"
     shortdesc = "MemoryDB names are not literal"
     description = (
         "A literal name makes a replacement fail, because the old resource still has it, and forbids a second copy of "
         "the stack in the account. Derive it from AWS::StackId."
     )
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for name in (NAMES[node.type][0], "FinalSnapshotName"):
-            for value, where in node.values(name):
-                if value and is_known(value) and where.parameters == node.parameters:
-                    yield finding(node, f"The literal name {value!r} prevents a replacement and a second copy", name)
+    types = tuple(NAMES)
+    source_url = f"{SERVICE_GUIDE}/quota-limits.html"
+    names: ClassVar = {resource_type: (name, "FinalSnapshotName") for resource_type, (name, _) in NAMES.items()}
 
 
-class LegalName(NameRule):
+class LegalName(Rule):
     id = "E9613"
     shortdesc = "MemoryDB names are legal"
     description = (
         "Lower-case letters, digits and single hyphens, a letter first, no hyphen last; 40 characters for a cluster, "
         "ACL or user, 255 for a subnet group or parameter group."
     )
+    types = tuple(NAMES)
+    source_url = f"{SERVICE_GUIDE}/quota-limits.html"
 
     def findings(self, node: Node) -> Iterator[Finding]:
         name, longest = NAMES[node.type]

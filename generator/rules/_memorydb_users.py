@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
 
 from ._access import AccessString, Selector
 from ._rule import Finding, Rule, finding
 from ._secrets import DYNAMIC
-from ._values import ABSENT, PARAMETER, RESOURCE, Node, is_known, is_true, whole_number
+from ._values import ABSENT, RESOURCE, Node, is_known, is_true, whole_number
 
 USER = "AWS::MemoryDB::User"
 SECRET = "AWS::SecretsManager::Secret"
@@ -19,57 +18,48 @@ DEFAULT_LENGTH = 32
 ILLEGAL = ',"/@'
 
 
-def passwords(node: Node) -> Iterator[Any]:
-    """Each password that a user can have."""
-    for item in node.items("AuthenticationMode", "Passwords"):
-        yield item.value
-
-
 class UserRule(Rule):
     types = (USER,)
-    tags: ClassVar = ["memorydb"]
     source_url = f"{SERVICE_GUIDE}/clusters.acls.html"
 
 
-class PasswordRule(UserRule):
-    """A rule about each password that can be read in the template."""
-
-    source_url = f"{SERVICE_GUIDE}/auth.html"
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for password in passwords(node):
-            if is_known(password) and not DYNAMIC.search(str(password)):
-                for message in self.objections(str(password)):
-                    yield finding(node, message, "AuthenticationMode")
-
-    def objections(self, password: str) -> Iterator[str]:
-        raise NotImplementedError
-
-
-class PlaintextPassword(PasswordRule):
+class PlaintextPassword(UserRule):
     id = "E9601"
     shortdesc = "MemoryDB password is not in the template"
     description = (
         "A password in the template, or in a parameter's default, is readable by everyone who can read the stack. "
         "Generate it with Secrets Manager and refer to it: {{resolve:secretsmanager:...}}."
     )
+    source_url = f"{SERVICE_GUIDE}/auth.html"
 
-    def objections(self, password: str) -> Iterator[str]:
+    def findings(self, node: Node) -> Iterator[Finding]:
         # With an empty default the deployment has to give one.
-        if password:
-            yield "A password is written in the template: refer to a secret instead"
+        if any(_readable_passwords(node)):
+            message = "A password is written in the template: refer to a secret instead"
+            yield finding(node, message, "AuthenticationMode")
 
 
-class PasswordForm(PasswordRule):
+class PasswordForm(UserRule):
     id = "E9602"
     shortdesc = "MemoryDB password is legal"
     description = f"A password has {SHORTEST} to {LONGEST} printable characters and none of {' '.join(ILLEGAL)}."
+    source_url = f"{SERVICE_GUIDE}/auth.html"
 
-    def objections(self, password: str) -> Iterator[str]:
-        if password and not SHORTEST <= len(password) <= LONGEST:
-            yield f"A password of {len(password)} characters: MemoryDB takes {SHORTEST} to {LONGEST}"
-        if any(character in ILLEGAL or not character.isprintable() for character in password):
-            yield f"A password with an illegal character: MemoryDB refuses {' '.join(ILLEGAL)} and unprintable ones"
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for password in filter(None, _readable_passwords(node)):
+            if not SHORTEST <= len(password) <= LONGEST:
+                message = f"A password of {len(password)} characters: MemoryDB takes {SHORTEST} to {LONGEST}"
+                yield finding(node, message, "AuthenticationMode")
+            if any(character in ILLEGAL or not character.isprintable() for character in password):
+                message = f"A password with an illegal character: MemoryDB refuses {' '.join(ILLEGAL)} and unprintable"
+                yield finding(node, f"{message} ones", "AuthenticationMode")
+
+
+def _readable_passwords(user: Node) -> Iterator[str]:
+    """The passwords that are written in the template."""
+    for item in user.items("AuthenticationMode", "Passwords"):
+        if is_known(item.value) and not DYNAMIC.search(str(item.value)):
+            yield str(item.value)
 
 
 class PasswordOrIam(UserRule):
@@ -81,9 +71,10 @@ class PasswordOrIam(UserRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for kind, where in node.values("AuthenticationMode", "Type"):
             for given, _ in where.values("AuthenticationMode", "Passwords"):
-                if kind == "iam" and given != ABSENT and given != []:
+                has_none = given == ABSENT or given == []
+                if kind == "iam" and not has_none:
                     yield finding(node, "A user of type iam has no passwords", "AuthenticationMode")
-                elif kind == "password" and (given == ABSENT or given == []):
+                elif kind == "password" and has_none:
                     yield finding(node, "A user of type password needs one", "AuthenticationMode")
 
 
@@ -97,8 +88,8 @@ class GeneratedPassword(UserRule):
     source_url = f"{SERVICE_GUIDE}/auth.html"
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        secrets = {name for password in passwords(node) for name in _secrets(node, password)}
-        for resource in node.template.resources(SECRET) if secrets else ():
+        secrets = {name for item in node.items("AuthenticationMode", "Passwords") for name in _secrets(item)}
+        for resource in node.template.resources(SECRET):
             if resource.logical_id in secrets:
                 for value, where in resource.values("GenerateSecretString"):
                     if isinstance(value, dict):
@@ -116,10 +107,10 @@ class GeneratedPassword(UserRule):
                     yield finding(node, f"May generate {' '.join(missing)}, which MemoryDB refuses")
 
 
-def _secrets(node: Node, password: Any) -> Iterator[str]:
+def _secrets(password: Node) -> Iterator[str]:
     """Logical IDs that a dynamic reference to Secrets Manager is built from."""
-    if "resolve:secretsmanager" in str(password):
-        yield from (made.name for made in node.template.made_from(password) if made.kind == RESOURCE)
+    if "resolve:secretsmanager" in str(password.value):
+        yield from (made.name for made in password.template.made_from(password.value) if made.kind == RESOURCE)
 
 
 class NoEcho(UserRule):
@@ -134,7 +125,7 @@ class NoEcho(UserRule):
             if "{{resolve:" in str(item.value):
                 continue
             template = node.template
-            names = {made.name for made in template.made_from(item.value) if made.kind == PARAMETER}
+            names = {made.name for made in template.made_from(item.value)}
             names |= {name for name, value in item.parameters.items() if value == item.value}
             for name in sorted(names):
                 if template.parameter(name) and not template.is_no_echo(name):
@@ -142,20 +133,7 @@ class NoEcho(UserRule):
                     yield finding(node, message, "AuthenticationMode")
 
 
-class AccessStringRule(UserRule):
-    """A rule about each access string that is known."""
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for text, _ in node.values("AccessString"):
-            if isinstance(text, str) and text != ABSENT and not DYNAMIC.search(text):
-                for message in self.objections(AccessString(text), node):
-                    yield finding(node, node.template.readable(message), "AccessString")
-
-    def objections(self, access: AccessString, node: Node) -> Iterator[str]:
-        raise NotImplementedError
-
-
-class AccessStringSyntax(AccessStringRule):
+class AccessStringSyntax(UserRule):
     id = "E9605"
     shortdesc = "MemoryDB access string is well-formed"
     description = (
@@ -164,11 +142,13 @@ class AccessStringSyntax(AccessStringRule):
         "MemoryDB's modules. Passwords (>, #, nopass) do not belong in it, and reset is refused."
     )
 
-    def objections(self, access: AccessString, node: Node) -> Iterator[str]:
-        yield from access.errors
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for access in _access_strings(node):
+            for error in access.errors:
+                yield finding(node, error, "AccessString")
 
 
-class AccessStringGrantsNothing(AccessStringRule):
+class AccessStringGrantsNothing(UserRule):
     id = "W9606"
     shortdesc = "MemoryDB access string grants something"
     description = (
@@ -176,13 +156,14 @@ class AccessStringGrantsNothing(AccessStringRule):
         "the last word about a command or key wins."
     )
 
-    def objections(self, access: AccessString, node: Node) -> Iterator[str]:
-        if access.unknown or access.errors:
-            return
-        if not access.enabled:
-            yield "The user cannot log in: the access string does not say on"
-        if not access.usable():
-            yield _reason(access.selectors)
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for access in _access_strings(node):
+            if access.unknown or access.errors:
+                continue
+            if not access.enabled:
+                yield finding(node, "The user cannot log in: the access string does not say on", "AccessString")
+            if not access.usable():
+                yield finding(node, _reason(access.selectors), "AccessString")
 
 
 def _reason(selectors: list[Selector]) -> str:
@@ -193,7 +174,7 @@ def _reason(selectors: list[Selector]) -> str:
     return "The access string allows no command on the keys and channels that it names"
 
 
-class AccessStringTooBroad(AccessStringRule):
+class AccessStringTooBroad(UserRule):
     id = "W9607"
     shortdesc = "MemoryDB access string names keys and commands"
     description = (
@@ -201,16 +182,26 @@ class AccessStringTooBroad(AccessStringRule):
         "that are taken away one by one) or every channel gives an attacker all of them."
     )
 
-    def objections(self, access: AccessString, node: Node) -> Iterator[str]:
-        for selector in access.selectors:
-            if not any(selector.usable()):
-                continue
-            every = {"rw": "every key", "r": "reading every key", "w": "writing every key"}.get(
-                selector.universal_keys()
-            )
-            if every:
-                yield f"The access string grants {every}"
-            if selector.universal_commands():
-                yield "The access string grants every command"
-            if selector.universal_channels():
-                yield "The access string grants every channel"
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for access in _access_strings(node):
+            for selector in access.selectors:
+                for granted in _all_of(selector) if any(selector.usable()) else ():
+                    yield finding(node, f"The access string grants {granted}", "AccessString")
+
+
+def _all_of(selector: Selector) -> Iterator[str]:
+    """Of what a selector grants everything."""
+    every_key = {"rw": "every key", "r": "reading every key", "w": "writing every key"}
+    if keys := every_key.get(selector.universal_keys()):
+        yield keys
+    if selector.universal_commands():
+        yield "every command"
+    if selector.universal_channels():
+        yield "every channel"
+
+
+def _access_strings(user: Node) -> Iterator[AccessString]:
+    """Each access string that the template has."""
+    for text, _ in user.values("AccessString"):
+        if isinstance(text, str) and text != ABSENT and not DYNAMIC.search(text):
+            yield AccessString(text)

@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from itertools import islice
+from typing import Any, ClassVar, NamedTuple
 
 from cfnlint.context import Context
 from cfnlint.context.conditions.exceptions import Unsatisfiable
 from cfnlint.helpers import PSEUDOPARAMS, is_function
-from cfnlint.jsonschema import _resolvers_cfn
+from cfnlint.jsonschema._resolvers_cfn import fn_resolvers
 from cfnlint.jsonschema.validators import CfnTemplateValidator
 
 # Unicode's supplementary private use areas: no template has them.
@@ -35,14 +36,13 @@ MOST_VALUES = 256
 VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 
 PARAMETER, RESOURCE, PSEUDO, OTHER = "parameter", "resource", "pseudo parameter", "other"
-IMPORT = "Fn::ImportValue"
 
 
 class Reference(NamedTuple):
     """What an unknown stands for.
 
     kind: a PARAMETER's value, the RESOURCE `name` (its attribute, or "" for its Ref), a PSEUDO parameter, or the result
-    of some OTHER function, such as IMPORT (attribute: of what). sources: the references it was made from.
+    of some OTHER function (attribute: of what). sources: the references it was made from.
     """
 
     kind: str
@@ -69,8 +69,14 @@ class Template:
         self._unknowns: dict[Reference, str] = {}
         self._references: dict[str, Reference] = {}
         self._validator = CfnTemplateValidator({}).extend(fn_resolvers=_resolvers(self))
-        self._any = self._contexts(usual=False)
-        self._usual = self._contexts(usual=True)
+
+        class AnyParameters(_Context):
+            template = self
+
+        class UsualParameters(AnyParameters):
+            usual = True
+
+        self.any_parameters, self.usual_parameters = AnyParameters, UsualParameters
 
     def resources(self, *types: str, within: Context | None = None) -> Iterator[Node]:
         """The resources of these types that can exist, once for each form that their properties can have.
@@ -81,23 +87,20 @@ class Template:
         if start is None:
             return
         for logical_id, resource in self.cfn.get_resources(list(types)).items():
-            context = self._any(start)
+            context = self.any_parameters.of(start)
             condition = resource.get("Condition")
             if isinstance(condition, str):
                 try:
                     context = context.evolve(conditions=context.conditions.evolve({condition: True}))
                 except Unsatisfiable:
                     continue
-            whole = Node(self, resource, self._validator(cfn=self.cfn, context=context), ("Resources", str(logical_id)))
-            properties = resource.get("Properties")
-            for value, node in whole.values("Properties"):
-                if isinstance(value, dict) or properties is None:
-                    here = (*node.resource_path, "Properties")
-                    yield node.of(value if isinstance(value, dict) else {}, here, resource)
-
-    def resource(self, logical_id: str, *types: str) -> Iterator[Node]:
-        """The resource of this name, if it is of one of these types."""
-        return (node for node in self.resources(*types) if node.logical_id == logical_id)
+            path = ("Resources", str(logical_id))
+            validator = self._validator(cfn=self.cfn, context=context)
+            for properties, node in Node(self, resource, path, resource, validator).values("Properties"):
+                if isinstance(properties, dict):
+                    yield node.of(properties, (*path, "Properties"))
+                elif resource.get("Properties") is None:
+                    yield node.of({}, (*path, "Properties"))
 
     def type_of(self, logical_id: str) -> str:
         """The type of the resource of this name, or ""."""
@@ -110,7 +113,7 @@ class Template:
         return declared if isinstance(declared, dict) else {}
 
     def is_no_echo(self, name: str) -> bool:
-        return str(self.parameter(name).get("NoEcho")).lower() == "true"
+        return is_true(self.parameter(name).get("NoEcho"))
 
     def unknown(self, reference: Reference) -> str:
         """The character that stands for what is referred to."""
@@ -134,73 +137,73 @@ class Template:
         for reference in self.references(value):
             yield from reference.all()
 
-    def readable(self, value: Any) -> str:
+    def readable(self, text: str) -> str:
         """A text with its unknowns written as Fn::Sub would."""
 
         def written(match: re.Match[str]) -> str:
             reference = self._references[match.group()]
             return f"${{{reference.name}{'.' * bool(reference.attribute)}{reference.attribute}}}"
 
-        return UNKNOWN.sub(written, str(value))
-
-    def _contexts(self, usual: bool) -> Callable[[Context], Context]:
-        """A function that gives a context in which each Ref has a value: known ones first, then an unknown."""
-        template = self
-
-        class RefsHaveValues(Context):
-            def ref_value(self, instance: str) -> Iterator[tuple[Any, Context]]:
-                if instance in self.ref_values:
-                    yield self.ref_values[instance], self
-                elif instance == "AWS::NoValue":
-                    yield ABSENT, self
-                elif instance in PSEUDOPARAMS:
-                    yield template.unknown(Reference(PSEUDO, instance)), self
-                elif instance in self.parameters:
-                    yield from self._parameter(instance)
-                else:
-                    kind = PARAMETER if template.parameter(instance) else RESOURCE
-                    yield template.unknown(Reference(kind, instance)), self
-
-            def _parameter(self, name: str) -> Iterator[tuple[Any, Context]]:
-                if self.parameter_sets:
-                    # The values of a deployment file: no other ones are possible.
-                    yield from Context.ref_value(self, name)
-                    return
-                known = list(Context.ref_value(self, name))
-                allowed = bool(self.parameters[name].allowed_values)
-                default = self.parameters[name].default
-                if usual and not (allowed and len(known) == 1):
-                    # cfn-lint gives the allowed values, and the default where there are none.
-                    text = default if isinstance(default, list) else str(default)
-                    known = [] if default is None else [(text, self.evolve(ref_values={name: text}))]
-                yield from known
-                if not known or not (usual or allowed) or template.is_no_echo(name):
-                    yield template.unknown(Reference(PARAMETER, name)), self
-
-        def converted(context: Context) -> Context:
-            return RefsHaveValues(
-                **{field.name: getattr(context, field.name) for field in fields(Context) if field.init}
-            )
-
-        return converted
-
-    def validator(self, validator: Any, usual: bool) -> Any:
-        convert = self._usual if usual else self._any
-        return validator.evolve(context=convert(validator.context))
+        return UNKNOWN.sub(written, text).replace(ABSENT, "${AWS::NoValue}")
 
 
+class _Context(Context):
+    """cfn-lint's context, in which each Ref has a value: the known ones first, then an unknown.
+
+    usual: a parameter with a default has no other value.
+    """
+
+    template: ClassVar[Template]
+    usual: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, context: Context) -> Context:
+        if type(context) is cls:
+            return context
+        return cls(**{field.name: getattr(context, field.name) for field in fields(Context) if field.init})
+
+    def ref_value(self, instance: str) -> Iterator[tuple[Any, Context]]:
+        if instance in self.ref_values:
+            yield self.ref_values[instance], self
+        elif instance == "AWS::NoValue":
+            yield ABSENT, self
+        elif instance in PSEUDOPARAMS:
+            yield self.template.unknown(Reference(PSEUDO, instance)), self
+        elif instance in self.parameters:
+            yield from self._parameter(instance)
+        else:
+            kind = PARAMETER if self.template.parameter(instance) else RESOURCE
+            yield self.template.unknown(Reference(kind, instance)), self
+
+    def _parameter(self, name: str) -> Iterator[tuple[Any, Context]]:
+        known = list(Context.ref_value(self, name))
+        if self.parameter_sets:
+            # The values of a deployment file: no other ones are possible.
+            yield from known
+            return
+        allowed = bool(self.parameters[name].allowed_values)
+        default = self.parameters[name].default
+        if self.usual and not (allowed and len(known) == 1):
+            # cfn-lint gives the allowed values, and the default where there are none.
+            text = default if isinstance(default, list) else str(default)
+            known = [] if default is None else [(text, self.evolve(ref_values={name: text}))]
+        yield from known
+        if not known or not (self.usual or allowed) or self.template.is_no_echo(name):
+            yield self.template.unknown(Reference(PARAMETER, name)), self
+
+
+@dataclass(eq=False)
 class Node:
     """An object of a template under some conditions: a resource's properties, or an object inside of them.
 
     path: where it is. resource: the whole resource it belongs to.
     """
 
-    def __init__(
-        self, template: Template, value: Any, validator: Any, path: tuple[Any, ...], resource: Any = None
-    ) -> None:
-        self.template, self.value, self.path = template, value, path
-        self.resource: dict[str, Any] = value if resource is None else resource
-        self._validator = validator
+    template: Template
+    value: Any
+    path: tuple[Any, ...]
+    resource: dict[str, Any]
+    _validator: Any
 
     @property
     def logical_id(self) -> str:
@@ -219,9 +222,12 @@ class Node:
         """The values of parameters that were chosen on the way here."""
         return dict(self._validator.context.ref_values)
 
-    def of(self, value: Any, path: tuple[Any, ...], resource: Any = None) -> Node:
+    def of(self, value: Any, path: tuple[Any, ...]) -> Node:
         """Another value of the same resource under the same conditions."""
-        return Node(self.template, value, self._validator, path, self.resource if resource is None else resource)
+        return Node(self.template, value, path, self.resource, self._validator)
+
+    def _under(self, validator: Any) -> Node:
+        return Node(self.template, self.value, self.path, self.resource, validator)
 
     def beside(self, *types: str) -> Iterator[Node]:
         """The resources of these types that can exist under the conditions of this object."""
@@ -240,15 +246,19 @@ class Node:
         for value, node in self._values(names, usual=True):
             yield default if value == ABSENT else value, node
 
+    def literals(self, name: str) -> Iterator[Any]:
+        """The values that the template itself sets, not a parameter."""
+        for value, node in self.values(name):
+            if value and is_known(value) and not node.parameters:
+                yield value
+
     def items(self, *names: str) -> Iterator[Node]:
         """The items of a list, each once for each value it can have; a list that is unknown has none."""
         for value, node in self.values(*names):
-            if isinstance(value, list):
-                path = (*self.path, *names)
-                for index, item in enumerate(value):
-                    for one, where in node.resolve(item):
-                        if one != ABSENT:
-                            yield where.of(one, (*path, index))
+            for index, item in enumerate(value if isinstance(value, list) else ()):
+                for one, where in node.resolve(item):
+                    if one != ABSENT:
+                        yield where.of(one, (*self.path, *names, index))
 
     def lists(self, *names: str) -> Iterator[tuple[list[Any], Node]]:
         """The lists that a property can be, with each combination of their items' values; NoValue left out."""
@@ -260,37 +270,32 @@ class Node:
 
     def resolve(self, expression: Any, usual: bool = False) -> Iterator[tuple[Any, Node]]:
         """The values of an expression under the conditions of this node."""
-        seen = 0
-        validator = self.template.validator(self._validator, usual)
+        parameters = self.template.usual_parameters if usual else self.template.any_parameters
+        validator = self._validator.evolve(context=parameters.of(self._validator.context))
         # cfn-lint's resolvers expect what its schemas allow; of anything else nothing is known.
         with suppress(AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError, Unsatisfiable):
-            for value, where, error in validator.resolve_value(expression):
-                if error is None:
-                    seen += 1
-                    yield _plain(value), Node(self.template, self.value, where, self.path, self.resource)
-                if seen == MOST_VALUES:
-                    return
+            found = (answer for answer in validator.resolve_value(expression) if answer[2] is None)
+            for value, where, _ in islice(found, MOST_VALUES):
+                yield _plain(value), self._under(where)
 
     def _values(self, names: tuple[str, ...], usual: bool) -> Iterator[tuple[Any, Node]]:
-        here: Any = self.value
-        if not isinstance(here, dict):
+        if not isinstance(self.value, dict):
             return
         name, *rest = names
-        if name not in here and "Fn::Transform" in here:
+        written = self.value.get(name)
+        if name not in self.value and "Fn::Transform" in self.value:
             yield self.template.unknown(Reference(OTHER, "Fn::Transform")), self
-            return
-        written = here.get(name)
-        if written is None:
+        elif written is None:
             yield ABSENT, self
-            return
-        for value, node in self.resolve(written, usual):
-            if not rest:
-                yield value, node
-            elif isinstance(value, dict):
-                for inner, where in node.of(value, (*self.path, name))._values(tuple(rest), usual):
-                    yield inner, Node(self.template, self.value, where._validator, self.path, self.resource)
-            elif isinstance(value, str) and (value == ABSENT or UNKNOWN.search(value)):
-                yield value, node
+        else:
+            for value, node in self.resolve(written, usual):
+                if not rest:
+                    yield value, node
+                elif isinstance(value, dict):
+                    for inner, where in node.of(value, (*self.path, name))._values(tuple(rest), usual):
+                        yield inner, self._under(where._validator)
+                elif isinstance(value, str) and (value == ABSENT or UNKNOWN.search(value)):
+                    yield value, node
 
 
 def _combinations(items: list[Any], node: Node) -> Iterator[tuple[list[Any], Node]]:
@@ -306,9 +311,9 @@ def _combinations(items: list[Any], node: Node) -> Iterator[tuple[list[Any], Nod
 
 def _plain(value: Any) -> Any:
     """A text without the marks of where it was written, which make comparing slow; Fn::Join leaves NoValue out."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or value == ABSENT:
         return value
-    return value if value == ABSENT else str.__str__(value).replace(ABSENT, "")
+    return str.__str__(value).replace(ABSENT, "")
 
 
 def is_known(value: Any) -> bool:
@@ -338,60 +343,59 @@ def template_of(cfn: Any) -> Template:
 
 def _resolvers(template: Template) -> dict[str, Any]:
     """cfn-lint's resolvers, with an unknown for what they leave out."""
-
-    def or_unknown(name: str, resolver: Any) -> Any:
-        def resolve(validator: Any, instance: Any) -> Iterator[Any]:
-            found = False
-            for value, where, error in resolver(validator, instance):
-                if error is None:
-                    found = True
-                    yield value, where, None
-            if not found:
-                sources = tuple(dict.fromkeys(_mentioned(template, instance, validator)))
-                written = json.dumps(instance, default=str, sort_keys=True)
-                yield template.unknown(Reference(OTHER, name, written, sources)), validator, None
-
-        return resolve
-
-    def get_att(validator: Any, instance: Any) -> Iterator[Any]:
-        if isinstance(instance, str):
-            instance = instance.split(".", 1)
-        if isinstance(instance, list) and len(instance) == 2 and isinstance(instance[0], str):
-            for attribute, where, _ in validator.resolve_value(instance[1]):
-                if isinstance(attribute, str):
-                    yield template.unknown(Reference(RESOURCE, str(instance[0]), attribute)), where, None
-
-    def sub(validator: Any, instance: Any) -> Iterator[Any]:
-        """Fn::Sub is Fn::Join of its pieces, which keeps the conditions of each."""
-        text, given = instance if isinstance(instance, list) and len(instance) == 2 else (instance, {})
-        if isinstance(text, str) and isinstance(given, dict):
-            pieces: list[Any] = []
-            for index, piece in enumerate(VARIABLE.split(text)):
-                name = piece.strip()
-                if index % 2 == 0:
-                    pieces.append(piece.replace("${!", "${"))
-                elif name in given:
-                    pieces.append(given[name])
-                else:
-                    pieces.append({"Fn::GetAtt": name} if "." in name else {"Ref": name})
-            yield from validator.resolve_value({"Fn::Join": ["", pieces]})
-
-    def to_json_string(validator: Any, instance: Any) -> Iterator[Any]:
-        """Fn::ToJsonString is Fn::Join of its pieces too, where cfn-lint has the functions in it as text."""
-        yield from validator.resolve_value({"Fn::Join": ["", list(_json_pieces(instance))]})
-
     own = {
-        "Fn::FindInMap": partial(_find_in_map, template),
-        "Fn::GetAtt": get_att,
-        # What another stack exports is unknown.
-        IMPORT: lambda validator, instance: iter(()),
-        "Fn::Sub": sub,
-        "Fn::ToJsonString": to_json_string,
+        "Fn::FindInMap": _find_in_map,
+        "Fn::GetAtt": _get_att,
+        "Fn::Sub": _sub,
+        "Fn::ToJsonString": _to_json_string,
     }
-    # An If has no value where neither side is possible.
-    always = {"Fn::If": _resolvers_cfn.if_, "Ref": _resolvers_cfn.ref}
-    resolvers = {**_resolvers_cfn.fn_resolvers, **own}
-    return {name: always.get(name) or or_unknown(name, resolver) for name, resolver in resolvers.items()}
+    # A Ref always has a value here, and an If has none where neither side is possible.
+    complete = ("Fn::If", "Ref")
+    return {
+        name: resolver if name in complete else partial(_or_unknown, template, name, own.get(name, resolver))
+        for name, resolver in fn_resolvers.items()
+    }
+
+
+def _or_unknown(template: Template, name: str, resolver: Any, validator: Any, instance: Any) -> Iterator[Any]:
+    found = False
+    for value, where, error in resolver(validator, instance):
+        if error is None:
+            found = True
+            yield value, where, None
+    if not found:
+        sources = tuple(dict.fromkeys(_mentioned(template, instance, validator)))
+        written = json.dumps(instance, default=str, sort_keys=True)
+        yield template.unknown(Reference(OTHER, name, written, sources)), validator, None
+
+
+def _get_att(validator: Any, instance: Any) -> Iterator[Any]:
+    match instance.split(".", 1) if isinstance(instance, str) else instance:
+        case [str() as name, expression]:
+            template = validator.context.template
+            for attribute, where, _ in validator.resolve_value(expression):
+                yield template.unknown(Reference(RESOURCE, str(name), attribute)), where, None
+
+
+def _sub(validator: Any, instance: Any) -> Iterator[Any]:
+    """Fn::Sub as Fn::Join of its pieces, which keeps the conditions of each."""
+    text, given = instance if isinstance(instance, list) and len(instance) == 2 else (instance, {})
+    if isinstance(text, str) and isinstance(given, dict):
+        pieces: list[Any] = []
+        for index, piece in enumerate(VARIABLE.split(text)):
+            name = piece.strip()
+            if index % 2 == 0:
+                pieces.append(piece.replace("${!", "${"))
+            elif name in given:
+                pieces.append(given[name])
+            else:
+                pieces.append({"Fn::GetAtt": name} if "." in name else {"Ref": name})
+        yield from validator.resolve_value({"Fn::Join": ["", pieces]})
+
+
+def _to_json_string(validator: Any, instance: Any) -> Iterator[Any]:
+    """Fn::ToJsonString as Fn::Join of its pieces, where cfn-lint has the functions in it as text."""
+    yield from validator.resolve_value({"Fn::Join": ["", list(_json_pieces(instance))]})
 
 
 def _json_pieces(node: Any) -> Iterator[Any]:
@@ -412,25 +416,22 @@ def _json_pieces(node: Any) -> Iterator[Any]:
         yield json.dumps(node, default=str)
 
 
-def _find_in_map(template: Template, validator: Any, instance: Any) -> Iterator[Any]:
+def _find_in_map(validator: Any, instance: Any) -> Iterator[Any]:
     """The value for each key that is possible: of a key that is unknown, that the map has it is known."""
-    if not isinstance(instance, list) or len(instance) not in (3, 4):
-        return
     maps = validator.context.mappings.maps
-    default = instance[3] if len(instance) == 4 and isinstance(instance[3], dict) else {}
-    for name, with_name, _ in validator.resolve_value(instance[0]):
-        if not isinstance(name, str) or name not in maps or maps[name].is_transform:
-            continue
-        for top, with_top in _keys(template, with_name, instance[1], maps[name].keys):
-            for second, where in _keys(template, with_top, instance[2], maps[name].keys[top].keys):
-                yield maps[name].keys[top].keys[second], where, None
-    if "DefaultValue" in default:
-        yield from validator.resolve_value(default["DefaultValue"])
+    for name, named, _ in validator.resolve_value(instance[0]):
+        if isinstance(name, str) and name in maps:
+            for top, chosen in _keys(named, instance[1], maps[name].keys):
+                for second, where in _keys(chosen, instance[2], maps[name].keys[top].keys):
+                    yield maps[name].keys[top].keys[second], where, None
+    match instance[3:]:
+        case [{"DefaultValue": default}]:
+            yield from validator.resolve_value(default)
 
 
-def _keys(template: Template, validator: Any, expression: Any, keys: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _keys(validator: Any, expression: Any, keys: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     for value, where, _ in validator.resolve_value(expression):
-        reference = template.reference(value)
+        reference = validator.context.template.reference(value)
         if reference is None:
             if str(value) in keys:
                 yield str(value), where
@@ -443,13 +444,12 @@ def _keys(template: Template, validator: Any, expression: Any, keys: dict[str, A
 
 def _mentioned(template: Template, node: Any, validator: Any) -> Iterator[Reference]:
     """The references in an expression that has no value of its own."""
+    name, _ = is_function(node)
     if isinstance(node, str):
         yield from template.references(node)
-    name, _ = is_function(node)
-    if name is not None:
-        for value, _, error in validator.resolve_value(node):
-            if error is None and isinstance(value, str):
-                yield from template.references(value)
+    elif name is not None:
+        for value, _, _ in validator.resolve_value(node):
+            yield from template.references(value)
     else:
         for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
             yield from _mentioned(template, item, validator)

@@ -1,4 +1,4 @@
-"""A change set as plain values, and the guard that refuses changes that would lose data. No I/O.
+"""A change set as plain values, without secrets. No I/O.
 
 Field names and their values: CloudFormation API reference, DescribeChangeSet, ResourceChange, ResourceChangeDetail.
 """
@@ -30,21 +30,6 @@ KNOWN_AFTER_DEPLOYMENT = "(known after deployment)"
 SECRET = re.compile(
     r"password|passphrase|secretstring|authenticationmode|authtoken|credential|private_?key", re.IGNORECASE
 )
-
-CLUSTER, REPOSITORY = "AWS::MemoryDB::Cluster", "AWS::ECR::Repository"
-
-SIDE_BY_SIDE = {
-    CLUSTER: "the database",
-    "AWS::SecretsManager::Secret": "the password",
-    REPOSITORY: "the images",
-    "AWS::EC2::VPC": "the network under the database",
-}
-"""What resources of the data layer hold; they are replaced by a second data stack."""
-
-# A changed tag replaces these, and a connector's replacement fails while its security groups stay the same.
-REPLACED_BY_TAGS = ("AWS::AppRunner::", "AWS::ECS::ExpressGatewayService")
-
-ENGINE_DOWNGRADE = ("Engine", "valkey", "redis")
 
 KNOWN_FIELDS = {
     "Action",
@@ -196,16 +181,6 @@ class ChangeSet:
         return found[1] if found else ""
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """A change that the guard refuses, what causes it, and what to do instead."""
-
-    logical_id: str
-    what: str
-    cause: str
-    instead: str
-
-
 def change_set(pages: Sequence[Mapping[str, Any]], template: Mapping[str, Any] = MappingProxyType({})) -> ChangeSet:
     """The change set in the pages of DescribeChangeSet; every field but the changes is read from the first.
 
@@ -237,60 +212,6 @@ def additions(template: Mapping[str, Any]) -> tuple[Change, ...]:
     return tuple(
         Change(action="Add", logical_id=logical_id, resource_type=str(resource["Type"]))
         for logical_id, resource in sorted(template["Resources"].items(), key=lambda item: (item[1]["Type"], item[0]))
-    )
-
-
-def refusals(changes: Sequence[Change], allowed: Collection[str] = ()) -> tuple[Refusal, ...]:
-    """The changes that are refused: those that lose data, and replacements because of a stack's tags.
-
-    Changes to a logical ID in `allowed` are not refused.
-    """
-    return tuple(refusal for change in changes if change.logical_id not in allowed for refusal in _refused(change))
-
-
-def _refused(change: Change) -> Iterator[Refusal]:
-    causes = [changed for changed in change.properties if changed.recreates]
-    unnamed = "the template no longer has it" if change.action == "Remove" else "CloudFormation does not say why"
-    cause = ", ".join(dict.fromkeys(changed.path for changed in causes)) or unnamed
-    protected = change.holds_data or change.resource_type in SIDE_BY_SIDE
-    if protected and (change.replaces or change.action == "Remove"):
-        what, instead = _removed(change) if change.action == "Remove" else _replaced(change)
-        yield Refusal(change.logical_id, what, cause, instead)
-    elif any((changed.path, changed.before, changed.after) == ENGINE_DOWNGRADE for changed in change.properties):
-        yield Refusal(
-            change.logical_id,
-            "takes the engine from valkey back to redis",
-            "Engine",
-            "No source says that MemoryDB can do this to a cluster with data. Restore a snapshot into a second data "
-            "stack.",
-        )
-    elif change.replaces and change.resource_type.startswith(REPLACED_BY_TAGS) and "Tags" in change.scope:
-        yield Refusal(
-            change.logical_id,
-            "is replaced because of a tag",
-            cause,
-            "Take the tag off the stack: tags that change with every deployment do not belong on a stack of this type.",
-        )
-
-
-def _removed(change: Change) -> tuple[str, str]:
-    held = SIDE_BY_SIDE.get(change.resource_type, "the data in it")
-    what = f"takes {held} out of the stack; the resource stays" if change.stays else f"deletes {held}"
-    return what, "Put the resource back into the template."
-
-
-def _replaced(change: Change) -> tuple[str, str]:
-    verb = "may replace" if change.replacement == "Conditional" else "replaces"
-    stays = "; the old one stays, outside of the stack" if change.stays else ""
-    what = f"{verb} {SIDE_BY_SIDE.get(change.resource_type, 'the data in it')}{stays}"
-    if change.resource_type not in SIDE_BY_SIDE:
-        return what, "Add the new one under another logical ID, copy the data, then remove the old one."
-    images = change.resource_type == REPOSITORY
-    restored = "" if images else ", restored from a snapshot of this one (SnapshotName)"
-    pushed = ", which pushes their images there" if images else ""
-    return what, (
-        f"Deploy a second data stack with the new value{restored}; move DataStackName of the compute stacks to it"
-        f"{pushed}; destroy the old one."
     )
 
 

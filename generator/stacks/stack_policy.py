@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
-from generator.stacks.change_set import SIDE_BY_SIDE
+from generator.stacks.guard import SIDE_BY_SIDE
 from generator.template.resources import resources_in
 from generator.template.stateful import holds_data
 

@@ -1,4 +1,4 @@
-"""Parameters by what they take: text, one of some values, or a whole number."""
+"""Parameters by what they take, text, one of some values, or a whole number, in the groups of the console."""
 
 from __future__ import annotations
 
@@ -30,54 +30,47 @@ class OptionalInput:
         return self.choose(self.ref())
 
 
-def text(name: str, pattern: str, *, description: str, group: str, label: str, **more: object) -> Input:
-    """A parameter that matches `pattern`; `more` are its other properties, such as Default."""
-    parameter = Parameter(name, Type="String", AllowedPattern=pattern, Description=description, **more)
-    return Input(parameter, group, label)
+@dataclass(frozen=True)
+class Group:
+    """A group of parameters in the console. `more` are a parameter's other properties, such as Default."""
+
+    name: str
+
+    def text(self, name: str, pattern: str, *, label: str, description: str, **more: object) -> Input:
+        """A parameter that matches `pattern`."""
+        parameter = Parameter(name, Type="String", AllowedPattern=pattern, Description=description, **more)
+        return Input(parameter, self.name, label)
+
+    def optional_text(
+        self, name: str, pattern: str, *, form: str, label: str, description: str, **more: object
+    ) -> OptionalInput:
+        """A parameter that is empty by default, or matches `pattern`; `form` says how such a value looks."""
+        constraint = f"Empty, or {form}."
+        optional = {"Default": "", "ConstraintDescription": constraint, **more}
+        parameter = self.text(name, f"^$|^{pattern}$", label=label, description=description, **optional)
+        given = Condition(f"Has{name.removesuffix('Arn')}", Not(Equals(parameter.ref(), "")))
+        return OptionalInput(parameter, given)
+
+    def choice(
+        self, name: str, values: Iterable[str | int], *, default: str | int, label: str, description: str
+    ) -> Input:
+        """A parameter that takes one of `values`, which are all numbers if the default is one."""
+        kind = "String" if isinstance(default, str) else "Number"
+        parameter = Parameter(name, Type=kind, Default=default, AllowedValues=list(values), Description=description)
+        return Input(parameter, self.name, label)
+
+    def whole_number(self, name: str, *, default: int, least: int, most: int, label: str, description: str) -> Input:
+        """A parameter that takes a whole number from `least` to `most`."""
+        parameter = Parameter(
+            name,
+            Type="Number",
+            Default=default,
+            MinValue=least,
+            MaxValue=most,
+            ConstraintDescription=f"A whole number from {least} to {most}.",
+            Description=description,
+        )
+        return Input(parameter, self.name, label)
 
 
-def optional_text(
-    name: str, pattern: str, *, form: str, description: str, group: str, label: str, **more: object
-) -> OptionalInput:
-    """A parameter that is empty by default, or matches `pattern`; `form` says how such a value looks."""
-    parameter = text(
-        name,
-        f"^$|^{pattern}$",
-        description=description,
-        group=group,
-        label=label,
-        Default="",
-        ConstraintDescription=f"Empty, or {form}.",
-        **more,
-    )
-    given = Condition(f"Has{name.removesuffix('Arn')}", Not(Equals(parameter.ref(), "")))
-    return OptionalInput(parameter, given)
-
-
-def choice(
-    name: str,
-    values: Iterable[str | int],
-    *,
-    default: str | int,
-    description: str,
-    group: str,
-    label: str,
-) -> Input:
-    """A parameter that takes one of `values`, which are all numbers if the default is one."""
-    kind = "String" if isinstance(default, str) else "Number"
-    parameter = Parameter(name, Type=kind, Default=default, AllowedValues=list(values), Description=description)
-    return Input(parameter, group, label)
-
-
-def whole_number(name: str, *, default: int, least: int, most: int, description: str, group: str, label: str) -> Input:
-    """A parameter that takes a whole number from `least` to `most`."""
-    parameter = Parameter(
-        name,
-        Type="Number",
-        Default=default,
-        MinValue=least,
-        MaxValue=most,
-        ConstraintDescription=f"A whole number from {least} to {most}.",
-        Description=description,
-    )
-    return Input(parameter, group, label)
+ACCESS, CONNECTION = Group("Access"), Group("Connection")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import boto3
 
+from generator import contract
 from generator.iam.access import GITHUB
 from generator.layers import Layer
+from generator.stacks.cloudformation import StackUpdate
 
 REPOSITORY = "example/rehearsal"
 SUBJECTS = {"preview": f"repo:{REPOSITORY}:pull_request"}
@@ -32,13 +34,13 @@ class Identities:
         """The credentials with which `verb` runs; those of deploy are for `status` and `destroy` too."""
         return self.users.get(verb, self.users["deploy"])
 
-    def options(self, verb: str) -> list[str]:
-        """The options with which a verb passes CloudFormation's role and the boundary of the roles that it makes."""
-        given = {
-            "deploy": self.outputs["FirstDeployment"],
-            "destroy": f"--role-arn {self.outputs['CloudFormationRoleArn']}",
-        }
-        return given.get(verb, "").split()
+    def options(self, verb: str, layers: Iterable[Layer]) -> list[str]:
+        """The options with which a verb passes CloudFormation's role, and the boundary of the roles that it makes."""
+        if verb not in ("deploy", "destroy"):
+            return []
+        role, boundary = self.outputs["FirstDeployment"].split(" --parameter ")
+        bounded = verb == "deploy" and any(contract.PERMISSIONS_BOUNDARY_ARN in layer.parameters for layer in layers)
+        return [*role.split(), *(["--parameter", boundary] if bounded else [])]
 
 
 def identities(name: str, access: Layer) -> Identities:
@@ -48,7 +50,7 @@ def identities(name: str, access: Layer) -> Identities:
     values = {"DeploymentName": name, "Repository": REPOSITORY}
     cloudformation.create_stack(
         StackName=stack,
-        TemplateBody=access.text(),
+        TemplateBody=StackUpdate(stack, access.text()).body,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )

@@ -18,8 +18,6 @@ ACCOUNT = "111122223333"
 REGION = "eu-west-1"
 # No server listens on port 1 (tcpmux, RFC 1078).
 UNREACHABLE = f"http://{ADDRESS}:1"
-SECONDS_TO_START = 60
-SECONDS_TO_STOP = 10
 
 
 @dataclass(frozen=True)
@@ -152,12 +150,12 @@ def emulator(directory: Path, services: Mapping[str, str] | None = None) -> Iter
     assert process.stdin is not None
     started = Emulator(url, client_environment(url, secret), directory, process.pid)
     try:
-        if not answers(port, "/_ministack/ready", lambda: process.poll() is None, SECONDS_TO_START):
+        if not answers(port, "/_ministack/ready", lambda: process.poll() is None):
             raise RuntimeError(f"The emulator did not start.\n{started.log()}")
         yield started
     finally:
         process.terminate()
-        wait_or_kill(process, SECONDS_TO_STOP)
+        wait_or_kill(process)
         process.stdin.close()
 
 

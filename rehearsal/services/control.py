@@ -25,7 +25,8 @@ from rehearsal.processes import ADDRESS, answers, free_ports
 from rehearsal.services.certificates import certificates
 from rehearsal.services.redis_cluster import Cluster, ClusterError, User
 
-HEALTHY_SECONDS = 20
+# App Runner and ECS wait for minutes. An instance that ended is not waited for.
+HEALTHY_SECONDS = 120
 # The methods that the emulator may call.
 REQUESTS = (
     *("create_cluster", "delete_cluster", "set_users", "create_snapshot", "delete_snapshot"),

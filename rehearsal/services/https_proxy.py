@@ -60,7 +60,8 @@ class HttpsProxy:
         with closing(writer), suppress(OSError, asyncio.IncompleteReadError):
             head = await reader.readuntil(b"\r\n\r\n")
             method, target, _ = head.split(b"\r\n", 1)[0].split(b" ", 2)
-            port = self._ports(target.rpartition(b":")[0].decode("latin-1")) if method == b"CONNECT" else None
+            host = target.rpartition(b":")[0].decode("latin-1")
+            port = self._ports(host) if method == b"CONNECT" else None
             if port is None:
                 writer.write(b"HTTP/1.1 502 Not a host of this rehearsal\r\nContent-Length: 0\r\n\r\n")
                 await writer.drain()
@@ -68,12 +69,17 @@ class HttpsProxy:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 await writer.drain()
                 await writer.start_tls(self._tls)
-                await self._forward(reader, writer, port)
+                await self._forward(reader, writer, host, port)
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int) -> None:
         first = await reader.read(CHUNK)
         self._observe(first)
-        inner_reader, inner_writer = await asyncio.open_connection(ADDRESS, port)
+        try:
+            inner_reader, inner_writer = await asyncio.open_connection(ADDRESS, port)
+        except ConnectionRefusedError:
+            # The instance was replaced after the client had connected; a load balancer chooses one for each request.
+            port = self._ports(host) or port
+            inner_reader, inner_writer = await asyncio.open_connection(ADDRESS, port)
         with closing(inner_writer):
             inner_writer.write(first)
             answered = partial(self._answered, port)

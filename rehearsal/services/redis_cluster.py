@@ -21,12 +21,10 @@ from typing import Any
 import redis
 
 from generator.errors import GeneratorError
-from rehearsal.processes import ADDRESS, free_ports, wait_or_kill
+from rehearsal.processes import ADDRESS, START_SECONDS, free_ports, wait_or_kill
 
 SLOTS = 16384
 HOST = "localhost"
-START_SECONDS = 20
-STOP_SECONDS = 10
 
 
 class ClusterError(GeneratorError):
@@ -78,7 +76,7 @@ class Node:
         if self.process and self.process.poll() is None:
             self.process.send_signal(number)
             self.process.send_signal(signal.SIGCONT)
-            wait_or_kill(self.process, STOP_SECONDS)
+            wait_or_kill(self.process)
         self.process = None
 
 
@@ -170,7 +168,7 @@ class Cluster:
         if not self._administered:
             options |= {"username": self.user.name, "password": self.user.password}
         return redis.Redis(
-            host=HOST, port=node.port, protocol=2, driver_info=None, socket_timeout=5, decode_responses=True, **options
+            host=HOST, port=node.port, protocol=2, driver_info=None, socket_timeout=30, decode_responses=True, **options
         )
 
     def _ready(self, node: Node) -> bool:

@@ -15,10 +15,9 @@ from pathlib import Path
 
 from generator.errors import GeneratorError
 from rehearsal.emulator.registry import Start
-from rehearsal.processes import wait_or_kill
+from rehearsal.processes import STOP_SECONDS, wait_or_kill
 from rehearsal.services.control import Launch
 
-STOP_SECONDS = 15
 INSIDE = "/run/authority.pem"
 # Prefixes of variables that instances do not inherit from this machine.
 NOT_INHERITED = ("MEMORYDB_", "AWS_", "REHEARSAL_")
@@ -81,7 +80,7 @@ class Process:
 
     def stop(self) -> None:
         self._process.terminate()
-        wait_or_kill(self._process, STOP_SECONDS)
+        wait_or_kill(self._process)
 
 
 @dataclass(frozen=True)

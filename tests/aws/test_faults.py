@@ -28,7 +28,6 @@ from generator.aws.errors import local_error
 from generator.aws.faults import (
     Context,
     Fault,
-    credentials_fault,
     fault,
     look_up_credentials,
     malformed_credentials,
@@ -41,6 +40,7 @@ from tests.running import ROOT
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_REGION": "eu-west-1"}
+Environment = Callable[..., Mapping[str, str]]
 # The models of services, parsed once.
 LOADER = botocore.session.Session().get_component("data_loader")
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1")
@@ -86,7 +86,7 @@ login_session = arn:aws:iam::111122223333:user/me
 
 
 @pytest.fixture
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Mapping[str, str]]:
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     """Sets the environment to files of this test, no network but loopback, and what is given."""
 
     def changed(**variables: str) -> Mapping[str, str]:
@@ -135,6 +135,15 @@ def described(environment: Mapping[str, str], **more: Any) -> Fault:
     found = fault(raised(lambda: client().describe_stacks()), context(environment, **more))
     assert "cannot be reached" not in text(found)
     return one_line(found)
+
+
+def answered(
+    environment: Environment, status: int, kind: str, body: bytes, service: str = "cloudformation"
+) -> tuple[Fault, int]:
+    """What is said of a call that a server answers with this, and the server's port."""
+    with serving(partial(Answer, status, kind, body)) as port:
+        given = environment(**KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
+        return one_line(fault(raised(getattr(client(service), CALLS[service])), context(given))), port
 
 
 def text(found: Fault) -> str:
@@ -207,19 +216,19 @@ class Answer(BaseHTTPRequestHandler):
     ],
 )  # fmt: skip
 def test_a_profile_that_gives_no_credentials_says_why(
-    profile: str, what: str, why: str, then: str, environment: Callable[..., Mapping[str, str]]
+    profile: str, what: str, why: str, then: str, environment: Environment
 ) -> None:
     given = environment(AWS_PROFILE=profile)
-    found = one_line(credentials_fault(raised(lambda: look_up_credentials(boto3.Session())), context(given)))
+    found = one_line(fault(raised(lambda: look_up_credentials(boto3.Session())), context(given)))
     assert found.what == what
     assert why in found.why
     assert found.then.startswith(then.format(config=given["AWS_CONFIG_FILE"]))
     assert found.local
 
 
-def test_no_credentials_at_all(environment: Callable[..., Mapping[str, str]]) -> None:
+def test_no_credentials_at_all(environment: Environment) -> None:
     given = environment()
-    found = one_line(credentials_fault(raised(lambda: look_up_credentials(boto3.Session())), context(given)))
+    found = one_line(fault(raised(lambda: look_up_credentials(boto3.Session())), context(given)))
     assert text(found) == (
         "There are no AWS credentials: Unable to locate credentials. Run `aws configure` or `aws sso login`, or choose "
         "another profile with --profile."
@@ -227,12 +236,12 @@ def test_no_credentials_at_all(environment: Callable[..., Mapping[str, str]]) ->
 
 
 def test_a_code_of_an_mfa_device_cannot_be_asked_for_without_a_terminal(
-    environment: Callable[..., Mapping[str, str]],
+    environment: Environment,
 ) -> None:
     code = (
         "import boto3; from generator.aws.errors import local_error; from generator.aws.faults import *\n"
         "try: look_up_credentials(boto3.Session())\n"
-        "except BaseException as error: print(local_error(credentials_fault(error, Context('mfa'))))"
+        "except BaseException as error: print(local_error(fault(error, Context('mfa'))))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -249,17 +258,17 @@ def test_a_code_of_an_mfa_device_cannot_be_asked_for_without_a_terminal(
     )
 
 
-def test_a_role_that_cannot_be_assumed_is_named(environment: Callable[..., Mapping[str, str]]) -> None:
+def test_a_role_that_cannot_be_assumed_is_named(environment: Environment) -> None:
     body = xml("AccessDenied", "User: me is not authorized to perform: sts:AssumeRole")
     with serving(partial(Answer, 403, "text/xml", body)) as port:
         given = environment(AWS_PROFILE="role", AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}", AWS_REGION="eu-west-1")
         session = boto3.Session(region_name="eu-west-1")
-        found = one_line(credentials_fault(raised(lambda: look_up_credentials(session)), context(given)))
+        found = one_line(fault(raised(lambda: look_up_credentials(session)), context(given)))
     assert found.what == "The role of the profile role cannot be assumed"
     assert found.why == "User: me is not authorized to perform: sts:AssumeRole"
 
 
-def test_an_unknown_profile_finds_its_nearest(environment: Callable[..., Mapping[str, str]]) -> None:
+def test_an_unknown_profile_finds_its_nearest(environment: Environment) -> None:
     given = environment(AWS_PROFILE="prtial")
     found = one_line(fault(raised(boto3.Session), context(given, profiles=("keys", "partial"))))
     assert text(found) == (
@@ -280,7 +289,7 @@ def test_an_unknown_profile_finds_its_nearest(environment: Callable[..., Mapping
     ],
 )
 def test_a_malformed_configuration_file_is_named_with_its_line_and_not_quoted(
-    content: bytes, why: str, environment: Callable[..., Mapping[str, str]], tmp_path: Path
+    content: bytes, why: str, environment: Environment, tmp_path: Path
 ) -> None:
     path = tmp_path / "broken"
     path.write_bytes(content)
@@ -318,7 +327,7 @@ def test_every_region_of_botocore_can_be_one() -> None:
     assert [region for region in regions if region_fault(Context(region=region))] == []
 
 
-def test_the_regions_that_botocore_refuses_are_refused_alike(environment: Callable[..., Mapping[str, str]]) -> None:
+def test_the_regions_that_botocore_refuses_are_refused_alike(environment: Environment) -> None:
     given = environment(**KEYS)
     none = fault(raised(lambda: boto3.client("cloudformation")), Context())
     assert none == region_fault(Context())
@@ -327,7 +336,7 @@ def test_the_regions_that_botocore_refuses_are_refused_alike(environment: Callab
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:4566", "http://127.0.0.1:x"])
-def test_an_endpoint_that_is_no_url_is_named(url: str, environment: Callable[..., Mapping[str, str]]) -> None:
+def test_an_endpoint_that_is_no_url_is_named(url: str, environment: Environment) -> None:
     found = described(environment(**KEYS, AWS_ENDPOINT_URL=url))
     assert text(found) == f'The AWS endpoint is not a URL: "{url}". Correct or unset AWS_ENDPOINT_URL.'
     assert found.exit_code == 64
@@ -352,7 +361,7 @@ def test_an_endpoint_that_is_no_url_is_named(url: str, environment: Callable[...
     ],
 )
 def test_malformed_credentials_are_named_and_not_repeated(
-    name: str, value: str, why: str, environment: Callable[..., Mapping[str, str]]
+    name: str, value: str, why: str, environment: Environment
 ) -> None:
     given = environment(**(KEYS | {name: value, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}))
     found = malformed_credentials(given)
@@ -361,10 +370,10 @@ def test_malformed_credentials_are_named_and_not_repeated(
     assert value.strip() not in text(found)
     error = raised(lambda: client().describe_stacks())
     if not isinstance(error, exceptions.EndpointConnectionError):
-        assert credentials_fault(error, context(given)) == found
+        assert fault(error, context(given)) == found
 
 
-def test_malformed_credentials_of_a_profile_are_not_repeated(environment: Callable[..., Mapping[str, str]]) -> None:
+def test_malformed_credentials_of_a_profile_are_not_repeated(environment: Environment) -> None:
     given = environment(AWS_PROFILE="odd", AWS_ENDPOINT_URL="http://127.0.0.1:1", AWS_REGION="eu-west-1")
     Path(given["AWS_CONFIG_FILE"]).write_text(
         f"[profile odd]\naws_access_key_id = AKIA\n  EXAMPLE\naws_secret_access_key = {SECRET}\n"
@@ -374,7 +383,7 @@ def test_malformed_credentials_of_a_profile_are_not_repeated(environment: Callab
     assert "AKIA" not in text(found)
 
 
-def test_a_value_that_aws_cannot_take_names_its_options(environment: Callable[..., Mapping[str, str]]) -> None:
+def test_a_value_that_aws_cannot_take_names_its_options(environment: Environment) -> None:
     given = environment(**KEYS, AWS_ENDPOINT_URL="http://127.0.0.1:1")
     call = partial(client().create_change_set, StackName="a", ChangeSetName="b", RoleARN="x")
     error = raised(lambda: call(Tags=[{"Key": "k", "Value": ""}]))
@@ -401,12 +410,8 @@ def xml(code: str, message: str) -> bytes:
 
 @pytest.mark.parametrize("service", CALLS)
 @pytest.mark.parametrize("status", [200, 302, 403, 407])
-def test_a_page_instead_of_an_answer_is_called_that(
-    status: int, service: str, environment: Callable[..., Mapping[str, str]]
-) -> None:
-    with serving(partial(Answer, status, "text/html; charset=utf-8", PAGE)) as port:
-        given = environment(**KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
-        found = one_line(fault(raised(getattr(client(service), CALLS[service])), context(given)))
+def test_a_page_instead_of_an_answer_is_called_that(status: int, service: str, environment: Environment) -> None:
+    found, port = answered(environment, status, "text/html; charset=utf-8", PAGE, service)
     assert found.what == FOREIGN
     assert f"HTTP status {status}" in found.why
     assert "Not allowed from here" in found.why
@@ -419,10 +424,8 @@ def test_a_page_without_an_endpoint_is_a_proxys() -> None:
 
 
 @pytest.mark.parametrize("service", ["cloudformation", "ecr"])
-def test_a_page_of_a_load_balancer_is_no_proxys(service: str, environment: Callable[..., Mapping[str, str]]) -> None:
-    with serving(partial(Answer, 503, "text/html", PAGE)) as port:
-        given = environment(**KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
-        found = one_line(fault(raised(getattr(client(service), CALLS[service])), context(given)))
+def test_a_page_of_a_load_balancer_is_no_proxys(service: str, environment: Environment) -> None:
+    found, _ = answered(environment, 503, "text/html", PAGE, service)
     assert found.what.endswith("failed: AWS, or a proxy before it, is unavailable")
     assert found.then == "Wait a minute, then run it again."
 
@@ -431,15 +434,11 @@ def test_a_page_of_a_load_balancer_is_no_proxys(service: str, environment: Calla
     ("status", "kind", "body"),
     [(403, "text/plain", b""), (502, "text/plain", b"Bad Gateway"), (200, "text/xml", b""), (200, "text/plain", PAGE)],
 )
-def test_an_answer_that_is_not_xml_is_not_awss(
-    status: int, kind: str, body: bytes, environment: Callable[..., Mapping[str, str]]
-) -> None:
-    with serving(partial(Answer, status, kind, body)) as port:
-        found = described(environment(**KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}"))
-    assert found.what == FOREIGN
+def test_an_answer_that_is_not_xml_is_not_awss(status: int, kind: str, body: bytes, environment: Environment) -> None:
+    assert answered(environment, status, kind, body)[0].what == FOREIGN
 
 
-def test_awss_own_answers_pass_through(environment: Callable[..., Mapping[str, str]]) -> None:
+def test_awss_own_answers_pass_through(environment: Environment) -> None:
     body = b"<DescribeStacksResponse><DescribeStacksResult><Stacks/></DescribeStacksResult></DescribeStacksResponse>"
     with serving(partial(Answer, 200, "text/xml", body)) as port:
         environment(**KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}")
@@ -472,13 +471,13 @@ SKEW = "Signature expired: 20261125T000000Z is now earlier than 20261125T110000Z
     ],
 )  # fmt: skip
 def test_what_aws_refuses_is_told_from_what_is_local(
-    code: str, message: str, what: str, local: bool, environment: Callable[..., Mapping[str, str]]
+    code: str, message: str, what: str, local: bool, environment: Environment
 ) -> None:
-    with serving(partial(Answer, 400, "text/xml", xml(code, message))) as port:
-        found = described(environment(**KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}"))
+    found, _ = answered(environment, 400, "text/xml", xml(code, message))
     assert found.what.startswith(what)
     assert found.why == f"{code}: {message}"
     assert found.local is local
+    assert ("off by default" in found.then) is (code == "InvalidClientTokenId")
 
 
 def test_a_region_that_is_off_by_default_is_a_reason_for_refused_credentials() -> None:
@@ -489,7 +488,7 @@ def test_a_region_that_is_off_by_default_is_a_reason_for_refused_credentials() -
     assert found.then.endswith("In a Region that is off by default: enable me-south-1 for the account.")
 
 
-def test_the_endpoint_of_a_rehearsal_that_is_gone_is_named(environment: Callable[..., Mapping[str, str]]) -> None:
+def test_the_endpoint_of_a_rehearsal_that_is_gone_is_named(environment: Environment) -> None:
     found = described(environment(**KEYS, AWS_ENDPOINT_URL="http://127.0.0.1:1"))
     assert text(found) == (
         "Nothing answers at AWS_ENDPOINT_URL (http://127.0.0.1:1): the connection was refused. "
@@ -499,15 +498,14 @@ def test_the_endpoint_of_a_rehearsal_that_is_gone_is_named(environment: Callable
 
 @pytest.mark.parametrize(("status", "what"), [(0, "did not answer"), (None, "did not answer in time")])
 def test_a_server_that_does_not_answer_is_not_called_unreachable(
-    status: int | None, what: str, environment: Callable[..., Mapping[str, str]]
+    status: int | None, what: str, environment: Environment
 ) -> None:
     if status is None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             found = described(environment(**KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}"))
     else:
-        with serving(partial(Answer, status, "", b"")) as port:
-            found = described(environment(**KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}"))
+        found, port = answered(environment, status, "", b"")
     assert found.what == f"127.0.0.1:{port} {what}"
     assert found.then == "Run the command again."
 
@@ -526,7 +524,7 @@ def test_only_where_nothing_answers_aws_cannot_be_reached() -> None:
 
 
 def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
-    environment: Callable[..., Mapping[str, str]],
+    environment: Environment,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -544,7 +542,7 @@ def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
         ("403 Forbidden", "it refuses the connection to AWS (403 Forbidden)"),
     ],
 )
-def test_a_proxy_that_refuses_says_so(status: str, why: str, environment: Callable[..., Mapping[str, str]]) -> None:
+def test_a_proxy_that_refuses_says_so(status: str, why: str, environment: Environment) -> None:
     def refuse(server: socket.socket) -> None:
         connection, _ = server.accept()
         with connection:
@@ -570,7 +568,7 @@ def test_a_proxy_that_refuses_says_so(status: str, why: str, environment: Callab
     ],
 )  # fmt: skip
 def test_a_fault_of_certificates_is_named(
-    bundle: str | None, what: str, then: str, environment: Callable[..., Mapping[str, str]], tmp_path: Path
+    bundle: str | None, what: str, then: str, environment: Environment, tmp_path: Path
 ) -> None:
     places = {"config": str(tmp_path / "config"), "directory": str(tmp_path)}
     with serving(partial(Answer, 200, "", b""), certificates(tmp_path)) as port:
@@ -580,7 +578,7 @@ def test_a_fault_of_certificates_is_named(
     assert found.then.endswith(then.format(**places))
 
 
-def test_a_port_that_does_not_speak_tls_is_named(environment: Callable[..., Mapping[str, str]]) -> None:
+def test_a_port_that_does_not_speak_tls_is_named(environment: Environment) -> None:
     with serving(partial(Answer, 200, "", b"")) as port:
         found = described(environment(**KEYS, AWS_ENDPOINT_URL=f"https://127.0.0.1:{port}"))
     assert found.what == f"No TLS connection to 127.0.0.1:{port}"
@@ -588,7 +586,7 @@ def test_a_port_that_does_not_speak_tls_is_named(environment: Callable[..., Mapp
 
 def test_a_long_reason_is_cut_after_its_secrets_are_taken_out() -> None:
     error = exceptions.CredentialRetrievalError(provider="custom-process", error_msg=f"{'x' * 590} {SECRET} end")
-    found = credentials_fault(error, Context(secrets=frozenset({SECRET})))
+    found = fault(error, Context(secrets=frozenset({SECRET})))
     assert found.why.endswith("x [redacted...")
 
 

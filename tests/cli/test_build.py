@@ -7,41 +7,24 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from troposphere import Ref, sns
+from troposphere import Ref, sns, sqs
 
 from generator.cli import main
-from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments
+from generator.layers import Deployment, Layer, app_runner_deployment, app_runner_layer, default_deployments
+from generator.settings import Settings
+from generator.workload import Workload
+from tests.command import Captured
+from tests.layers import files, one_topic, topic
 from tests.running import ROOT
-
-
-@dataclass(frozen=True)
-class Topic:
-    topic: sns.Topic
-
 
 POLICIES = ["boundary.json", "deploy.json", "drift.json", "execution-role.json", "iam", "preview.json", "rotate.json"]
 
 
-def one_topic(**properties: Any) -> tuple[Deployment, ...]:
-    return (Deployment("topic", (topic(**properties),)),)
-
-
 def app_runner() -> list[Deployment]:
     return [app_runner_deployment()]
-
-
-def topic(name: str = "topic", **properties: Any) -> Layer:
-    return Layer(name, "A topic.", (Topic(sns.Topic("Topic", **properties)),))
-
-
-def files(directory: Path) -> list[str]:
-    """The names of templates and policies; diagrams have a test of their own."""
-    return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "diagrams")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -50,9 +33,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-def test_build_writes_a_file_for_each_layer_and_prints_a_line_for_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_build_writes_a_file_for_each_layer_and_prints_a_line_for_it(tmp_path: Path, capsys: Captured) -> None:
     assert main(app_runner, argv=["build", "--out", str(tmp_path / "new" / "folder")]) == 0
     written = tmp_path / "new" / "folder"
     templates = ["apprunner-layer.json", "data-layer.json", "data-stack-policy.json"]
@@ -98,19 +79,15 @@ def test_a_layer_name_of_two_deployments_builds_both(tmp_path: Path) -> None:
     assert files(tmp_path) == written
 
 
-def test_without_a_verb_it_builds(tmp_path: Path) -> None:
+def test_without_a_verb_it_builds(tmp_path: Path, capsys: Captured) -> None:
     assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     assert files(tmp_path) == ["topic-layer.json"]
+    assert capsys.readouterr().out.splitlines()[0].endswith("bytes, not linted")
 
 
 def test_a_layer_by_itself(tmp_path: Path) -> None:
     assert main(app_runner, argv=["--out", str(tmp_path), "--layer", "data"]) == 0
     assert files(tmp_path) == ["data-layer.json", "data-stack-policy.json"]
-
-
-def test_no_lint_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(one_topic, argv=["--out", str(tmp_path), "--no-lint"])
-    assert capsys.readouterr().out.splitlines()[0].endswith("bytes, not linted")
 
 
 def test_a_diagram_of_each_layer_and_one_of_each_deployment_are_drawn(tmp_path: Path) -> None:
@@ -129,14 +106,14 @@ def test_a_page_shows_current_diagrams(page: str, tmp_path: Path) -> None:
     assert set(shown) <= {path.read_text() for path in (tmp_path / "diagrams").iterdir()}
 
 
-def test_a_diagram_that_is_not_current_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_diagram_that_is_not_current_is_reported(tmp_path: Path, capsys: Captured) -> None:
     assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     (tmp_path / "diagrams" / "topic.mmd").write_text("flowchart LR\n")
     assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint", "--check"]) == 1
     assert "diagrams/topic.mmd (as it is)" in capsys.readouterr().out
 
 
-def test_with_a_finding_nothing_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_a_finding_nothing_is_written(tmp_path: Path, capsys: Captured) -> None:
     def deployments() -> list[Deployment]:
         return [Deployment("both", (topic(), topic("bad", DisplayName=Ref("Nowhere"))))]
 
@@ -157,9 +134,7 @@ def test_check_is_silent_about_what_is_current(tmp_path: Path) -> None:
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_files_of_a_renamed_layer_are_named_and_fail_the_check(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_files_of_a_renamed_layer_are_named_and_fail_the_check(tmp_path: Path, capsys: Captured) -> None:
     assert main(lambda: [Deployment("one", (topic("old"),))], argv=["--out", str(tmp_path)]) == 0
     capsys.readouterr()
     renamed = [Deployment("one", (topic("new"),))]
@@ -174,7 +149,7 @@ def test_files_of_a_renamed_layer_are_named_and_fail_the_check(
     assert main(lambda: renamed, argv=["--out", str(tmp_path), "--check"]) == 0
 
 
-def test_check_shows_the_difference_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_shows_the_difference_and_writes_nothing(tmp_path: Path, capsys: Captured) -> None:
     path = tmp_path / "topic-layer.json"
     main(one_topic, argv=["--out", str(tmp_path)])
     path.write_text(path.read_text().replace("A topic.", "Another."))
@@ -186,50 +161,49 @@ def test_check_shows_the_difference_and_writes_nothing(tmp_path: Path, capsys: p
     assert "Another." in path.read_text()
 
 
-def test_check_shows_a_policy_that_is_not_current(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_shows_a_policy_that_is_not_current(tmp_path: Path, capsys: Captured) -> None:
     main(one_topic, argv=["--out", str(tmp_path)])
     assert main(one_topic, argv=["--check", "--out", str(tmp_path), "--name", "orders"]) == 1
     assert f"--- {tmp_path}/iam/preview.json (as it is)\n" in capsys.readouterr().out
 
 
-def test_check_takes_a_missing_file_for_an_empty_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_takes_a_missing_file_for_an_empty_one(tmp_path: Path, capsys: Captured) -> None:
     assert main(one_topic, argv=["--check", "--out", str(tmp_path / "none")]) == 1
     assert capsys.readouterr().out.startswith(f"--- {tmp_path}/none/topic-layer.json (as it is)\n")
     assert files(tmp_path) == []
 
 
-def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parts = (Topic(sns.Topic("Topic")), Topic(sns.Topic("Topic")))
+def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: Captured) -> None:
+    parts = (sns.Topic("Topic"), sns.Topic("Topic"))
     assert main(lambda: [Deployment("d", (Layer("twice", "Twice.", parts),))], argv=["--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith(
-        "Logical ID Topic is used twice, by Topic.topic of part 1 and by Topic.topic of part 2."
+        "The layer twice: Logical ID Topic is used twice, by the AWS::SNS::Topic of part 1 and by the AWS::SNS::Topic "
+        "of part 2."
     )
     assert files(tmp_path) == []
 
 
-def test_two_layers_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_layers_of_one_name_are_refused(tmp_path: Path, capsys: Captured) -> None:
     assert main(lambda: [Deployment("two", (topic(), topic()))], argv=["--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "Two layers of the deployment two are named 'topic'.\n"
     assert files(tmp_path) == []
 
 
-def test_two_layers_of_one_file_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_layers_of_one_file_are_refused(tmp_path: Path, capsys: Captured) -> None:
     other = Deployment("other", (topic(DisplayName="another"),))
     assert main(lambda: [*one_topic(), other], argv=["--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err.startswith("Two layers would be written to topic-layer.json: give one of them")
     assert files(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_made_is_one_paragraph_and_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_made_is_one_paragraph_and_1(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "file").write_text("mine")
     assert main(one_topic, argv=["--out", str(tmp_path / "file")]) == 1
     assert capsys.readouterr().err == f"Cannot write {tmp_path}/file/topic-layer.json: File exists.\n"
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_when_one_file_cannot_be_written_none_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_when_one_file_cannot_be_written_none_is(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "apprunner-layer.json").mkdir()
     (tmp_path / "data-layer.json").write_text("mine")
     assert main(app_runner, argv=["--out", str(tmp_path), "--no-lint"]) == 1
@@ -238,18 +212,14 @@ def test_when_one_file_cannot_be_written_none_is(tmp_path: Path, capsys: pytest.
     assert (tmp_path / "data-layer.json").read_text() == "mine"
 
 
-def test_check_of_what_cannot_be_read_is_one_paragraph_and_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_of_what_cannot_be_read_is_one_paragraph_and_1(tmp_path: Path, capsys: Captured) -> None:
     (tmp_path / "topic-layer.json").mkdir()
     assert main(one_topic, argv=["--check", "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err == f"Cannot read {tmp_path}/topic-layer.json: Is a directory.\n"
 
 
-def test_a_template_beyond_the_limit_is_written_with_its_size_printed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    topics = tuple(Topic(sns.Topic(f"Topic{number}", DisplayName="x" * 90)) for number in range(500))
+def test_a_template_beyond_the_limit_is_written_with_its_size_printed(tmp_path: Path, capsys: Captured) -> None:
+    topics = tuple(sns.Topic(f"Topic{number}", DisplayName="x" * 90) for number in range(500))
     assert (
         main(lambda: [Deployment("d", (Layer("big", "Big.", topics),))], argv=["--out", str(tmp_path), "--no-lint"])
         == 0
@@ -266,3 +236,53 @@ def test_build_py_and_the_module_are_the_same_and_the_committed_templates_are_cu
     (shown,) = re.findall(r"\$ make build\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert [line for line in shown.splitlines() if line != "..." and line not in script.stdout.splitlines()] == []
     assert script.stdout.splitlines()[0].startswith("templates/data-layer.json: 23 resources")
+
+
+def test_a_name_that_is_too_long_for_a_stack_is_refused(tmp_path: Path, capsys: Captured) -> None:
+    assert main(lambda: topic("n" * 122), argv=["--no-lint", "--out", str(tmp_path)]) == 0
+    assert main(lambda: topic("n" * 123), argv=["--no-lint", "--out", str(tmp_path)]) == 64
+    assert "a name of 129 characters, and at most 128 are allowed" in capsys.readouterr().err
+    assert main(lambda: topic("n" * 123), argv=["--no-lint", "--out", str(tmp_path), "--name", "shop"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("workload", "code"),
+    [
+        (Workload(context="no-such-folder"), 64),
+        (Workload(context="Dockerfile"), 64),
+        (Workload(context="service"), 0),
+        (Workload(context=""), 0),
+        (Workload(context="no-such-folder", repository="team/web"), 0),
+        (Workload(context="no-such-folder", image="public.ecr.aws/nginx/nginx:1.29"), 0),
+    ],
+)
+def test_a_context_is_a_folder_where_the_image_is_built_from_it(
+    workload: Workload, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(ROOT)
+    layer = app_runner_layer(Settings(), workload, name="web")
+    assert main(lambda: layer, argv=["--no-lint", "--out", str(tmp_path)]) == code
+    refused = f"Workload.context of the layer web is {workload.context!r}, and there is no such folder."
+    assert (refused in capsys.readouterr().err) is (code == 64)
+
+
+@pytest.mark.parametrize(("accepted", "code"), [([], 1), (["I3011"], 0), (["E3012"], 1)])
+def test_information_is_called_so_and_can_be_accepted(
+    accepted: list[str], code: int, tmp_path: Path, capsys: Captured
+) -> None:
+    metadata = {"cfn-lint": {"config": {"ignore_checks": accepted}}}
+    queue = sqs.Queue("Jobs", SqsManagedSseEnabled=True, MessageRetentionPeriod=86_400, Metadata=metadata)
+    assert main(lambda: Layer("jobs", "Jobs.", (queue,)), argv=["--out", str(tmp_path)]) == code
+    *findings, how, last = capsys.readouterr().err.splitlines() if code else ("", "")
+    assert [line.split(": ")[2] for line in findings] == 2 * code * ["I3011 (information)"]
+    assert not code or how.endswith('Metadata: {"cfn-lint": {"config": {"ignore_checks": ["I3011"]}}}')
+    assert not code or last == "Nothing was written."
+
+
+def test_a_rehearsal_lints_first_what_no_build_did(capsys: Captured) -> None:
+    nowhere = topic("bad", DisplayName=Ref("Nowhere"))
+    assert main(lambda: nowhere, argv=["rehearse", "--process"]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("bad-layer.json: Topic: E1020: 'Nowhere' is not one of")
+    assert err.endswith("\nNothing was deployed.\n")

@@ -14,7 +14,7 @@ from generator.cli import build, build_memory
 from generator.iam.access import access_deployment
 from generator.layers import Deployment, app_runner_deployment
 from generator.settings import Settings
-from tests.command import Command
+from tests.command import Captured, Command
 
 DEPLOYMENTS = (app_runner_deployment(),)
 
@@ -40,7 +40,7 @@ def linted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
+def command(capsys: Captured) -> Command:
     return Command(lambda: DEPLOYMENTS, capsys)
 
 

@@ -6,36 +6,18 @@ import argparse
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from troposphere import sns
 
 from generator.cli import main
 from generator.cli.arguments import Program, add_account_options, chosen_deployment
 from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments, default_layers
 from generator.settings import Settings
+from tests.command import Captured
+from tests.layers import files, one_topic, topic
 from tests.running import ROOT
-
-
-@dataclass(frozen=True)
-class Topic:
-    topic: sns.Topic
-
-
-def one_topic(**properties: Any) -> tuple[Deployment, ...]:
-    return (Deployment("topic", (topic(**properties),)),)
-
-
-def topic(name: str = "topic", **properties: Any) -> Layer:
-    return Layer(name, "A topic.", (Topic(sns.Topic("Topic", **properties)),))
-
-
-def files(directory: Path) -> list[str]:
-    """The names of templates and policies; diagrams have a test of their own."""
-    return sorted(path.name for path in directory.rglob("*") if path.suffix != ".mmd" and path.name != "diagrams")
 
 
 def of(*arguments: str) -> list[str]:
@@ -68,37 +50,67 @@ def test_a_layer_chooses_its_deployment() -> None:
     assert of("--layer", "apprunner") == of("--layer", "data") == of()
 
 
-def test_an_unknown_deployment_is_named_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_deployment_is_named_with_the_known_ones(capsys: Captured) -> None:
     assert main(default_deployments, argv=["preview", "--deployment", "lambda"]) == 64
     assert capsys.readouterr().err == "There is no deployment 'lambda'; there are apprunner, ecs-express.\n"
     assert main(default_deployments, argv=["preview", "--deployment", "apprunner", "--layer", "ecs-express"]) == 64
     assert capsys.readouterr().err == "There is no layer 'ecs-express'; there are data, apprunner.\n"
 
 
-def test_layers_alone_are_one_deployment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_layers_alone_are_one_deployment(tmp_path: Path, capsys: Captured) -> None:
     assert main(default_layers, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.glob("*-layer.json")} == {"data-layer.json", "apprunner-layer.json"}
     assert main(default_layers, argv=["preview", "--deployment", "x"]) == 64
     assert capsys.readouterr().err == "There is no deployment 'x'; there are apprunner.\n"
 
 
-def test_two_deployments_of_one_name_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_deployments_of_one_name_are_refused(capsys: Captured) -> None:
     assert main(lambda: 2 * [app_runner_deployment()], argv=["build"]) == 64
     assert capsys.readouterr().err == "Two deployments are named 'apprunner': give each a name of its own.\n"
 
 
-def test_a_build_py_without_a_deployment_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(lambda: [], argv=["build"]) == 64
-    assert capsys.readouterr().err == "build.py returns no deployment.\n"
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ([], "build.py returns no deployment."),
+        (None, "build.py returns None instead of deployments. Does its function end without return?"),
+        (5, "build.py returns 5 instead of deployments. Does its function end without return?"),
+        ([Settings()], "build.py returns a value of the type Settings among its deployments and layers."),
+        ([app_runner_deployment(), None], "build.py returns a value of the type NoneType among its deployments and"),
+    ],
+)
+def test_a_build_py_without_a_deployment_is_refused(returned: Any, message: str, capsys: Captured) -> None:
+    assert main(lambda: returned, argv=["build"]) == 64
+    assert capsys.readouterr().err.startswith(message)
 
 
-def test_the_prefix_of_the_stacks_is_that_of_build_py(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("returned", [app_runner_deployment(), topic()])
+def test_one_deployment_or_layer_alone_needs_no_list(returned: Deployment | Layer, tmp_path: Path) -> None:
+    assert main(lambda: returned, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
+
+
+def test_an_exception_shows_the_line_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        "from troposphere import sns\n"
+        "from generator.cli import main\n"
+        "def topic():\n"
+        "    return sns.Topic('Topic', DisplayName=3)\n"
+        "sys.exit(main(lambda: [topic()]))\n"
+    )
+    shown = run(str(tmp_path / "mine.py"))
+    assert shown.returncode == 1
+    assert "Topic.DisplayName is <class 'int'>, expected <class 'str'> (mine.py, line 6)." in shown.stderr
+
+
+def test_the_prefix_of_the_stacks_is_that_of_build_py(capsys: Captured) -> None:
     with pytest.raises(SystemExit):
         main(default_deployments, name="shop", argv=["deploy", "--help"])
     assert "(default: shop)" in capsys.readouterr().out
 
 
-def test_an_unknown_layer_is_named_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_layer_is_named_with_the_known_ones(capsys: Captured) -> None:
     assert main(one_topic, argv=["preview", "--layer", "data"]) == 64
     assert capsys.readouterr().err == "There is no layer 'data'; there are topic.\n"
 
@@ -108,16 +120,22 @@ def test_an_unknown_layer_is_named_with_the_known_ones(capsys: pytest.CaptureFix
     [
         (["--bogus"], "Unrecognized arguments: --bogus."),
         (["frobnicate"], "There is no command 'frobnicate'. There are build, preview, deploy,"),
-        (["plan"], "There is no command 'plan'. Did you mean preview? See `python "),
-        (["preview", "--stack-name", "x"], "Unrecognized arguments: --stack-name. Did you mean --name? See `python "),
         (["build", "--out"], "Argument --out: expected one argument."),
         (["--layer", "dat"], "There is no layer 'dat'; there are topic."),
         (["--chec"], "Unrecognized arguments: --chec."),
+        (["--name", "n" * 130], f"Argument --name: {'n' * 20}... has 130 characters, at most 100 are allowed."),
+        (["--name", "n_n"], "Argument --name: 'n_n' must be letters, digits and hyphens, with a letter first."),
+        (["preview", "--parameter", "Cpu"], "--parameter Cpu is not KEY=VALUE."),
+        (["preview", "--parameter", "=1"], "--parameter is not KEY=VALUE."),
+        (["preview", "--tag", "a"], "--tag a is not KEY=VALUE."),
+        (["preview", "--format", "yaml"], "Argument --format: invalid choice: 'yaml'"),
+        (["preview", "--fail-on", "narrower"], "Argument --fail-on: invalid choice: 'narrower'"),
+        (["preview", "--prices", "/nonexistent"], "Cannot read /nonexistent: No such file or directory."),
+        (["preview", "--prices", __file__], f"{__file__} is not a price list"),
+        (["preview", "--parameters", "/nonexistent"], "Cannot read /nonexistent: No such file or directory."),
     ],
 )
-def test_wrong_usage_is_one_paragraph_and_64(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_usage_is_one_paragraph_and_64(arguments: list[str], message: str, capsys: Captured) -> None:
     assert main(one_topic, argv=arguments) == 64
     out, err = capsys.readouterr()
     assert out == ""
@@ -125,13 +143,22 @@ def test_wrong_usage_is_one_paragraph_and_64(
     assert err.count("\n") == 1
 
 
-def test_a_bad_setting_is_one_paragraph_and_64(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("attempts", ["0", "-1", ""])
+def test_an_invalid_number_of_attempts_is_named(
+    attempts: str, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", attempts)
+    assert main(one_topic, argv=["preview"]) == 64
+    assert capsys.readouterr().err.startswith(f"AWS_MAX_ATTEMPTS is {attempts!r}, but must be a whole number")
+
+
+def test_a_bad_setting_is_one_paragraph_and_64(tmp_path: Path, capsys: Captured) -> None:
     assert main(lambda: [app_runner_deployment(Settings(zones=7))], argv=["--out", str(tmp_path)]) == 64
     assert capsys.readouterr() == ("", "Settings.zones is 7, but it must be 2 or 3.\n")
     assert files(tmp_path) == []
 
 
-def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+def test_debug_shows_the_traceback(capsys: Captured) -> None:
     assert main(lambda: [app_runner_deployment(Settings(zones=7))], argv=["--debug"]) == 64
     err = capsys.readouterr().err
     assert err.startswith("Traceback")
@@ -192,7 +219,7 @@ def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
 
 
 @pytest.mark.parametrize("verb", ["build", "preview", "deploy", "destroy", "status", "logs"])
-def test_help_lists_layers_and_deployments(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_lists_layers_and_deployments(verb: str, capsys: Captured) -> None:
     with pytest.raises(SystemExit):
         main(lambda: default_deployments(), argv=[verb, "--help"])
     said = " ".join(capsys.readouterr().out.split())
@@ -214,12 +241,12 @@ def test_help_lists_layers_and_deployments(verb: str, capsys: pytest.CaptureFixt
         "rotate --deployment apprunner",
     ],
 )
-def test_an_option_that_would_do_nothing_is_refused(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_that_would_do_nothing_is_refused(words: str, capsys: Captured) -> None:
     assert main(default_deployments, argv=words.split()) == 64
     assert words.split()[1] in capsys.readouterr().err
 
 
-def test_a_fault_in_build_py_does_not_prevent_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fault_in_build_py_does_not_prevent_help(capsys: Captured) -> None:
     with pytest.raises(SystemExit):
         main(lambda: [][0], argv=["deploy", "--help"])
     assert "only this layer, such as data" in capsys.readouterr().out

@@ -10,6 +10,7 @@ import pytest
 from generator.cli import main
 from generator.cli.completion import SHELLS
 from generator.layers import default_deployments
+from tests.command import Captured
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,9 +24,7 @@ ROOT = Path(__file__).parents[2]
         ("./build.py status --compute a", {"apprunner"}),
     ],
 )
-def test_bash_completes_verbs_and_options(
-    typed: str, offered: set[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
+def test_bash_completes_verbs_and_options(typed: str, offered: set[str], capsys: Captured, tmp_path: Path) -> None:
     assert main(default_deployments, argv=["completion", "bash"]) == 0
     script = tmp_path / "completion"
     # As bash does it when somebody presses Tab: it looks the command up by its last part.
@@ -38,7 +37,7 @@ def test_bash_completes_verbs_and_options(
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_shell_gets_one(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_shell_gets_one(shell: str, capsys: Captured) -> None:
     assert main(default_deployments, argv=["completion", shell]) == 0
     assert "build.py" in capsys.readouterr().out
 

@@ -16,9 +16,11 @@ from generator.report.as_json import preview_document
 from generator.report.results import Plan
 from generator.review.quantities import difference, price_list
 from generator.review.rights import Right
-from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.change_set import Change, PropertyChange
 from generator.stacks.events import Finding
+from generator.stacks.guard import Refusal
 from tests.cli.reference import document
+from tests.command import Captured
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "preview.schema.json").read_text())
@@ -41,11 +43,11 @@ def test_every_example_is_a_command(line: str) -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/ci.md", "docs/permissions.md"])
 def test_every_command_of_a_page_is_one(page: str) -> None:
-    """Verbs and options; alternatives, pipes and comments left out."""
+    """Verbs and options; alternatives, pipes and comments left out, and a name in place of CI's variable."""
     lines = re.findall(r"^(?:    - )?(python build\.py\b[^#|>\n]*)", (ROOT / page).read_text(), re.MULTILINE)
     assert lines
     for line in lines:
-        words = shlex.split(line)[2:]
+        words = shlex.split(line.replace("$DEPLOYMENT_NAME", "users"))[2:]
         given = words if words and not words[0].startswith("-") else ["build", *words]
         assert cli.parser().parse_args(given).run
 
@@ -84,7 +86,7 @@ def test_every_make_target_of_a_page_has_a_recipe() -> None:
     assert named | set(re.findall(r"^# make ([a-z]+)", makefile, re.MULTILINE)) <= recipes
 
 
-def test_every_verb_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_verb_has_an_example(capsys: Captured) -> None:
     for name in cli.VERBS:
         with pytest.raises(SystemExit, match="0"):
             cli.main(default_deployments, argv=[name, "--help"])

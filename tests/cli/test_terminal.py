@@ -13,7 +13,7 @@ from generator.layers import default_deployments
 from generator.report.text import Line
 from generator.stacks.change_set import Effect
 from rehearsal.emulator.process import Emulator
-from tests.command import Command
+from tests.command import Captured, Command
 from tests.running import ROOT
 
 
@@ -32,7 +32,7 @@ def test_color_in_a_file_is_for_force_color_and_never_for_no_color(
     plain: bool,
     colored: bool,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capsys: Captured,
 ) -> None:
     for name in ("FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -65,7 +65,7 @@ def test_without_a_terminal_nothing_is_asked(verb: str) -> None:
     assert (ran.returncode, ran.stderr) == (64, "Cannot ask for confirmation: no terminal. Pass --yes.\n")
 
 
-def test_the_status_of_nothing_is_1_and_names_the_options(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_status_of_nothing_is_1_and_names_the_options(aws: Emulator, capsys: Captured) -> None:
     run = Command(default_deployments, capsys)("status", "--name", "usres")
     assert run.code == 1
     assert run.err.endswith("There is no stack usres-data or usres-apprunner here: pass another --name or --region.\n")

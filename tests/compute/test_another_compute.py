@@ -27,7 +27,7 @@ from generator.settings import Settings
 from generator.template.elements import Input
 from generator.workload import Workload
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
-from tests.command import Command
+from tests.command import Captured, Command
 from tests.pushed import push
 from tests.running import ROOT
 
@@ -134,7 +134,7 @@ GENERIC = sorted(
     for pattern in ("rehearsal/*.py", *(f"generator/{name}/*.py" for name in ROOMS))
     for path in ROOT.glob(pattern)
     # The guard knows which types a changed tag replaces.
-    if path.name != "change_set.py"
+    if path.name != "guard.py"
 )
 
 
@@ -172,7 +172,7 @@ def test_its_rights_are_in_the_policy_for_deploy(deployments: tuple[Deployment, 
 
 
 @pytest.fixture
-def command(aws: Emulator, deployments: tuple[Deployment, ...], capsys: pytest.CaptureFixture[str]) -> Command:
+def command(aws: Emulator, deployments: tuple[Deployment, ...], capsys: Captured) -> Command:
     push(aws, IMAGE, IMAGE.replace("content-1", "content-2"))
     return Command(lambda: deployments, capsys)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
 from generator.compute import Outcome, Running
 from generator.compute.apprunner import AppRunnerCompute
 from generator.compute.ecs_express import EcsExpressCompute
+from tests.stubbed import client, stubbed
 
 ID = 32 * "0"
 ID_OF_OPERATION = 36 * "0"
@@ -38,13 +37,8 @@ def service(status: str = "RUNNING", *, public: bool = True) -> dict[str, Any]:
     }
 
 
-def client() -> Any:
-    return boto3.client("apprunner", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-
-
 def observed(described: dict[str, Any], *operations: dict[str, Any]) -> Running:
-    apprunner = client()
-    with Stubber(apprunner) as stubber:
+    with stubbed("apprunner") as (apprunner, stubber):
         # In this order: an operation that ends in between must not leave the service's older status.
         listed = [{"Id": ID_OF_OPERATION, "StartedAt": 0, **operation} for operation in operations]
         stubber.add_response("list_operations", {"OperationSummaryList": listed}, {"ServiceArn": ARN})
@@ -74,7 +68,7 @@ def test_an_operation_is_in_progress_while_the_service_reports_one() -> None:
 
 
 def test_every_state_of_the_api_is_known() -> None:
-    assert OUTCOMES.keys() == set(client().meta.service_model.shape_for("OperationStatus").enum)
+    assert OUTCOMES.keys() == set(client("apprunner").meta.service_model.shape_for("OperationStatus").enum)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +93,6 @@ def test_what_runs_has_its_image_url_and_log_groups() -> None:
 
 
 def test_the_operation_of_that_time_that_failed_first_is_the_reason() -> None:
-    apprunner = client()
     listed = [
         {"Id": ID_OF_OPERATION, "Type": kind, "Status": status, "StartedAt": datetime.fromtimestamp(started, UTC)}
         for kind, status, started in (
@@ -109,7 +102,7 @@ def test_the_operation_of_that_time_that_failed_first_is_the_reason() -> None:
             ("CREATE_SERVICE", "FAILED", 5),
         )
     ]
-    with Stubber(apprunner) as stubber:
+    with stubbed("apprunner") as (apprunner, stubber):
         stubber.add_response("list_operations", {"OperationSummaryList": listed}, {"ServiceArn": ARN})
         since, until = (datetime.fromtimestamp(seconds, UTC) for seconds in (10, 20))
         found = AppRunnerCompute().reasons(apprunner, ARN, since, until)

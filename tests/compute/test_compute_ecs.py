@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from botocore.stub import ANY, Stubber
@@ -17,6 +14,7 @@ from generator.compute import Outcome, Running
 from generator.compute.ecs_express import EcsExpressCompute
 from generator.operations.destroy import DRAIN_MINUTES, wait_until_drained
 from generator.operations.session import Session
+from tests.stubbed import stubbed
 from tests.ui import ListUI
 
 ARN = "arn:aws:ecs:eu-west-1:123456789012:service/default/users-9dbd"
@@ -53,21 +51,13 @@ def deployment(number: int, status: str = "SUCCESSFUL", reason: str = "") -> dic
     return {**told, "statusReason": reason} if reason else told
 
 
-@contextmanager
-def client(service: str = "ecs") -> Iterator[tuple[Any, Stubber]]:
-    made = boto3.client(service, region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    with Stubber(made) as stubber:
-        yield made, stubber
-        stubber.assert_no_pending_responses()
-
-
 def described(stubber: Stubber, *revisions: dict[str, Any], status: str = "ACTIVE") -> None:
     service = {"serviceArn": ARN, "status": {"statusCode": status}, "activeConfigurations": list(revisions)}
     stubber.add_response("describe_express_gateway_service", {"service": service}, {"serviceArn": ARN})
 
 
 def observed(revisions: list[dict[str, Any]], *deployments: dict[str, Any], status: str = "ACTIVE") -> Running:
-    with client() as (ecs, stubber):
+    with stubbed("ecs") as (ecs, stubber):
         # In this order: a deployment that ends in between must not leave the service's older configuration.
         asked = {"service": ARN, "cluster": "default"}
         stubber.add_response("list_service_deployments", {"serviceDeployments": list(deployments)}, asked)
@@ -94,7 +84,7 @@ def test_only_a_deployment_that_was_successful_counts(state: str, outcome: Outco
 
 
 def test_every_state_of_the_api_is_known() -> None:
-    with client() as (ecs, _):
+    with stubbed("ecs") as (ecs, _):
         shape = ecs.meta.service_model.shape_for("ServiceDeploymentStatus")
     assert OUTCOMES.keys() == set(shape.enum)
 
@@ -111,7 +101,7 @@ def test_the_newest_deployment_is_the_last_in_whatever_order_they_come() -> None
 
 
 def test_deployments_come_page_by_page() -> None:
-    with client() as (ecs, stubber):
+    with stubbed("ecs") as (ecs, stubber):
         asked = {"service": ARN, "cluster": "default"}
         first = {"serviceDeployments": [deployment(1)], "nextToken": "more"}
         stubber.add_response("list_service_deployments", first, asked)
@@ -128,7 +118,7 @@ def moment(seconds: int) -> datetime:
 def reasons(tasks: list[dict[str, Any]], *events: tuple[int, str]) -> tuple[str, ...]:
     """Between the seconds 10 and 20."""
     arns = [f"arn:{number}" for number in range(len(tasks))]
-    with client() as (ecs, stubber):
+    with stubbed("ecs") as (ecs, stubber):
         asked = {"cluster": "default", "serviceName": "users-9dbd", "desiredStatus": "STOPPED"}
         stubber.add_response("list_tasks", {"taskArns": arns}, asked)
         if tasks:
@@ -183,6 +173,7 @@ def test_only_an_active_service_is_ready(status: str, ready: bool) -> None:
 
 def test_the_image_is_that_of_the_last_deployment() -> None:
     assert observed([revision(2), revision(1, "old")], deployment(2)).image == IMAGE
+    assert observed([revision(2), revision(1, "old")], deployment(1)).image == "old"
     # Taken back: what it would have run is not among the configurations that are left.
     assert observed([revision(1, "old")], deployment(2, "ROLLBACK_SUCCESSFUL")).image == "old"
 
@@ -203,14 +194,14 @@ def test_a_private_service_is_not_public() -> None:
 
 
 def test_the_log_is_the_one_that_the_service_writes() -> None:
-    with client() as (ecs, stubber):
+    with stubbed("ecs") as (ecs, stubber):
         described(stubber, revision(1), revision(2))
         assert COMPUTE.log_groups(ecs, ARN) == ("users-log",)
     assert COMPUTE.leaves(ARN) == ()
 
 
 def test_a_new_deployment_of_the_same_is_forced() -> None:
-    with client() as (ecs, stubber):
+    with stubbed("ecs") as (ecs, stubber):
         asked = {"cluster": "default", "service": "users-9dbd", "forceNewDeployment": True}
         stubber.add_response("update_service", {}, asked)
         COMPUTE.redeploy(ecs, ARN)
@@ -241,7 +232,7 @@ def test_so_many_data_points_above_the_threshold_roll_a_deployment_back(
     # Newest first, as GetMetricData answers by default.
     times = [datetime(2026, 11, 25, 12, minute, tzinfo=UTC) for minute in sorted(minutes, reverse=True)]
     result = {"Id": "e", "Timestamps": times, "Values": [minutes[time.minute] for time in times]}
-    with client("cloudwatch") as (cloudwatch, stubber):
+    with stubbed("cloudwatch") as (cloudwatch, stubber):
         stubber.add_response("describe_alarms", {"MetricAlarms": [alarm]}, {"AlarmNames": [ALARM["AlarmName"]]})
         asked = {"MetricDataQueries": queries, "StartTime": ANY, "EndTime": ANY}
         stubber.add_response("get_metric_data", {"MetricDataResults": [result]}, asked)
@@ -263,7 +254,7 @@ def test_so_many_data_points_above_the_threshold_roll_a_deployment_back(
 )
 def test_without_the_usual_alarm_the_error_rate_is_not_checked(alarms: list[dict[str, Any]], reason: str) -> None:
     alarms = [{name: value for name, value in alarm.items() if value is not None} for alarm in alarms]
-    with client("cloudwatch") as (cloudwatch, stubber):
+    with stubbed("cloudwatch") as (cloudwatch, stubber):
         stubber.add_response("describe_alarms", {"MetricAlarms": alarms})
         found = COMPUTE.error_rate(cloudwatch, ARN)
     assert not found.checked
@@ -276,19 +267,19 @@ def test_its_names_are_in_ecs_own_domain() -> None:
 
 @pytest.mark.parametrize(("status", "drains"), [("DRAINING", True), ("INACTIVE", False), ("ACTIVE", False)])
 def test_a_deleted_service_drains_until_it_is_inactive(status: str, drains: bool) -> None:
-    with client() as (ecs, stubber):
+    with stubbed("ecs") as (ecs, stubber):
         described(stubber, status=status)
         assert COMPUTE.draining(ecs, ARN) is drains
 
 
 def test_a_service_that_is_not_found_does_not_drain() -> None:
-    with client() as (ecs, stubber):
+    with stubbed("ecs") as (ecs, stubber):
         stubber.add_client_error("describe_express_gateway_service", "ResourceNotFoundException")
         assert not COMPUTE.draining(ecs, ARN)
 
 
 def test_a_refused_look_at_a_deleted_service_is_an_error() -> None:
-    with client() as (ecs, stubber):
+    with stubbed("ecs") as (ecs, stubber):
         stubber.add_client_error("describe_express_gateway_service", "AccessDeniedException")
         with pytest.raises(ClientError, match="AccessDenied"):
             COMPUTE.draining(ecs, ARN)

@@ -124,7 +124,9 @@ def test_the_service_answers_that_it_is_alive_ready_and_of_the_expected_build(wo
 
 
 def test_a_name_that_is_not_yet_known_is_waited_for(world: World) -> None:
-    world.instead["GET", "/health"] = [Answer(0, b"Name or service not known")] * 5 + [Answer(404, b"")] * 5
+    world.instead["GET", "/health"] = [
+        Answer(status, b"Name or service not known") for status in 4 * [0] + 3 * [404] + 3 * [429]
+    ]
     assert len(list(world.verification.check_answers(URL, Expected(IMAGE)))) == 2
     assert world.seconds == 10
 

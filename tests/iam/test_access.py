@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import time
@@ -12,8 +13,8 @@ import boto3
 import botocore.exceptions
 import pytest
 from awacs import aws as awacs
-from awacs import s3
-from troposphere import GetAtt, Ref, Sub, iam
+from awacs import s3, secretsmanager
+from troposphere import GetAtt, Join, Ref, Sub, iam
 from troposphere.s3 import Bucket
 
 from generator import (
@@ -33,6 +34,7 @@ from generator.layers import Deployment, Layer, app_runner_deployment, default_d
 from generator.operations.options import ChangeOptions
 from generator.operations.updates import stack_updates
 from generator.parts.permissions import policy, trust
+from generator.template.lint import lint
 from rehearsal.emulator.identities import Identities, assumed, identities
 from rehearsal.emulator.process import ACCOUNT, Emulator
 from rehearsal.local_aws import NAME, environment
@@ -179,6 +181,46 @@ def test_a_boundary_has_the_statements_of_a_user_s_own_roles() -> None:
         "arn:aws:secretsmanager:*:*:secret:PasswordSecret-*",
         "arn:aws:secretsmanager:*:*:secret:shop-storage-*",
     ]
+
+
+EXAMPLES = [
+    deployment
+    for name in ("custom_resource", "existing_vpc", "existing_vpc_ecs", "own_resources", "second_service", "worker")
+    for deployment in importlib.import_module(f"examples.{name}").deployments()
+]
+
+
+@pytest.mark.parametrize("deployment", EXAMPLES, ids=lambda deployment: deployment.layers[0].description[:40])
+def test_the_access_layer_of_every_example_has_no_findings(deployment: Deployment) -> None:
+    assert lint(access_deployment(deployment).layers[0].text()) == ()
+
+
+SECRETS = "arn:aws:secretsmanager:*:*:secret"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "expected"),
+    [
+        (s3.DeleteObject, Sub("${Bucket}/*", Bucket=imported("AttachmentsArn")), ["*"]),
+        (s3.DeleteObject, Join("", [imported("AttachmentsArn"), "/*"]), ["*"]),
+        (s3.DeleteObject, Join("", [imported("FileSystemArn"), "/*"]), ["*"]),
+        (s3.DeleteObject, Sub("arn:aws:s3:::${AWS::AccountId}-shop/*"), ["arn:aws:s3:::*-shop/*"]),
+        (s3.DeleteObject, Join("", ["arn:aws:s3:::", Ref("AWS::AccountId"), "/*"]), ["arn:aws:s3:::*/*"]),
+        (s3.DeleteObject, Join(":", ["arn", "aws", "s3", "", "", "shop"]), ["*"]),
+        (
+            secretsmanager.DescribeSecret,
+            Join("", [imported("PasswordSecretArn"), "-x"]),
+            [f"{SECRETS}:PasswordSecret-*-x", f"{SECRETS}:shop-storage-*-x"],
+        ),
+    ],
+    ids=str,
+)
+def test_a_boundary_has_whole_arns_or_every_resource(action: awacs.Action, resource: Any, expected: list[str]) -> None:
+    allowed = awacs.Statement(Effect=awacs.Allow, Action=[action], Resource=[resource])
+    web = app_runner_layer(Settings(), Workload(statements=[allowed]), name="web")
+    document = json.loads(boundary((mine().layers[0], web), "shop").to_json())
+    (found,) = (one["Resource"] for one in document["Statement"] if action.JSONrepr() in one["Action"])
+    assert found == expected
 
 
 def test_a_managed_policy_of_a_user_s_own_role_needs_its_statements() -> None:

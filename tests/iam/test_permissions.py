@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,9 +94,9 @@ class Thorough(Rehearsal):
 
 @pytest.fixture(scope="module")
 def played() -> Thorough:
-    with tempfile.TemporaryDirectory(prefix="rehearsal-") as directory, ExitStack() as stack:
+    with ExitStack() as stack:
         options = Options(app_runner_deployment(), ACCESS, context=ROOT, process=True)
-        rehearsal = Thorough(lambda arguments: main(rehearsal.deployments, argv=arguments), options, Path(directory))
+        rehearsal = Thorough(lambda deployment, arguments: main(rehearsal.deployments, argv=arguments), options)
         rehearsal.play(stack)
     return rehearsal
 

@@ -14,7 +14,6 @@ from typing import ClassVar
 import boto3
 import pytest
 
-from generator import contract
 from generator.compute.apprunner import AppRunnerCompute
 from generator.contract import REPOSITORY_URI
 from generator.errors import GeneratorError
@@ -24,7 +23,8 @@ from generator.layers import app_runner_deployment
 from generator.operations import DeployOptions, DestroyOptions, Session, Stack, deploy, destroy, rotate
 from generator.report.results import Result
 from rehearsal.emulator.process import Fault
-from rehearsal.local_aws import NAME, LocalAws
+from rehearsal.local_aws import LocalAws
+from tests.command import stacks
 from tests.running import ROOT
 from tests.ui import ListUI
 
@@ -53,12 +53,6 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     with LocalAws(tmp_path_factory.mktemp("aws"), Context(ROOT), (AppRunnerCompute(),), access) as made:
         Asking.push = made.push
         yield made
-
-
-def stacks() -> dict[str, str]:
-    found = boto3.client("cloudformation").describe_stacks()["Stacks"]
-    names = {stack["StackName"]: stack["StackStatus"] for stack in found if stack["StackStatus"] != "DELETE_COMPLETE"}
-    return {name: status for name, status in names.items() if name != f"{NAME}-{contract.ACCESS_LAYER}"}
 
 
 def parameter(stack: str, name: str) -> str:

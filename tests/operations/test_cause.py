@@ -105,7 +105,7 @@ def test_what_deploy_said_is_what_status_says(kind: str, case: Case, aws: Emulat
 
 
 def test_an_export_that_is_in_use_is_the_cause(aws: Emulator, layers: None) -> None:
-    changed = Deployment("apprunner", (data_layer(Settings(), users=(user(prefix="Other"),)), *APP_RUNNER.layers[1:]))
+    changed = Deployment("apprunner", (data_layer(Settings(), users=(user(prefix="Other"),)),))
     options = DeployOptions(layer="data", allow_replacement=("Cluster", "Acl", "MemoryDbUser", "PasswordSecret"))
     with pytest.raises(DeployError) as said:
         deploy(changed, Session(ListUI()), options)

@@ -16,7 +16,7 @@ from generator.compute.apprunner import AppRunnerCompute
 from generator.compute.ecs_express import EcsExpressCompute
 from generator.layers import default_deployments
 from rehearsal.local_aws import LocalAws
-from tests.command import output
+from tests.command import Captured, output
 from tests.rehearsed import LocalDeployment, deployed
 from tests.running import ROOT
 
@@ -33,7 +33,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def deployment(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> LocalDeployment:
+def deployment(local_aws: LocalAws, capsys: Captured) -> LocalDeployment:
     return LocalDeployment(local_aws, capsys, default_deployments)
 
 
@@ -117,6 +117,29 @@ def test_without_app_runner_the_other_still_serves(deployment: LocalDeployment) 
     assert "kept: log groups /aws/apprunner/" in deployment.said
     assert [read(deployment, ECS, user["email"]) for user in (BEFORE, BESIDE)] == [BEFORE, BESIDE]
     assert clusters() == before
+
+
+@pytest.mark.parametrize("words", ["preview", "preview --layer data", "deploy --yes", "deploy --yes --layer data"])
+def test_the_deployment_that_is_there_is_not_changed_to_another_by_default(
+    deployment: LocalDeployment, words: str
+) -> None:
+    assert deployment(*words.split()) == 64
+    assert (
+        "users-ecs-express exists and users-apprunner does not: pass --deployment ecs-express, or --deployment "
+        "apprunner to change users-data to its template.\n"
+    ) in deployment.said
+    assert "14 removed" not in deployment.said
+
+
+def test_the_deployment_that_was_named_is_previewed(deployment: LocalDeployment) -> None:
+    for words in ("--layer apprunner", "--deployment apprunner --layer data", "--name other --layer data"):
+        assert deployment("preview", *words.split()) != 64, deployment.said
+        assert "users-ecs-express exists" not in deployment.said
+
+
+def test_the_status_names_the_deployment_that_is_there(deployment: LocalDeployment) -> None:
+    assert deployment("status") == 0
+    assert "users-ecs-express exists and users-apprunner does not: pass --deployment ecs-express" in deployment.said
 
 
 def test_at_the_end_nothing_runs(deployment: LocalDeployment) -> None:

@@ -23,7 +23,7 @@ from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import Deployment, default_deployments
 from rehearsal.local_aws import NAME, LocalAws, environment
-from tests.command import Command, output
+from tests.command import Captured, Command, output
 from tests.running import ROOT
 
 STACK = f"{NAME}-ecs-express"
@@ -48,7 +48,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def command(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(local_aws: LocalAws, capsys: Captured) -> Command:
     return Command(deployments, capsys)
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import boto3
-import pytest
-
 from examples import from_python
 from generator import contract
 from generator.compute.apprunner import AppRunnerCompute
@@ -16,7 +13,8 @@ from generator.images.context import Context
 from generator.layers import app_runner_deployment
 from generator.operations import Session, Stack
 from generator.report.results import Result
-from rehearsal.local_aws import NAME, LocalAws
+from rehearsal.local_aws import LocalAws
+from tests.command import Captured, stacks
 from tests.running import ROOT
 
 
@@ -32,17 +30,12 @@ class PushingLog(from_python.Log):
             self._aws.push(result.outputs[contract.REPOSITORY_URI])
 
 
-def test_both_layers_are_previewed_deployed_verified_and_destroyed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_both_layers_are_previewed_deployed_verified_and_destroyed(tmp_path: Path, capsys: Captured) -> None:
     access = access_deployment(app_runner_deployment()).layers[0]
     with LocalAws(tmp_path, Context(ROOT), (AppRunnerCompute(),), access) as aws:
         url = from_python.run(Session(PushingLog(aws)))
-        stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
+        assert stacks() == {}
     assert url.startswith("https://")
-    assert [stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"] == [
-        f"{NAME}-{contract.ACCESS_LAYER}"
-    ]
     lines = capsys.readouterr().out.splitlines()
     assert "from-python-data would have 21 changes" in lines
     assert "from-python-data: CREATE_COMPLETE, 12 outputs" in lines

@@ -9,7 +9,7 @@ import pytest
 
 from generator.layers import app_runner_deployment
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
-from tests.command import Command
+from tests.command import Captured, Command, stacks
 from tests.pushed import push
 
 REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
@@ -17,7 +17,7 @@ INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @pytest.fixture
-def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(aws: Emulator, capsys: Captured) -> Command:
     push(aws, f"{REGISTRY}/team/amd:1")
     push(aws, f"{REGISTRY}/team/arm:1", architecture="arm64")
     return Command(lambda: [app_runner_deployment()], capsys)
@@ -31,11 +31,6 @@ def index(name: str, *platforms: str) -> str:
         repositoryName=name, imageManifest=json.dumps(manifest), imageManifestMediaType=INDEX
     )
     return str(put["image"]["imageId"]["imageDigest"])
-
-
-def made() -> set[str]:
-    stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
-    return {stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +53,7 @@ def test_an_image_that_cannot_run_is_refused_before_anything_is_created(
     assert "users-data: a new stack." in previewed.out
     assert f"could not be previewed: --image {REGISTRY}/{image}: {reason}" in previewed.out
     assert f"\nCould not be previewed: users-apprunner: --image {REGISTRY}/{image}: {reason}" in previewed.out
-    assert made() == set()
+    assert stacks() == {}
 
 
 @pytest.mark.parametrize("platforms", [("linux/arm64",), ("linux/arm64", "unknown/unknown")])

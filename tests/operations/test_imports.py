@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import boto3
 import pytest
 from troposphere import sns
 
@@ -13,9 +12,12 @@ from generator.layers import Deployment, Layer
 from generator.operations import DeployOptions, PreviewOptions, Session, deploy, deploy_change_set, preview
 from generator.parts.imports import data_stack_name, imported
 from generator.report.results import outcome, verdict
+from generator.stacks.exports import check_import
 from generator.template.elements import export
 from rehearsal import local_aws
 from rehearsal.emulator.process import emulator
+from tests.command import stacks
+from tests.stubbed import stubbed
 from tests.ui import ListUI
 
 EXPORTS = Layer(
@@ -34,10 +36,6 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         yield Session(ListUI())
 
 
-def stacks() -> list[str]:
-    return sorted(stack["StackName"] for stack in boto3.client("cloudformation").describe_stacks()["Stacks"])
-
-
 def test_a_data_stack_that_does_not_exist_is_refused_with_the_nearest(session: Session) -> None:
     deployment = Deployment("shop", (EXPORTS, importer("Early")))
     for name in ("shop", "store"):
@@ -49,14 +47,14 @@ def test_a_data_stack_that_does_not_exist_is_refused_with_the_nearest(session: S
         "other-web: Nothing was deployed to it: it imports shp-data-Early, which no stack exports. The nearest export "
         "is shop-data-Early, of the stack shop-data. Correct --data-stack, or deploy the stack that exports it first."
     )
-    assert stacks() == ["shop-data", "store-data"]
+    assert sorted(stacks()) == ["shop-data", "store-data"]
 
 
 def test_an_output_that_the_data_stack_lacks_is_refused_before_the_execution(session: Session) -> None:
     deploy(Deployment("shop", (EXPORTS,)), session, DeployOptions(name="shop"))
     with pytest.raises(DeployError, match="it imports shop-data-Late, which no stack exports"):
         deploy(Deployment("shop", (LATER, importer("Late"))), session, DeployOptions(name="shop", layer="web"))
-    assert stacks() == ["shop-data"]
+    assert list(stacks()) == ["shop-data"]
 
 
 def test_a_preview_of_a_misspelled_import_has_failed(session: Session) -> None:
@@ -88,3 +86,21 @@ def test_a_kept_change_set_is_executed_once_the_export_is_there(session: Session
     deployed = deploy_change_set([deployment], plan.kept, session, DeployOptions(name="shop"))
     assert deployed.stack
     assert deployed.stack.status == "CREATE_COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("exports", "nearest"),
+    [
+        (["new-data-VpcIds", "old-data-VpcId"], "The nearest export is old-data-VpcId, of the stack some-data. "),
+        (["new-data-VpcIds", "other"], "The nearest export is new-data-VpcIds, "),
+        ([], "Correct --data-stack"),
+    ],
+)
+def test_the_nearest_export_is_one_of_the_same_output(exports: list[str], nearest: str) -> None:
+    arn = "arn:aws:cloudformation:eu-west-1:123456789012:stack/some-data/1"
+    with stubbed("cloudformation") as (client, stubber):
+        listed = [{"Name": name, "ExportingStackId": arn} for name in exports]
+        stubber.add_response("list_exports", {"Exports": listed})
+        with pytest.raises(DeployError) as refused:
+            check_import(client, "users", "new-data-VpcId")
+    assert refused.value.then.startswith(nearest)

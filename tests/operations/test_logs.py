@@ -26,8 +26,9 @@ from generator.layers import (
 from generator.operations import DeployOptions, LogLine, LogsOptions, Session, deploy, logs
 from generator.operations.logs import Source
 from rehearsal.local_aws import LocalAws
-from tests.command import output
+from tests.command import Captured, output
 from tests.rehearsed import LocalDeployment, deployed
+from tests.stubbed import stubbed
 from tests.ui import ListUI
 
 APP_RUNNER, ECS = app_runner_deployment(), ecs_express_deployment()
@@ -78,7 +79,7 @@ def test_a_filter_and_a_time_select_lines(local_aws: LocalAws) -> None:
     assert read(APP_RUNNER, since=datetime.now(UTC) + timedelta(hours=1)) == []
 
 
-def test_new_lines_are_followed_until_ctrl_c(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_lines_are_followed_until_ctrl_c(local_aws: LocalAws, capsys: Captured) -> None:
     deployment = LocalDeployment(local_aws, capsys, default_deployments)
     looks = list[float]()
 
@@ -113,7 +114,7 @@ def test_lines_of_several_services_name_their_layers(local_aws: LocalAws) -> Non
     assert "apprunner" not in {line.instance.split("/")[0] for line in read(both, layer="ecs-express")}
 
 
-def test_the_command_prints_times_with_their_zone(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_times_with_their_zone(local_aws: LocalAws, capsys: Captured) -> None:
     assert main(default_deployments, argv=["logs", "--since", "1h", "--filter", "/ready"]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert any(
@@ -123,7 +124,7 @@ def test_the_command_prints_times_with_their_zone(local_aws: LocalAws, capsys: p
     assert capsys.readouterr().err.splitlines()[-1].startswith("There are no lines since ")
 
 
-def test_without_a_service_there_is_no_log(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_service_there_is_no_log(local_aws: LocalAws, capsys: Captured) -> None:
     assert main(default_deployments, argv=["logs", "--name", "nobody"]) == 1
     assert "nobody-apprunner: There is no log: no service is deployed. See status." in capsys.readouterr().err
     assert main(default_deployments, argv=["logs", "--layer", "data"]) == 1
@@ -151,11 +152,9 @@ def told(found: Source) -> list[str]:
 
 
 @pytest.fixture
-def stubbed() -> Iterator[tuple[Stubber, Any, ListUI]]:
-    client = boto3.client("logs", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
-    with Stubber(client) as stubber:
+def prepared() -> Iterator[tuple[Stubber, Any, ListUI]]:
+    with stubbed("logs") as (client, stubber):
         yield stubber, client, ListUI()
-        stubber.assert_no_pending_responses()
 
 
 def page(stubber: Stubber, since: int, *events: tuple[str, int], token: str = "", following: str = "") -> None:
@@ -173,45 +172,45 @@ def page(stubber: Stubber, since: int, *events: tuple[str, int], token: str = ""
     )
 
 
-def test_an_empty_page_is_not_the_last_one(stubbed: tuple[Stubber, Any, ListUI]) -> None:
-    page(stubbed[0], 100, following="p2")
-    page(stubbed[0], 100, ("a", 150), token="p2", following="p3")
-    page(stubbed[0], 100, ("b", 151), token="p3")
-    assert told(source(*stubbed)) == ["a", "b"]
+def test_an_empty_page_is_not_the_last_one(prepared: tuple[Stubber, Any, ListUI]) -> None:
+    page(prepared[0], 100, following="p2")
+    page(prepared[0], 100, ("a", 150), token="p2", following="p3")
+    page(prepared[0], 100, ("b", 151), token="p3")
+    assert told(source(*prepared)) == ["a", "b"]
 
 
-def test_a_line_that_comes_late_is_told_once_and_none_twice(stubbed: tuple[Stubber, Any, ListUI]) -> None:
-    found = source(*stubbed)
-    page(stubbed[0], 100, ("a", 200), ("b", 300))
+def test_a_line_that_comes_late_is_told_once_and_none_twice(prepared: tuple[Stubber, Any, ListUI]) -> None:
+    found = source(*prepared)
+    page(prepared[0], 100, ("a", 200), ("b", 300))
     assert told(found) == ["a", "b"]
-    page(stubbed[0], 240, ("late", 250), ("b", 300), ("c", 300))
+    page(prepared[0], 240, ("late", 250), ("b", 300), ("c", 300))
     assert told(found) == ["late", "c"]
-    page(stubbed[0], 240, ("late", 250), ("b", 300), ("c", 300))
+    page(prepared[0], 240, ("late", 250), ("b", 300), ("c", 300))
     assert told(found) == []
 
 
-def test_a_group_that_does_not_exist_yet_has_no_lines(stubbed: tuple[Stubber, Any, ListUI]) -> None:
-    found = source(*stubbed)
-    stubbed[0].add_client_error("filter_log_events", "ResourceNotFoundException")
+def test_a_group_that_does_not_exist_yet_has_no_lines(prepared: tuple[Stubber, Any, ListUI]) -> None:
+    found = source(*prepared)
+    prepared[0].add_client_error("filter_log_events", "ResourceNotFoundException")
     assert told(found) == []
-    page(stubbed[0], 100, ("a", 150))
+    page(prepared[0], 100, ("a", 150))
     assert told(found) == ["a"]
 
 
-def test_a_look_that_is_throttled_loses_nothing(stubbed: tuple[Stubber, Any, ListUI]) -> None:
-    found = source(*stubbed)
-    page(stubbed[0], 100, ("a", 150), following="p2")
-    stubbed[0].add_client_error("filter_log_events", "ThrottlingException", "Rate exceeded")
+def test_a_look_that_is_throttled_loses_nothing(prepared: tuple[Stubber, Any, ListUI]) -> None:
+    found = source(*prepared)
+    page(prepared[0], 100, ("a", 150), following="p2")
+    prepared[0].add_client_error("filter_log_events", "ThrottlingException", "Rate exceeded")
     assert told(found) == ["a"]
-    assert "AWS throttles FilterLogEvents" in stubbed[2].said[-1]
-    page(stubbed[0], 100, ("a", 150), ("b", 151))
+    assert "AWS throttles FilterLogEvents" in prepared[2].said[-1]
+    page(prepared[0], 100, ("a", 150), ("b", 151))
     assert told(found) == ["b"]
 
 
-def test_a_pattern_that_aws_does_not_understand_is_an_error(stubbed: tuple[Stubber, Any, ListUI]) -> None:
-    stubbed[0].add_client_error("filter_log_events", "InvalidParameterException", "Invalid filter pattern")
+def test_a_pattern_that_aws_does_not_understand_is_an_error(prepared: tuple[Stubber, Any, ListUI]) -> None:
+    prepared[0].add_client_error("filter_log_events", "InvalidParameterException", "Invalid filter pattern")
     with pytest.raises(Exception, match="FilterLogEvents failed: InvalidParameterException: Invalid filter pattern"):
-        told(source(*stubbed))
+        told(source(*prepared))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("3d", 259200), ("1w", 604800)])
@@ -232,6 +231,6 @@ def test_a_time_may_be_iso_and_is_utc_without_a_zone(text: str, iso: str) -> Non
 
 
 @pytest.mark.parametrize("text", ["yesterday", "10", "m", "-5m", "1.5h", "99999999999d", ""])
-def test_another_time_is_wrong_usage(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_time_is_wrong_usage(text: str, capsys: Captured) -> None:
     assert main(default_deployments, argv=["logs", f"--since={text}"]) == 64
     assert "is neither like 10m, 2h or 3d nor an ISO time" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from generator.images.repository import ImageRepository
 from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.local_aws import REGISTRY, LocalAws
 from rehearsal.services.redis_cluster import ClusterError
-from tests.command import output
+from tests.command import Captured, output
 from tests.rehearsed import LocalDeployment, deployed
 from tests.running import ROOT
 
@@ -34,7 +34,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.fixture
-def deployment(local_aws: LocalAws, capsys: pytest.CaptureFixture[str]) -> LocalDeployment:
+def deployment(local_aws: LocalAws, capsys: Captured) -> LocalDeployment:
     return LocalDeployment(local_aws, capsys, default_deployments)
 
 

@@ -15,7 +15,7 @@ from generator.layers import Deployment, Layer
 from rehearsal import local_aws
 from rehearsal.emulator.identities import identities
 from rehearsal.emulator.process import Emulator
-from tests.command import Command
+from tests.command import Captured, Command
 from tests.running import ROOT
 
 BUCKET, OTHER = "templates-of-users", "templates-of-others"
@@ -42,9 +42,7 @@ def users(aws: Emulator) -> dict[str, dict[str, str]]:
     return {verb: {**aws.environment, **made.of(verb)} for verb in ("preview", "deploy")}
 
 
-def test_it_is_uploaded_and_its_change_set_is_executed(
-    users: dict[str, dict[str, str]], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_it_is_uploaded_and_its_change_set_is_executed(users: dict[str, dict[str, str]], capsys: Captured) -> None:
     assert len(LAYER.text().encode()) > contract.TEMPLATE_BODY_LIMIT
     command = Command(lambda: [Deployment("large", (LAYER,))], capsys)
     with local_aws.environment(users["preview"]):
@@ -59,7 +57,7 @@ def test_it_is_uploaded_and_its_change_set_is_executed(
     assert len(listed) == 1
 
 
-def test_another_bucket_is_refused(users: dict[str, dict[str, str]], capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_bucket_is_refused(users: dict[str, dict[str, str]], capsys: Captured) -> None:
     command = Command(lambda: [Deployment("large", (LAYER,))], capsys)
     with local_aws.environment(users["preview"]):
         refused = command("preview", *BUCKET_OPTION[:3], OTHER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,8 @@ from generator.operations.updates import stack_updates
 from generator.stacks.cloudformation import StackUpdate
 from tests.ui import ListUI
 
-LIST = [{"ParameterKey": "NodeType", "ParameterValue": "db.r7g.large"}, {"ParameterKey": "Shards", "ParameterValue": 2}]
 WEB = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web:1"
 ORDERS = f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/orders@sha256:{'0' * 64}"
-OBJECT = {"Parameters": {"NodeType": "db.r7g.large", "Shards": "2"}}
 
 
 def asked(*words: str | Path) -> dict[str, StackUpdate]:
@@ -36,18 +35,6 @@ def updates(deployment: Deployment, ui: ListUI, *words: str | Path) -> dict[str,
     return {layer.name: update for layer, update in stack_updates(deployment, ui, options)}
 
 
-def written(tmp_path: Path, document: object) -> Path:
-    path = tmp_path / "parameters.json"
-    path.write_text(document if isinstance(document, str) else json.dumps(document))
-    return path
-
-
-@pytest.mark.parametrize("document", [LIST, OBJECT, {**OBJECT, "Tags": {}}])
-def test_both_kinds_of_parameter_file_are_read(document: object, tmp_path: Path) -> None:
-    found = asked("--parameters", written(tmp_path, document))["data"].parameters
-    assert found == {"NodeType": "db.r7g.large", "Shards": "2"}
-
-
 def test_a_parameter_goes_to_every_layer_that_has_it() -> None:
     found = asked("--parameter", "Authentication=iam", "--parameter", "Cpu=512")
     assert found["data"].parameters == {"Authentication": "iam"}
@@ -55,79 +42,17 @@ def test_a_parameter_goes_to_every_layer_that_has_it() -> None:
 
 
 def test_options_win_over_the_file(tmp_path: Path) -> None:
-    path = written(tmp_path, {**OBJECT, "Tags": {"team": "a", "owner": "b"}})
+    path = tmp_path / "parameters.json"
+    file = {"Parameters": {"NodeType": "db.r7g.large", "Shards": "2"}, "Tags": {"team": "a", "owner": "b"}}
+    path.write_text(json.dumps(file))
     found = asked("--parameters", path, "--parameter", "Shards=3", "--tag", "team=z")["data"]
     assert found.parameters == {"Shards": "3", "NodeType": "db.r7g.large"}
     assert found.tags == {"team": "z", "owner": "b"}
 
 
-def test_numbers_and_truth_values_of_a_file_are_written_as_json_writes_them(tmp_path: Path) -> None:
-    document = {"Parameters": {"Shards": 2, "ReplicasPerShard": 0}, "Tags": {"managed": True}}
-    found = asked("--parameters", written(tmp_path, document))["data"]
-    assert found.parameters == {"Shards": "2", "ReplicasPerShard": "0"}
-    assert found.tags == {"managed": "true"}
-
-
-def test_a_previous_value_is_left_to_cloudformation(tmp_path: Path) -> None:
-    document = [*LIST, {"ParameterKey": "Engine", "UsePreviousValue": True}]
-    assert "Engine" not in asked("--parameters", written(tmp_path, document))["data"].parameters
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        "{",
-        "[1]",
-        '{"Parameter": {}}',
-        '"text"',
-        '[{"ParameterKey": "Cpu"}]',
-        '[{"ParameterKey": 1, "ParameterValue": "1"}]',
-        '[{"ParameterKey": "Cpu", "ParameterValue": null}]',
-        '{"Parameters": {"Cpu": ["1024"]}}',
-        '{"Parameters": {"Cpu": {"Fn::GetParam": []}}}',
-        '{"Parameters": {}, "Tags": {"team": null}}',
-    ],
-)
-def test_a_malformed_parameter_file_is_named(document: str, tmp_path: Path) -> None:
-    path = written(tmp_path, document)
-    with pytest.raises(UsageError) as caught:
-        asked("--parameters", path)
-    assert str(caught.value).startswith(str(path))
-
-
-def test_a_parameter_file_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "parameters.json"
-    path.write_bytes(b'{"Parameters": {"Cpu": "\xff"}}')
-    with pytest.raises(UsageError, match="is not JSON"):
-        asked("--parameters", path)
-
-
-def test_every_value_that_would_be_refused_is_named_before_aws_is_asked() -> None:
-    with pytest.raises(UsageError) as caught:
-        asked("--parameter", "Memory=999", "Shards=0", "--image", "foo:latest")
-    found = str(caught.value).splitlines()
-    assert [line.split(":")[0] for line in found] == ["data", "apprunner", "apprunner"]
-    assert found[0].startswith("data: Shards is 0: A whole number from 1 to")
-    assert {"Memory is 999", "ImageUri is foo:latest"} == {line.split(": ")[1] for line in found[1:]}
-
-
-def test_a_parameter_of_a_layer_that_is_not_deployed_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"^Cpu is a parameter of the layer apprunner, but only data is deployed\.$"):
-        asked("--layer", "data", "--parameter", "Cpu=512")
-
-
-def test_a_value_that_is_given_twice_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"^--parameter: Cpu is given twice"):
-        asked("--parameter", "Cpu=512", "--parameter", "Cpu=256")
+def test_an_image_that_is_given_twice_is_refused() -> None:
     with pytest.raises(UsageError, match=r"^--image is given twice"):
         asked("--image", WEB, "--image", ORDERS)
-
-
-def test_an_unknown_parameter_names_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"No layer has a parameter NodeTyp\. Did you mean NodeType\?"):
-        asked("--parameter", "NodeTyp=x")
-    with pytest.raises(UsageError, match="There are AlarmEmail, Authentication, Cpu"):
-        asked("--parameter", "zzz=x")
 
 
 def two_services() -> Deployment:
@@ -210,6 +135,47 @@ def test_tags_are_taken_off_by_name() -> None:
     assert (found.tags, found.removed_tags) == ({"team": "a"}, ("cost", "owner"))
     with pytest.raises(UsageError, match=r"^--untag team: the tag is also given"):
         asked("--tags", "Key=team,Value=a", "--untag", "team")
+
+
+@pytest.mark.parametrize(
+    ("words", "storage", "web"),
+    [
+        ("--tag storage.team=shop", {"team": "shop"}, {}),
+        ("--tag team=all storage.team=shop", {"team": "shop"}, {"team": "all"}),
+        ("--tag storage.team=shop team=all", {"team": "shop"}, {"team": "all"}),
+        ("--tag storage.cost.center=1", {"cost.center": "1"}, {}),
+        ("--tag Key=web.team,Value=shop", {}, {"team": "shop"}),
+        # No layer begins these keys.
+        ("--tag cost.center=1", {"cost.center": "1"}, {"cost.center": "1"}),
+        ("--tag storag.team=1", {"storag.team": "1"}, {"storag.team": "1"}),
+        ("--tag storage.=1", {"storage.": "1"}, {"storage.": "1"}),
+        ("--tag team=all --untag web.team", {"team": "all"}, {}),
+        ("--untag team --tag web.team=shop", {}, {"team": "shop"}),
+    ],
+)
+def test_a_tag_is_of_every_stack_or_of_one_layers(words: str, storage: dict[str, str], web: dict[str, str]) -> None:
+    found = updates(two_services(), ListUI(), *words.split())
+    assert (found["storage"].tags, found["web"].tags) == (storage, web)
+
+
+def test_a_tag_is_taken_off_one_layers_stack() -> None:
+    found = updates(two_services(), ListUI(), "--untag", "web.team", "cost.center", "--tag", "storage.owner=a")
+    assert found["web"].removed_tags == ("cost.center", "team")
+    assert found["storage"].removed_tags == found["orders"].removed_tags == ("cost.center",)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--layer web --tag storage.team=a", "The tag storage.team is of the layer storage, but only web is deployed."),
+        ("--layer web --untag storage.team", "The tag storage.team is of the layer storage, but only web is deployed."),
+        ("--tag storage.aws:team=a", "The layer storage: the tag aws:team cannot be set"),
+        ("--tag storage.team=a --untag storage.team", "--untag storage.team: the tag is also given."),
+    ],
+)
+def test_a_tag_of_a_layer_that_cannot_be_set_is_refused(words: str, message: str) -> None:
+    with pytest.raises(UsageError, match=f"^{re.escape(message)}"):
+        updates(two_services(), ListUI(), *words.split())
 
 
 def test_a_template_that_is_too_large_needs_a_bucket() -> None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from generator import contract
-from generator.layers import Deployment, app_runner_deployment, ecs_express_deployment
 from generator.parts.data.cluster_inputs import ENGINES
 from generator.settings import Settings
 from generator.template.lint import lint
-from tests.layers import every_layer
-from tests.strategies import SHAPES
+from tests.layers import every_shape, every_template
 from tests.templates import chosen, imported, references, statements, unresolved
 
-DATA, APP_RUNNER, ECS_DATA, ECS = (json.loads(layer.text()) for layer in every_layer())
+DATA, APP_RUNNER, ECS_DATA, ECS = every_template()
 EITHER = (contract.PASSWORD, contract.IAM)
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
@@ -51,18 +48,15 @@ def test_a_password_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("authentication", EITHER)
-@pytest.mark.parametrize("deployment", [app_runner_deployment, ecs_express_deployment])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_what_one_layer_imports_the_other_exports(
-    shape: Settings, deployment: Callable[[Settings], Deployment], authentication: str
-) -> None:
-    below, above = (
-        chosen(json.loads(layer.text()), Authentication=authentication, KmsKeyArn=KEY)
-        for layer in deployment(shape).layers
+@every_shape
+def test_what_one_layer_imports_the_other_exports(settings: Settings, authentication: str) -> None:
+    data, app_runner, for_tasks, ecs = (
+        chosen(template, Authentication=authentication, KmsKeyArn=KEY) for template in every_template(settings)
     )
-    exports = {f"${{DataStackName}}-{name}" for name, output in below["Outputs"].items() if "Export" in output}
-    assert unresolved(below, set()) == []
-    assert unresolved(above, exports) == []
+    for below, above in ((data, app_runner), (for_tasks, ecs)):
+        exports = {f"${{DataStackName}}-{name}" for name, output in below["Outputs"].items() if "Export" in output}
+        assert unresolved(below, set()) == []
+        assert unresolved(above, exports) == []
 
 
 def test_with_a_password_the_user_has_just_the_secrets() -> None:

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import hypothesis
 import pytest
-from hypothesis import given
 
 from generator.errors import TemplateError
 from generator.layers import Layer, app_runner_deployment, data_layer, ecs_express_deployment
 from generator.parts.ecs_express.endpoints import task_endpoints
 from generator.parts.network.vpc import network
 from generator.settings import Settings
-from tests.strategies import all_settings
+from tests.layers import every_shape, every_template
 from tests.templates import imported, resources
 
-# What differs between the examples is seven choices and a block of addresses.
-few = hypothesis.settings(max_examples=25)
 
-
-def made(settings: Settings) -> tuple[Any, Any]:
-    data, ecs = ecs_express_deployment(settings).layers
-    return json.loads(data.text()), json.loads(ecs.text())
-
-
-@few
-@given(all_settings)
+@every_shape
 def test_tasks_stand_in_public_subnets_unless_ingress_is_private(settings: Settings) -> None:
-    data, ecs = made(settings)
+    *_, data, ecs = every_template(settings)
     kind = "Private" if settings.private_ingress else "Public"
     subnets = [{"Ref": f"{kind}Subnet{letter}"} for letter in "ABC"[: settings.zones]]
     assert data["Outputs"]["TaskSubnetIds"]["Value"] == {"Fn::Join": [",", subnets]}
@@ -37,18 +25,16 @@ def test_tasks_stand_in_public_subnets_unless_ingress_is_private(settings: Setti
     assert network_configuration["Subnets"] == {"Fn::Split": [",", imported("TaskSubnetIds")]}
 
 
-@few
-@given(all_settings)
+@every_shape
 def test_memorydb_stays_in_private_subnets(settings: Settings) -> None:
-    data, _ = made(settings)
+    *_, data, _ = every_template(settings)
     (group,) = resources(data, "AWS::MemoryDB::SubnetGroup").values()
     assert group["SubnetIds"] == [{"Ref": f"PrivateSubnet{letter}"} for letter in "ABC"[: settings.zones]]
 
 
-@few
-@given(all_settings)
+@every_shape
 def test_image_password_and_log_come_through_endpoints_in_as_many_zones_as_asked(settings: Settings) -> None:
-    data, _ = made(settings)
+    *_, data, _ = every_template(settings)
     endpoints = resources(data, "AWS::EC2::VPCEndpoint").values()
     interfaces = [endpoint for endpoint in endpoints if endpoint["VpcEndpointType"] == "Interface"]
     services = {endpoint["ServiceName"]["Fn::Sub"].partition("${AWS::Region}.")[2] for endpoint in interfaces}
@@ -59,10 +45,9 @@ def test_image_password_and_log_come_through_endpoints_in_as_many_zones_as_asked
         assert endpoint["SubnetIds"] == [{"Ref": f"PrivateSubnet{letter}"} for letter in "ABC"[:zones]]
 
 
-@few
-@given(all_settings)
+@every_shape
 def test_every_task_subnet_has_the_way_to_image_layers(settings: Settings) -> None:
-    data, _ = made(settings)
+    *_, data, _ = every_template(settings)
     (gateway,) = (
         endpoint
         for endpoint in resources(data, "AWS::EC2::VPCEndpoint").values()
@@ -81,10 +66,9 @@ def test_every_task_subnet_has_the_way_to_image_layers(settings: Settings) -> No
     assert gateway["RouteTableIds"] == used
 
 
-@few
-@given(all_settings)
+@every_shape
 def test_no_endpoint_leads_to_another_account(settings: Settings) -> None:
-    data, _ = made(settings)
+    *_, data, _ = every_template(settings)
     for endpoint in resources(data, "AWS::EC2::VPCEndpoint").values():
         for statement in endpoint["PolicyDocument"]["Statement"]:
             if statement["Action"] == ["ecr:GetAuthorizationToken"]:
@@ -94,10 +78,9 @@ def test_no_endpoint_leads_to_another_account(settings: Settings) -> None:
             assert "${AWS::AccountId}" in arn or arn.endswith(":::prod-${AWS::Region}-starport-layer-bucket/*")
 
 
-@few
-@given(all_settings)
+@every_shape
 def test_the_tasks_group_takes_nothing_and_sends_to_memorydb_and_https(settings: Settings) -> None:
-    _, ecs = made(settings)
+    *_, ecs = every_template(settings)
     (group,) = resources(ecs, "AWS::EC2::SecurityGroup").values()
     assert "SecurityGroupIngress" not in group
     rules = [
@@ -107,10 +90,9 @@ def test_the_tasks_group_takes_nothing_and_sends_to_memorydb_and_https(settings:
     assert rules == [(6379, 6379, imported("MemoryDbSecurityGroupId")), (443, 443, "0.0.0.0/0")]
 
 
-@few
-@given(all_settings)
+@every_shape
 def test_the_ecs_stack_opens_memorydb_and_the_endpoints_to_its_own_group_alone(settings: Settings) -> None:
-    _, ecs = made(settings)
+    *_, ecs = every_template(settings)
     own = {"Fn::GetAtt": ["TaskSecurityGroup", "GroupId"]}
     opened = [
         (rule["GroupId"], rule["FromPort"], rule["ToPort"], rule["IpProtocol"], rule["SourceSecurityGroupId"])
@@ -123,8 +105,7 @@ def test_the_ecs_stack_opens_memorydb_and_the_endpoints_to_its_own_group_alone(s
     assert ecs["Resources"]["Service"]["DependsOn"] == ["MemoryDbIngress", "TaskEndpointIngress"]
 
 
-@few
-@given(all_settings)
+@every_shape
 def test_the_ecs_layer_is_the_same_whatever_the_network_but_for_the_regions(settings: Settings) -> None:
     _, ecs = ecs_express_deployment(settings).layers
     _, default = ecs_express_deployment(Settings(zones=settings.zones)).layers
@@ -132,9 +113,7 @@ def test_the_ecs_layer_is_the_same_whatever_the_network_but_for_the_regions(sett
 
 
 def test_a_data_layer_for_ecs_is_the_usual_one_with_more() -> None:
-    usual, for_tasks = (
-        json.loads(layer.text()) for layer in (data_layer(Settings()), ecs_express_deployment().layers[0])
-    )
+    usual, _, for_tasks, _ = every_template()
     zoned = {"PrivateSubnetA", "PrivateSubnetB"}
     for logical_id, resource in usual["Resources"].items():
         if logical_id not in zoned:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from generator import contract
-from generator.layers import app_runner_layer, ecs_express_layer
-from generator.parts.ecs_express.service import MAX_TASKS, SIZES
-from generator.settings import Settings
+from generator.parts.ecs_express.service import MAX_TASKS
+from tests.layers import every_template
 from tests.templates import chosen, imported, statements
 
-ECS = json.loads(ecs_express_layer(Settings()).text())
-APP_RUNNER = json.loads(app_runner_layer(Settings()).text())
+_, APP_RUNNER, _, ECS = every_template()
 WITH_PASSWORD = chosen(ECS)
 BALANCER_ARN = {"Fn::GetAtt": ["Service", "ECSManagedResourceArns.IngressPath.LoadBalancerArn"]}
 SERVICE_ARN = "arn:aws:ecs:eu-west-1:123456789012:service/default/users-9dbd"
@@ -70,15 +67,7 @@ def test_the_execution_role_may_do_just_this() -> None:
     ]
 
 
-def test_the_task_role_is_for_this_accounts_tasks_and_does_nothing_with_a_password() -> None:
-    role = WITH_PASSWORD["Resources"]["TaskRole"]["Properties"]
-    assert role.keys() == {"AssumeRolePolicyDocument"}
-    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Principal"] == {"Service": ["ecs-tasks.amazonaws.com"]}
-    assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
-
-
-def test_only_the_infrastructure_role_has_a_policy_of_aws_and_says_why() -> None:
+def test_only_the_infrastructure_role_has_a_policy_of_aws() -> None:
     managed = {
         logical_id: resource["Properties"]["ManagedPolicyArns"]
         for logical_id, resource in ECS["Resources"].items()
@@ -86,8 +75,6 @@ def test_only_the_infrastructure_role_has_a_policy_of_aws_and_says_why() -> None
     }
     arn = "arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonECSInfrastructureRoleforExpressGatewayServices"
     assert managed == {"InfrastructureRole": [{"Fn::Sub": arn}]}
-    reason = ECS["Resources"]["InfrastructureRole"]["Metadata"]["com.aws.cloudformation.Context"]["why"]
-    assert reason.startswith("AWS's own policy: ")
 
 
 def test_the_infrastructure_role_suffices_in_an_account_without_a_load_balancer() -> None:
@@ -95,31 +82,18 @@ def test_the_infrastructure_role_suffices_in_an_account_without_a_load_balancer(
     assert statements(properties("InfrastructureRole")["Policies"]) == [
         {"Action": actions, "Effect": "Allow", "Resource": ["*"]}
     ]
-    reason = ECS["Resources"]["InfrastructureRole"]["Metadata"]["com.aws.cloudformation.Context"]["why"]
-    assert "never had a load balancer" in reason
 
 
-def test_a_reader_learns_that_a_name_is_free_again_when_a_service_has_drained() -> None:
-    reason = ECS["Resources"]["Service"]["Metadata"]["com.aws.cloudformation.Context"]["why"]
-    assert "stays taken while a deleted service drains" in reason
-
-
-@pytest.mark.parametrize("cpu", SIZES)
-def test_the_rules_take_just_the_pairs_that_fargate_has(cpu: str) -> None:
-    (rule,) = (
-        rule for rule in ECS["Rules"].values() if rule.get("RuleCondition") == {"Fn::Equals": [{"Ref": "Cpu"}, cpu]}
-    )
-    (assertion,) = rule["Assertions"]
-    assert assertion["Assert"] == {"Fn::Contains": [list(SIZES[cpu]), {"Ref": "Memory"}]}
-    *others, last = SIZES[cpu]
-    sizes = f"{', '.join(others)} or {last}" if cpu in ("256", "512") else f"{SIZES[cpu][0]} to {last} in steps of 1024"
-    assert assertion["AssertDescription"] == f"With Cpu {cpu}, Memory must be {sizes}."
-
-
-def test_every_memory_size_goes_with_some_cpu_and_the_defaults_with_each_other() -> None:
-    memory = ECS["Parameters"]["Memory"]
-    assert set(memory["AllowedValues"]) == {size for sizes in SIZES.values() for size in sizes}
-    assert memory["Default"] in SIZES[ECS["Parameters"]["Cpu"]["Default"]]
+@pytest.mark.parametrize(
+    ("logical_id", "words"),
+    [
+        ("InfrastructureRole", "AWS's own policy: "),
+        ("InfrastructureRole", "never had a load balancer"),
+        ("Service", "stays taken while a deleted service drains"),
+    ],
+)
+def test_a_reader_of_the_template_learns_why(logical_id: str, words: str) -> None:
+    assert words in ECS["Resources"][logical_id]["Metadata"]["com.aws.cloudformation.Context"]["why"]
 
 
 def test_scaling_aims_below_what_the_alarm_calls_busy() -> None:
@@ -150,7 +124,7 @@ def test_an_alarm_on_the_tasks_names_cluster_and_service(alarm: str) -> None:
 
 
 def test_the_outputs_are_those_of_the_app_runner_layer() -> None:
-    assert ECS["Outputs"].keys() == json.loads(app_runner_layer(Settings()).text())["Outputs"].keys()
+    assert ECS["Outputs"].keys() == APP_RUNNER["Outputs"].keys()
     assert ECS["Outputs"]["ServiceUrl"]["Value"] == {
         "Fn::Sub": ["https://${Host}", {"Host": {"Fn::GetAtt": ["Service", "Endpoint"]}}]
     }

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from typing import Any
 
 import pytest
-from troposphere import Ref
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.layers import app_runner_deployment, default_deployments
-from generator.parts.apprunner.service import SIZES
+from generator.layers import app_runner_layer, data_layer
+from generator.parts.apprunner.service import SIZES as APP_RUNNER_SIZES
 from generator.parts.data.cluster_inputs import MAX_REPLICAS, MAX_SHARDS
 from generator.parts.data.memorydb import memorydb
-from generator.parts.data.repository import repository
 from generator.parts.data.user import access_string, user
+from generator.parts.ecs_express.service import SIZES as ECS_SIZES
 from generator.parts.names import physical_name
-from generator.parts.network.place import existing_network, place_exports
+from generator.parts.network.place import existing_network
 from generator.parts.network.subnets import block
-from generator.parts.network.vpc import network
 from generator.settings import Settings
-from generator.template.assemble import assemble
-from generator.template.render import render
+from tests.layers import every_template
 from tests.templates import chosen, imported, resources, statements
 
-DATA, APP_RUNNER = (json.loads(layer.text()) for layer in app_runner_deployment().layers)
+DATA, APP_RUNNER, _, ECS = every_template()
+PRIVATE = app_runner_layer(Settings(private_ingress=True)).template
 STACK_ID = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0-da77-11e4-872e-1234567abcdb"
 
 
 def properties(logical_id: str) -> Any:
-    return (DATA["Resources"] | APP_RUNNER["Resources"])[logical_id]["Properties"]
+    resources: Any = ECS["Resources"] | DATA["Resources"] | APP_RUNNER["Resources"]
+    return deepcopy(resources[logical_id]["Properties"])
 
 
 def parameter(name: str) -> Any:
@@ -121,13 +121,8 @@ def test_no_allowed_cluster_exceeds_500_nodes() -> None:
 
 
 def test_auto_minor_version_upgrade_is_the_settings() -> None:
-    place = network(Settings()).place
-    template = json.loads(render(assemble("", memorydb(Settings(auto_minor_version_upgrade=False), place, (user(),)))))
+    template = data_layer(Settings(auto_minor_version_upgrade=False)).template
     assert template["Resources"]["Cluster"]["Properties"]["AutoMinorVersionUpgrade"] is False
-
-
-def test_the_access_string_names_keys_and_commands_one_by_one() -> None:
-    assert access_string("order:*", ("hset", "cluster|slots")) == "on ~order:* -@all +hset +cluster|slots"
 
 
 @pytest.mark.parametrize(
@@ -171,20 +166,30 @@ def test_a_pattern_takes_what_aws_takes(name: str, value: str, fits: bool) -> No
     assert bool(re.fullmatch(parameter(name)["AllowedPattern"], value)) is fits
 
 
-@pytest.mark.parametrize("cpu", parameter("Cpu")["AllowedValues"])
-@pytest.mark.parametrize("memory", parameter("Memory")["AllowedValues"])
-def test_the_rules_take_just_the_pairs_that_exist(cpu: str, memory: str) -> None:
-    def holds(rule: dict[str, Any]) -> bool:
-        (assertion,) = rule["Assertions"]
-        return memory in assertion["Assert"]["Fn::Contains"][0]
+@pytest.mark.parametrize(("template", "sizes"), [(APP_RUNNER, APP_RUNNER_SIZES), (ECS, ECS_SIZES)])
+def test_the_rules_take_just_the_memory_that_each_cpu_has(template: Any, sizes: dict[str, tuple[str, ...]]) -> None:
+    taken = {
+        rule["RuleCondition"]["Fn::Equals"][1]: rule["Assertions"][0]["Assert"]
+        for rule in template["Rules"].values()
+        if rule.get("RuleCondition", {}).get("Fn::Equals", [None])[0] == {"Ref": "Cpu"}
+    }
+    assert taken == {cpu: {"Fn::Contains": [list(memory), {"Ref": "Memory"}]} for cpu, memory in sizes.items()}
+    parameters = template["Parameters"]
+    assert parameters["Cpu"]["AllowedValues"] == list(sizes)
+    assert set(parameters["Memory"]["AllowedValues"]) == {memory for each in sizes.values() for memory in each}
+    assert parameters["Memory"]["Default"] in sizes[parameters["Cpu"]["Default"]]
 
-    applicable = [
-        rule
-        for rule in APP_RUNNER["Rules"].values()
-        if rule.get("RuleCondition") == {"Fn::Equals": [{"Ref": "Cpu"}, cpu]}
-    ]
-    assert len(applicable) == 1
-    assert holds(applicable[0]) == (memory in SIZES[cpu])
+
+@pytest.mark.parametrize(
+    ("template", "rule", "message"),
+    [
+        (APP_RUNNER, "MemoryFitsCpu512", "With Cpu 512, Memory must be 1024."),
+        (APP_RUNNER, "MemoryFitsCpu1024", "With Cpu 1024, Memory must be 2048, 3072 or 4096."),
+        (ECS, "MemoryFitsCpu1024", "With Cpu 1024, Memory must be 2048 to 8192 in steps of 1024."),
+    ],
+)
+def test_a_rules_message_says_what_goes_together(template: Any, rule: str, message: str) -> None:
+    assert template["Rules"][rule]["Assertions"][0]["AssertDescription"] == message
 
 
 def test_the_service_is_checked_over_http() -> None:
@@ -212,10 +217,9 @@ def test_the_connectors_group_is_replaced_when_its_subnets_change() -> None:
 
 
 def test_a_private_service_answers_at_its_private_domain() -> None:
-    template = json.loads(app_runner_deployment(Settings(private_ingress=True)).layers[1].text())
-    service = template["Resources"]["Service"]["Properties"]
+    service = PRIVATE["Resources"]["Service"]["Properties"]
     assert service["NetworkConfiguration"]["IngressConfiguration"] == {"IsPubliclyAccessible": False}
-    assert template["Outputs"]["ServiceUrl"]["Value"] == {
+    assert PRIVATE["Outputs"]["ServiceUrl"]["Value"] == {
         "Fn::Sub": ["https://${Host}", {"Host": {"Fn::GetAtt": ["VpcIngressConnection", "DomainName"]}}]
     }
 
@@ -244,6 +248,39 @@ def test_a_role_may_do_just_this(role: str, allowed: dict[str, Any]) -> None:
     ]
 
 
+OF_THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+@pytest.mark.parametrize(
+    ("role", "service", "of"),
+    [
+        ("AccessRole", "build.apprunner", ""),
+        ("InstanceRole", "tasks.apprunner", ""),
+        ("FlowLogRole", "vpc-flow-logs", "ec2:${AWS::Region}:${AWS::AccountId}:vpc-flow-log/*"),
+        ("InfrastructureRole", "ecs", ""),
+        ("ExecutionRole", "ecs-tasks", ""),
+        ("TaskRole", "ecs-tasks", "ecs:${AWS::Region}:${AWS::AccountId}:*"),
+    ],
+)
+def test_a_role_trusts_one_service_for_this_account_where_aws_documents_that(role: str, service: str, of: str) -> None:
+    (statement,) = properties(role)["AssumeRolePolicyDocument"]["Statement"]
+    assert statement.pop("Principal") == {"Service": [f"{service}.amazonaws.com"]}
+    source = {"ArnLike": {"aws:SourceArn": {"Fn::Sub": f"arn:${{AWS::Partition}}:{of}"}}}
+    condition = {"Condition": OF_THIS_ACCOUNT | source} if of else {}
+    assert statement == {"Action": ["sts:AssumeRole"], "Effect": "Allow"} | condition
+
+
+@pytest.mark.parametrize("template", [DATA, APP_RUNNER, ECS])
+def test_alarms_of_this_account_alone_publish_and_nothing_without_tls_does(template: Any) -> None:
+    publish = {"Action": ["sns:Publish"], "Resource": [{"Ref": "AlarmTopic"}]}
+    without_tls = {"Bool": {"aws:SecureTransport": "false"}}
+    assert statements(template["Resources"]["AlarmTopicPolicy"]) == [
+        {**publish, "Effect": "Allow", "Principal": {"Service": ["cloudwatch.amazonaws.com"]}}
+        | {"Condition": OF_THIS_ACCOUNT},
+        {**publish, "Effect": "Deny", "Principal": "*", "Condition": without_tls},
+    ]
+
+
 def test_the_repositorys_tags_never_move() -> None:
     assert properties("Repository")["ImageTagMutability"] == "IMMUTABLE"
     assert properties("Repository")["ImageScanningConfiguration"] == {"ScanOnPush": True}
@@ -258,36 +295,15 @@ def test_blocks_are_eighths_of_the_vpc() -> None:
     assert public == ["10.0.0.128/27", "10.0.0.160/27", "10.0.0.192/27"]
 
 
-def test_an_existing_network_is_a_place_too() -> None:
-    place = existing_network()
-    template = json.loads(
-        render(assemble("", memorydb(Settings(), place, (user(),)), place.inputs, place_exports(place)))
-    )
-    assert template["Resources"]["SubnetGroup"]["Properties"]["SubnetIds"] == {"Ref": "PrivateSubnetIds"}
-    assert template["Outputs"]["PrivateSubnetIds"]["Value"] == {"Fn::Join": [",", {"Ref": "PrivateSubnetIds"}]}
-
-
-def test_two_users_and_repositories_may_stand_in_one_template() -> None:
-    place = network(Settings()).place
-    users = (user(), user("Orders", keys="order:*", commands=("hset",)))
-    template = json.loads(render(assemble("", memorydb(Settings(), place, users), repository(), repository("Orders"))))
-    assert template["Resources"]["Acl"]["Properties"]["UserNames"] == [
-        {"Ref": "MemoryDbUser"},
-        {"Ref": "OrdersMemoryDbUser"},
-    ]
-    assert template["Resources"]["OrdersMemoryDbUser"]["Properties"]["AccessString"] == "on ~order:* -@all +hset"
-
-
-def test_place_exports_join_the_subnets() -> None:
-    _, private_subnet_ids = place_exports(network(Settings()).place)
-    assert private_subnet_ids.to_dict()["Value"] == {
-        "Fn::Join": [",", [Ref("PrivateSubnetA").to_dict(), Ref("PrivateSubnetB").to_dict()]]
+def test_the_exports_of_a_vpc_join_its_subnets() -> None:
+    assert DATA["Outputs"]["PrivateSubnetIds"]["Value"] == {
+        "Fn::Join": [",", [{"Ref": "PrivateSubnetA"}, {"Ref": "PrivateSubnetB"}]]
     }
 
 
 @pytest.mark.parametrize(("nat", "gateways"), [("one", ["A", "A", "A"]), ("per-zone", ["A", "B", "C"])])
 def test_each_zone_leaves_through_its_own_gateway_or_through_the_only_one(nat: Any, gateways: list[str]) -> None:
-    template = json.loads(app_runner_deployment(Settings(zones=3, nat=nat)).layers[0].text())["Resources"]
+    template = data_layer(Settings(zones=3, nat=nat)).template["Resources"]
     for letter, gateway in zip("ABC", gateways, strict=True):
         route = template[f"PrivateDefaultRoute{letter}"]["Properties"]
         assert route["NatGatewayId"] == {"Ref": f"NatGateway{gateway}"}
@@ -299,7 +315,7 @@ def test_each_zone_leaves_through_its_own_gateway_or_through_the_only_one(nat: A
 
 
 def test_a_private_service_is_reached_by_its_clients_group_over_https_alone() -> None:
-    template = json.loads(app_runner_deployment(Settings(private_ingress=True)).layers[1].text())["Resources"]
+    template = PRIVATE["Resources"]
     endpoint = template["ServiceEndpoint"]["Properties"]
     assert endpoint["SecurityGroupIds"] == [{"Fn::GetAtt": ["EndpointSecurityGroup", "GroupId"]}]
     assert endpoint["PrivateDnsEnabled"] is False
@@ -315,7 +331,7 @@ def test_a_private_service_is_reached_by_its_clients_group_over_https_alone() ->
 )
 def test_users_that_memorydb_would_refuse_are_refused(users: tuple[str, ...], message: str) -> None:
     with pytest.raises(TemplateError, match=message):
-        memorydb(Settings(), network(Settings()).place, tuple(user(prefix) for prefix in users))
+        memorydb(Settings(), existing_network(), tuple(user(prefix) for prefix in users))
 
 
 @pytest.mark.parametrize(("keys", "command"), [("a b", "hset"), ("", "hset"), ("a:*", "@all"), ("a:*", "HSET x")])
@@ -338,9 +354,8 @@ def test_the_cpu_alarm_fits_the_node_type(node_type: str) -> None:
 def test_an_alarm_on_usage_shows_that_it_has_no_data_and_one_on_events_does_not() -> None:
     treated = {
         logical_id: alarm["TreatMissingData"]
-        for deployment in default_deployments()
-        for layer in deployment.layers
-        for logical_id, alarm in resources(json.loads(layer.text()), "AWS::CloudWatch::Alarm").items()
+        for template in every_template()
+        for logical_id, alarm in resources(template, "AWS::CloudWatch::Alarm").items()
     }
     assert {logical_id for logical_id, how in treated.items() if how == "missing"} == {
         "MemoryUsageAlarm",
@@ -354,8 +369,7 @@ def test_an_alarm_on_usage_shows_that_it_has_no_data_and_one_on_events_does_not(
 
 @pytest.mark.parametrize("metric", ["CPUUtilization", "EngineCPUUtilization"])
 def test_the_dashboards_show_what_the_cpu_alarm_may_watch(metric: str) -> None:
-    for deployment in default_deployments():
-        compute = json.loads(deployment.layers[1].text())
+    for compute in every_template()[1::2]:
         body = json.loads(compute["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"][0])
         shown = [line[:3] for graph in body["widgets"] for line in graph["properties"]["metrics"]]
         assert ["AWS/MemoryDB", metric, "ClusterName"] in shown

@@ -42,13 +42,9 @@ CLUSTER = MemoryDBAccess(
 FIXED = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/worker:7"
 
 
-def template(layer: Layer) -> Any:
-    return json.loads(layer.text())
-
-
 def made(layer_of: LayerOf, workload: Workload, settings: Settings = Settings(), **parameters: Any) -> Any:
     """The layer's template as it is deployed with these parameters."""
-    return chosen(template(layer_of(settings, workload)), **parameters)
+    return chosen(layer_of(settings, workload).template, **parameters)
 
 
 def variables(made: Any) -> dict[str, Any]:
@@ -87,30 +83,25 @@ def role_of(layer_of: LayerOf, *, starts: bool) -> str:
 # A service could not be given a variable, a secret or a permission.
 
 
+LEVEL = Parameter("LogLevel", Type="String", Default="INFO")
+
+
 @BOTH
-def test_a_service_gets_its_variables_beside_those_of_memorydb(layer_of: LayerOf) -> None:
-    level = Input(Parameter("LogLevel", Type="String", Default="INFO"), "Service", "Log level")
-    workload = Workload(
-        environment={
-            "BUCKET": imported("AttachmentsName"),
-            "LEVEL": level,
-            "MODE": "fast",
-            "REGION": Ref("AWS::Region"),
-        }
-    )
-    found = made(layer_of, workload)
-    assert variables(found)["BUCKET"] == import_of("AttachmentsName")
-    assert variables(found)["LEVEL"] == {"Ref": "LogLevel"}
-    assert variables(found)["MODE"] == "fast"
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (imported("AttachmentsName"), import_of("AttachmentsName")),
+        (Input(LEVEL, "Service", "Log level"), {"Ref": "LogLevel"}),
+        (LEVEL, {"Ref": "LogLevel"}),
+        ("fast", "fast"),
+        (Ref("AWS::Region"), {"Ref": "AWS::Region"}),
+    ],
+)
+def test_a_service_gets_its_variables_beside_those_of_memorydb(layer_of: LayerOf, value: Any, expected: Any) -> None:
+    found = made(layer_of, Workload(environment={"OWN": value}))
+    assert variables(found)["OWN"] == expected
     assert variables(found)[contract.ENV_CLUSTER_ENDPOINT] == import_of("ClusterEndpoint")
-    assert found["Parameters"]["LogLevel"]["Default"] == "INFO"
-
-
-@BOTH
-def test_a_plain_parameter_may_be_a_variable(layer_of: LayerOf) -> None:
-    found = made(layer_of, Workload(environment={"LEVEL": Parameter("LogLevel", Type="String", Default="INFO")}))
-    assert variables(found)["LEVEL"] == {"Ref": "LogLevel"}
-    assert "LogLevel" in found["Parameters"]
+    assert ("LogLevel" in found["Parameters"]) is (expected == {"Ref": "LogLevel"})
 
 
 @BOTH
@@ -156,8 +147,12 @@ def test_a_secret_is_decrypted_where_a_key_is_given_and_only_as_itself(layer_of:
     assert "decrypt-secrets" not in policies(without, role)
     secret, parameter = policies(with_key, role)["decrypt-secrets"]
     assert secret["Resource"] == parameter["Resource"] == [{"Ref": "KmsKeyArn"}]
-    assert secret["Condition"]["StringEquals"]["kms:EncryptionContext:SecretARN"] == [SECRET]
-    assert parameter["Condition"]["StringEquals"]["kms:EncryptionContext:PARAMETER_ARN"] == [PARAMETER]
+    for statement, context, service in (
+        (secret, {"kms:EncryptionContext:SecretARN": [SECRET]}, "secretsmanager"),
+        (parameter, {"kms:EncryptionContext:PARAMETER_ARN": [PARAMETER]}, "ssm"),
+    ):
+        through = {"kms:ViaService": {"Fn::Sub": f"{service}.${{AWS::Region}}.${{AWS::URLSuffix}}"}}
+        assert statement["Condition"] == {"StringEquals": context | through}
 
 
 @BOTH
@@ -180,13 +175,13 @@ def test_what_is_not_the_arn_of_a_secret_is_refused_without_being_told(layer_of:
 @BOTH
 def test_a_service_gets_its_own_statements_in_the_role_that_it_runs_as(layer_of: LayerOf) -> None:
     read = Statement(Effect=Allow, Action=[Action("s3", "GetObject")], Resource=[imported("AttachmentsArn")])
-    role = policies(made(layer_of, Workload(statements=(read,))), role_of(layer_of, starts=False))
-    assert role["workload"] == [
-        {"Action": ["s3:GetObject"], "Effect": "Allow", "Resource": [import_of("AttachmentsArn")]}
-    ]
-    assert role_of(layer_of, starts=True) == "InstanceRole" or "workload" not in policies(
-        made(layer_of, Workload(statements=(read,))), "ExecutionRole"
-    )
+    found = made(layer_of, Workload(statements=(read,)))
+    allowed = {"Action": ["s3:GetObject"], "Effect": "Allow", "Resource": [import_of("AttachmentsArn")]}
+    assert {
+        role: policies(found, role)["workload"]
+        for role in resources(found, "AWS::IAM::Role")
+        if "workload" in policies(found, role)
+    } == {role_of(layer_of, starts=False): [allowed]}
 
 
 @BOTH
@@ -195,8 +190,8 @@ def test_a_service_gets_its_own_statements_in_the_role_that_it_runs_as(layer_of:
     ("name", "message"),
     [
         ("PORT", "Workload.port"),
-        ("MEMORYDB_PASSWORD", "set twice"),
-        ("MEMORYDB_USERNAME", "set twice"),
+        ("MEMORYDB_PASSWORD", "set for MemoryDB already"),
+        ("MEMORYDB_USERNAME", "set for MemoryDB already"),
         ("1ST", "cannot name a variable"),
         ("A-B", "cannot name a variable"),
         ("", "cannot name a variable"),
@@ -213,6 +208,42 @@ def test_a_variable_that_is_taken_or_cannot_be_is_refused(
 def test_a_name_cannot_be_a_variable_and_a_secret(layer_of: LayerOf) -> None:
     with pytest.raises(TemplateError, match="STRIPE is set twice"):
         layer_of(Settings(), Workload(environment={"STRIPE": "a"}, secrets={"STRIPE": SECRET}))
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ["environment", "secrets"])
+@pytest.mark.parametrize("value", [4, None, True, Parameter])
+def test_a_variable_that_has_no_text_is_named_without_its_value(layer_of: LayerOf, kind: str, value: object) -> None:
+    message = f"The layer web: The variable WORKERS is of the type {type(value).__name__}, but must be text"
+    with pytest.raises(TemplateError, match=message):
+        layer_of(Settings(), Workload(**{kind: {"WORKERS": value}}), name="web")  # type: ignore[arg-type]
+
+
+@BOTH
+def test_a_secret_is_no_parameter(layer_of: LayerOf) -> None:
+    arn = Parameter("TokenArn", Type="String")
+    with pytest.raises(TemplateError, match="TOKEN is of the type Parameter"):
+        layer_of(Settings(), Workload(secrets={"TOKEN": arn}))  # type: ignore[dict-item]
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("workload", "message"),
+    [
+        (Workload(port=80000), "Workload.port is 80000, but must be a whole number from 1 to 65535."),
+        (Workload(port=0), "Workload.port is 0,"),
+        (Workload(port="8080"), "Workload.port is '8080',"),  # type: ignore[arg-type]
+        (
+            Workload(health=HealthCheck(path="live")),
+            "Workload.health: the path 'live' must begin with a slash: '/live'",
+        ),
+        (Workload(health=HealthCheck(path="https://a.example/")), "must begin with a slash"),
+        (Workload(verification=Verification(paths={"/": 200, "a": 200})), "Workload.verification: the path 'a' must"),
+    ],
+)
+def test_a_port_or_path_that_cannot_be_one_is_refused(layer_of: LayerOf, workload: Workload, message: str) -> None:
+    with pytest.raises(TemplateError, match=re.escape(message)):
+        layer_of(Settings(), workload)
 
 
 def test_app_runner_keeps_its_own_names() -> None:
@@ -263,8 +294,8 @@ def test_sizes_and_scaling_are_the_parameters_defaults(layer_of: LayerOf) -> Non
 
 
 def test_concurrency_and_log_retention_are_defaults_too() -> None:
-    assert made(app_runner_layer, Workload(concurrency=10))["Parameters"]["MaxConcurrency"]["Default"] == 10
-    assert made(ecs_express_layer, Workload(log_retention=90))["Parameters"]["LogRetentionDays"]["Default"] == 90
+    assert app_runner_layer(Settings(), Workload(concurrency=10)).parameters["MaxConcurrency"]["Default"] == 10
+    assert ecs_express_layer(Settings(), Workload(log_retention=90)).parameters["LogRetentionDays"]["Default"] == 90
 
 
 @pytest.mark.parametrize(
@@ -342,7 +373,7 @@ def test_ecs_takes_an_image_of_another_registry_without_a_permission() -> None:
 
 @BOTH
 def test_a_workload_without_memorydb_has_no_user_secret_or_rule(layer_of: LayerOf) -> None:
-    found = template(layer_of(Settings(), Workload(image=FIXED, memorydb=False)))
+    found = layer_of(Settings(), Workload(image=FIXED, memorydb=False)).template
     text = json.dumps(found)
     for word in ("6379", "MEMORYDB", "memorydb", "PasswordSecret", "DataStackName", 'Authentication"', "ClusterName}"):
         assert word not in text.replace("MemoryDB. Both", ""), word
@@ -352,7 +383,7 @@ def test_a_workload_without_memorydb_has_no_user_secret_or_rule(layer_of: LayerO
 
 @BOTH
 def test_a_workload_without_memorydb_may_still_use_the_data_layers_repository(layer_of: LayerOf) -> None:
-    found = template(layer_of(Settings(), Workload(memorydb=False)))
+    found = layer_of(Settings(), Workload(memorydb=False)).template
     assert "DataStackName" in found["Parameters"]
     assert {reference.name for reference in references(found) if reference.kind == "Import"} == {
         "${DataStackName}-RepositoryArn"
@@ -413,8 +444,8 @@ def test_an_existing_cluster_without_any_login_is_refused() -> None:
 def test_a_prefix_selects_the_user_secret_and_repository(layer_of: LayerOf) -> None:
     settings = Settings(task_endpoints="one")
     workload = Workload(prefix="Orders")
-    data = template(data_layer(settings, repository("Orders"), users=(user(), user("Orders", keys="order:*"))))
-    found = template(layer_of(settings, workload))
+    data = data_layer(settings, repository("Orders"), users=(user(), user("Orders", keys="order:*"))).template
+    found = layer_of(settings, workload).template
     exports = {f"${{DataStackName}}-{name}" for name, output in data["Outputs"].items() if "Export" in output}
     assert unresolved(found, exports) == []
     imports = {reference.name for reference in references(found) if reference.kind == "Import"}
@@ -428,19 +459,12 @@ def test_a_prefix_selects_the_user_secret_and_repository(layer_of: LayerOf) -> N
 
 
 def test_a_data_layer_without_users_has_no_cluster() -> None:
-    found = template(data_layer(Settings(), users=()))
+    found = data_layer(Settings(), users=()).template
     assert not [kind for kind in found["Resources"].values() if kind["Type"].startswith("AWS::MemoryDB::")]
     assert {"VpcId", "RepositoryUri"} <= found["Outputs"].keys()
 
 
 # An existing VPC, which ended in an AttributeError for ECS.
-
-
-def test_a_data_layer_in_an_existing_vpc_by_ids_has_no_parameters_for_it() -> None:
-    found = template(data_layer(Settings(), place=existing_network(VPC, SUBNETS)))
-    assert not {"VpcId", "PrivateSubnetIds"} & found["Parameters"].keys()
-    assert found["Resources"]["SubnetGroup"]["Properties"]["SubnetIds"] == SUBNETS
-    assert found["Outputs"]["PrivateSubnetIds"]["Value"] == {"Fn::Join": [",", SUBNETS]}
 
 
 def test_app_runner_uses_an_existing_vpcs_nat_where_the_workload_says_so() -> None:
@@ -468,13 +492,17 @@ def test_settings_for_nat_do_not_open_an_existing_vpc() -> None:
 def test_ecs_express_in_an_existing_vpc_uses_its_own_ways_to_aws(task_subnets: list[str] | None, by_ids: bool) -> None:
     ids = (VPC, SUBNETS) if by_ids else ()
     place = existing_network(*ids, task_subnet_ids=task_subnets)
-    data = template(data_layer(Settings(), place=place))
-    found = template(ecs_express_layer(Settings(), Workload(network=place)))
+    data = data_layer(Settings(), place=place).template
+    found = ecs_express_layer(Settings(), Workload(network=place)).template
     exports = {f"${{DataStackName}}-{name}" for name, output in data["Outputs"].items() if "Export" in output}
     assert unresolved(data, set()) == unresolved(found, exports) == []
     subnets = found["Resources"]["Service"]["Properties"]["NetworkConfiguration"]["Subnets"]
-    assert subnets == (task_subnets or (SUBNETS if by_ids else {"Ref": "PrivateSubnetIds"}))
-    assert ("PrivateSubnetIds" in found["Parameters"]) is (not by_ids)
+    private = SUBNETS if by_ids else {"Ref": "PrivateSubnetIds"}
+    assert subnets == (task_subnets or private)
+    assert data["Resources"]["SubnetGroup"]["Properties"]["SubnetIds"] == private
+    assert data["Outputs"]["PrivateSubnetIds"]["Value"] == {"Fn::Join": [",", private]}
+    for layer in (data, found):
+        assert ({"VpcId", "PrivateSubnetIds"} & layer["Parameters"].keys() == set()) is by_ids
     assert not resources(data, "AWS::EC2::VPCEndpoint")
     assert "TaskEndpointIngress" not in found["Resources"]
     assert ("TaskSubnetIds" in data["Outputs"]) is (task_subnets is not None)
@@ -520,7 +548,7 @@ def test_parts_of_ones_own_stand_beside_the_service(layer_of: LayerOf) -> None:
         AttributeDefinitions=[dynamodb.AttributeDefinition(AttributeName="id", AttributeType="S")],
         KeySchema=[dynamodb.KeySchema(AttributeName="id", KeyType="HASH")],
     )
-    found = chosen(template(layer_of(Settings(), Workload(environment={"TABLE": table.ref()}), table)))
+    found = chosen(layer_of(Settings(), Workload(environment={"TABLE": table.ref()}), table).template)
     assert variables(found)["TABLE"] == {"Ref": "Orders"}
     assert found["Resources"]["Orders"]["Type"] == "AWS::DynamoDB::Table"
 
@@ -528,11 +556,11 @@ def test_parts_of_ones_own_stand_beside_the_service(layer_of: LayerOf) -> None:
 @BOTH
 def test_an_import_in_a_part_of_ones_own_alone_brings_the_parameter_for_the_stack(layer_of: LayerOf) -> None:
     workload = Workload(image=FIXED, memorydb=False)
-    assert "DataStackName" not in template(layer_of(Settings(), workload))["Parameters"]
+    assert "DataStackName" not in layer_of(Settings(), workload).template["Parameters"]
     output = Output("Where", Value=imported("AttachmentsName"))
-    assert "DataStackName" in template(layer_of(Settings(), workload, output))["Parameters"]
+    assert "DataStackName" in layer_of(Settings(), workload, output).template["Parameters"]
     other = Output("Where", Value=ImportValue("other-stack-export"))
-    assert "DataStackName" not in template(layer_of(Settings(), workload, other))["Parameters"]
+    assert "DataStackName" not in layer_of(Settings(), workload, other).template["Parameters"]
 
 
 # What is requested after a deployment.

@@ -18,10 +18,11 @@ ROOT = Path(__file__).parents[2]
 FLOORS = (
     "rehearsal.upgrade",
     "rehearsal.run",
-    "rehearsal.before",
+    "rehearsal.options",
     "rehearsal.load",
-    "rehearsal.local_resources",
     "rehearsal.local_aws",
+    "rehearsal.local_resources",
+    "rehearsal.before",
     "rehearsal.embedded",
     "rehearsal.containers",
     "rehearsal.services",

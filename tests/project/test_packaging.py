@@ -152,7 +152,9 @@ def test_a_preview_there_says_that_credentials_are_missing(
     (tmp_path / "build.py").write_text(OWN_BUILD)
     previewed = run(python, "build.py", "preview", directory=tmp_path)
     assert (previewed.returncode, previewed.stdout) == (1, "")
-    assert previewed.stderr.startswith("There are no AWS credentials: none in the environment")
+    assert previewed.stderr.startswith(
+        "There are no AWS credentials: Unable to locate credentials. Run `aws configure`"
+    )
 
 
 def strict_mypy(python: Path, *arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:

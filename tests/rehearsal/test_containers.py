@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from generator.images.context import Context
-from rehearsal.containers import base_images, container_tool, start
+from rehearsal.containers import base_images, container_tool, remove_images, start
 from rehearsal.emulator.registry import Start
 from tests.running import ROOT
 
@@ -75,6 +75,19 @@ def test_where_docker_is_the_only_tool_a_line_says_why_not(
         "Rehearsing without containers: neither podman nor buildah works. Docker and Finch cannot rehearse, because "
         "their engine would look for ECR on the internet.\n"
     )
+
+
+def test_images_are_removed_although_others_are_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a podman that has no --no-prune, and whose first listing fails."""
+    once = tmp_path / "once"
+    names = '[{"Names": ["a.example/one:1", "a.example/one-more:1"]}, {"Names": null}]'
+    script = f"""case "$1" in
+    images) [ -e {once} ] || {{ : > {once}; echo "image not known" >&2; exit 125; }}; echo '{names}' ;;
+    rmi) [ "$2" != --no-prune ] || exit 125; echo "$2" >> {tmp_path}/removed ;;
+    esac"""
+    install(tmp_path, monkeypatch, script)
+    remove_images(["a.example/one"])
+    assert (tmp_path / "removed").read_text() == "a.example/one:1\n"
 
 
 def install(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str, name: str = "podman") -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.server
 import ssl
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -37,3 +39,15 @@ def test_an_unknown_host_is_refused(proxy: tuple[HttpsProxy, Path]) -> None:
 def test_a_client_without_the_authority_trusts_no_certificate(proxy: tuple[HttpsProxy, Path]) -> None:
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
         get("https://known.example/", proxy[0], None)
+
+
+def test_a_request_reaches_the_instance_that_replaced_the_one_of_its_connection(tmp_path: Path) -> None:
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # Nothing listens on port 1 any more.
+    ports = iter([1, server.server_port])
+    tls = certificates(tmp_path, "known.example")
+    with HttpsProxy(tls, lambda host: next(ports)) as proxy:
+        get("https://known.example/", proxy, tls.authority)
+    server.shutdown()
+    server.server_close()

@@ -12,7 +12,7 @@ import pytest
 from generator.errors import UsageError
 from generator.layers import Deployment, Layer, app_runner_deployment
 from generator.operations import ExportedStack
-from rehearsal.before import of_export
+from rehearsal.before import given, of_export
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from rehearsal.local_resources import LocalResources
 
@@ -53,13 +53,54 @@ def test_the_same_id_is_the_same_resource_wherever_it_is(aws: Emulator) -> None:
             f"arn:aws:wafv2:us-east-1:{THEIRS}:regional/webacl/a/1-2",
             rf"arn:aws:wafv2:{REGION}:{ACCOUNT}:regional/webacl/\S+",
         ),
+        (
+            f"arn:aws:lambda:us-east-1:{THEIRS}:function:ledger",
+            rf"arn:aws:lambda:{REGION}:{ACCOUNT}:function:\S+ledger",
+        ),
+        ("arn:${AWS::Partition}:sns:${AWS::Region}:${AWS::AccountId}:all", rf"arn:aws:sns:{REGION}:{ACCOUNT}:all"),
         # Nothing is created for these.
+        (
+            f"arn:aws:secretsmanager:us-east-1:{THEIRS}:secret:a/*",
+            rf"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:a/\*",
+        ),
         (f"arn:aws:sqs:us-east-1:{THEIRS}:orders", rf"arn:aws:sqs:{REGION}:{ACCOUNT}:orders"),
         ("arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"),
     ],
 )
 def test_an_arn_becomes_one_of_its_kind(aws: Emulator, arn: str, pattern: str) -> None:
     assert re.fullmatch(pattern, LocalResources().of(arn))
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:orders",
+        "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/ecs.amazonaws.com/*",
+        "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/team-${Name}",
+    ],
+)
+def test_an_arn_of_whatever_account_the_stack_is_in_stays(arn: str) -> None:
+    local_resources = LocalResources()
+    assert local_resources.of(arn) == arn
+    assert local_resources.notes == []
+
+
+def test_a_parameter_without_a_value_gets_an_id_where_its_type_is_one(aws: Emulator) -> None:
+    types = {
+        "Vpc": "AWS::EC2::VPC::Id",
+        "Subnets": "List<AWS::EC2::Subnet::Id>",
+        "Group": "AWS::EC2::SecurityGroup::Id",
+    }
+    declared: dict[str, Any] = {name: {"Type": kind} for name, kind in types.items()}
+    declared |= {"Owner": {"Type": "String"}, "Other": {"Type": "AWS::EC2::VPC::Id", "Default": ""}}
+    layers = tuple(given(Layer(name, "", ()), json.dumps({"Parameters": declared})) for name in ("one", "two"))
+    local_resources = LocalResources()
+    values = local_resources.parameters(Deployment("any", layers), {"one.Vpc": "vpc-1"}, ["two.Group"])
+    assert sorted(values) == ["one.Group", "one.Subnets", "one.Vpc", "two.Subnets", "two.Vpc"]
+    assert (values["one.Vpc"], values["one.Subnets"]) == ("vpc-1", values["two.Subnets"])
+    found = boto3.client("ec2").describe_subnets(SubnetIds=values["one.Subnets"].split(","))["Subnets"]
+    assert {subnet["VpcId"] for subnet in found} == {values["two.Vpc"]}
+    assert f"Vpc has no value: {values['two.Vpc']} was created for it." in local_resources.notes
 
 
 def test_what_is_known_is_replaced_as_a_whole_word() -> None:

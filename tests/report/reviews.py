@@ -11,8 +11,9 @@ from generator.report.comment import Heading, comment
 from generator.report.results import Plan
 from generator.review.quantities import Prices, difference, price_list
 from generator.review.rights import Right, rights
-from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.change_set import Change, PropertyChange
 from generator.stacks.events import Finding
+from generator.stacks.guard import Refusal
 from tests.review.changes import APP_RUNNER, LIST, TEMPLATES, deployment
 
 IMAGE_URI = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/users-data-repository-8s5qk1:9f2b6c1d"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from generator.report.as_json import preview_document
 from generator.report.comment import COMMENT_LIMIT, Heading, marker
 from generator.report.results import Plan, outcome, summary, verdict
 from generator.report.text import plan_lines
+from generator.review.quantities import Billed
 from generator.review.rights import Right
-from generator.stacks.change_set import Change, PropertyChange, Refusal
+from generator.stacks.change_set import Change, PropertyChange
 from generator.stacks.events import Finding
+from generator.stacks.guard import Refusal
 from tests.report.reviews import EFFECTS, REFUSED, REVIEWS, RISKY, SMALL, Preview, change, stack
 
 COMMENTS = Path(__file__).parents[2] / "docs" / "comments"
@@ -299,3 +302,18 @@ def test_a_resource_that_was_not_compared_is_said_to_be_so(status: str) -> None:
     vpc = change("Vpc", "AWS::EC2::VPC", "modifies")
     assert "manual changes are not seen: it c" in review(replace(vpc, drift=status)).comment()
     assert "not seen" not in review(replace(vpc, drift="IN_SYNC")).comment()
+
+
+def test_a_finding_that_blocks_is_a_caution() -> None:
+    finding = Finding("Cluster", "NAME", "taken", blocking=True)
+    assert "> [!CAUTION]\n> " in review(findings=(finding,)).comment()
+    assert "> [!WARNING]\n> " in review(findings=(replace(finding, blocking=False),)).comment()
+
+
+def test_costs_without_a_price_list_have_no_money() -> None:
+    billed = Billed({"alarm": Decimal(2)})
+    plain, priced = (replace(review(billed=billed), prices=prices).comment() for prices in (None, RISKY.prices))
+    assert "| quantity | change | per month |\n|---|---:|---:|\n| <code>alarm</code> | +2 |  |\n" in plain
+    assert "Prices of" not in plain
+    assert "| quantity | change | USD per month |" in priced
+    assert "Prices of" in priced

@@ -97,3 +97,20 @@ def test_no_rule_raises_over_deep_nesting() -> None:
         "Resources": {"A": {"Type": "AWS::MemoryDB::Cluster", "Properties": {"NodeType": value, "ClusterName": value}}},
     }
     judge(template)
+
+
+@pytest.mark.parametrize(
+    ("container", "variables"),
+    [
+        (("SourceConfiguration", "ImageRepository", "ImageConfiguration"), "RuntimeEnvironmentVariables"),
+        (("PrimaryContainer",), "Environment"),
+    ],
+)
+def test_a_variable_without_a_name_is_readable_in_a_message(container: tuple[str, ...], variables: str) -> None:
+    properties: Any = {
+        variables: [{"Name": {"Ref": "AWS::NoValue"}, "Value": "{{resolve:secretsmanager:a}}"}],
+    }
+    for name in reversed(container):
+        properties = {name: properties}
+    kind = "AWS::AppRunner::Service" if variables.startswith("Runtime") else "AWS::ECS::ExpressGatewayService"
+    judge({"Resources": {"A": {"Type": kind, "Properties": properties}}})

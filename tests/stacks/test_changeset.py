@@ -1,22 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.stacks.change_set import (
-    HIDDEN,
-    KNOWN_FIELDS,
-    Change,
-    Effect,
-    PropertyChange,
-    additions,
-    change_set,
-    refusals,
-)
+from generator.stacks.change_set import HIDDEN, KNOWN_FIELDS, Change, Effect, PropertyChange, additions, change_set
+from generator.stacks.guard import refusals
 
 CLUSTER = "AWS::MemoryDB::Cluster"
 
@@ -292,7 +285,10 @@ def test_the_guard_refuses_to_replace_what_holds_data(resource_type: str, what: 
         Details=[detail("KmsKeyId", "Always")],
     )
     (refusal,) = refusals([change])
+    (perhaps,) = refusals([replace(change, replacement="Conditional", properties=())])
     assert (refusal.logical_id, refusal.what, refusal.cause) == ("Thing", what, "KmsKeyId")
+    assert perhaps.what == what.replace("replaces", "may replace")
+    assert perhaps.cause == "CloudFormation does not say why"
     assert ("a second data stack" in refusal.instead) is (what != "replaces the data in it")
     assert ("SnapshotName" in refusal.instead) is (what.endswith(("database", "password")))
 
@@ -302,6 +298,7 @@ def test_a_removal_is_refused_and_what_stays_is_not_called_deleted(resource_type
     (deleted,) = refusals([parsed(Action="Remove", ResourceType=resource_type, PolicyAction="Delete")])
     (retained,) = refusals([parsed(Action="Remove", ResourceType=resource_type, PolicyAction="Retain")])
     assert deleted.what.startswith("deletes ")
+    assert deleted.cause == "the template no longer has it"
     assert retained.what.startswith("takes ")
     assert retained.what.endswith(" out of the stack; the resource stays")
     assert deleted.instead == retained.instead == "Put the resource back into the template."
@@ -323,22 +320,16 @@ def test_a_resource_can_be_marked_as_data_or_as_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "shown"),
-    [("/Properties/Tags/0/Value", "Tags.0.Value"), ("/Tags", "Tags"), ("/DeletionPolicy", "DeletionPolicy")],
+    ("target", "path"),
+    [
+        ({"Path": "/Properties/Tags/0/Value"}, "Tags.0.Value"),
+        ({"Path": "/DeletionPolicy"}, "DeletionPolicy"),
+        ({"Attribute": "Tags"}, "Tags"),
+    ],
 )
-def test_a_path_does_not_begin_with_a_dot(path: str, shown: str) -> None:
-    (changed,) = parsed(Details=[{"Target": {"Path": path}}]).properties
-    assert changed.path == shown
-
-
-def test_a_replacement_that_only_may_happen_is_refused_too() -> None:
-    (refusal,) = refusals([parsed(ResourceType=CLUSTER, Replacement="Conditional")])
-    assert (refusal.what, refusal.cause) == ("may replace the database", "CloudFormation does not say why")
-
-
-def test_the_guard_refuses_to_delete_what_holds_data() -> None:
-    (refusal,) = refusals([parsed(Action="Remove", ResourceType=CLUSTER, PolicyAction="Delete")])
-    assert (refusal.what, refusal.cause) == ("deletes the database", "the template no longer has it")
+def test_a_property_has_the_path_below_properties_or_its_attribute(target: dict[str, str], path: str) -> None:
+    (changed,) = parsed(Details=[{"Target": target}]).properties
+    assert changed.path == path
 
 
 def test_the_guard_lets_through_what_is_named() -> None:
@@ -347,7 +338,10 @@ def test_the_guard_lets_through_what_is_named() -> None:
     assert refusals([change], {"Thing"}) == ()
 
 
-@pytest.mark.parametrize("resource_type", ["AWS::AppRunner::VpcConnector", "AWS::AppRunner::Service"])
+@pytest.mark.parametrize(
+    "resource_type",
+    ["AWS::AppRunner::VpcConnector", "AWS::AppRunner::Service", "AWS::ECS::ExpressGatewayService"],
+)
 def test_a_stack_tag_that_replaces_a_compute_resource_is_refused(resource_type: str) -> None:
     change = parsed(ResourceType=resource_type, Replacement="True", Scope=["Tags"])
     (refusal,) = refusals([change])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,14 +11,6 @@ from generator.aws.calls import Clock
 from generator.errors import DeployError, LocalError
 from generator.stacks.cloudformation import CloudFormation, StackUpdate
 from tests.cloudformation_script import ABSENT, ADD, ARN, SIZE, STACK_ARN, Script, an_event
-
-
-@pytest.fixture
-def script() -> Iterator[Script]:
-    made = Script()
-    with made.stubber:
-        yield made
-        made.stubber.assert_no_pending_responses()
 
 
 def test_a_first_preview_leaves_nothing_behind(script: Script) -> None:
@@ -212,6 +203,22 @@ def test_the_capabilities_are_those_that_the_template_needs(
 
 def test_a_template_without_iam_needs_no_capability(script: Script) -> None:
     assert "Capabilities" not in sent(script, StackUpdate("users-data", '{"Resources": {}}'))
+
+
+@pytest.mark.parametrize(("status", "mode"), [("CREATE_COMPLETE", "REVERT_DRIFT"), ("REVIEW_IN_PROGRESS", None)])
+def test_drift_is_reverted_where_something_is_deployed(script: Script, status: str, mode: str | None) -> None:
+    update = StackUpdate("users-data", '{"Resources": {}}', revert_drift=True)
+    assert sent(script, update, status=status).get("DeploymentMode") == mode
+
+
+def test_resources_that_were_deleted_are_no_longer_listed(script: Script) -> None:
+    listed = [
+        {"LogicalResourceId": name, "ResourceType": "T", "LastUpdatedTimestamp": 0, "ResourceStatus": status}
+        for name, status in (("A", "CREATE_COMPLETE"), ("B", "DELETE_COMPLETE"), ("C", "DELETE_FAILED"))
+    ]
+    script.stubber.add_response("list_stack_resources", {"StackResourceSummaries": listed}, {"StackName": "users-data"})
+    found = script.cloudformation.resources("users-data")
+    assert [resource["LogicalResourceId"] for resource in found] == ["A", "C"]
 
 
 def test_a_large_template_is_sent_without_white_space(script: Script) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-import boto3
 import pytest
 from botocore.stub import Stubber
 
@@ -16,6 +15,7 @@ from generator.errors import DeployError
 from generator.stacks.change_set import HIDDEN
 from generator.stacks.cloudformation import CloudFormation
 from generator.stacks.drift import PropertyDrift, StackDrift, drift
+from tests.stubbed import client
 
 DETECTION = "b78ac9b0-dec1-11e7-a451-503a3example"
 
@@ -39,9 +39,7 @@ class Detection:
     """A detection that takes as long as it is told, and what it finds."""
 
     def __init__(self) -> None:
-        self.client = boto3.client(
-            "cloudformation", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b"
-        )
+        self.client = client("cloudformation")
         self.stubber = Stubber(self.client)
         self.stubber.add_response(
             "detect_stack_drift", {"StackDriftDetectionId": DETECTION}, {"StackName": "users-data"}

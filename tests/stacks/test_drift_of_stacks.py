@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 
 from generator.layers import default_deployments
-from rehearsal import local_aws
-from rehearsal.emulator.process import Emulator, Fault, emulator
-from tests.command import Command
+from rehearsal.emulator.process import Emulator, Fault
+from tests.command import Captured, Command
 
 DATA = ("--layer", "data")
 STATUS = ("status", *DATA, "--drift", "--detailed-exitcode")
 
 
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with emulator(tmp_path_factory.mktemp("aws")) as running, local_aws.environment(running.environment):
-        yield running
-
-
 @pytest.fixture
-def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(aws: Emulator, capsys: Captured) -> Command:
     """The command, with a data stack that is as it was deployed."""
     made = Command(default_deployments, capsys)
     made.must("deploy", "--yes", *DATA, "--revert-drift")

@@ -12,14 +12,14 @@ from generator import contract
 from generator.layers import Deployment, app_runner_deployment, ecs_express_deployment
 from generator.settings import Settings
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
-from tests.command import Command, output
+from tests.command import Captured, Command, output
 from tests.pushed import push
 
 IMAGE = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/users:1"
 
 
 @pytest.fixture
-def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(aws: Emulator, capsys: Captured) -> Command:
     push(aws, IMAGE)
     return Command(lambda: [ecs_express_deployment()], capsys)
 
@@ -94,15 +94,6 @@ def test_a_service_that_was_deleted_is_not_deployed_again(command: Command) -> N
         ecs.update_service(cluster="default", service=arn.rpartition("/")[2], forceNewDeployment=True)
 
 
-def test_a_tag_that_would_replace_the_service_is_refused(command: Command) -> None:
-    name = ("--name", "tags", "--image", IMAGE)
-    command.must("deploy", "--yes", *name, "--no-verify")
-    refused = command("preview", *name, "--layer", "ecs-express", "--tag", "commit=4f2a")
-    assert refused.code == 3
-    assert "refused: Service: is replaced because of a tag" in refused.out
-    command.must("destroy", "--yes", "--name", "tags")
-
-
 def test_an_unnamed_service_is_named_after_its_images_repository_and_leaves_its_firewall(command: Command) -> None:
     waf = boto3.client("wafv2")
     visible = {"SampledRequestsEnabled": False, "CloudWatchMetricsEnabled": False, "MetricName": "shared"}
@@ -134,15 +125,3 @@ def test_a_data_layer_that_lacks_exports_is_named_and_the_rest_is_shown(command:
     # The data layer of this deployment exports it, and is deployed first.
     assert "could not be previewed" not in command.must(*service)
     command.must("destroy", "--yes", "--name", "lacks")
-
-
-def test_stack_tags_that_are_not_named_stay(command: Command) -> None:
-    data = ("deploy", "--yes", "--name", "tagged", "--layer", "data")
-    command.must(*data, "--tag", "team=payments")
-    command.must(*data, "--parameter", "SnapshotRetentionDays=8")
-    (stack,) = boto3.client("cloudformation").describe_stacks(StackName="tagged-data")["Stacks"]
-    assert stack["Tags"] == [{"Key": "team", "Value": "payments"}]
-    command.must(*data, "--untag", "team")
-    (stack,) = boto3.client("cloudformation").describe_stacks(StackName="tagged-data")["Stacks"]
-    assert stack["Tags"] == []
-    command.must("destroy", "--yes", "--name", "tagged")

@@ -57,6 +57,12 @@ def test_where_no_resource_failed_the_stack_has_the_reason() -> None:
     assert earlier.logical_id == "A"
 
 
+def test_what_failed_in_the_rollback_only_is_said_once() -> None:
+    rollback = an_event("users-data", "UPDATE_ROLLBACK_IN_PROGRESS", "Export X cannot be updated", STACK)
+    operation = Operation((rollback, an_event("A", "UPDATE_FAILED", "not now")))
+    assert operation.cause == "A (T): not now"
+
+
 @pytest.mark.parametrize(
     ("mode", "cause"),
     [("FAIL", "Cluster (T): too large (Company::Guard)"), ("WARN", "Cluster (T): The following hook(s) failed")],

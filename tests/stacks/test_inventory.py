@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import boto3
 import pytest
-from botocore.stub import Stubber
 
+from generator.errors import DeployError
 from generator.operations.destroy import report_left_snapshot
 from generator.operations.session import Session
-from generator.stacks.cloudformation import Stack
-from generator.stacks.inventory import STILL_USED
+from generator.stacks.cloudformation import CloudFormation, Stack
+from generator.stacks.inventory import STILL_USED, logical_ids
+from tests.stubbed import stubbed
 from tests.ui import ListUI
 
 ARN = "arn:aws:cloudformation:eu-west-1:123456789012:stack/users-data/51af3dc0-da77-11e4-872e-1234567abcdb"
@@ -33,10 +33,9 @@ def test_what_is_still_used_is_deleted_later(reason: str, passes: bool) -> None:
 
 @pytest.mark.parametrize("exists", [True, False])
 def test_the_snapshot_of_a_stack_that_was_never_created_is_named(exists: bool) -> None:
-    client = boto3.client("memorydb", region_name="eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
     ui = ListUI()
     name = "final-51af3dc0da7711e4872e1234567abcdb"
-    with Stubber(client) as stubber:
+    with stubbed("memorydb") as (client, stubber):
         if exists:
             stubber.add_response("describe_snapshots", {"Snapshots": [{"Name": name}]}, {"SnapshotName": name})
         else:
@@ -50,3 +49,12 @@ def test_the_snapshot_of_a_stack_that_was_never_created_is_named(exists: bool) -
         if exists
         else []
     )
+
+
+def test_logical_ids_that_may_not_be_listed_are_none_and_another_error_is_raised() -> None:
+    with stubbed("cloudformation") as (client, stubber):
+        stubber.add_client_error("list_stack_resources", "AccessDenied")
+        assert logical_ids(CloudFormation(client), ARN) is None
+        stubber.add_client_error("list_stack_resources", "ValidationError")
+        with pytest.raises(DeployError, match="ListStackResources failed"):
+            logical_ids(CloudFormation(client), ARN)

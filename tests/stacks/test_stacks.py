@@ -18,12 +18,13 @@ import pytest
 
 from generator import contract
 from generator.images.context import Context
-from generator.layers import Deployment, app_runner_deployment, default_deployments
+from generator.layers import Deployment, app_runner_deployment, app_runner_layer, data_layer, default_deployments
 from generator.operations import Clock, Destroyed, DestroyOptions, Session, destroy
 from generator.settings import Settings
 from generator.stacks.inventory import final_snapshot
+from generator.workload import Workload
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator, Fault
-from tests.command import Command, output
+from tests.command import Captured, Command, output, stacks
 from tests.pushed import push
 from tests.running import ROOT
 from tests.ui import ListUI
@@ -33,19 +34,11 @@ KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 @pytest.fixture
-def command(aws: Emulator, capsys: pytest.CaptureFixture[str]) -> Iterator[Command]:
+def command(aws: Emulator, capsys: Captured) -> Iterator[Command]:
     push(aws, IMAGE)
     yield Command(default_deployments, capsys)
     assert change_sets() == []
     assert "REVIEW_IN_PROGRESS" not in stacks().values()
-
-
-def stacks() -> dict[str, str]:
-    return {
-        stack["StackName"]: stack["StackStatus"]
-        for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
-        if stack["StackStatus"] != "DELETE_COMPLETE"
-    }
 
 
 def change_sets() -> list[str]:
@@ -140,6 +133,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     tagged = command("preview", "--layer", "apprunner", "--image", IMAGE, "--tag", "commit=4f2a")
     assert tagged.code == 3
     assert "refused: VpcConnector: is replaced because of a tag" in tagged.out
+    assert "tag the others: --tag LAYER.KEY=VALUE, such as --tag data.team=shop, or --layer LAYER." in tagged.out
 
     changed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
     assert (changed.code, stacks()["users-data"]) == (0, "UPDATE_COMPLETE")
@@ -277,21 +271,6 @@ def test_an_operation_that_runs_is_waited_for_first(command: Command, aws: Emula
     command.must("destroy", "--yes", "--name", "ninth")
 
 
-def test_manual_changes_are_shown(command: Command) -> None:
-    command.must("deploy", "--yes", "--name", "tenth", "--layer", "data")
-    clean = command("status", "--name", "tenth", "--layer", "data", "--drift")
-    assert (clean.code, clean.out.splitlines()[-1]) == (0, "  no drift in what was checked")
-    logs = boto3.client("logs")
-    stack = boto3.client("cloudformation")
-    told = stack.describe_stack_resource(StackName="tenth-data", LogicalResourceId="FlowLogGroup")
-    name = told["StackResourceDetail"]["PhysicalResourceId"]
-    logs.put_retention_policy(logGroupName=name, retentionInDays=3)
-    drifted = command("status", "--name", "tenth", "--layer", "data", "--drift")
-    assert "  drift: FlowLogGroup is MODIFIED" in drifted.out
-    assert "RetentionInDays: 30 is 3" in drifted.out
-    command.must("destroy", "--yes", "--name", "tenth")
-
-
 def test_an_image_is_previewed_by_its_content_and_never_built(command: Command) -> None:
     command.must("deploy", "--yes", "--name", "eleventh", "--layer", "data")
     seen = command("preview", "--name", "eleventh")
@@ -378,6 +357,20 @@ def test_one_folder_is_not_the_source_of_two_services(command: Command) -> None:
     assert "--context is the source of one service: choose --layer apprunner or --layer second." in refused.err
 
 
+def test_an_image_that_is_built_elsewhere_is_not_built_from_the_current_folder(command: Command) -> None:
+    def elsewhere() -> list[Deployment]:
+        return [Deployment("mine", (data_layer(), app_runner_layer(Settings(), Workload(context=""))))]
+
+    refused = command("deploy", "--yes", "--name", "thirteenth", deployments=elsewhere)
+    assert (refused.code, stacks()) == (1, {})
+    message = "thirteenth-apprunner: There is no image: it is built elsewhere. Pass --image URI, or --image LAYER=URI"
+    assert message in refused.err
+    command.must("deploy", "--yes", "--name", "thirteenth", "--image", IMAGE, "--no-verify", deployments=elsewhere)
+    seen = command("preview", "--name", "thirteenth", deployments=elsewhere)
+    assert f"thirteenth-apprunner takes an image that is built elsewhere: the image stays {IMAGE}." in seen.err
+    command.must("destroy", "--yes", "--name", "thirteenth", deployments=elsewhere)
+
+
 def test_a_deletion_is_tried_again_while_interfaces_are_in_use(command: Command, aws: Emulator) -> None:
     command.must("deploy", "--yes", "--name", "fifth", "--layer", "data")
     ui, slept = ListUI(), list[float]()
@@ -451,10 +444,3 @@ def test_a_terminal_is_asked_and_coloured(command: Command) -> None:
 def test_nothing_to_destroy_is_success(command: Command) -> None:
     gone = command("destroy", "--yes", "--name", "nobody")
     assert (gone.code, gone.out) == (0, "There is nothing to destroy: no stack nobody-apprunner or nobody-data.\n")
-
-
-def test_without_a_terminal_a_command_that_asks_needs_yes(command: Command) -> None:
-    for verb in ("deploy", "destroy"):
-        unasked = command(verb)
-        assert unasked.code == 64
-        assert "Pass --yes." in unasked.err

@@ -6,14 +6,11 @@ import json
 import re
 from importlib import import_module
 
-import hypothesis
 import pytest
-from hypothesis import given
 
 from generator import Deployment, Settings
 from generator.template.architecture import architecture
-from tests.layers import every_layer
-from tests.strategies import all_settings
+from tests.layers import every_layer, every_shape
 
 BOX = re.compile(r' *(\w+)(?:\[|\(\[|\[\()"([^"]+)"(?:\]|\]\)|\)\])(?::::(\w+))?$')
 ARROW = re.compile(r'  (\w+)(?: (?:-- "[^"]+" )?(?:-->)| -\. "[^"]+" \.->) (.+)$')
@@ -37,10 +34,9 @@ def check(text: str) -> dict[str, str]:
     return boxes
 
 
-@given(all_settings)
-@hypothesis.settings(max_examples=25)
-def test_deployments_of_every_shape_are_drawn(chosen: Settings) -> None:
-    layers = every_layer(chosen)
+@every_shape
+def test_deployments_of_every_shape_are_drawn(settings: Settings) -> None:
+    layers = every_layer(settings)
     for data, compute in (layers[:2], layers[2:]):
         boxes = check(drawn(Deployment("any", (data, compute))))
         assert {"client", "watch", f"{data.name}_Cluster_0", f"{data.name}_Cluster_1"} <= set(boxes)

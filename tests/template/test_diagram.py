@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 import re
 
-import hypothesis
-from hypothesis import given
-
 from generator.settings import Settings
 from generator.template.diagram import LINKS, diagram
-from tests.layers import every_layer
-from tests.strategies import all_settings
+from tests.layers import every_layer, every_shape
 
 TEMPLATES = {layer.name: layer.text() for layer in every_layer()[:2]}
 BOX = re.compile(r'^ +(\w+)\["([^"]+)"\]$', re.MULTILINE)
@@ -76,10 +72,9 @@ def test_what_only_watches_is_in_the_picture_of_its_layer_and_not_in_that_of_all
     assert "Alarms" not in diagram(TEMPLATES)
 
 
-@given(all_settings)
-@hypothesis.settings(max_examples=25)
-def test_every_resource_of_every_template_is_drawn_and_every_name_is_one_mermaid_takes(chosen: Settings) -> None:
-    templates = [(layer.name, layer.text()) for layer in every_layer(chosen)]
+@every_shape
+def test_every_resource_of_every_template_is_drawn_and_every_name_is_one_mermaid_takes(settings: Settings) -> None:
+    templates = [(layer.name, layer.text()) for layer in every_layer(settings)]
     for layer, text in templates:
         drawn = diagram({layer: text})
         boxes = dict(BOX.findall(drawn))

@@ -7,32 +7,24 @@ import os
 import re
 import subprocess
 import sys
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from generator import contract
-from generator.layers import app_runner_deployment, ecs_express_deployment, ecs_express_layer
+from generator.layers import ecs_express_deployment
+from generator.parts.network.subnets import Kind, block
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
-from tests.layers import every_layer
-from tests.strategies import SHAPES, all_settings
-from tests.templates import chosen, imported, references, resources, statements, unresolved
+from tests.layers import SHAPES, every_layer, every_shape, every_template
+from tests.templates import imported, references, resources, statements, unresolved
 
 NOWHERE = "255.255.255.255/32"
-
-
-def templates(settings: Settings) -> dict[str, Any]:
-    """The data layer and both compute layers."""
-    layers = (*app_runner_deployment(settings).layers, ecs_express_layer(settings))
-    return {layer.name: json.loads(layer.text()) for layer in layers}
-
-
-DATA, APP_RUNNER, ECS_DATA, ECS = (json.loads(layer.text()) for layer in every_layer())
-EVERY = [DATA, APP_RUNNER, ECS_DATA, ECS]
+DATA, APP_RUNNER, ECS_DATA, ECS = EVERY = every_template()
 
 
 def exports(template: dict[str, Any]) -> set[str]:
@@ -43,68 +35,64 @@ def exports(template: dict[str, Any]) -> set[str]:
     }
 
 
-def has_public_side(settings: Settings) -> bool:
-    return settings.nat != "none" or (settings.task_endpoints != "none" and not settings.private_ingress)
-
-
-@given(all_settings)
+@every_shape
 def test_every_reference_resolves_and_every_import_is_exported(settings: Settings) -> None:
-    made = templates(settings)
-    assert unresolved(made["data"], set()) == []
-    assert unresolved(made["apprunner"], exports(made["data"])) == []
-    for_tasks, ecs = (json.loads(layer.text()) for layer in ecs_express_deployment(settings).layers)
-    assert unresolved(for_tasks, set()) == []
-    assert unresolved(ecs, exports(for_tasks)) == []
+    data, app_runner, for_tasks, ecs = every_template(settings)
+    for below, above in ((data, app_runner), (for_tasks, ecs)):
+        assert unresolved(below, set()) == []
+        assert unresolved(above, exports(below)) == []
 
 
-@given(all_settings)
+@every_shape
 def test_every_parameter_condition_and_mapping_is_used(settings: Settings) -> None:
-    for template in templates(settings).values():
+    for template in every_template(settings):
         used = {(reference.kind, reference.name) for reference in references(template)}
         assert {("Ref", name) for name in template["Parameters"]} <= used
         assert {("Condition", name) for name in template["Conditions"]} <= used
         assert set(template.get("Mappings", {})) <= {name.partition(".")[0] for kind, name in used if kind == "Mapping"}
 
 
-@given(all_settings)
-def test_subnets_are_disjoint_and_inside_the_vpc(settings: Settings) -> None:
-    template = templates(settings)["data"]
-    vpc = IPv4Network(settings.vpc_cidr)
-    subnets = [IPv4Network(subnet["CidrBlock"]) for subnet in resources(template, "AWS::EC2::Subnet").values()]
-    assert len(subnets) == settings.zones * (2 if has_public_side(settings) else 1)
-    assert all(subnet.subnet_of(vpc) and subnet.prefixlen <= 28 for subnet in subnets)
-    assert not any(one.overlaps(other) for one, other in combinations(subnets, 2))
+@given(address=st.ip_addresses(v=4, network="10.0.0.0/8"), length=st.integers(16, 24))
+def test_blocks_are_disjoint_and_inside_the_vpc(address: IPv4Address, length: int) -> None:
+    vpc = IPv4Network((address, length), strict=False)
+    blocks = [IPv4Network(block(str(vpc), kind, letter)) for kind in get_args(Kind) for letter in "ABC"]
+    assert all(each.subnet_of(vpc) and each.prefixlen <= 28 for each in blocks)
+    assert not any(one.overlaps(other) for one, other in combinations(blocks, 2))
 
 
-@given(all_settings)
-def test_a_change_of_zones_nat_or_endpoints_moves_no_private_subnet(settings: Settings) -> None:
-    def private(zones: int, nat: Any, endpoints: Any) -> dict[str, Any]:
-        wanted = Settings(zones=zones, nat=nat, vpc_cidr=settings.vpc_cidr, task_endpoints=endpoints)
-        template = templates(wanted)["data"]
-        return {
-            logical_id: subnet["CidrBlock"]
-            for logical_id, subnet in resources(template, "AWS::EC2::Subnet").items()
-            if logical_id.startswith("Private")
-        }
-
-    given = private(settings.zones, settings.nat, settings.task_endpoints)
-    widest = private(3, "per-zone", "per-zone")
-    assert given.items() <= widest.items()
+@every_shape
+def test_a_subnet_has_its_block_whatever_the_zones_nat_and_endpoints(settings: Settings) -> None:
+    data, _, for_tasks, _ = every_template(settings)
+    zones = "ABC"[: settings.zones]
+    private = {f"PrivateSubnet{letter}": block(settings.vpc_cidr, "Private", letter) for letter in zones}
+    public = {f"PublicSubnet{letter}": block(settings.vpc_cidr, "Public", letter) for letter in zones}
+    for template, endpoints in ((data, settings.task_endpoints != "none"), (for_tasks, True)):
+        has_public = settings.nat != "none" or (endpoints and not settings.private_ingress)
+        found = {name: subnet["CidrBlock"] for name, subnet in resources(template, "AWS::EC2::Subnet").items()}
+        assert found == (private | public if has_public else private)
+        assert not any(subnet["MapPublicIpOnLaunch"] for subnet in resources(template, "AWS::EC2::Subnet").values())
 
 
-@given(all_settings)
+@every_shape
+def test_there_is_a_way_out_only_where_the_settings_ask_for_one(settings: Settings) -> None:
+    data = every_template(settings)[0]
+    gateways = {"none": 0, "one": 1, "per-zone": settings.zones}[settings.nat]
+    public = settings.nat != "none" or (settings.task_endpoints != "none" and not settings.private_ingress)
+    assert {
+        kind: len(resources(data, f"AWS::EC2::{kind}"))
+        for kind in ("InternetGateway", "NatGateway", "EIP", "VPCGatewayAttachment")
+    } == {"InternetGateway": public, "VPCGatewayAttachment": public, "NatGateway": gateways, "EIP": gateways}
+
+
+@every_shape
 def test_only_the_compute_stacks_own_group_reaches_memorydb(settings: Settings) -> None:
-    made = templates(settings)
-    assert resources(made["data"], "AWS::EC2::SecurityGroupIngress") == {}
-    for group in resources(made["data"], "AWS::EC2::SecurityGroup").values():
+    data, app_runner, *_ = every_template(settings)
+    assert resources(data, "AWS::EC2::SecurityGroupIngress") == {}
+    for group in resources(data, "AWS::EC2::SecurityGroup").values():
         assert [rule["CidrIp"] for rule in group["SecurityGroupEgress"]] == [NOWHERE]
     memorydb = imported("MemoryDbSecurityGroupId")
-    opened = [
-        rule
-        for rule in resources(made["apprunner"], "AWS::EC2::SecurityGroupIngress").values()
-        if rule["GroupId"] == memorydb
-    ]
-    assert opened == [
+    rules = resources(app_runner, "AWS::EC2::SecurityGroupIngress").values()
+    assert [rule for rule in rules if rule["GroupId"] == memorydb] == [
         {
             "Description": {"Fn::Sub": "App Runner, stack ${AWS::StackName}"},
             "FromPort": 6379,
@@ -116,11 +104,10 @@ def test_only_the_compute_stacks_own_group_reaches_memorydb(settings: Settings) 
     ]
 
 
-@given(all_settings)
+@every_shape
 def test_security_groups_name_each_other_and_nothing_else(settings: Settings) -> None:
-    made = templates(settings)
     rules = []
-    for template in (made["data"], made["apprunner"]):
+    for template in every_template(settings)[:2]:
         for group in resources(template, "AWS::EC2::SecurityGroup").values():
             assert "SecurityGroupIngress" not in group
             assert group["SecurityGroupEgress"], "without a rule, everything may go out"
@@ -138,57 +125,21 @@ def test_security_groups_name_each_other_and_nothing_else(settings: Settings) ->
     assert to_addresses == ([] if settings.nat == "none" else [through_nat])
 
 
-@given(all_settings)
-def test_there_is_a_way_out_only_where_the_settings_ask_for_one(settings: Settings) -> None:
-    template = templates(settings)["data"]
-    counts = {
-        kind: len(resources(template, f"AWS::EC2::{kind}"))
-        for kind in ("InternetGateway", "NatGateway", "EIP", "VPCGatewayAttachment")
-    }
-    gateways = {"none": 0, "one": 1, "per-zone": settings.zones}[settings.nat]
-    public = int(has_public_side(settings))
-    assert counts == {
-        "InternetGateway": public,
-        "VPCGatewayAttachment": public,
-        "NatGateway": gateways,
-        "EIP": gateways,
-    }
-
-
-@given(all_settings)
+@every_shape
 def test_no_secret_stands_in_a_template(settings: Settings) -> None:
-    made = templates(settings)
-    for secret in resources(made["data"], "AWS::SecretsManager::Secret").values():
+    templates = every_template(settings)
+    for template in templates:
+        assert not re.search(r"NoEcho|AKIA[A-Z0-9]{16}|-----BEGIN", json.dumps(template))
+    for template in templates[::2]:
+        (secret,) = resources(template, "AWS::SecretsManager::Secret").values()
         assert "SecretString" not in secret
         assert secret["GenerateSecretString"] == {"ExcludePunctuation": True, "PasswordLength": 64}
-    for authentication in ("password", "iam"):
-        below, apprunner, ecs = (
-            chosen(made[name], Authentication=authentication) for name in ("data", "apprunner", "ecs-express")
-        )
-        for user in resources(below, "AWS::MemoryDB::User").values():
-            for password in user["AuthenticationMode"].get("Passwords", []):
-                assert password == {"Fn::Sub": "{{resolve:secretsmanager:${PasswordSecret}:SecretString:::}}"}
-        for service in resources(apprunner, "AWS::AppRunner::Service").values():
-            image = service["SourceConfiguration"]["ImageRepository"]["ImageConfiguration"]
-            assert not [
-                variable["Name"]
-                for variable in image["RuntimeEnvironmentVariables"]
-                if re.search("PASS|SECRET|TOKEN|KEY|^PORT$", variable["Name"])
-            ]
-        for service in resources(ecs, "AWS::ECS::ExpressGatewayService").values():
-            assert not [
-                variable["Name"]
-                for variable in service["PrimaryContainer"]["Environment"]
-                if re.search("PASS|SECRET|TOKEN|KEY", variable["Name"])
-            ]
-    for template in made.values():
-        assert not re.search(r"NoEcho|AKIA[A-Z0-9]{16}|-----BEGIN", json.dumps(template))
 
 
-@given(all_settings)
+@every_shape
 def test_no_action_is_a_wildcard_and_only_what_takes_no_resource_is_for_every_one(settings: Settings) -> None:
-    for layer in every_layer(settings):
-        for statement in statements(json.loads(layer.text())["Resources"]):
+    for template in every_template(settings):
+        for statement in statements(template["Resources"]):
             assert "*" not in "".join(statement["Action"])
             assert "*" not in statement.get("Resource", []) or statement["Action"] in (
                 ["ecr:GetAuthorizationToken"],
@@ -196,16 +147,17 @@ def test_no_action_is_a_wildcard_and_only_what_takes_no_resource_is_for_every_on
             )
 
 
-@given(all_settings)
-def test_a_template_fits_into_a_template_body(settings: Settings) -> None:
-    assert all(len(layer.text().encode()) < contract.TEMPLATE_BODY_LIMIT for layer in every_layer(settings))
+@every_shape
+def test_a_template_fits_into_a_template_body_and_has_no_literal_partition(settings: Settings) -> None:
+    for layer in every_layer(settings):
+        assert len(layer.text().encode()) < contract.TEMPLATE_BODY_LIMIT
+        assert "arn:aws" not in layer.text()
 
 
 def test_the_same_settings_give_the_same_bytes_whatever_the_hash_seed() -> None:
     program = (
         "import hashlib\n"
-        "from tests.layers import every_layer\n"
-        "from tests.strategies import SHAPES\n"
+        "from tests.layers import SHAPES, every_layer\n"
         "for shape in SHAPES:\n"
         "    for layer in every_layer(shape):\n"
         "        print(hashlib.sha256(layer.text().encode()).hexdigest())\n"
@@ -299,7 +251,7 @@ def test_ecs_express_is_offered_wherever_app_runner_is_and_in_eight_regions_more
 
 @pytest.mark.parametrize("zones", [2, 3])
 def test_every_region_of_ecs_has_its_pinned_zones_and_one_with_too_few_is_not_offered(zones: int) -> None:
-    data, ecs = (json.loads(layer.text()) for layer in ecs_express_deployment(Settings(zones=zones)).layers)
+    data, ecs = (layer.template for layer in ecs_express_deployment(Settings(zones=zones)).layers)
     expected = {region: ",".join(ids[:zones]) for region, ids in ECS_ZONE_IDS.items() if len(ids) >= zones}
     assert data["Mappings"]["ZonesOfRegionsWithEcsExpress"] == {
         region: {"ZoneIds": ids} for region, ids in expected.items()
@@ -312,7 +264,7 @@ def test_every_region_of_ecs_has_its_pinned_zones_and_one_with_too_few_is_not_of
 
 @pytest.mark.parametrize("zones", [2, 3])
 def test_every_region_has_its_pinned_zones(zones: int) -> None:
-    mapping = templates(Settings(zones=zones))["data"]["Mappings"]["ZonesOfRegionsWithAppRunner"]
+    mapping = every_template(Settings(zones=zones))[0]["Mappings"]["ZonesOfRegionsWithAppRunner"]
     assert mapping == {region: {"ZoneIds": ",".join(ids[:zones])} for region, ids in ZONE_IDS.items()}
     assert len(mapping) == 11
 
@@ -327,7 +279,7 @@ def test_no_zone_of_a_task_is_one_that_fargate_lacks() -> None:
     assert not lacking & {zone_id for zone_ids in ECS_ZONE_IDS.values() for zone_id in zone_ids}
 
 
-@given(all_settings)
+@every_shape
 def test_no_resource_has_a_literal_physical_name(settings: Settings) -> None:
     names = {
         "ACLName",
@@ -349,7 +301,7 @@ def test_no_resource_has_a_literal_physical_name(settings: Settings) -> None:
         "VpcConnectorName",
         "VpcIngressConnectionName",
     }
-    for template in templates(settings).values():
+    for template in every_template(settings):
         for logical_id, resource in template["Resources"].items():
             for name in names & set(resource.get("Properties", {})):
                 value = resource["Properties"][name]
@@ -357,18 +309,12 @@ def test_no_resource_has_a_literal_physical_name(settings: Settings) -> None:
                 assert endpoint_service or not isinstance(value, str), (logical_id, name)
 
 
-@given(all_settings)
-def test_no_partition_is_literal(settings: Settings) -> None:
-    for layer in every_layer(settings):
-        assert "arn:aws" not in layer.text()
-
-
-@given(all_settings)
+@every_shape
 def test_nothing_is_tagged_whose_tags_replace_it(settings: Settings) -> None:
-    made = templates(settings)
-    for resource in (made["apprunner"]["Resources"] | made["ecs-express"]["Resources"]).values():
-        if resource["Type"].startswith(("AWS::AppRunner::", "AWS::ECS::")):
-            assert "Tags" not in resource["Properties"]
+    for template in every_template(settings)[1::2]:
+        for resource in template["Resources"].values():
+            if resource["Type"].startswith(("AWS::AppRunner::", "AWS::ECS::")):
+                assert "Tags" not in resource["Properties"]
 
 
 def test_a_layer_is_rendered_once() -> None:

@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 from cfnlint.core import get_rules
 
-from generator.layers import app_runner_deployment, ecs_express_layer
 from generator.regions import ECS_REGIONS, REGIONS
 from generator.settings import Settings
 from generator.template import lint as lint_module
 from generator.template.lint import Finding, claimed_regions, lint, lint_all
-from tests.layers import every_layer
-from tests.strategies import SHAPES
+from tests.layers import every_layer, every_shape
 
 TEXTS = {layer.file_name: layer.text() for layer in every_layer()}
 
@@ -43,10 +41,9 @@ def test_every_template_is_clean_under_experimental_rules_too(name: str, monkeyp
     assert lint(TEXTS[name]) == ()
 
 
-@pytest.mark.parametrize("settings", SHAPES, ids=str)
+@every_shape
 def test_every_shape_is_clean(settings: Settings) -> None:
-    layers = (*app_runner_deployment(settings).layers, ecs_express_layer(settings))
-    assert [findings(layer.text()) for layer in layers] == [(), (), ()]
+    assert [findings(layer.text()) for layer in every_layer(settings)] == 4 * [()]
 
 
 def test_the_regions_are_those_that_the_template_claims() -> None:

@@ -26,7 +26,6 @@ from generator.parts.service import outputs, web_acl
 from generator.parts.size import SIZE_GROUP, size
 from generator.settings import Settings
 from generator.template.elements import Part, Value, given, why
-from generator.template.inputs import whole_number
 from generator.workload import HealthCheck, Workload
 
 SIZES = {
@@ -69,13 +68,12 @@ def app_runner(settings: Settings = Settings(), workload: Workload = Workload())
         most=MAX_INSTANCES,
         ready="The number of instances that are always ready; you pay for their memory.",
     )
-    concurrency = whole_number(
+    concurrency = SIZE_GROUP.whole_number(
         "MaxConcurrency",
         default=workload.concurrency or DEFAULT_CONCURRENCY,
         least=1,
         most=MAX_CONCURRENCY,
         description="How many concurrent requests an instance takes before another instance is added.",
-        group=SIZE_GROUP,
         label="Concurrent requests per instance",
     )
     scaling = aws_apprunner.AutoScalingConfiguration(

@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from generator.template.elements import Input
-from generator.template.inputs import OptionalInput, choice, optional_text, whole_number
+from generator.template.inputs import Group, OptionalInput
 
-GROUP = "Database"
-BACKUP_GROUP = "Backup and maintenance"
+DATABASE, BACKUP = Group("Database"), Group("Backup and maintenance")
 
 NODE_TYPES = (
     "db.t4g.small",
@@ -60,71 +59,64 @@ class ClusterInputs:
 def cluster_inputs() -> ClusterInputs:
     """The parameters with their defaults, and the values that each takes."""
     return ClusterInputs(
-        engine=choice(
+        engine=DATABASE.choice(
             "Engine",
             ENGINES,
             default="redis",
             description="Redis OSS 7.1, or Valkey 7.2, which costs less. Choose before the first deployment: a cluster "
             "cannot go back from valkey to redis.",
-            group=GROUP,
             label="Engine",
         ),
-        node_type=choice(
+        node_type=DATABASE.choice(
             "NodeType",
             NODE_TYPES,
             default="db.t4g.small",
             description="The size of each node.",
-            group=GROUP,
             label="Node type",
         ),
-        shards=whole_number(
+        shards=DATABASE.whole_number(
             "Shards",
             default=1,
             least=1,
             most=MAX_SHARDS,
             description="The number of shards that the keys are distributed over. You pay for Shards * (1 + "
             "ReplicasPerShard) nodes; the default quota is 90 nodes for a cluster.",
-            group=GROUP,
             label="Shards",
         ),
-        replicas=whole_number(
+        replicas=DATABASE.whole_number(
             "ReplicasPerShard",
             default=1,
             least=0,
             most=MAX_REPLICAS,
             description="The number of replicas of each shard. With 0, the failure of a node means minutes of "
             "downtime.",
-            group=GROUP,
             label="Replicas per shard",
         ),
-        snapshot_days=whole_number(
+        snapshot_days=BACKUP.whole_number(
             "SnapshotRetentionDays",
             default=7,
             least=0,
             most=MAX_RETENTION_DAYS,
             description="How many days daily snapshots are kept; 0 takes none.",
-            group=BACKUP_GROUP,
             label="Days to keep daily snapshots",
         ),
-        snapshot_window=optional_text(
+        snapshot_window=BACKUP.optional_text(
             "SnapshotWindow",
             f"{TIME}-{TIME}",
             form="a range such as 03:00-04:00",
             description="When the daily snapshot is taken, in UTC; at least one hour. Leave empty to let MemoryDB "
             "choose.",
-            group=BACKUP_GROUP,
             label="Snapshot window",
         ),
-        maintenance_window=optional_text(
+        maintenance_window=BACKUP.optional_text(
             "MaintenanceWindow",
             f"{DAY}:{TIME}-{DAY}:{TIME}",
             form="a range such as sun:05:00-sun:06:00",
             description="When maintenance may take place, in UTC; at least one hour a week. Leave empty to let "
             "MemoryDB choose.",
-            group=BACKUP_GROUP,
             label="Maintenance window",
         ),
-        snapshot_name=optional_text(
+        snapshot_name=BACKUP.optional_text(
             "SnapshotName",
             # Daily snapshots are called automatic.<cluster>-<date>.
             r"(automatic\.)?[a-z][a-z0-9]*(-[a-z0-9]+)*",
@@ -133,7 +125,6 @@ def cluster_inputs() -> ClusterInputs:
             "changing or clearing it later fails, because MemoryDB cannot load a snapshot into an existing "
             "cluster.",
             MaxLength=255,
-            group=BACKUP_GROUP,
             label="Snapshot to restore from",
         ),
     )

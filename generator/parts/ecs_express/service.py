@@ -22,7 +22,6 @@ from generator.parts.observability import log_group, notifications
 from generator.parts.service import outputs, web_acl
 from generator.parts.size import SIZE_GROUP, size
 from generator.template.elements import Part, Value, given, why
-from generator.template.inputs import whole_number
 from generator.workload import HealthCheck, Workload
 
 
@@ -61,14 +60,13 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         ready="The number of tasks that always run; you pay for them.",
         listed=lambda megabytes: f"{megabytes[0]} to {megabytes[-1]}",
     )
-    cpu_target = whole_number(
+    cpu_target = SIZE_GROUP.whole_number(
         "CpuTarget",
         default=60,
         least=10,
         # Below the alarm's 90 %, or scaling would keep the alarm on.
         most=80,
         description="The average CPU utilization of the tasks, in percent, that scaling aims for.",
-        group=SIZE_GROUP,
         label="Target CPU utilization (%)",
     )
     key = kms_key()

@@ -54,7 +54,7 @@ def _vpc_inputs() -> tuple[Input, Input]:
         Type="List<AWS::EC2::Subnet::Id>",
         Description="Two or more private subnets of that VPC, in Availability Zones that MemoryDB takes.",
     )
-    return Input(vpc, NETWORK_GROUP, "VPC"), Input(subnets, NETWORK_GROUP, "Private subnets")
+    return Input(vpc, NETWORK_GROUP.name, "VPC"), Input(subnets, NETWORK_GROUP.name, "Private subnets")
 
 
 def place_exports(place: Place) -> tuple[Output, ...]:

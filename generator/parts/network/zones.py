@@ -9,9 +9,9 @@ from troposphere import AWSHelperFn, Ref, Region, Select, Split
 from generator.regions import ECS_REGIONS, ECS_ZONE_IDS, REGIONS, ZONE_IDS
 from generator.settings import Settings
 from generator.template.elements import Mapping, Rule, contains
-from generator.template.inputs import OptionalInput, optional_text
+from generator.template.inputs import Group, OptionalInput
 
-NETWORK_GROUP = "Network"
+NETWORK_GROUP = Group("Network")
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,12 @@ def zone_choice(settings: Settings) -> ZoneChoice:
         mapping, zones_of = "ZonesOfRegionsWithEcsExpress", ECS_ZONE_IDS
         known = "MemoryDB and AWS Fargate are known to support."
     zone_id = "[a-z]{2,4}[0-9]-az[0-9]{1,2}"
-    zone_ids = optional_text(
+    zone_ids = NETWORK_GROUP.optional_text(
         "ZoneIds",
         f"{zone_id}(,{zone_id}){{{count - 1}}}",
         form=f"{count} zone IDs separated by commas, such as {','.join(ZONE_IDS['us-east-1'][:count])}",
         description=f"The {count} Availability Zones to use, as zone IDs separated by commas. Leave empty to use "
         f"zones that {known} Only for a new stack: subnets cannot move to another zone.",
-        group=NETWORK_GROUP,
         label="Availability Zone IDs",
     )
     return ZoneChoice(

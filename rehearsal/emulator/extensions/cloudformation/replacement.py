@@ -1,18 +1,23 @@
-"""Which changes replace a resource, from the resource schemas of every type.
+"""Which changes replace a resource, from the resource schemas of every type, and the names that it generates.
 
 Facts: CloudFormation CLI user guide, "Resource type schema": createOnlyProperties can only be set at creation, a change
 makes a new resource; conditionalCreateOnlyProperties may. User guide, "Resource tags": stack-level tags are set as the
-resource's own, so where the tag property is create-only a change of them replaces the resource.
+resource's own, so where the tag property is create-only a change of them replaces the resource. User guide, "Name
+type": "a unique physical ID" is generated for a resource without a name.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
 from ministack.services.cloudformation import changesets, provisioners
+
+# ministack's names are the same in every emulator, and so would be the images that two rehearsals build at once.
+SEED = secrets.token_hex(4)
 
 
 def install() -> None:
@@ -20,7 +25,7 @@ def install() -> None:
         if name in provisioners._RESOURCE_HANDLERS:
             provisioners._REPLACING_PROPERTIES[name] = tuple(properties["always"])
             provisioners._CONDITIONALLY_REPLACING_PROPERTIES[name] = tuple(properties["conditionally"])
-    differ = changesets._diff_resources
+    differ, generate = changesets._diff_resources, provisioners._physical_name
 
     def diff(*arguments: Any) -> Any:
         changes = differ(*arguments)
@@ -28,7 +33,14 @@ def install() -> None:
             replace_for_tags(change["ResourceChange"])
         return changes
 
-    changesets._diff_resources = diff
+    def physical_name(*arguments: Any, **options: Any) -> str:
+        token = provisioners._NAME_SEED.set(SEED + provisioners._NAME_SEED.get())
+        try:
+            return str(generate(*arguments, **options))
+        finally:
+            provisioners._NAME_SEED.reset(token)
+
+    changesets._diff_resources, provisioners._physical_name = diff, physical_name
 
 
 def replace_for_tags(change: dict[str, Any]) -> None:

@@ -1,0 +1,50 @@
+"""Whether another deployment of a program is deployed than the one that a command takes by default."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from generator.errors import DeployError
+from generator.layers import Deployment
+from generator.operations.options import StackOptions
+from generator.operations.session import Session
+
+
+def another_deployed(
+    session: Session, deployments: Sequence[Deployment], deployment: Deployment, options: StackOptions
+) -> str:
+    """Which of the deployments exists instead of `deployment`, and what to type; empty where none does.
+
+    Only one that shares a stack counts, with another template for it. A stack that may not be read is not known.
+    """
+    layers = {layer.name: layer for layer in deployment.chosen(options.layer)}
+    shares = [
+        (other, layer)
+        for other in deployments
+        if other is not deployment
+        for layer in other.layers
+        if layer.name in layers
+    ]
+    own = _services(deployment, options)
+    if not (shares and own) or any(_exists(session, stack) is not False for stack in own):
+        return ""
+    for other, layer in shares:
+        found = next((stack for stack in _services(other, options) if _exists(session, stack)), "")
+        if found and layer.text() != layers[layer.name].text():
+            return (
+                f"{found} exists and {own[0]} does not: pass --deployment {other.name}, or --deployment "
+                f"{deployment.name} to change {options.stack_name(deployment, layers[layer.name])} to its template."
+            )
+    return ""
+
+
+def _services(deployment: Deployment, options: StackOptions) -> list[str]:
+    return [layer.stack_name(options.name) for layer in deployment.layers if layer.compute]
+
+
+def _exists(session: Session, stack_name: str) -> bool | None:
+    try:
+        stack = session.cloudformation.stack(stack_name)
+    except DeployError:
+        return None
+    return bool(stack and stack.exists)
