@@ -96,7 +96,7 @@ def test_every_verb_has_an_example(capsys: Captured) -> None:
 
 PLANS = [
     [],
-    [Plan("data", "users-data", (), new=True, seen=False, note="cannot be previewed")],
+    [Plan("data", "users-data", (), new=True, seen=False, note="it has no image", failed=True)],
     [
         Plan(
             "data",
