@@ -120,16 +120,17 @@ def wrapped(program: str, directory: Path) -> Path:
     return script
 
 
-def remove_images(program: str, repositories: Collection[str]) -> None:
+def remove_images(repositories: Collection[str]) -> None:
     """Removes the names of images in these repositories. An image without a name is deleted, but the same image under
     another name is not, nor what a build caches, on which another build may be working."""
     prefixes = tuple(f"{repository}{mark}" for repository in repositories for mark in ":@")
-    for image in _listed(program, *(("--format", "json") if Path(program).name == "podman" else ("--json",))):
-        for name in image.get("Names") or image.get("names") or ():
-            # Buildah and older versions of podman do not have the option.
-            for options in (("--no-prune",), ()) if name.startswith(prefixes) else ():
-                if subprocess.run([program, "rmi", *options, name], capture_output=True).returncode == 0:
-                    break
+    for tool in filter(shutil.which, TOOLS):
+        for image in _listed(tool, *(("--format", "json") if tool == "podman" else ("--json",))):
+            for name in image.get("Names") or image.get("names") or ():
+                # Buildah and older versions of podman do not have the option.
+                for options in (("--no-prune",), ()) if name.startswith(prefixes) else ():
+                    if subprocess.run([tool, "rmi", *options, name], capture_output=True).returncode == 0:
+                        break
 
 
 def _listed(program: str, *options: str) -> Any:

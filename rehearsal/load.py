@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import os
 import ssl
@@ -91,7 +92,8 @@ def load(client: Client, known: Sequence[User] = (), paths: Mapping[str, int] = 
     With `paths` they get these instead, which are answered with the statuses given.
     """
     ended = threading.Event()
-    loads = [Load() for _ in range(CONNECTIONS)]
+    # What is wrong with each answer; a thread adds each of its own at once.
+    answers: list[str] = []
 
     def requests(number: int, turn: int) -> Iterator[str]:
         """A turn of a client: what is wrong with each answer."""
@@ -105,15 +107,12 @@ def load(client: Client, known: Sequence[User] = (), paths: Mapping[str, int] = 
             yield client.read(known[(number + CONNECTIONS * turn) % len(known)])
 
     def work(number: int) -> None:
-        one, turn = loads[number], 0
-        while not ended.is_set():
+        for turn in itertools.count():
             started = time.monotonic()
-            for fault in requests(number, turn):
-                one.sent += 1
-                one.failed += [fault] if fault else []
-            turn += 1
+            answers.extend(requests(number, turn))
             took = time.monotonic() - started
-            ended.wait(PAUSE_SECONDS if took < SLOW_SECONDS else SLOWER * took)
+            if ended.wait(PAUSE_SECONDS if took < SLOW_SECONDS else SLOWER * took):
+                return
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(CONNECTIONS)]
     total = Load()
@@ -125,5 +124,4 @@ def load(client: Client, known: Sequence[User] = (), paths: Mapping[str, int] = 
         ended.set()
         for thread in threads:
             thread.join()
-        total.sent = sum(one.sent for one in loads)
-        total.failed = [fault for one in loads for fault in one.failed]
+        total.sent, total.failed = len(answers), [fault for fault in answers if fault]

@@ -74,7 +74,7 @@ class LocalAws:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.services = stack.enter_context(LocalServices(self.directory / "services", self._runner(), self.minute))
         self.emulator = stack.enter_context(emulator(self.directory / "emulator", self.services.environment))
-        domains = dict.fromkeys(f"*.{one.domain(REGION)}" for one in self.computes)
+        domains = dict.fromkeys(f"*.{compute.domain(REGION)}" for compute in self.computes)
         tls = certificates(self.directory, REGISTRY, *domains)
         self.proxy = stack.enter_context(HttpsProxy(tls, self._port, self._observe, self.services.count))
         self.authority = tls.authority
@@ -165,15 +165,16 @@ class LocalAws:
 
     def kept(self) -> list[str]:
         """What `destroy` keeps on purpose."""
-        found = [f"the snapshot {one['Name']}" for one in boto3.client("memorydb").describe_snapshots()["Snapshots"]]
+        found = [f"the snapshot {each['Name']}" for each in boto3.client("memorydb").describe_snapshots()["Snapshots"]]
         secrets = boto3.client("secretsmanager").list_secrets()["SecretList"]
-        return found + [f"the secret {one['Name']}" for one in secrets]
+        created = self.local_resources.created.values()
+        return found + [f"the secret {each['Name']}" for each in secrets if each["ARN"] not in created]
 
     def deployed(self) -> list[tuple[Compute, str]]:
         """Each deployed service's compute and ARN."""
         stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
         arns = [values[SERVICE_ARN] for stack in stacks if SERVICE_ARN in (values := outputs(stack))]
-        return [(one, arn) for one in self.computes for arn in arns if f":{one.client_name}:" in arn]
+        return [(compute, arn) for compute in self.computes for arn in arns if f":{compute.client_name}:" in arn]
 
     def leftovers(self, deployed: Iterable[tuple[Compute, str]]) -> list[str]:
         """What `destroy` should have deleted."""
@@ -182,7 +183,7 @@ class LocalAws:
             for stack in boto3.client("cloudformation").describe_stacks()["Stacks"]
             if stack["StackStatus"] != "DELETE_COMPLETE" and stack["StackName"] != f"{NAME}-{self.access.name}"
         ]
-        found += [f"the cluster {one['Name']}" for one in boto3.client("memorydb").describe_clusters()["Clusters"]]
+        found += [f"the cluster {each['Name']}" for each in boto3.client("memorydb").describe_clusters()["Clusters"]]
         for compute, arn in deployed:
             with suppress(ClientError):
                 if compute.running(boto3.client(compute.client_name), arn).ready:

@@ -16,13 +16,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from generator.images.context import DOCKERFILE
 from generator.layers import Deployment, Layer
 from rehearsal.before import accepted
 from rehearsal.emulator.process import Call, Fault
 from rehearsal.local_aws import NAME, LocalAws, environment
-from rehearsal.program import FORMAT, Program
+from rehearsal.options import FORMAT, CommonOptions
 
 LARGER = ("--parameter", "Cpu=2048", "--parameter", "Memory=4096")
 
@@ -38,7 +39,7 @@ FAULTS = {
 
 
 @dataclass(frozen=True)
-class Options(Program):
+class Options(CommonOptions):
     """The command's options. `fault`: a key of FAULTS. `stay`: wait for Ctrl-C before destroying."""
 
     fault: str | None = None
@@ -95,7 +96,10 @@ class Rehearsal:
         deploy = ["deploy", "--yes", "--name", NAME]
         images = [word for layer, uri in self.aws.images.items() for word in ("--image", f"{layer}={uri}")]
         images += [*self._source(), *_values(self.parameters)]
-        with_image = [*deploy, *(["--container-tool", str(self.aws.tool)] if self.aws.tool else []), *images]
+        # What only a build takes.
+        build = [f"--build-secret={secret}" for secret in options.build_secrets]
+        build += ["--container-tool", str(self.aws.tool)] if self.aws.tool else []
+        with_image = [*deploy, *build, *images]
         with self._at_first_deployment(fault):
             succeeded = (
                 self.verb("preview", ["preview", "--name", NAME, *images])
@@ -151,7 +155,6 @@ class Rehearsal:
 
     def document(self) -> str:
         """The result as JSON; docs/rehearsal.md describes the fields."""
-        calls = Counter((call.service, call.operation) for step in self.steps for call in step.calls)
         document = {
             "version": FORMAT,
             "deployment": self.options.deployment.name,
@@ -162,7 +165,7 @@ class Rehearsal:
             "steps": [{"name": step.name, "seconds": round(step.seconds, 1), "code": step.code} for step in self.steps],
             "calls": [
                 {"service": service, "operation": operation, "number": number}
-                for (service, operation), number in sorted(calls.items())
+                for (service, operation), number in counted(call for step in self.steps for call in step.calls)
             ],
             "placeholders": list(self.aws.placeholders),
             "notes": self.aws.notes,
@@ -181,7 +184,12 @@ class Rehearsal:
         for line in table(call for step in self.steps for call in step.calls):
             print(f"  {line}")
         print(f"\nKept by destroy, as on AWS: {'; '.join(self.kept) or 'nothing'}.")
-        print(f"Left behind: {'; '.join(self.left) or 'nothing'}.")
+        print(
+            *(["Left behind:", *(f"  {one}" for one in self.left)] if self.left else ["Left behind: nothing."]),
+            sep="\n",
+        )
+        if self.left and self.options.stay:
+            print(f"Stacks that were deployed without --name {NAME} are not destroyed by a rehearsal.")
         if self.options.fault:
             found = f"It was found in: {self.failed[0]}." if self.failed else "No step failed."
             print(f"The fault was: {FAULTS[self.options.fault]}. {found}")
@@ -241,7 +249,6 @@ class Rehearsal:
     def _source(self) -> list[str]:
         """The options for the images' source; with the fault `build`, a copy with a broken Dockerfile."""
         options = [f"--build-arg={name}={value}" for name, value in self.options.build_args.items()]
-        options += [f"--build-secret={secret}" for secret in self.options.build_secrets]
         directory = self.options.context
         if self.options.fault == "build":
             context = next(iter(self.options.sources.values()))
@@ -259,9 +266,12 @@ def _values(parameters: Mapping[str, str]) -> list[str]:
     return ["--parameter", *(f"{name}={value}" for name, value in parameters.items())] if parameters else []
 
 
+def counted(calls: Iterable[Call]) -> list[tuple[tuple[str, str], int]]:
+    """How often each operation of each service was called."""
+    return sorted(Counter((call.service, call.operation) for call in calls).items())
+
+
 def table(calls: Iterable[Call]) -> Iterator[str]:
     """A line for each service: its operations with how often they were called."""
-    counts = Counter((call.service, call.operation) for call in calls)
-    for service in sorted({service for service, _ in counts}):
-        counted = sorted((operation, number) for (one, operation), number in counts.items() if one == service)
-        yield f"{service}: " + ", ".join(f"{operation} {number}" for operation, number in counted)
+    for service, operations in groupby(counted(calls), key=lambda found: found[0][0]):
+        yield f"{service}: " + ", ".join(f"{operation} {number}" for (_, operation), number in operations)

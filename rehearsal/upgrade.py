@@ -39,7 +39,7 @@ from rehearsal.before import Before, accepted
 from rehearsal.load import Client, User, at_once, load, users
 from rehearsal.local_aws import NAME, LocalAws, environment, stack_outputs
 from rehearsal.local_resources import EVERYTHING, role
-from rehearsal.program import FORMAT, Program
+from rehearsal.options import FORMAT, CommonOptions
 
 USERS = 100
 """Written before the upgrade and, by the new version, after it."""
@@ -52,7 +52,7 @@ BOUNDARY = contract.PERMISSIONS_BOUNDARY_ARN
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Program):
+class Options(CommonOptions):
     """The command's options. `before` is what is upgraded, `ui` for what the operations show."""
 
     before: Before

@@ -283,15 +283,23 @@ def _inputs() -> tuple[Input, ...]:
 def _outputs(deployment: str, commands: Iterable[str]) -> Iterator[Output]:
     for command in commands:
         role = f"{command.capitalize()}Role"
-        yield Output(f"{role}Arn", Description=f"The role for {command}.", Value=GetAtt(role, "Arn"))
+        yield Output(
+            f"{role}Arn", Description=f"The role that CI's jobs assume for {command}.", Value=GetAtt(role, "Arn")
+        )
     boundary = contract.PERMISSIONS_BOUNDARY_ARN
-    yield Output("CloudFormationRoleArn", Description="For --role-arn.", Value=GetAtt("CloudFormationRole", "Arn"))
     yield Output(
-        boundary, Description="For the other layers' parameter of this name.", Value=Ref("PermissionsBoundary")
+        "CloudFormationRoleArn",
+        Description="Choose this role under Permissions when you create the other stacks. With build.py: --role-arn.",
+        Value=GetAtt("CloudFormationRole", "Arn"),
+    )
+    yield Output(
+        boundary,
+        Description="Enter this as the parameter of the same name when you create the other stacks.",
+        Value=Ref("PermissionsBoundary"),
     )
     yield Output(
         "FirstDeployment",
-        Description="The options of the first deployment. Later ones need neither: CloudFormation remembers both.",
+        Description="Both as options of build.py deploy, for the first deployment. CloudFormation remembers them.",
         Value=Sub(f"--role-arn ${{CloudFormationRole.Arn}} --parameter {boundary}=${{PermissionsBoundary}}"),
     )
     variables = [
@@ -301,4 +309,9 @@ def _outputs(deployment: str, commands: Iterable[str]) -> Iterator[Output]:
         "PREVIEW_ROLE_ARN=${PreviewRole.Arn}",
         "DEPLOY_ROLE_ARN=${DeployRole.Arn}",
     ]
-    yield Output("RepositoryVariables", Description="For gh variable set --env-file.", Value=Sub("\n".join(variables)))
+    yield Output(
+        "RepositoryVariables",
+        Description="The variables of CI. GitHub: Settings, Secrets and variables, Actions, Variables; or save them in "
+        "a file for gh variable set --env-file. GitLab: Settings, CI/CD, Variables.",
+        Value=Sub("\n".join(variables)),
+    )

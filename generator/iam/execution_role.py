@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from awacs import aws
@@ -74,7 +75,8 @@ def _by_service(actions: set[str], resources: Sequence[TemplateResource]) -> Ite
         yield statement(sid, of_service, limits(service, resources), condition)
 
 
-def permissions(resource_type: str) -> set[str]:
+@cache
+def permissions(resource_type: str) -> frozenset[str]:
     """The permissions that the type's schema lists for its handlers, except the list handler, and for its tags.
 
     Some schemas list API operations that are not IAM actions, such as s3:DeleteBucketCors: these are left out.
@@ -82,8 +84,6 @@ def permissions(resource_type: str) -> set[str]:
     configuration fails the stack with "Failed to list tags" where it may not (aws-cdk 34275, redcap-on-aws 82).
     """
     try:
-        from cfnlint.data import AdditionalSpecs
-        from cfnlint.helpers import load_resource
         from cfnlint.schema import ResourceNotFoundError
         from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as manager
     except ModuleNotFoundError as error:
@@ -91,18 +91,28 @@ def permissions(resource_type: str) -> set[str]:
     try:
         schema = manager.get_resource_schema(SCHEMA_REGION, resource_type).schema
     except ResourceNotFoundError:
-        return set()
+        return frozenset()
     handlers = schema.get("handlers", {})
     listed = {action for verb, handler in handlers.items() if verb != "list" for action in handler["permissions"]}
     listed.update(schema.get("tagging", {}).get("permissions", ()))
-    services = load_resource(AdditionalSpecs, "Policies.json")
-    return {str(action) for action in listed if _exists(action.lower(), services)}
+    return frozenset(str(action) for action in listed if _exists(action.lower()))
 
 
-def _exists(permission: str, services: Mapping[str, Any]) -> bool:
-    """Whether IAM has an action; assumed where cfn-lint does not know the service."""
+def _exists(permission: str) -> bool:
+    """Whether IAM has an action; true where cfn-lint does not know the service."""
+    services = _iam_services()
     service, _, action = permission.partition(":")
     return service not in services or "*" in action or action in services[service]["Actions"]
+
+
+@cache
+def _iam_services() -> Mapping[str, Any]:
+    """IAM's services with their actions in lower case. Cached, because cfn-lint takes 70 ms to read them."""
+    from cfnlint.data import AdditionalSpecs
+    from cfnlint.helpers import load_resource
+
+    services: Mapping[str, Any] = load_resource(AdditionalSpecs, "Policies.json")
+    return services
 
 
 def _actions(resources: Sequence[TemplateResource]) -> set[str]:

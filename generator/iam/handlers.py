@@ -25,10 +25,7 @@ CONDITIONAL: dict[tuple[str, str], tuple[str, ...]] = {
     ("AWS::EC2::Subnet", "Ipv6CidrBlock"): ("ec2:AssociateSubnetCidrBlock", "ec2:DisassociateSubnetCidrBlock"),
     ("AWS::EC2::VPC", "InstanceTenancy"): ("ec2:ModifyVpcTenancy",),
     ("AWS::EC2::VPC", "VpcEncryptionControl"): ("ec2:CreateVpcEncryptionControl",),
-    ("AWS::EC2::VPCEndpoint", "ServiceNetworkArn"): (
-        "vpc-lattice:CreateServiceNetworkVpcEndpointAssociation",
-        "vpc-lattice:DescribeServiceNetworkVpcEndpointAssociation",
-    ),
+    ("AWS::EC2::VPCEndpoint", "ServiceNetworkArn"): ("vpc-lattice:CreateServiceNetworkVpcEndpointAssociation",),
     ("AWS::EC2::VPCEndpoint", "ServiceRegion"): ("vpce:AllowMultiRegion",),
     ("AWS::EC2::VPCGatewayAttachment", "VpnGatewayId"): ("ec2:AttachVpnGateway", "ec2:DetachVpnGateway"),
     ("AWS::ECR::Repository", "RepositoryPolicyText"): ("ecr:DeleteRepositoryPolicy", "ecr:SetRepositoryPolicy"),

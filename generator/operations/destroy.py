@@ -16,7 +16,7 @@ from generator.operations.session import Session
 from generator.operations.watch import watch
 from generator.report.results import Removal, count_of_images
 from generator.stacks.cloudformation import Stack, busy
-from generator.stacks.events import NEVER_CREATED, Event, first_failure, updating
+from generator.stacks.events import NEVER_CREATED, first_failure, updating
 from generator.stacks.inventory import STILL_USED, Inventory, final_snapshot, importers, inventory
 
 REPOSITORY = "AWS::ECR::Repository"
@@ -152,28 +152,18 @@ def _kept(one: Inventory, computes: Mapping[str, Compute | None]) -> Iterator[st
 
 
 def _delete(session: Session, one: Inventory, role_arn: str) -> None:
-    """Deletes one stack, again while network interfaces are still in use, and checks that its snapshot exists."""
+    """Deletes one stack, again while network interfaces are in use, and checks that its snapshot exists."""
     stack = one.stack
     if stack.protected:
         session.cloudformation.set_termination_protection(stack.name, on=False)
 
-    def attempt() -> tuple[Stack, Event | None]:
-        since = session.cloudformation.last_event(stack.arn)
-        session.cloudformation.delete(stack, role_arn=role_arn)
-        left, events = watch(session, stack.arn, since)
-        failure = first_failure(events)
-        if not done((left, failure)):
-            used = failure.logical_id if failure else stack.name
-            session.ui.progress(f"{used} is still in use. Trying again ...")
-        return left, failure
-
-    def done(result: tuple[Stack, Event | None]) -> bool:
-        left, failure = result
-        reason = failure.reason if failure else left.reason
-        return left.status == "DELETE_COMPLETE" or not STILL_USED.search(reason)
-
     try:
-        left, _ = session.clock.poll(attempt, done, seconds=60 * RETRY_MINUTES, pause=RETRY_SECONDS)
+        left, _ = session.clock.poll(
+            lambda: _attempt(session, stack, role_arn),
+            lambda attempted: not attempted[1],
+            seconds=60 * RETRY_MINUTES,
+            pause=RETRY_SECONDS,
+        )
     except KeyboardInterrupt:
         session.ui.progress(f"\nCloudFormation is still deleting {stack.name}. Run the command again to keep watching.")
         raise
@@ -192,3 +182,15 @@ def _delete(session: Session, one: Inventory, role_arn: str) -> None:
             why="the cluster is deleted, and MemoryDB has no snapshot of that name",
             then="Look for it in the console, under Snapshots, in this Region.",
         )
+
+
+def _attempt(session: Session, stack: Stack, role_arn: str) -> tuple[Stack, bool]:
+    """The stack after an attempt to delete it, and whether that failed because something in it is still in use."""
+    since = session.cloudformation.last_event(stack.arn)
+    session.cloudformation.delete(stack, role_arn=role_arn)
+    left, events = watch(session, stack.arn, since)
+    failure = first_failure(events)
+    if left.status == "DELETE_COMPLETE" or not STILL_USED.search(failure.reason if failure else left.reason):
+        return left, False
+    session.ui.progress(f"{failure.logical_id if failure else stack.name} is still in use. Trying again ...")
+    return left, True

@@ -48,10 +48,7 @@ class ImageSource:
         self.check_given(update)
         if contract.IMAGE_URI in update.parameters or self.session.cloudformation.stack(update.stack_name):
             return
-        context = self._context()
-        if context is None:
-            raise _not_given(update)
-        context.tag()
+        self._built_here(update).tag()
         # With a repository, the image may be in it already, and no tool is needed.
         if not self._repository_uri(update):
             container_tool(self.options.container_tool)
@@ -111,10 +108,18 @@ class ImageSource:
 
     def _context(self) -> Context | None:
         """What the image is built from; None where it is built elsewhere."""
-        directory = self.options.context or self.compute.context
-        if not (self.compute.repository and directory):
-            return None
-        return Context(Path(directory), self.options.build_args, self.options.build_secrets)
+        directory = (self.options.context or self.compute.context) if self.compute.repository else ""
+        return Context(Path(directory), self.options.build_args, self.options.build_secrets) if directory else None
+
+    def _built_here(self, update: StackUpdate) -> Context:
+        if context := self._context():
+            return context
+        raise DeployError(
+            stack=update.stack_name,
+            what="There is no image",
+            why="it is built elsewhere",
+            then="Pass --image URI, or --image LAYER=URI where there are several services.",
+        )
 
     def _repository_uri(self, update: StackUpdate) -> str:
         data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
@@ -127,19 +132,16 @@ class ImageSource:
         if contract.IMAGE_URI in update.parameters:
             return None
         context = self._context()
-        why = ""
-        if context is None:
-            why = f"{update.stack_name} takes an image that is built elsewhere"
-        elif not context.exists and not self.options.context:
-            why = f"There is no Dockerfile in {context.directory.resolve()}"
-        if why:
+        if not (context and context.exists) and not self.options.context:
             stack = self.session.cloudformation.stack(update.stack_name)
             image = stack.parameters.get(contract.IMAGE_URI) if stack else None
             if image:
+                why = f"{update.stack_name} takes an image that is built elsewhere"
+                if context:
+                    why = f"There is no Dockerfile in {context.directory.resolve()}"
                 self.session.ui.progress(f"{why}: the image stays {image}.")
                 return None
-        if context is None:
-            raise _not_given(update)
+        context = self._built_here(update)
         uri = self._repository_uri(update)
         if not uri:
             raise DeployError(
@@ -149,15 +151,6 @@ class ImageSource:
                 then="Deploy the data layer first, or pass --image URI.",
             )
         return context, ImageRepository(uri, self.session.client("ecr"))
-
-
-def _not_given(update: StackUpdate) -> DeployError:
-    return DeployError(
-        stack=update.stack_name,
-        what="There is no image",
-        why="it is built elsewhere",
-        then="Pass --image URI, or --image LAYER=URI where there are several services.",
-    )
 
 
 def _with_image(update: StackUpdate, image: str) -> StackUpdate:

@@ -39,6 +39,11 @@ SHAPES = {
     "AWS::EC2::VPC::Id": f"vpc-{HEX_ID}",
     "AWS::Route53::HostedZone::Id": r"[A-Z0-9]+",
 }
+JAVA_TOKENS = re.compile(
+    r"(?P<escape>\\(?:[dDwWsSbBtnrf1-9]|[^a-zA-Z0-9]))|(?P<other_escape>\\)"
+    r"|(?P<empty_class>\[\^?\])|(?P<class>\[)|(?P<class_end>\])|(?P<intersection>&&)"
+    r"|\(\?<(?P<group>[a-zA-Z][a-zA-Z0-9]*)>|\(\?(?P<flags>[a-zA-Z-]+)[:)]|(?P<dot>\.)|(?P<other>(?s:.))"
+)
 
 
 @dataclass(frozen=True)
@@ -177,32 +182,20 @@ def java_pattern(text: str) -> re.Pattern[str] | None:
 
     Java's classes such as \\d have ASCII only, and its dot excludes five line terminators (java.util.regex.Pattern).
     """
-    python, position, in_class = "", 0, False
-    while position < len(text):
-        character, pair = text[position], text[position : position + 2]
-        if character == "\\":
-            if not re.fullmatch(r"\\([dDwWsSbBtnrf1-9]|[^a-zA-Z0-9])", pair):
-                return None
-            python += pair
-            position += 2
-            continue
+    python, in_class = "", False
+    for token in JAVA_TOKENS.finditer(text):
+        kind, part = token.lastgroup, token[0]
         # Java nests and intersects classes, and takes a ] first in one as its end.
-        if in_class and (character == "[" or pair == "&&"):
+        if kind in ("other_escape", "empty_class") or (in_class and kind in ("class", "intersection")):
             return None
-        if not in_class and character == "[":
-            in_class = True
-            if re.match(r"\[\^?\]", text[position:]):
-                return None
-        elif character == "]":
-            in_class = False
-        elif not in_class and (named := re.match(r"\(\?<([a-zA-Z][a-zA-Z0-9]*)>", text[position:])):
-            python += f"(?P<{named[1]}>"
-            position += named.end()
-            continue
-        elif not in_class and (flags := re.match(r"\(\?([a-zA-Z-]+)[:)]", text[position:])) and flags[1] != "i":
+        if not in_class and kind == "flags" and token["flags"] != "i":
             return None
-        python += "[^\\n\\r\\u0085\\u2028\\u2029]" if character == "." and not in_class else character
-        position += 1
+        if not in_class and kind == "group":
+            part = f"(?P<{token['group']}>"
+        elif not in_class and kind == "dot":
+            part = "[^\\n\\r\\u0085\\u2028\\u2029]"
+        in_class = kind == "class" or (in_class and kind != "class_end")
+        python += part
     try:
         return re.compile(python, re.ASCII)
     except (re.error, OverflowError, RecursionError):

@@ -14,8 +14,10 @@ import difflib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NoReturn
 
 from generator.errors import UsageError
@@ -110,31 +112,18 @@ class _Number(str):
 
 
 def _load(source: str, option: str = "") -> Any:
+    """The JSON document in a file or in the text itself."""
     where = _place(option, source)
-    if source.startswith(INLINE):
-        content = source.encode("utf-8", "surrogatepass")
-    else:
-        path = os.path.expanduser(source.removeprefix(FILE))
-        try:
-            with open(path, "rb") as file:
-                content = file.read()
-        except OSError as error:
-            raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
-
-    def pairs(members: list[tuple[str, Any]]) -> dict[str, Any]:
-        for key, _ in members:
-            if [name for name, _ in members].count(key) > 1:
-                raise UsageError(f"{where}: the key {key} is there twice. Remove one of the two.")
-        return dict(members)
-
-    def constant(text: str) -> NoReturn:
-        raise UsageError(f"{where}: {text} is not a value: JSON has no {text}, and CloudFormation takes none.")
-
+    content = source.encode("utf-8", "surrogatepass") if source.startswith(INLINE) else _content(source)
     try:
         # Windows PowerShell writes a byte order mark, and UTF-16 when it redirects.
         text = content.decode(json.detect_encoding(content))
         document = json.loads(
-            text, object_pairs_hook=pairs, parse_constant=constant, parse_int=_Number, parse_float=_Number
+            text,
+            object_pairs_hook=partial(_without_doubles, where),
+            parse_constant=partial(_refuse_constant, where),
+            parse_int=_Number,
+            parse_float=_Number,
         )
     except UnicodeDecodeError as error:
         raise UsageError(f"{where} is not JSON: byte {error.start + 1} is not {error.encoding.upper()}.") from error
@@ -145,24 +134,39 @@ def _load(source: str, option: str = "") -> Any:
         raise UsageError(f"{where} is not JSON: {error.msg} at {at}.") from error
     except RecursionError as error:
         raise UsageError(f"{where}: lists or objects are nested too deeply.") from error
-    _refuse_surrogates(where, document, "")
+    for place, text in _texts(document):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise UsageError(f"{where}: {ascii(place)[1:-1]} contains half a character, a surrogate without its pair.")
     return document
 
 
-def _refuse_surrogates(where: str, node: Any, place: str) -> None:
-    for key, value in _children(node):
+def _content(source: str) -> bytes:
+    path = os.path.expanduser(source.removeprefix(FILE))
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def _without_doubles(where: str, members: list[tuple[str, Any]]) -> dict[str, Any]:
+    counts = Counter(key for key, _ in members)
+    for key, number in counts.items():
+        if number > 1:
+            raise UsageError(f"{where}: the key {key} is there twice. Remove one of the two.")
+    return dict(members)
+
+
+def _refuse_constant(where: str, text: str) -> NoReturn:
+    raise UsageError(f"{where}: {text} is not a value: JSON has no {text}, and CloudFormation takes none.")
+
+
+def _texts(node: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Every key and text in a document, with its place."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
         at = _at(place, key)
-        for text in (key, value):
-            if isinstance(text, str) and not text.isprintable() and any("\ud800" <= c <= "\udfff" for c in text):
-                raise UsageError(f"{where}: {ascii(at)[1:-1]} contains half a character, a surrogate without its pair.")
-        _refuse_surrogates(where, value, at)
-
-
-def _children(node: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(node, dict):
-        yield from node.items()
-    elif isinstance(node, list):
-        yield from enumerate(node)
+        yield from ((at, text) for text in (key, value) if isinstance(text, str))
+        yield from _texts(value, at)
 
 
 def _values(where: str, document: Any) -> Values:

@@ -95,7 +95,7 @@ class Basis:
         return [self.login.with_password(password), *own] if own else self.login.with_password([password])
 
     def connect_policy(self) -> iam.Policy | None:
-        """To connect to the cluster as its user, which takes IAM and both ARNs; None where that is not possible."""
+        """To connect to the cluster as its user, with IAM. MemoryDB asks for both ARNs; None where one is missing."""
         access = self.access
         if access is None or access.cluster_arn is None or access.user_arn is None:
             return None

@@ -92,7 +92,7 @@ def rights(logical_id: str, resource_type: str, before: Properties | None, after
     """
     found: dict[Right, None] = {}
     for holds in outcomes(before, after):
-        old, new = (None if side is None else decide(side, holds) for side in (before, after))
+        old, new = decide(before, holds), decide(after, holds)
         for kind, direction, rule, why in _changes(resource_type, old, new):
             found[Right(logical_id, kind, direction, rule, why)] = None
     order = ("broader", "different", "narrower")
@@ -192,7 +192,7 @@ def _attached(resource_type: str, old: Properties | None, new: Properties | None
         # The statements of a new policy are named already.
         if not resource_type.startswith(types) or (kind == "IAM statement" and None in (old, new)):
             continue
-        before, after = ({pattern(one, wildcards=False) for one in listed(found.get(path))} for found in lists)
+        before, after = ({pattern(one) for one in listed(found.get(path))} for found in lists)
         gained, lost = sorted(map(readable, after - before)), sorted(map(readable, before - after))
         unsure = bool(gained and lost) and has_token(*(after ^ before))
         if gained:
@@ -337,16 +337,14 @@ def _at(properties: Properties, path: str) -> str:
 def _entries(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every property and item below a node with its path, in which places in lists do not count."""
     if isinstance(node, list):
-        for item in node:
-            yield path, item
-            if not (isinstance(item, Mapping) and "Statement" in item):
-                yield from _entries(item, path)
+        inside = [(path, item) for item in node]
     elif isinstance(node, Mapping) and not is_intrinsic(node):
-        for key, value in node.items():
-            inner = f"{path}.{key}" if path else key
-            yield inner, value
-            if not (isinstance(value, Mapping) and "Statement" in value):
-                yield from _entries(value, inner)
+        inside = [(f"{path}.{key}" if path else key, value) for key, value in node.items()]
+    else:
+        return
+    for inner, value in inside:
+        yield inner, value
+        yield from _entries(value, inner)
 
 
 def _text(value: Any) -> str:

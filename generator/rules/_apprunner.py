@@ -46,7 +46,6 @@ CONFIGURATIONS = (
 
 class ServiceRule(Rule):
     types = (SERVICE,)
-    tags: ClassVar = ["apprunner"]
 
 
 class PlainSecret(ServiceRule):
@@ -127,7 +126,6 @@ class MinOverMax(MinOverMaxRule):
     description = "An auto scaling configuration whose minimum exceeds its maximum is refused."
     source_url = f"{API_REFERENCE}/API_CreateAutoScalingConfiguration.html"
     types = (SCALING,)
-    tags: ClassVar = ["apprunner"]
     least, most = ("MinSize", 1), ("MaxSize", 25)
 
 
@@ -140,12 +138,10 @@ class ReplacingTags(ReplacingTagsRule):
     )
     source_url = f"{TEMPLATE_REFERENCE}/aws-resource-apprunner-service.html"
     types = (SERVICE, CONNECTOR, SCALING, INGRESS)
-    tags: ClassVar = ["apprunner"]
 
 
 class ConnectorRule(Rule):
     types = (CONNECTOR,)
-    tags: ClassVar = ["apprunner"]
     source_url = f"{SERVICE_GUIDE}/network-vpc.html"
 
 
@@ -157,7 +153,7 @@ class ConnectorsShareGroups(ConnectorRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for groups, where in node.lists("SecurityGroups"):
             ours = group_set(node.template, groups)
-            for other in where.beside(CONNECTOR) if groups else ():
+            for other in where.beside(CONNECTOR):
                 # The first of two is the one that is taken.
                 if other.logical_id == node.logical_id:
                     break
@@ -195,7 +191,6 @@ class LiteralName(LiteralNameRule):
         INGRESS: ("VpcIngressConnectionName",),
     }
     types = tuple(names)
-    tags: ClassVar = ["apprunner"]
 
 
 class AccessRole(ServiceRule):

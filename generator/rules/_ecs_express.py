@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from ._network import identity, routed_to_the_internet, subnets
 from ._rule import TEMPLATE_REFERENCE, Finding, MinOverMaxRule, ReplacingTagsRule, Rule, finding
@@ -30,7 +29,6 @@ PAIRS = {
 
 class ExpressRule(Rule):
     types = (SERVICE,)
-    tags: ClassVar = ["ecs"]
     source_url = f"{TEMPLATE_REFERENCE}/aws-resource-ecs-expressgatewayservice.html"
 
 
@@ -53,7 +51,7 @@ class ReplacingParameter(ExpressRule):
         for name in CREATE_ONLY:
             used: set[str] = set()
             for value, where in node.values(name):
-                used |= where.parameters.keys() - node.parameters.keys()
+                used |= where.parameters.keys()
                 used |= {made.name for made in node.template.made_from(value) if made.kind == PARAMETER}
             for parameter in sorted(used):
                 yield finding(node, f"Another value for {parameter} replaces this service", name)

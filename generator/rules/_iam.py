@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from ._apprunner import SERVICE as APP_RUNNER
 from ._ecs_express import SERVICE as ECS_EXPRESS
@@ -47,7 +47,6 @@ class Trust(Rule):
     )
     source_url = "https://docs.aws.amazon.com/apprunner/latest/dg/security_iam_service-with-iam.html"
     types = tuple(ROLES)
-    tags: ClassVar = ["apprunner", "ecs"]
 
     def findings(self, node: Node) -> Iterator[Finding]:
         for names, service in ROLES[node.type].items():
@@ -84,7 +83,6 @@ class Objects(Rule):
     )
     source_url = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html"
     types = (*WITH_POLICIES, *WITH_A_DOCUMENT)
-    tags: ClassVar = ["iam", "s3"]
 
     def findings(self, node: Node) -> Iterator[Finding]:
         for policy in _objects(node, "Policies") if node.type in WITH_POLICIES else [node]:
@@ -127,12 +125,11 @@ class LiteralPartition(Rule):
         *(f"AWS::AppRunner::{name}" for name in ("VpcConnector", "VpcIngressConnection")),
         "AWS::ECS::ExpressGatewayService",
     )
-    tags: ClassVar = ["memorydb", "apprunner", "ecs"]
 
     def findings(self, node: Node) -> Iterator[Finding]:
         for path, text, where in _texts(node, node.value, node.path):
             # What a parameter is set to is the deployment's choice.
-            if LITERAL_PARTITION.search(text) and where.parameters == node.parameters:
+            if LITERAL_PARTITION.search(text) and not where.parameters:
                 yield Finding(path, "A literal partition in an ARN: write ${AWS::Partition}")
 
 
@@ -142,7 +139,7 @@ def _objects(node: Node, *names: str) -> Iterator[Node]:
         if isinstance(value, dict):
             yield where.of(value, (*node.path, *names))
         else:
-            yield from (item for item in node.items(*names) if isinstance(item.value, dict))
+            yield from node.items(*names)
 
 
 def _texts(node: Node, expression: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], str, Node]]:

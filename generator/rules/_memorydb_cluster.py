@@ -45,7 +45,6 @@ POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 
 class ClusterRule(Rule):
     types: ClassVar[tuple[str, ...]] = (CLUSTER,)
-    tags: ClassVar = ["memorydb"]
 
 
 class NodeType(ClusterRule):
@@ -283,7 +282,6 @@ class FixedName(LiteralNameRule):
         "the stack in the account. Derive it from AWS::StackId."
     )
     types = tuple(NAMES)
-    tags: ClassVar = ["memorydb"]
     source_url = f"{SERVICE_GUIDE}/quota-limits.html"
     names: ClassVar = {resource_type: (name, "FinalSnapshotName") for resource_type, (name, _) in NAMES.items()}
 
@@ -296,7 +294,6 @@ class LegalName(Rule):
         "ACL or user, 255 for a subnet group or parameter group."
     )
     types = tuple(NAMES)
-    tags: ClassVar = ["memorydb"]
     source_url = f"{SERVICE_GUIDE}/quota-limits.html"
 
     def findings(self, node: Node) -> Iterator[Finding]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
 
 from ._access import AccessString, Selector
 from ._rule import Finding, Rule, finding
 from ._secrets import DYNAMIC
-from ._values import ABSENT, PARAMETER, RESOURCE, Node, is_known, is_true, whole_number
+from ._values import ABSENT, RESOURCE, Node, is_known, is_true, whole_number
 
 USER = "AWS::MemoryDB::User"
 SECRET = "AWS::SecretsManager::Secret"
@@ -21,7 +20,6 @@ ILLEGAL = ',"/@'
 
 class UserRule(Rule):
     types = (USER,)
-    tags: ClassVar = ["memorydb"]
     source_url = f"{SERVICE_GUIDE}/clusters.acls.html"
 
 
@@ -91,7 +89,7 @@ class GeneratedPassword(UserRule):
 
     def findings(self, node: Node) -> Iterator[Finding]:
         secrets = {name for item in node.items("AuthenticationMode", "Passwords") for name in _secrets(item)}
-        for resource in node.template.resources(SECRET) if secrets else ():
+        for resource in node.template.resources(SECRET):
             if resource.logical_id in secrets:
                 for value, where in resource.values("GenerateSecretString"):
                     if isinstance(value, dict):
@@ -127,7 +125,7 @@ class NoEcho(UserRule):
             if "{{resolve:" in str(item.value):
                 continue
             template = node.template
-            names = {made.name for made in template.made_from(item.value) if made.kind == PARAMETER}
+            names = {made.name for made in template.made_from(item.value)}
             names |= {name for name, value in item.parameters.items() if value == item.value}
             for name in sorted(names):
                 if template.parameter(name) and not template.is_no_echo(name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._values import ABSENT, RESOURCE, Node, Template, is_true
+from ._values import RESOURCE, Node, Template, is_true
 
 GATEWAYS = {
     "AWS::EC2::InternetGateway": ("", "InternetGatewayId"),
@@ -37,15 +37,13 @@ def routed_to_the_internet(node: Node) -> set[str]:
         if _is_internet_gateway(template, gateway)
         for table, _ in where.values("RouteTableId")
     } - {""}
-    if not tables:
-        return set()
     return {
         identity(template, subnet)
         for association in node.beside("AWS::EC2::SubnetRouteTableAssociation")
         for table, where in association.values("RouteTableId")
         if identity(template, table) in tables
         for subnet, _ in where.values("SubnetId")
-    } - {""}
+    }
 
 
 def with_public_addresses(node: Node) -> set[str]:
@@ -69,4 +67,4 @@ def _is_internet_gateway(template: Template, value: Any) -> bool:
 
 def group_set(template: Template, groups: list[Any]) -> frozenset[str]:
     """What identifies a set of security groups."""
-    return frozenset(identity(template, group) or str(group) for group in groups if group != ABSENT)
+    return frozenset(identity(template, group) or str(group) for group in groups)

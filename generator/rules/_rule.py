@@ -24,6 +24,9 @@ class Rule(CloudFormationLintRule):
 
     types: ClassVar[tuple[str, ...]] = ()
 
+    def __init_subclass__(cls) -> None:
+        cls.tags = sorted({name.split("::")[1].lower() for name in cls.types})
+
     def match(self, cfn: Any) -> list[RuleMatch]:
         findings = (finding for node in template_of(cfn).resources(*self.types) for finding in self.findings(node))
         # A value that several branches share is found once.

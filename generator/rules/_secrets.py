@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from ._values import ABSENT, IMPORT, PARAMETER, RESOURCE, UNKNOWN, Node, Reference, Template, is_known
+from ._values import PARAMETER, RESOURCE, UNKNOWN, Node, Reference, Template, is_known
 
 DYNAMIC = re.compile(r"\{\{resolve:")
 SECRET_DYNAMIC = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):")
@@ -26,9 +26,8 @@ ABOUT_NAME = re.compile(
 FLAG = re.compile(r"true|false|yes|no|on|off|enabled|disabled|none|null|optional|required", re.IGNORECASE)
 PATH = re.compile(r"~?\.{0,2}/.*|[A-Za-z]:\\.*|(file|s3)://.*|[a-z][a-z0-9_.-]*(/[a-z][a-z0-9_.-]*)+")
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
-# An ARN, or what is added to one to take a key and version of a secret: `:password::`.
-ARN = re.compile(r"arn:")
-ARN_SUFFIX = re.compile(rf"{UNKNOWN.pattern}(:[^:]*){{0,3}}")
+# A reference, and what is added to a secret's ARN to take a key and version: `:password::`.
+ARN_WITH_KEY = re.compile(rf"{UNKNOWN.pattern}(:[^:{UNKNOWN.pattern[1:-1]}]*){{1,3}}")
 
 # scheme://user:password@host; the password may be unknown.
 USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@?#]*:(?P<password>[^/\s@?#]+)@")
@@ -46,23 +45,33 @@ SECRET_FORMAT = re.compile(
 
 def secrets(name: Any, variable: Node) -> Iterator[str]:
     """Why the values of a variable are secrets, as predicates of "The variable X ..."; nothing for one that is not."""
-    for value, where in variable.values("Value"):
-        if value != ABSENT and not is_secret_arn(where.template, str(value)):
-            reason = _contains_secret(where, value) or (_looks_secret(where, name, value) and "looks like a secret")
-            if reason:
+    template = variable.template
+    for value, _ in variable.values("Value"):
+        if not _is_arn(template, str(value)):
+            if reason := _contained_secret(template, value):
                 yield reason
+            elif _looks_secret(template, name, value):
+                yield "looks like a secret"
 
 
-def _contains_secret(node: Node, value: Any) -> str | None:
-    template, text = node.template, str(value)
+def separated(name: Any) -> str:
+    """A name in capitals with its words separated by underscores."""
+    return re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(name)).upper())
+
+
+def _is_arn(template: Template, text: str) -> bool:
+    """Whether a text is an ARN, written out or a parameter's with a key behind it."""
+    with_key = ARN_WITH_KEY.fullmatch(text) and template.references(text)[0].kind == PARAMETER
+    return text.startswith("arn:") or bool(with_key)
+
+
+def _contained_secret(template: Template, value: Any) -> str | None:
     for reference in template.made_from(value):
         if reference.kind == PARAMETER and template.is_no_echo(reference.name):
             return f"contains the NoEcho parameter {reference.name}"
         if template.type_of(reference.name) == "AWS::IAM::AccessKey" and reference.attribute == "SecretAccessKey":
             return f"contains the secret key of {reference.name}"
-    for parameter, chosen in node.parameters.items():
-        if chosen and template.is_no_echo(parameter) and str(chosen) in text:
-            return f"contains the NoEcho parameter {parameter}"
+    text = str(value)
     if SECRET_DYNAMIC.search(text):
         return "contains a dynamic reference to a secret"
     credentials = (*USER_INFO.finditer(text), *FIELD.finditer(text))
@@ -70,28 +79,15 @@ def _contains_secret(node: Node, value: Any) -> str | None:
         return "contains a password in a URL or connection string"
     if SECRET_FORMAT.search(text):
         return "has the form of a private key or token"
-    if any(_looks_secret(node, *field) for field in _json_fields(text) if not is_secret_arn(template, str(field[1]))):
+    if any(_looks_secret(template, *field) for field in _json_fields(text) if not _is_arn(template, str(field[1]))):
         return "contains what looks like a secret"
     return None
-
-
-def _looks_secret(node: Node, name: Any, value: Any) -> bool:
-    """Whether a variable's name says that its value is a secret, and the value can be one."""
-    words = separated(name)
-    if not SECRET_NAME.search(words) or ABOUT_NAME.search(words) or isinstance(value, (list, dict, bool)):
-        return False
-    if not is_known(value):
-        return any(_is_value(node.template, reference) for reference in node.template.references(value))
-    text = str(value).strip()
-    if re.fullmatch(r"-?[0-9.]+", text):
-        return bool(PASSWORD_NAME.search(words))
-    return bool(text) and not any(other.fullmatch(text) for other in (FLAG, PLACEHOLDER, PATH, ADDRESS))
 
 
 def _json_fields(text: str) -> Iterator[tuple[str, Any]]:
     """The fields of a JSON object, at any depth; none for another text."""
     with suppress(ValueError, RecursionError):
-        nodes = [json.loads(text)] if text.lstrip().startswith(("{", "[")) else []
+        nodes = [json.loads(text)]
         while nodes:
             node = nodes.pop()
             if isinstance(node, dict):
@@ -101,43 +97,24 @@ def _json_fields(text: str) -> Iterator[tuple[str, Any]]:
                 nodes += node
 
 
-def separated(name: Any) -> str:
-    """A name in capitals with its words separated by underscores."""
-    return re.sub(r"[^A-Z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(name)).upper())
-
-
-def is_secret_arn(template: Template, text: str) -> bool:
-    """Whether a text is the ARN or name of something: written out, or a resource's, with a key behind it or not."""
-    if ARN.match(text):
-        return True
-    if not ARN_SUFFIX.fullmatch(text):
+def _looks_secret(template: Template, name: Any, value: Any) -> bool:
+    """Whether a name says that its value is a secret, and the value can be one."""
+    words = separated(name)
+    if not SECRET_NAME.search(words) or ABOUT_NAME.search(words) or isinstance(value, (list, dict, bool)):
         return False
-    (reference,) = template.references(text)
-    is_parameter = reference.kind == PARAMETER
-    if is_parameter and template.is_no_echo(reference.name) and text == text[:1]:
-        return False
-    return _names(template, reference) or (len(text) > 1 and (is_parameter or reference.name == IMPORT))
-
-
-def _names(template: Template, reference: Reference) -> bool:
-    """Whether what is referred to is an identifier and not a value."""
-    if reference.kind == RESOURCE:
-        # The Ref of a resource identifies it; of attributes, those that are called so.
-        return not reference.attribute or bool(re.search(r"(Arn|Id|Name)$", reference.attribute))
-    if reference.kind == PARAMETER:
-        declared = template.parameter(reference.name)
-        described = f"{declared.get('AllowedPattern', '')} {declared.get('Description', '')}"
-        of_name = re.search(r"(Arn|Id|Name|Path|Key)$", reference.name, re.IGNORECASE)
-        return bool(of_name and not SECRET_NAME.search(separated(reference.name))) or bool(
-            re.search(r"\barn\b", described, re.IGNORECASE)
-        )
-    return False
+    if not is_known(value):
+        return any(_is_value(template, reference) for reference in template.references(value))
+    text = str(value).strip()
+    if re.fullmatch(r"-?[0-9.]+", text):
+        return bool(PASSWORD_NAME.search(words))
+    return bool(text) and not any(other.fullmatch(text) for other in (FLAG, PLACEHOLDER, PATH, ADDRESS))
 
 
 def _is_value(template: Template, reference: Reference) -> bool:
-    """Whether an unknown is a value that somebody sets in clear, and not the name of a secret."""
-    if reference.kind == PARAMETER:
-        return not _names(template, reference) and bool(SECRET_NAME.search(separated(reference.name)))
-    if reference.kind == RESOURCE and reference.attribute:
+    """Whether an unknown is a value that is set in clear, and not the name of a secret."""
+    if reference.kind == RESOURCE:
         return bool(SECRET_NAME.search(separated(reference.attribute.rpartition(".")[2])))
-    return False
+    declared = template.parameter(reference.name)
+    described = f"{declared.get('AllowedPattern', '')} {declared.get('Description', '')}"
+    is_arn = re.search(r"\barn\b", described, re.IGNORECASE)
+    return reference.kind == PARAMETER and bool(SECRET_NAME.search(separated(reference.name))) and not is_arn

@@ -36,14 +36,13 @@ MOST_VALUES = 256
 VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 
 PARAMETER, RESOURCE, PSEUDO, OTHER = "parameter", "resource", "pseudo parameter", "other"
-IMPORT = "Fn::ImportValue"
 
 
 class Reference(NamedTuple):
     """What an unknown stands for.
 
     kind: a PARAMETER's value, the RESOURCE `name` (its attribute, or "" for its Ref), a PSEUDO parameter, or the result
-    of some OTHER function, such as IMPORT (attribute: of what). sources: the references it was made from.
+    of some OTHER function (attribute: of what). sources: the references it was made from.
     """
 
     kind: str
@@ -250,7 +249,7 @@ class Node:
     def literals(self, name: str) -> Iterator[Any]:
         """The values that the template itself sets, not a parameter."""
         for value, node in self.values(name):
-            if value and is_known(value) and node.parameters == self.parameters:
+            if value and is_known(value) and not node.parameters:
                 yield value
 
     def items(self, *names: str) -> Iterator[Node]:
@@ -375,8 +374,7 @@ def _get_att(validator: Any, instance: Any) -> Iterator[Any]:
         case [str() as name, expression]:
             template = validator.context.template
             for attribute, where, _ in validator.resolve_value(expression):
-                if isinstance(attribute, str):
-                    yield template.unknown(Reference(RESOURCE, str(name), attribute)), where, None
+                yield template.unknown(Reference(RESOURCE, str(name), attribute)), where, None
 
 
 def _sub(validator: Any, instance: Any) -> Iterator[Any]:
@@ -420,8 +418,6 @@ def _json_pieces(node: Any) -> Iterator[Any]:
 
 def _find_in_map(validator: Any, instance: Any) -> Iterator[Any]:
     """The value for each key that is possible: of a key that is unknown, that the map has it is known."""
-    if not isinstance(instance, list) or len(instance) not in (3, 4):
-        return
     maps = validator.context.mappings.maps
     for name, named, _ in validator.resolve_value(instance[0]):
         if isinstance(name, str) and name in maps:

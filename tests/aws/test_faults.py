@@ -477,6 +477,7 @@ def test_what_aws_refuses_is_told_from_what_is_local(
     assert found.what.startswith(what)
     assert found.why == f"{code}: {message}"
     assert found.local is local
+    assert ("off by default" in found.then) is (code == "InvalidClientTokenId")
 
 
 def test_a_region_that_is_off_by_default_is_a_reason_for_refused_credentials() -> None:

@@ -173,6 +173,7 @@ def test_only_an_active_service_is_ready(status: str, ready: bool) -> None:
 
 def test_the_image_is_that_of_the_last_deployment() -> None:
     assert observed([revision(2), revision(1, "old")], deployment(2)).image == IMAGE
+    assert observed([revision(2), revision(1, "old")], deployment(1)).image == "old"
     # Taken back: what it would have run is not among the configurations that are left.
     assert observed([revision(1, "old")], deployment(2, "ROLLBACK_SUCCESSFUL")).image == "old"
 

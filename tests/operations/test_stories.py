@@ -1,22 +1,19 @@
 """The programs in examples/: previewed, deployed, verified while their services run, changed and destroyed.
 
-The emulator is in place of AWS; clusters and services are real. What exists before a program is created first, as its
-user would have created it.
+The emulator is in place of AWS; clusters and services are real. What a program names in an account is created first.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import boto3
 import pytest
@@ -73,8 +70,8 @@ class Story:
     """A program's only deployment, on this machine, called users."""
 
     def __init__(self, aws: LocalAws, deployment: Deployment, captured: Captured) -> None:
-        self.aws, self.deployment = aws, deployment
-        self.command = Command(lambda: [deployment], captured)
+        self.aws, self.deployment = aws, aws.local_resources.deployment(deployment)
+        self.command = Command(lambda: [self.deployment], captured)
         self.images: tuple[str, ...] = ()
 
     def deploy(self, *arguments: str) -> str:
@@ -120,25 +117,6 @@ def account(directory: Path, deployment: Deployment) -> Iterator[LocalAws]:
         yield aws
 
 
-def vpc_with_subnets(public: bool) -> tuple[str, list[str]]:
-    """A VPC with four subnets in two zones; the last two have a route to the internet if `public`."""
-    ec2 = boto3.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
-    zones = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"][:2]]
-    made = [
-        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.7.{n}.0/24", AvailabilityZone=zones[n % 2])["Subnet"]["SubnetId"]
-        for n in range(4)
-    ]
-    if public:
-        gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-        ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-        table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
-        ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
-        for subnet in made[2:]:
-            ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
-    return vpc, made
-
-
 def test_a_program_in_a_file_of_its_own_is_built_and_rehearsed(tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(SHOP)
 
@@ -172,25 +150,19 @@ def test_own_resources_are_deployed_and_kept(directory: Path, capsys: Captured) 
         assert boto3.client("dynamodb").list_tables()["TableNames"] == tables != []
 
 
-@pytest.mark.parametrize("how", ["by-parameters", "by-ids", "ecs-express"])
-def test_an_existing_vpc_is_used_and_left(how: str, directory: Path, capsys: Captured) -> None:
-    programs: dict[str, Any] = {
-        "by-parameters": lambda vpc, subnets: existing_vpc.deployments(),
-        "by-ids": lambda vpc, subnets: existing_vpc_by_ids.deployments(vpc, subnets[:2]),
-        "ecs-express": lambda vpc, subnets: existing_vpc_ecs.deployments(vpc, subnets[:2], subnets[2:]),
-    }
-    (like_it,) = programs[how]("vpc-0a1b2c3d4e5f60718", ["subnet-0a1b2c3d4e5f60718"] * 4)
-    with account(directory, like_it) as aws:
-        vpc, subnets = vpc_with_subnets(public=how == "ecs-express")
-        (deployment,) = programs[how](vpc, subnets)
-        values = (f"VpcId={vpc}", f"PrivateSubnetIds={','.join(subnets[:2])}") if how == "by-parameters" else ()
+@pytest.mark.parametrize("program", [existing_vpc, existing_vpc_by_ids, existing_vpc_ecs])
+def test_an_existing_vpc_is_used_and_left(program: ModuleType, directory: Path, capsys: Captured) -> None:
+    (deployment,) = program.deployments()
+    with account(directory, deployment) as aws:
         story = Story(aws, deployment, capsys)
-        assert VERIFIED in story.deploy(*(["--parameter", *values] if values else []))
+        values = aws.local_resources.parameters(deployment, {})
+        options = (*(["--parameter"] if values else []), *(f"{name}={value}" for name, value in values.items()))
+        ec2 = boto3.client("ec2")
+        subnets = ec2.describe_subnets()["Subnets"]
+        assert VERIFIED in story.deploy(*options)
         assert VERIFIED in story.change(f"{deployment.layers[-1].name}.MaxSize=3")
         story.destroy()
-        ec2 = boto3.client("ec2")
-        found = ec2.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
-        assert {subnet["SubnetId"] for subnet in found} == set(subnets)
+        assert ec2.describe_subnets()["Subnets"] == subnets
 
 
 def test_two_services_have_their_own_images_and_parameters_and_both_passwords_are_rotated(
@@ -249,10 +221,8 @@ def redeployments() -> dict[str, int]:
 
 
 def test_a_worker_in_another_language_is_deployed_with_its_secret(directory: Path, capsys: Captured) -> None:
-    (like_it,) = worker.deployments()
-    with account(directory, like_it) as aws:
-        token = boto3.client("secretsmanager").create_secret(Name="worker/token", SecretString="any")["ARN"]
-        (deployment,) = worker.deployments(token)
+    (deployment,) = worker.deployments()
+    with account(directory, deployment) as aws:
         story = Story(aws, deployment, capsys)
         missing = "users-worker: There is no image: it is built elsewhere. Pass --image URI, or "
         for verb in (["preview"], ["deploy", "--yes"]):
@@ -293,7 +263,6 @@ def test_the_removal_of_a_table_is_refused_and_let_through_by_name(directory: Pa
 def test_a_custom_resource_is_made_by_its_function_beside_a_named_role(directory: Path, capsys: Captured) -> None:
     (deployment,) = custom_resource.deployments()
     with account(directory, deployment) as aws:
-        create_function("ledger", HERE / "ledger.py")
         story = Story(aws, deployment, capsys)
         said = story.command.must("preview", "--layer", "data")
         assert "Custom::Ledger" in said
@@ -301,22 +270,6 @@ def test_a_custom_resource_is_made_by_its_function_beside_a_named_role(directory
         assert VERIFIED in story.deploy()
         resources = boto3.client("cloudformation").describe_stack_resources(StackName="users-data")["StackResources"]
         physical = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
-        assert (physical["Ledger"], physical["Auditor"]) == ("ledger-of-100-pages", "users-data-auditor")
+        assert (physical["Ledger"], physical["Auditor"]) == ("Ledger", "users-data-auditor")
         assert VERIFIED in story.change("apprunner.MaxSize=3")
         story.destroy()
-
-
-def create_function(name: str, source: Path) -> None:
-    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    role = boto3.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]["Arn"]
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.write(source, source.name)
-    boto3.client("lambda").create_function(
-        FunctionName=name,
-        Runtime="python3.13",
-        Handler=f"{source.stem}.handler",
-        Code={"ZipFile": packed.getvalue()},
-        Role=role,
-    )

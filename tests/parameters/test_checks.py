@@ -106,6 +106,8 @@ def test_a_value_fits_its_parameter_or_the_reason_is_given(parameter: dict[str, 
         (".+", "a\u2028b", False),
         (".+", "a\x0bb", True),
         ("[.]+", "..", True),
+        ("[.]", "a", False),
+        ("[(?<a>]+", "<(a", True),
         (r"a\.b", "a.b", True),
         ("(?<first>a)b", "ab", True),
         ("(?i)AB", "ab", True),
@@ -210,6 +212,18 @@ def test_a_parameter_of_a_layer_that_is_left_out_is_named_with_its_layer() -> No
     assert findings({"Cpu": "2"}, layers) == ["Cpu is a parameter of the layer apprunner, but only data is deployed."]
 
 
+def test_a_value_for_a_layer_that_does_not_exist_is_found() -> None:
+    layers = [layer({"Shards": {"Default": "1"}}), layer({}, "web")]
+    assert findings({"date.Shards": "2"}, layers) == ["There is no layer 'date'; there are data, web."]
+
+
+def test_the_value_of_an_ssm_parameter_decides_no_rule_and_its_name_does() -> None:
+    rules = {"Own": {"Assertions": [{"Assert": {"Fn::Equals": [{"Ref": "Image"}, "/own"]}}]}}
+    for kind, found in (("Value<String>", []), ("Name", ["data: the rule Own is not met."])):
+        parameters = {"Image": {"Type": f"AWS::SSM::Parameter::{kind}"}}
+        assert findings({"Image": "/other"}, [layer(parameters, rules=rules)]) == found
+
+
 def test_an_unknown_name_finds_its_nearest_whatever_the_case() -> None:
     data = layer({"NodeType": {"Default": ""}, "Shards": {"Default": ""}})
     assert findings({"nodetype": ""}, [data]) == ["No layer has a parameter nodetype. Did you mean NodeType?"]
@@ -243,7 +257,14 @@ def test_a_deployed_noecho_value_is_not_known() -> None:
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [("", '""'), ("a b", '"a b"'), ("a\nb", '"a\\nb"'), ("ü", '"\\u00fc"'), ("x" * 99, "x" * 80 + "...")],
+    [
+        ("", '""'),
+        ("a b", '"a b"'),
+        ("a\nb", '"a\\nb"'),
+        ("ü", '"\\u00fc"'),
+        ("x" * 80, "x" * 80),
+        ("x" * 99, "x" * 80 + "..."),
+    ],
 )
 def test_a_value_is_shown_on_one_line_of_ascii(value: str, shown: str) -> None:
     (found,) = findings({"Owner": value}, [layer({"Owner": {"AllowedValues": ["q", "r"]}})])
@@ -279,6 +300,7 @@ UNKNOWN = {"Fn::ValueOf": ["Text", "VpcId"]}
         ({"Fn::EachMemberEquals": [["a", UNKNOWN], "a"]}, None),
         ({"Fn::EachMemberEquals": [["b", UNKNOWN], "a"]}, False),
         ({"Fn::And": [{"Fn::Equals": ["a", "a"]}, {"Fn::Equals": ["a", "b"]}]}, False),
+        ({"Fn::And": [{"Fn::Equals": ["a", "a"]}, {"Fn::Equals": ["b", "b"]}]}, True),
         ({"Fn::And": [{"Fn::Equals": ["a", "b"]}, UNKNOWN]}, False),
         ({"Fn::And": [{"Fn::Equals": ["a", "a"]}, UNKNOWN]}, None),
         ({"Fn::Or": [{"Fn::Equals": ["a", "a"]}, UNKNOWN]}, True),

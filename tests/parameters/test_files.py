@@ -122,6 +122,8 @@ def test_a_number_stays_as_the_file_writes_it(number: str, tmp_path: Path) -> No
         ('"text"', "is not a parameter file: it is text,"),
         ("null", "is not a parameter file: it is null,"),
         ("7", "is not a parameter file: it is a number,"),
+        ("true", "is not a parameter file: it is true,"),
+        ("false", "is not a parameter file: it is false,"),
         ("[1]", "[0] is a number, but must be an object with ParameterKey"),
         ('["Shards"]', "[0] Shards is not KEY=VALUE."),
         ('["=a"]', "[0] is not KEY=VALUE."),

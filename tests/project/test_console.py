@@ -25,6 +25,10 @@ def test_the_templates_are_those_of_build() -> None:
 
 
 def test_the_monthly_sums_are_those_of_the_cost_page() -> None:
-    row = re.findall(r"\*\*what has a price\*\*.*", (ROOT / "docs" / "cost.md").read_text())[0]
-    app_runner, ecs_express = re.findall(r"\d+\.\d\d", row)
-    assert f"is {ecs_express} US dollars a month with ECS Express and {app_runner} with App\nRunner" in PAGE
+    costs = (ROOT / "docs" / "cost.md").read_text()
+    app_runner, priced = re.findall(r"\d+\.\d\d", re.findall(r"\*\*what has a price\*\*.*", costs)[0])
+    formulas = re.findall(r"^\| a \[.*?\| (\([\d.+ x()]+) \| ([\d.]+)", costs, re.MULTILINE)
+    assert [f"{eval(formula.replace('x', '*')):.2f}" for formula, _ in formulas] == [result for _, result in formulas]
+    ecs_express = f"{float(priced) + sum(float(result) for _, result in formulas):.2f}"
+    assert f"| **all but the nodes** | | **{ecs_express}** |" in costs
+    assert f"**{ecs_express} US dollars with ECS Express and {app_runner} with App Runner, each plus\ntwo" in PAGE

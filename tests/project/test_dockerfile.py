@@ -20,8 +20,9 @@ def hadolint(dockerfile: str) -> str:
     return ran.stdout + ran.stderr
 
 
-def test_hadolint_finds_nothing() -> None:
-    assert hadolint((ROOT / "Dockerfile").read_text()) == ""
+@pytest.mark.parametrize("folder", [".", "examples/shop/catalog", "examples/shop/mailer"])
+def test_hadolint_finds_nothing(folder: str) -> None:
+    assert hadolint((ROOT / folder / "Dockerfile").read_text()) == ""
 
 
 def test_hadolint_would_find_a_mistake() -> None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 FLOORS = (
     "rehearsal.upgrade",
     "rehearsal.run",
-    "rehearsal.program",
+    "rehearsal.options",
     "rehearsal.load",
     "rehearsal.local_aws",
     "rehearsal.local_resources",

@@ -30,6 +30,19 @@ def test_the_tag_is_the_version_of_the_wheel(tag: str, refused: int, tmp_path: P
     assert check("The tag is the version", tag, tmp_path) == refused
 
 
+def test_the_links_of_the_page_on_pypi_are_those_of_the_tag(tmp_path: Path) -> None:
+    before = (ROOT / "README.md").read_text()
+    (tmp_path / "README.md").write_text(before)
+    environment = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_REF_NAME": "v1.0.0"}
+    step = CHECKS["The README's links are those of the tag"]
+    subprocess.run(["bash", "-e", "-c", step], cwd=tmp_path, env={**os.environ, **environment}, check=True)
+    after = (tmp_path / "README.md").read_text()
+    link = re.compile(r"\]\(([^)]+)\)")
+    here = "https://github.com/o/r/blob/v1.0.0/"
+    assert link.findall(after) == [url if ":" in url else here + url for url in link.findall(before)]
+    assert "git clone https://github.com/o/r memorydb-apprunner" in after
+
+
 CHANGELOG = (
     "# Changelog\n\n## [Unreleased]\n\n## [1.10.0] - 2026-12-01\n\n### Added\n\n- New.\n\n## [1.1.0]\n\n- Old.\n"
 )

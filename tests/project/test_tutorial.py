@@ -1,26 +1,28 @@
-"""The tutorial: its commands, in order, in a copy of the project, as during `rehearse --stay`."""
+"""The tutorial: its programs and commands, in order, with the rehearsals that it starts."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from generator.cli import main
-from generator.compute.apprunner import AppRunnerCompute
-from generator.iam.access import access_deployment
-from generator.images.context import Context
-from generator.layers import app_runner_deployment, default_deployments
-from rehearsal.local_aws import NAME, LocalAws
-
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "tutorial.md").read_text()
-COPIED = ("build.py", "generator", "examples", "templates", "rehearsal", "service", "Dockerfile", ".dockerignore")
+(PROGRAM,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+VARIABLE, SERVICES, VPC = re.findall(r"```diff\n(.*?)```", PAGE, re.DOTALL)
+COMMANDS = re.findall(r"^python (.*)$", PAGE.partition("## 6.")[0], re.MULTILINE)
+COPIED = ("generator", "rehearsal", "service", "Dockerfile", ".dockerignore")
+READY_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
@@ -29,46 +31,84 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in COPIED:
         copying = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copying(ROOT / name, made / name)
-    (made / "mine.py").write_text(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0])
+    (made / "shop.py").write_text(PROGRAM)
     return made
 
 
-def run(line: str, copy: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, *line.split()[1:]]
-    environment = {**os.environ, "PYTHONPATH": "."}
-    return subprocess.run(words, cwd=copy, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+def change(copy: Path, diff: str) -> None:
+    """Applies a change of the page to the program."""
+    text = f"--- a/shop.py\n+++ b/shop.py\n{diff}"
+    subprocess.run(["git", "apply", "-"], cwd=copy, input=text, text=True, check=True)
 
 
-def test_every_step_up_to_an_account_does_what_the_page_says(copy: Path, tmp_path: Path) -> None:
-    steps = PAGE.partition("## 5.")[0]
-    lines = re.findall(r"^python (?!build\.py rehearse).*$", steps, re.MULTILINE)
-    assert len(lines) == 10
-    with LocalAws(tmp_path, Context(ROOT), (AppRunnerCompute(),), access_deployment(app_runner_deployment()).layers[0]):
-        assert main(default_deployments, argv=["deploy", "--yes", "--name", NAME, "--layer", "data"]) == 0
-        said = [run(line, copy) for line in lines[:3]]
-        assert [one.returncode for one in said] == [0, 0, 3], [one.stderr for one in said]
-        assert "      SnapshotRetentionLimit  7 → 14  (parameter SnapshotRetentionDays)" in said[0].stdout
-
-        build = (copy / "build.py").read_text()
-        (copy / "build.py").write_text(build.replace("Settings()", "Settings(flow_logs=False)"))
-        said = [run(line, copy) for line in lines[3:6]]
-        assert [one.returncode for one in said] == [1, 0, 0], [one.stderr for one in said]
-        assert "  - FlowLogGroup  AWS::Logs::LogGroup" in said[2].stdout
-        (copy / "build.py").write_text(build)
-
-        said = [run(line, copy) for line in lines[6:]]
-        assert [one.returncode for one in said] == [0, 0, 0, 0], [one.stderr for one in said]
-        assert "  + Attachments  AWS::S3::Bucket" in said[1].stdout
-        assert "+ OrdersMemoryDbUser" in said[2].stdout
-        assert "rehearsal-orders: " in said[2].stdout
+@contextmanager
+def rehearsal(command: str, copy: Path, log: Path) -> Iterator[dict[str, str]]:
+    """The variables of the second terminal, while a rehearsal waits in the first; what it says is in `log`."""
+    environment = {**os.environ, "PYTHONPATH": ".", "PYTHONUNBUFFERED": "1"}
+    words = [sys.executable, *command.split()]
+    with log.open("w") as file, subprocess.Popen(words, cwd=copy, env=environment, stdout=file, stderr=file) as first:
+        try:
+            deadline = time.monotonic() + READY_SECONDS
+            while not (told := re.search(r"^\. (/.*/environment)$", log.read_text(), re.MULTILINE)):
+                assert first.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.2)
+            printed = subprocess.run(["sh", "-c", f". {told[1]} && env -0"], env=environment, capture_output=True)
+            yield dict(line.split("=", 1) for line in printed.stdout.decode().split("\0") if line)
+        finally:
+            first.send_signal(signal.SIGINT)
+            first.wait(READY_SECONDS)
+    assert "Left behind: nothing." in log.read_text()
 
 
-def test_the_part_of_the_page_is_refused_with_a_value_that_aws_does_not_take(copy: Path) -> None:
-    mine = (copy / "mine.py").read_text()
-    wrong = mine.replace("Metadata=", 'AccessControl="Everyone", Metadata=')
-    assert wrong != mine
+def run(command: str, copy: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, *command.split()]
+    return subprocess.run(
+        words, cwd=copy, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
+def test_every_command_up_to_an_account_does_what_the_page_says(copy: Path, tmp_path: Path) -> None:
+    write, stay, status, *changes, again, status_again, office = COMMANDS
+    assert (stay, status, len(changes)) == (again, status_again, 5)
+    written = run(write, copy, {**os.environ, "PYTHONPATH": "."})
+    assert (written.returncode, (copy / "shop" / "web-layer.json").exists()) == (0, True), written.stderr
+
+    with rehearsal(stay, copy, tmp_path / "first") as second_terminal:
+        printed = run(status, copy, second_terminal)
+        assert "  AttachmentsName: rehearsal-storage-attachments-" in printed.stdout, printed.stderr
+        change(copy, VARIABLE)
+        said = [run(command, copy, second_terminal) for command in changes]
+        assert [one.returncode for one in said] == [0, 0, 0, 3, 3], [one.stderr for one in said]
+        variable, _, deployed, key, tag = (one.stdout for one in said)
+        assert '"LOG_LEVEL"' in variable, variable
+        assert "Nothing is lost or replaced." in variable
+        assert "      SnapshotRetentionLimit  7 → 14  (parameter SnapshotRetentionDays)" in deployed
+        assert "refused: Cluster: replaces the database (KmsKeyId)." in key
+        assert "refused: Service: is replaced because of a tag (Tags)." in tag
+
+    change(copy, SERVICES)
+    with rehearsal(again, copy, tmp_path / "second") as second_terminal:
+        verified = (tmp_path / "second").read_text()
+        assert "GET /live        200" in verified
+        assert "a user           written, read back, deleted" in verified
+        change(copy, VPC)
+        outputs = run(f"{status} --format json --layer storage", copy, second_terminal)
+        known = json.loads(outputs.stdout)["stacks"][0]["outputs"]
+        given = office.replace("VpcId=VPC", f"VpcId={known['VpcId']}")
+        given = given.replace("SUBNET,SUBNET", known["PrivateSubnetIds"])
+        previewed = run(given, copy, second_terminal)
+        assert previewed.returncode == 0, previewed.stderr
+        assert "+ Cluster  AWS::MemoryDB::Cluster" in previewed.stdout
+        assert "AWS::EC2::VPC\n" not in previewed.stdout
+        missing = run(given.partition(" --parameter")[0], copy, second_terminal)
+        assert "storage: VpcId has no value" in missing.stderr
+
+
+def test_the_program_is_refused_with_a_value_that_aws_does_not_take(copy: Path) -> None:
+    wrong = PROGRAM.replace('s3.Bucket("Attachments", ', 's3.Bucket("Attachments", AccessControl="Everyone", ')
     (copy / "wrong.py").write_text(wrong)
-    refused = run("python wrong.py --out wrong", copy)
+    refused = run("wrong.py --out wrong", copy, {**os.environ, "PYTHONPATH": "."})
     assert refused.returncode == 1
     assert "AccessControl must be one of" in refused.stderr
     assert not (copy / "wrong").exists()

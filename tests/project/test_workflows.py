@@ -116,3 +116,24 @@ def test_every_command_is_for_the_deployment_of_one_variable(tmp_path: Path, nam
     for given in commands_given:
         arguments = parser(verb=given[0]).parse_args(given)
         assert (arguments.deployment, arguments.name) == (deployment, "users")
+
+
+def test_a_note_on_gitlab_is_the_preview_s_text_and_its_exit_code_is_kept(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "ci.md").read_text()
+    script = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])["preview"]["script"]
+    curl = f"printf '%s\\n' \"$@\" > {tmp_path}/given\ncat preview.md >> {tmp_path}/given"
+    environment = {
+        "PATH": programs(tmp_path / "bin", python="echo '### Preview'\nexit 3", curl=curl),
+        **{"CI_API_V4_URL": "https://gitlab.example/api/v4", "CI_PROJECT_ID": "7", "CI_MERGE_REQUEST_IID": "5"},
+        **{"DEPLOYMENT": "", "DEPLOYMENT_NAME": "shop", "CI_COMMIT_SHORT_SHA": "abc", "PREVIEW_ROLE_ARN": "role"},
+        "NOTES_TOKEN": "token",
+    }
+    ran = subprocess.run(["bash", "-e", "-c", "\n".join(script)], cwd=tmp_path, env=environment)
+    assert ran.returncode == 3
+    given = (tmp_path / "given").read_text().splitlines()
+    assert given[-4:] == [
+        "--data-urlencode",
+        "body@preview.md",
+        "https://gitlab.example/api/v4/projects/7/merge_requests/5/notes",
+        "### Preview",
+    ]

@@ -85,7 +85,8 @@ def test_images_are_removed_although_others_are_meanwhile(tmp_path: Path, monkey
     images) [ -e {once} ] || {{ : > {once}; echo "image not known" >&2; exit 125; }}; echo '{names}' ;;
     rmi) [ "$2" != --no-prune ] || exit 125; echo "$2" >> {tmp_path}/removed ;;
     esac"""
-    remove_images(str(install(tmp_path, monkeypatch, script)), ["a.example/one"])
+    install(tmp_path, monkeypatch, script)
+    remove_images(["a.example/one"])
     assert (tmp_path / "removed").read_text() == "a.example/one:1\n"
 
 

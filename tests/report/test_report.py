@@ -1,22 +1,39 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from generator.compute import Outcome
 from generator.errors import UsageError
-from generator.report.as_json import preview_document, status_document
+from generator.report.as_json import outputs_document, preview_document, status_document
 from generator.report.comment import Heading, comment
-from generator.report.results import LastOperation, LayerStatus, LogLine, Plan, happens, rehearsed, summary
+from generator.report.results import (
+    LastOperation,
+    LayerStatus,
+    LogLine,
+    Plan,
+    Removal,
+    RotationPlan,
+    ServiceStatus,
+    happens,
+    rehearsed,
+    summary,
+)
 from generator.report.text import lines as result_lines
 from generator.report.text import log_line, plan_lines
-from generator.stacks.change_set import Change, PropertyChange
+from generator.review.quantities import Billed, Prices
+from generator.review.rights import Right
+from generator.stacks.change_set import Change, Effect, PropertyChange
 from generator.stacks.cloudformation import Stack
+from generator.stacks.drift import PropertyDrift, ResourceDrift, StackDrift
 from generator.stacks.events import Finding
 from generator.stacks.guard import Refusal
+from generator.stacks.inventory import Inventory, StackResource
 from tests.report.reviews import HEADING
 
 CLUSTER = Change(
@@ -179,6 +196,175 @@ def test_a_status_has_the_last_operation_and_its_cause() -> None:
         "began": "2026-11-25T12:03:04Z",
         "cause": "Cluster (T): full",
     }
+
+
+def test_a_status_names_the_url_first_and_how_the_service_answers() -> None:
+    outputs = {
+        "DashboardUrl": "d",
+        "PushCommands": "TAG=1 && docker",
+        "ServiceUrl": "https://a",
+        "UsersPushCommands": "b",
+    }
+    stack = Stack("web", "arn:aws:cloudformation:eu-west-1:1:stack/web/1", "CREATE_COMPLETE", outputs=outputs)
+    service = ServiceStatus("RUNNING", "CREATE_SERVICE", "i", True, "https://a", True, {"/live": "200", "/": "503"})
+    assert [line.text for line in result_lines(LayerStatus("web", stack, service))][1:] == [
+        "  ServiceUrl: https://a",
+        "  DashboardUrl: d",
+        "  runs: RUNNING, after CREATE_SERVICE",
+        "  image: i",
+        "  GET /live: 200",
+        "  GET /: 503",
+    ]
+    assert [line.text for line in result_lines(stack)] == ["ServiceUrl: https://a", "DashboardUrl: d"]
+
+
+SERVICE_STATUS = ServiceStatus(
+    "RUNNING", "UPDATE", "image:1", False, "https://a", True, {"/ready": "200"}, "", "another image runs"
+)
+DRIFT = StackDrift(
+    resources=(ResourceDrift("Cluster", "MODIFIED", (PropertyDrift("NumShards", "1", "2"),)),),
+    failures={"": "one region is down", "Vpc": "denied"},
+    unchecked={"B": "AWS::T::T", "A": "AWS::T::T", "C": "AWS::S::S"},
+)
+STACK = Stack("users-data", "arn:s", "CREATE_COMPLETE", outputs={"Url": "https://a", "Arn": "arn:a"})
+
+
+def status_lines(**fields: Any) -> list[str]:
+    return [line.text for line in result_lines(LayerStatus("users-data", STACK, **fields))][3:]
+
+
+def test_a_status_has_the_service_as_it_runs() -> None:
+    assert status_lines(service=replace(SERVICE_STATUS, fault="")) == [
+        "  runs: RUNNING, after UPDATE",
+        "  image: image:1, which is not the one that was deployed",
+        "  GET /ready: 200",
+    ]
+    private = replace(SERVICE_STATUS, fault="", public=False, answers={}, as_deployed=True)
+    assert status_lines(service=private)[1:] == [
+        "  image: image:1",
+        "  not checked: the service can be reached inside its VPC only",
+    ]
+    assert "  cause: another image runs" in [
+        line.text for line in result_lines(LayerStatus("users-data", STACK, SERVICE_STATUS))
+    ]
+    (document,) = json.loads(status_document([LayerStatus("users-data", STACK, SERVICE_STATUS)]))["stacks"]
+    assert document["service"] == {
+        "status": "RUNNING",
+        "operation": "UPDATE",
+        "image": "image:1",
+        "asDeployed": False,
+        "url": "https://a",
+        "public": True,
+        "answers": {"/ready": "200"},
+        "build": None,
+        "fault": "another image runs",
+        "errorRate": None,
+    }
+    assert (document["lastOperation"], document["cause"]) == (None, "another image runs")
+
+
+def test_a_status_has_the_drift() -> None:
+    assert status_lines(drift=DRIFT) == [
+        "  drift: Cluster is MODIFIED",
+        "    NumShards: 1 is 2",
+        "  drift detection failed: one region is down",
+        "  drift detection failed for Vpc: denied",
+        "  drift not checked, AWS::S::S: C",
+        "  drift not checked, AWS::T::T: A, B",
+    ]
+    assert status_lines(drift=StackDrift()) == ["  no drift"]
+    assert status_lines(drift=StackDrift(unchecked={"A": "T"}))[-1] == "  no drift in what was checked"
+    (document,) = json.loads(status_document([LayerStatus("users-data", STACK, drift=DRIFT)]))["stacks"]
+    assert document["drift"] == [
+        {
+            "logicalId": "Cluster",
+            "status": "MODIFIED",
+            "properties": [{"path": "NumShards", "expected": "1", "actual": "2"}],
+        }
+    ]
+    assert (document["driftFailures"], document["driftUnchecked"]) == (DRIFT.failures, DRIFT.unchecked)
+
+
+def test_a_stack_that_does_not_exist_is_shown_so() -> None:
+    missing = LayerStatus("users-data", None)
+    assert [line.text for line in result_lines(missing)] == ["users-data: does not exist"]
+    assert json.loads(status_document([missing]))["stacks"] == [
+        {"stackName": "users-data", "status": None, "outputs": {}}
+    ]
+    assert json.loads(outputs_document([missing])) == {"users-data": {}}
+    assert list(json.loads(outputs_document([LayerStatus("users-data", STACK)]))["users-data"]) == ["Arn", "Url"]
+
+
+def test_a_deletion_names_what_goes_and_what_stays() -> None:
+    resources = (
+        StackResource("Repository", "images", "AWS::ECR::Repository", retained=False),
+        StackResource("Vpc", "vpc-1", "AWS::EC2::VPC", retained=False),
+        StackResource("Secret", "arn:p", "AWS::SecretsManager::Secret", retained=True),
+    )
+    removal = Removal((Inventory(STACK, resources, ""),), {"users-data": ("the password",)}, {"images": 2})
+    assert [line.text for line in result_lines(removal)] == [
+        "users-data will be deleted, with:",
+        "  - Repository  AWS::ECR::Repository  images, with 2 images",
+        "  - Vpc  AWS::EC2::VPC  vpc-1",
+        "  kept: the password",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("continues", "what"), [(False, "a new password will be set"), (True, "an unfinished rotation will be continued")]
+)
+def test_a_rotation_names_users_and_services(continues: bool, what: str) -> None:
+    plan = RotationPlan(("users-data",), ("user-1",), ("users-apprunner",), continues)
+    assert [line.text for line in result_lines(plan)] == [
+        f"users-data: {what} for user-1",
+        "  users-apprunner will be redeployed",
+    ]
+
+
+def test_a_property_and_a_right_have_their_effect() -> None:
+    changed = PropertyChange("Days", "3", "14", "Conditionally", "parameter Days", deployed="")
+    harmless = PropertyChange("Name", None, None, "Never", "")
+    change = replace(CLUSTER, properties=(changed, harmless))
+    broader = Right("Cluster", "IAM statement", "broader", '{"Effect": "Allow"}', "newly allows a")
+    rights = (broader, replace(broader, direction="narrower", rule="b"), replace(broader, logical_id="Other"))
+    assert [(line.text, line.effect) for line in plan_lines([Plan("data", "s", (change,), rights=rights)])][3:8] == [
+        (
+            "      Days  3 → 14  (changed by hand; deployed: (none))  may recreate it  (parameter Days)",
+            Effect.LOSES_DATA,
+        ),
+        ("      Name", None),
+        ("      broader, IAM statement: newly allows a", Effect.UNKNOWN),
+        ("      narrower, IAM statement: newly allows a: b", None),
+        ("", None),
+    ]
+
+
+def test_outputs_and_costs_are_lines_of_a_plan() -> None:
+    output = PropertyChange("Url", "a", "b", "", "")
+    shown = lines(
+        Plan("data", "s", (), outputs=(output,), billed=Billed({"alarm": Decimal(2)}, {}, {"X": "not known"}))
+    )
+    assert "\n  output Url  a → b\n  cost: +2 alarm\n  cost: X: not known\n" in shown
+    assert "cost" not in lines(Plan("data", "s", (), outputs=(output,)))
+
+
+def test_json_has_what_is_billed_and_the_rights_of_each_resource() -> None:
+    prices = Prices("r", "EUR", "d", {"alarm": Decimal("0.105")})
+    right = Right("Cluster", "IAM statement", "broader", "b", "why")
+    billed = Billed({"alarm": Decimal(2), "secret": Decimal(-1)})
+    plan = replace(DATA, billed=billed, rights=(right, replace(right, logical_id="Topic")), kept="arn:cs")
+    (layer,) = json.loads(preview_document([plan], prices))["layers"]
+    assert layer["cost"] == {
+        "quantities": {"alarm": 2, "secret": -1},
+        "perMonth": {"alarm": 0.21},
+        "currency": "EUR",
+        "usage": {},
+        "unknown": {},
+    }
+    assert [[right["rule"] for right in change["rights"]] for change in layer["changes"]] == [["b"], ["b"]]
+    assert (layer["changeSet"], layer["note"], layer["permissionsBroadened"]) == ("arn:cs", None, True)
+    (layer,) = json.loads(preview_document([DATA]))["layers"]
+    assert (layer["cost"]["perMonth"], layer["cost"]["currency"], layer["changeSet"]) == ({}, None, None)
 
 
 def test_a_line_of_a_log_has_its_time_in_utc_and_its_stream() -> None:

@@ -125,6 +125,24 @@ def test_a_policy_that_cannot_be_read_is_different(document: Any) -> None:
     assert directions(found) == ["different"]
 
 
+def test_a_policy_that_cannot_be_read_and_stays_is_no_change() -> None:
+    document = {"PolicyDocument": {"Ref": "Policy"}}
+    assert rights("P", "AWS::SQS::QueuePolicy", document, document) == []
+
+
+def test_a_property_that_is_only_called_so_is_no_policy() -> None:
+    names = [{"TerminationPolicies": [name]} for name in ("OldestInstance", "Default")]
+    assert rights("G", "AWS::AutoScaling::AutoScalingGroup", *names) == []
+
+
+def test_without_a_key_policy_the_account_decides() -> None:
+    statement = {"Effect": "Allow", "Action": "kms:*", "Resource": "*"}
+    ours, every = ({**statement, "Principal": {"AWS": name}} for name in ({"Ref": "AWS::AccountId"}, "*"))
+    keys = [{"KeyPolicy": {"Statement": [one]}} for one in (ours, every)]
+    assert directions(rights("K", "AWS::KMS::Key", {}, keys[0])) == ["narrower"]
+    assert "broader" in directions(rights("K", "AWS::KMS::Key", {}, keys[1]))
+
+
 def test_a_reference_among_a_roles_policies_is_different() -> None:
     policies = [{"Policies": [{"Fn::GetAtt": [name, "Policy"]}]} for name in "ab"]
     assert directions(rights("R", "AWS::IAM::Role", *policies)) == ["different"]
@@ -194,6 +212,8 @@ def test_a_permission_of_lambda_is_a_statement(change: dict[str, Any], said: lis
     }
     after = {name: value for name, value in {**before, **change}.items() if value is not None}
     assert directions(rights("P", "AWS::Lambda::Permission", before, after)) == said
+    assert directions(rights("P", "AWS::Lambda::Permission", None, after)) == ["broader"]
+    assert directions(rights("P", "AWS::Lambda::Permission", after, None)) == ["narrower"]
 
 
 def group(*rules: dict[str, Any]) -> dict[str, Any]:
@@ -215,6 +235,9 @@ def rule(cidr: Any = "10.0.0.0/16", first: Any = 80, last: Any = 80, protocol: s
         (group(rule()), group(rule(last=90)), ["broader"]),
         (group(rule()), group(rule(protocol="6")), []),
         (group(rule(protocol="-1")), group(rule()), ["narrower"]),
+        (group(rule(protocol="-1")), group({"IpProtocol": "-1", "CidrIp": "10.0.0.0/16"}), []),
+        (group(rule(protocol="icmp", first=-1, last=-1)), group(rule(protocol="icmp", first=8, last=0)), ["narrower"]),
+        (group(rule(first=80, last=90)), group(rule(first=80, last=80)), ["narrower"]),
         (group(rule()), group(rule(), rule("10.0.1.0/24")), []),
         (group(rule({"Ref": "A"})), group(rule({"Ref": "B"})), ["different", "different"]),
         (group({"Fn::GetAtt": ["A", "Rules"]}), group(rule()), ["broader", "narrower"]),
@@ -261,6 +284,7 @@ PRIVATE = {"NetworkConfiguration": {"IngressConfiguration": {"IsPubliclyAccessib
         ("AWS::S3::Bucket", None, {}, []),
         ("AWS::S3::Bucket", {}, BLOCKED, ["narrower"]),
         ("AWS::AppRunner::Service", PRIVATE, {}, ["broader"]),
+        ("AWS::AppRunner::Service", None, {}, ["broader"]),
         ("AWS::RDS::DBInstance", {"PubliclyAccessible": "true"}, {"PubliclyAccessible": "false"}, ["narrower"]),
         ("AWS::ElasticLoadBalancingV2::LoadBalancer", {"Scheme": "internal"}, {}, ["broader"]),
         ("AWS::Lambda::Url", {"AuthType": "AWS_IAM"}, {"AuthType": "NONE"}, ["broader"]),
@@ -275,6 +299,28 @@ PRIVATE = {"NetworkConfiguration": {"IngressConfiguration": {"IsPubliclyAccessib
 )  # fmt: skip
 def test_what_becomes_public_is_broader(resource_type: str, before: Any, after: Any, said: list[str]) -> None:
     assert directions(rights("X", resource_type, before, after)) == said
+
+
+@pytest.mark.parametrize(
+    ("resource_type", "path"),
+    [
+        ("AWS::IAM::Group", "ManagedPolicyArns"),
+        ("AWS::IAM::ManagedPolicy", "Users"),
+        ("AWS::IAM::ManagedPolicy", "Groups"),
+        ("AWS::MemoryDB::ACL", "UserNames"),
+        ("AWS::ElastiCache::UserGroup", "UserIds"),
+        ("AWS::RDS::DBInstance", "VpcSecurityGroupIds"),
+        ("AWS::ECS::Service", "NetworkConfiguration.AwsvpcConfiguration.SecurityGroups"),
+    ],
+)
+def test_what_is_attached_is_named_with_its_place(resource_type: str, path: str) -> None:
+    sides: list[Any] = [["a"], ["a", "b"]]
+    for name in reversed(path.split(".")):
+        sides = [{name: side} for side in sides]
+    (right,) = rights("X", resource_type, *sides)
+    assert (right.direction, right.rule, right.why) == ("broader", "b", f"added to {path}")
+    (right,) = rights("X", resource_type, *reversed(sides))
+    assert (right.direction, right.rule, right.why) == ("narrower", "b", f"taken from {path}")
 
 
 def test_broader_comes_first() -> None:

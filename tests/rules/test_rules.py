@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from cfn_flip import to_json
+from cfnlint.context.parameters import ParameterSet
 from cfnlint.template import Template
 
 from generator.layers import app_runner_deployment, ecs_express_deployment
@@ -56,6 +57,49 @@ def test_every_rule_has_a_fixture_with_good_and_bad() -> None:
 def test_a_rule_finds_what_is_bad_and_nothing_else(path: Path, form: str) -> None:
     text = path.read_text()
     assert caught(text if form == "YAML" else to_json(text), path.stem.partition("-")[0]) == bad(text)
+
+
+# CPU units to MB of memory: the smallest, the largest and the steps between them, as the developer guides list them.
+FARGATE = {
+    256: [512, 1024, 2048],
+    512: range(1024, 4097, 1024),
+    1024: range(2048, 8193, 1024),
+    2048: range(4096, 16385, 1024),
+    4096: range(8192, 30721, 1024),
+    8192: range(16384, 61441, 4096),
+    16384: range(32768, 122881, 8192),
+}
+APP_RUNNER = {256: [512, 1024], 512: [1024], 1024: [2048, 3072, 4096], 2048: [4096, 6144], 4096: [8192, 10240, 12288]}
+VCPU = {256: "0.25 vCPU", 512: "0.5 vCPU", 1024: "1 vCPU", 2048: "2 vCPU", 4096: "4 vCPU"}
+
+
+def test_each_pair_of_cpu_and_memory_is_judged_as_documented() -> None:
+    sizes = sorted({size for pairs in (*FARGATE.values(), *APP_RUNNER.values()) for size in pairs} | {1536, 124928})
+    services: dict[str, Any] = {}
+    for pairs, kind in ((FARGATE, "AWS::ECS::ExpressGatewayService"), (APP_RUNNER, "AWS::AppRunner::Service")):
+        for cpu, size in ((cpu, size) for cpu in pairs for size in sizes):
+            properties: Any = {"Cpu": str(cpu), "Memory": str(size)}
+            if pairs is APP_RUNNER:
+                spelled = {"Cpu": VCPU[cpu], "Memory": f"{size / 1024:g} GB"}
+                properties = {"InstanceConfiguration": spelled if size in APP_RUNNER[cpu] else properties}
+            name = f"{'Good' if size in pairs[cpu] else 'Bad'}{len(services)}"
+            services[name] = {"Type": kind, "Properties": properties}
+    cfn = Template(None, {"Resources": services}, ["us-east-1"])
+    found = {str(match.path[1]) for rule in ("E9633", "E9643") for match in RULES[rule]().match(cfn)}
+    assert found == {name for name in services if name.startswith("Bad")}
+
+
+def test_the_values_of_a_deployment_file_are_the_only_ones() -> None:
+    days = {"Type": "Number", "Default": 0}
+    cluster = {"Type": "AWS::MemoryDB::Cluster", "Properties": {"SnapshotRetentionLimit": {"Ref": "Days"}}}
+    template = {"Parameters": {"Days": days}, "Resources": {"Cluster": cluster}}
+
+    def found(parameters: dict[str, Any] | None) -> int:
+        cfn = Template(None, template, ["us-east-1"])
+        cfn.context.parameter_sets.extend([ParameterSet(parameters=parameters, source=None)] if parameters else [])
+        return len(RULES["W9615"]().match(cfn))
+
+    assert [found(None), found({"Days": "7"}), found({"Days": "0"})] == [1, 0, 1]
 
 
 def test_ids_are_in_the_documented_range_and_severities_are_two() -> None:

@@ -84,7 +84,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     # Nothing runs in the emulator here, so the request over HTTPS fails.
     runs = told[1]["service"]
     assert (runs["status"], runs["operation"], runs["image"]) == ("RUNNING", "CREATE_SERVICE SUCCEEDED", IMAGE)
-    assert "Connection refused" in runs["ready"]
+    assert "Connection refused" in runs["answers"]["/ready"]
     assert json.loads((tmp_path / "outputs.json").read_text())["users-data"]["ClusterName"].startswith("db-")
 
     in_place = command("preview", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
@@ -298,7 +298,7 @@ def test_without_a_dockerfile_the_image_stays_and_a_first_one_is_asked_for(
     seen = command("preview", "--name", "twelfth")
     assert seen.code == 1
     assert "twelfth-data: nothing to change." in seen.out
-    assert "twelfth-apprunner: cannot be previewed: There is no Dockerfile in " in seen.out
+    assert "twelfth-apprunner: could not be previewed: There is no Dockerfile in " in seen.out
     first = command("deploy", "--yes", "--name", "twelfth", "--no-verify")
     assert first.code == 64
     assert "There is no Dockerfile in ." in first.err
@@ -363,7 +363,8 @@ def test_an_image_that_is_built_elsewhere_is_not_built_from_the_current_folder(c
 
     refused = command("deploy", "--yes", "--name", "thirteenth", deployments=elsewhere)
     assert (refused.code, stacks()) == (1, {})
-    assert "thirteenth-apprunner: There is no image: it is built elsewhere. Pass --image URI, or" in refused.err
+    message = "thirteenth-apprunner: There is no image: it is built elsewhere. Pass --image URI, or --image LAYER=URI"
+    assert message in refused.err
     command.must("deploy", "--yes", "--name", "thirteenth", "--image", IMAGE, "--no-verify", deployments=elsewhere)
     seen = command("preview", "--name", "thirteenth", deployments=elsewhere)
     assert f"thirteenth-apprunner takes an image that is built elsewhere: the image stays {IMAGE}." in seen.err

@@ -53,7 +53,7 @@ def install() -> None:
         service: str, method: str, path: str, headers: Any, body: bytes, params: Any, region: str, account: str
     ) -> Any:
         about = RESOURCES.get(service, lambda *_: None)
-        operation = headers.get("x-amz-target", "").rpartition(".")[2] or one(params, "Action")
+        operation = headers.get("x-amz-target", "").rpartition(".")[2] or parameter(params, "Action")
         return about(operation, body, params) or extract(service, method, path, headers, body, params, region, account)
 
     def enforced(
@@ -66,11 +66,11 @@ def install() -> None:
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
         params = ministack.app._routing_params(method, path, headers, body, query)
-        role = one(params, "RoleARN")
+        role = parameter(params, "RoleARN")
         if role and (refusal := role_refused(extract_access_key_id(headers, query), role, headers)):
             return refusal
-        if role and one(params, "Action") == "CreateChangeSet":
-            stack = one(params, "StackName")
+        if role and parameter(params, "Action") == "CreateChangeSet":
+            stack = parameter(params, "StackName")
             stack_roles[stack.split("/")[1] if "/" in stack else stack] = role
         return await handler(method, path, headers, body, query)
 
@@ -79,7 +79,7 @@ def install() -> None:
     ministack.app.SERVICE_HANDLERS["cloudformation"] = handle
 
 
-def one(params: Any, name: str) -> str:
+def parameter(params: Any, name: str) -> str:
     return str(iam_actions._query_param(params, name))
 
 
@@ -161,10 +161,10 @@ def of_logs(operation: str, body: bytes, params: Any) -> str | None:
 def of_cloudformation(operation: str, body: bytes, params: Any) -> str | None:
     """A change set given by its ARN alone is authorized as its stack, except by DescribeEvents, which has both
     types."""
-    given = one(params, "ChangeSetName")
-    if operation_id := one(params, "OperationId"):
+    given = parameter(params, "ChangeSetName")
+    if operation_id := parameter(params, "OperationId"):
         return operations.stack_of(operation_id) or None
-    if one(params, "StackName") or not given:
+    if parameter(params, "StackName") or not given:
         return None
     _, change_set = changesets._find_change_set(given)
     return str(change_set["StackId"]) if change_set and operation != "DescribeEvents" else given

@@ -26,8 +26,6 @@ def works() -> bool:
             username=os.environ["MEMORYDB_USERNAME"],
             password=os.environ["MEMORYDB_PASSWORD"],
             ssl=True,
-            # The client connects to 127.0.0.1 in place of localhost, which is the name in the certificate.
-            ssl_check_hostname=False,
             ssl_ca_certs=os.environ["MEMORYDB_TLS_CA_FILE"],
         ) as cluster:
             cluster.hset("order:1", "state", "new")

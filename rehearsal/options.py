@@ -1,4 +1,4 @@
-"""What is rehearsed: a program's deployment with the options of its command, on local AWS that is started for it."""
+"""The options that every rehearsal has, and local AWS started for them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Program:
-    """`access` has the roles of the deployment. `context` is a folder instead of the services' own; `parameters` are
-    values by KEY or LAYER.KEY. `process`: without containers."""
+class CommonOptions:
+    """What is rehearsed, and how.
+
+    `access` has the roles of the deployment. `context` is a folder instead of the services' own; `parameters` are
+    values by KEY or LAYER.KEY. `process`: without containers.
+    """
 
     deployment: Deployment
     access: Layer
@@ -77,7 +80,7 @@ class Program:
             aws = LocalAws(Path(directory), context, computes, self.access, builder)
             if builder:
                 # After the containers have ended.
-                stack.callback(lambda: remove_images(builder, aws.repositories()))
+                stack.callback(lambda: remove_images(aws.repositories()))
             stack.enter_context(aws)
             for layer, _ in self.services:
                 if layer.workload and layer.name not in self.sources:
