@@ -26,7 +26,8 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     parser.add_argument(
         "--fail-on",
         choices=("broader",),
-        help="exit with 3 if a right becomes broader, or is different in a way that cannot be compared",
+        help="exit with 3 if a right becomes broader, is granted by a new stack, or is different in a way that "
+        "cannot be compared",
     )
     parser.add_argument("--prices", metavar="FILE", type=Path, help="a price list, for money per month (docs/cost.md)")
     parser.add_argument("--commit", metavar="SHA", default="", help="the commit to name in the comment")
