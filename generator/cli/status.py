@@ -18,9 +18,9 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
         run,
         help="show stacks, outputs, drift and what is running",
         description=(
-            "Shows each layer's stack: its status, its outputs, what is running, and with --drift what was changed by "
-            "hand. Changes nothing. Exit codes: 0 shown; 1 no stack, or the detection of drift failed; 2 there is "
-            "drift, with --detailed-exitcode; 64 wrong usage."
+            "Shows each layer's stack: its status, its outputs (PushCommands only as JSON), what is running and how "
+            "it answers, and with --drift what was changed by hand. Changes nothing. Exit codes: 0 shown; 1 no stack, "
+            "or the detection of drift failed; 2 there is drift, with --detailed-exitcode; 64 wrong usage."
         ),
         example=f"{program.prog} status --name {program.name} --format json",
     )

@@ -136,7 +136,7 @@ def plan_without_change_set(cloudformation: CloudFormation, layer: Layer, update
         additions(layer.template) if new else (),
         new=new,
         seen=False,
-        note=f"cannot be previewed: {reason}",
+        note=reason,
         failed=True,
     )
 

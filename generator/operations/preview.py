@@ -35,7 +35,8 @@ def preview(deployment: Deployment, session: Session, options: PreviewOptions = 
             # The other layers are shown all the same.
             if len(updates) == 1:
                 raise
-            plans.append(plan_without_change_set(cloudformation, layer, update, str(error)))
+            reason = str(error).removeprefix(f"{update.stack_name}: ")
+            plans.append(plan_without_change_set(cloudformation, layer, update, reason))
         exports.update(f"{update.stack_name}-{output}" for output in layer.template.get("Outputs", ()))
     return tuple(plans)
 
@@ -59,6 +60,10 @@ def _plan(
         planned = plan(cloudformation, layer.name, pending, options.allow_replacement)
         missing = pending.change_set.missing_export
         if missing and missing not in exports:
-            note = f"cannot be deployed before {missing} is exported: deploy the layer that exports it first."
-            return replace(planned, note=note, failed=True)
+            note = (
+                f"it imports {missing}, which no stack exports. Correct the name, or deploy the exporting stack first."
+            )
+            # CloudFormation's own words for the same.
+            findings = tuple(found for found in planned.findings if found.reason != pending.change_set.warning)
+            return replace(planned, note=note, findings=findings, failed=True)
         return planned

@@ -113,7 +113,10 @@ class Service:
         # Each request is sent once.
         ask = cache(send)
         fault = self._fault(stack, running, Verification(stack.name, send=ask, clock=ONCE))
-        answer = ask("GET", running.url + contract.READY_PATH, None) if running.public and running.ready else None
+        paths = (*self.compute.paths, *((contract.HEALTH_PATH, contract.READY_PATH) if self.compute.users_api else ()))
+        reached = running.public and running.ready
+        answers = {path: ask("GET", running.url + path, None) for path in paths} if reached else {}
+        ready = answers.get(contract.READY_PATH) if self.compute.users_api else None
         return ServiceStatus(
             status=running.status,
             operation=running.operation,
@@ -121,8 +124,8 @@ class Service:
             as_deployed=running.image == stack.parameters.get(contract.IMAGE_URI),
             url=running.url,
             public=running.public,
-            ready=str(answer) if answer else "",
-            build=answer.field("build") if answer else "",
+            answers={path: str(answer) for path, answer in answers.items()},
+            build=ready.field("build") if ready else "",
             fault=fault,
             error_rate=self._readable_error_rate(stack.name, arn),
         )

@@ -60,7 +60,7 @@ def _fields(value: object, names: str) -> dict[str, object]:
 def _plan(plan: Plan, prices: Prices | None) -> dict[str, object]:
     money = prices.money(plan.billed.quantities) if prices else {}
     return {
-        **_fields(plan, "layer stack_name new seen"),
+        **_fields(plan, "layer stack_name new seen failed"),
         "changeSet": plan.kept or None,
         "note": plan.note or None,
         "permissionsBroadened": plan.broadens,
@@ -109,7 +109,7 @@ def _status(status: LayerStatus) -> dict[str, object]:
         "outputs": _outputs(status),
     }
     if status.service:
-        service = _fields(status.service, "status operation image as_deployed url public ready? build? fault?")
+        service = _fields(status.service, "status operation image as_deployed url public answers build? fault?")
         rate = status.service.error_rate
         document["service"] = {**service, "errorRate": _fields(rate, "checked reason?") if rate else None}
     if status.drift is not None:

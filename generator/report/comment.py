@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from generator.report.results import Plan, happens, name_of, not_compared, outcome, some, summary, verdict
+from generator.report.results import Plan, follow, happens, name_of, not_compared, outcome, some, summary, verdict
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, Effect, PropertyChange
@@ -120,8 +120,12 @@ def _stack(plan: Plan) -> Iterator[_Block]:
         yield _Block(f"> [!{alert}]\n> {_plain(str(found))}\n\n", (-1, 1), "warnings")
     if plan.changes:
         yield _Block("| resource | what happens | why |\n|---|---|---|\n")
-    for change in sorted(plan.changes, key=lambda change: change.effect):
+    for change in plan.listed:
         yield _Block(_row(change), (0, change.effect), "resources")
+    for leaders, followers in plan.followers.items():
+        names = ", ".join(_code(change.logical_id) for change in followers)
+        row = f"| {follow(len(followers))} {', '.join(map(_code, leaders))} | modified | {names} |\n"
+        yield _Block(row, (0, Effect.MODIFIES), "resources")
     yield _Block("\n" if plan.changes else "")
 
 
@@ -164,7 +168,7 @@ def _details(plans: Sequence[Plan], prices: Prices | None) -> Iterator[_Block]:
             number = f"{len(plan.outputs)} output{'s' * (len(plan.outputs) != 1)}"
             text = _folded(f"{_plain(plan.stack_name)}: {number}", _diff(plan.outputs))
             yield _Block(text, (1, 1), "lists of outputs")
-    changes = [(plan, change) for plan in plans for change in plan.changes if change.properties or change.unknown]
+    changes = [(plan, change) for plan in plans for change in plan.listed if change.properties or change.unknown]
     for plan, change in sorted(changes, key=lambda pair: pair[1].effect):
         yield _Block(_properties(plan.stack_name, change), (2, change.effect), "resources' details")
 

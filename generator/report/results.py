@@ -38,8 +38,8 @@ class Plan:
     new: the stack does not exist yet. seen: `changes` are of a change set; otherwise they are the template's resources.
     kept: the ARN of the change set if it was kept, and console the link to it. note: a remark. stack_id: its ARN, empty
     without a change set. outputs: those that change. findings: what CloudFormation warns of. billed: what is added to
-    the bill. image: what the service runs afterwards. failed: the note is an error, with which the layer cannot be
-    previewed, or not be deployed.
+    the bill. image: what the service runs afterwards. failed: the note is why the layer could not be previewed; what
+    `changes` has is not what would happen.
     """
 
     layer: str
@@ -65,10 +65,36 @@ class Plan:
         return any(right.direction != "narrower" for right in self.rights)
 
     @property
+    def followers(self) -> Mapping[tuple[str, ...], Sequence[Change]]:
+        """The changes in place that others in place alone cause, and that change nothing else, by the others' names."""
+        in_place = {change.logical_id for change in self.changes if change.effect is Effect.MODIFIES}
+        seen = {right.logical_id for right in self.rights}
+        found: dict[tuple[str, ...], list[Change]] = {}
+        for change in self.changes:
+            leaders = tuple(dict.fromkeys(name for changed in change.properties for name in changed.follows))
+            folded = all(changed.follows for changed in change.properties) and in_place.issuperset(leaders)
+            in_full = change.logical_id in seen or change.unknown or not_compared(change)
+            if leaders and folded and change.logical_id in in_place and not in_full:
+                found.setdefault(leaders, []).append(change)
+        return found
+
+    @property
+    def listed(self) -> Sequence[Change]:
+        """The changes without the followers: the worst first, of one effect those that only follow others last."""
+        folded = {change.logical_id for changes in self.followers.values() for change in changes}
+
+        def rank(change: Change) -> tuple[Effect, bool]:
+            return change.effect, bool(change.properties) and all(changed.follows for changed in change.properties)
+
+        return sorted((change for change in self.changes if change.logical_id not in folded), key=rank)
+
+    @property
     def title(self) -> str:
         """The stack's name, and its note or what is new."""
-        if not self.seen:
-            return f"{self.stack_name}: {self.note}{' Its template has:' if self.changes else ''}"
+        if self.failed or not self.seen:
+            note = f"could not be previewed: {self.note}" if self.failed else self.note
+            listed = f" Its {'change set' if self.seen else 'template'} has:" if self.changes else ""
+            return f"{self.stack_name}: {note}{listed}"
         if not self.changes:
             return f"{self.stack_name}: {self.note or 'nothing to change.'}"
         return f"{self.stack_name}:{' a new stack.' if self.new else ''}{f' {self.note}' if self.note else ''}"
@@ -101,9 +127,10 @@ class RotationPlan:
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A service as it runs. as_deployed: its image is the one of its stack. ready: its answer to GET /ready, and build
-    what that reports; both empty if it was not asked. fault: why what runs is not what was deployed; empty if it is, or
-    while an operation runs. error_rate: None where none rolls a deployment back."""
+    """A service as it runs. as_deployed: its image is the one of its stack. answers: to GET, by the paths that a
+    deployment verifies; empty if it cannot be asked. build: what the user API's /ready reports. fault: why what runs is
+    not what was deployed; empty if it is, or while an operation runs. error_rate: None where none rolls a deployment
+    back."""
 
     status: str
     operation: str
@@ -111,7 +138,7 @@ class ServiceStatus:
     as_deployed: bool
     url: str
     public: bool
-    ready: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
     build: str = ""
     fault: str = ""
     error_rate: ErrorRate | None = None
@@ -159,9 +186,14 @@ Result: TypeAlias = Plan | Removal | RotationPlan | LayerStatus | Stack
 
 
 def outcome(plans: Sequence[Plan]) -> str:
-    """The worst that happens: refused, an effect, broader, modifies or nothing."""
+    """The worst that happens: refused, failed, an effect, broader, modifies or nothing.
+
+    Of a plan that failed only what is refused counts.
+    """
     if any(plan.refusals for plan in plans):
         return "refused"
+    if any(plan.failed for plan in plans):
+        return "failed"
     worst = min((change.effect for plan in plans for change in plan.changes), default=None)
     if worst is not None and worst < Effect.MODIFIES:
         return key_of(worst)
@@ -171,30 +203,35 @@ def outcome(plans: Sequence[Plan]) -> str:
 
 
 def verdict(plans: Sequence[Plan]) -> str:
-    """What decides, in one or two sentences: what is refused or worst, then broader rights, with the logical IDs."""
+    """What decides, in a few sentences, with the logical IDs: what could not be previewed, what is refused or worst,
+    then broader rights."""
+    failed = [f"{plan.stack_name}: {plan.note.rstrip('.')}" for plan in plans if plan.failed]
+    refused = [f"{refusal.logical_id} {refusal.what}" for plan in plans for refusal in plan.refusals]
+    plans = _previewed(plans)
     worst = outcome(plans)
     changes = [change for plan in plans for change in plan.changes if key_of(change.effect) == worst]
-    match worst:
-        case "refused":
-            refused = [f"{refusal.logical_id} {refusal.what}" for plan in plans for refusal in plan.refusals]
-            text = f"Refused: {some(refused, '; ')}."
-        case "nothing":
-            text = "Nothing to change."
-        case "broader" | "modifies":
-            text = "Nothing is lost or replaced."
-        case _:
-            text = f"{name_of(changes[0].effect).capitalize()}: {some([change.logical_id for change in changes])}."
+    texts = [f"Could not be previewed: {some(failed, '; ')}."] if failed else []
+    if refused:
+        texts.append(f"Refused: {some(refused, '; ')}.")
+    elif changes and worst != "modifies":
+        texts.append(f"{name_of(changes[0].effect).capitalize()}: {some([change.logical_id for change in changes])}.")
+    elif not failed:
+        texts.append("Nothing to change." if worst == "nothing" else "Nothing is lost or replaced.")
     for direction, words in (("broader", "Broader rights"), ("different", "Rights that cannot be compared")):
         rights = [right.logical_id for plan in plans for right in plan.rights if right.direction == direction]
-        text += f" {words}: {some(list(dict.fromkeys(rights)))}." if rights else ""
-    return text
+        texts += [f"{words}: {some(list(dict.fromkeys(rights)))}."] if rights else []
+    return " ".join(texts)
 
 
 def summary(plans: Sequence[Plan], prices: Prices | None = None) -> str:
     """Counts, such as "3 changes: 1 loses data, 2 modified.", of rights too; what is added to the bill.
 
-    Resources of a template without a change set are counted apart.
+    Resources of a template without a change set are counted apart, those of a plan that failed not at all. Empty if
+    every plan failed.
     """
+    plans = _previewed(plans)
+    if not plans:
+        return ""
     rights = Counter(right.direction for plan in plans for right in plan.rights)
     cost = cost_of(total(plan.billed for plan in plans), prices)
     return "".join(
@@ -204,6 +241,10 @@ def summary(plans: Sequence[Plan], prices: Prices | None = None) -> str:
             f" Cost: {cost}." if cost else "",
         )
     )
+
+
+def _previewed(plans: Sequence[Plan]) -> Sequence[Plan]:
+    return [plan for plan in plans if not plan.failed]
 
 
 def rehearsed(document: str, source: str) -> str:
@@ -240,6 +281,11 @@ def _changes(plans: Sequence[Plan]) -> str:
         return unseen.strip() or "Nothing to change."
     changes = "1 change" if total == 1 else f"{total} changes"
     return f"{changes}: {', '.join(_count(effect, counts[effect]) for effect in sorted(counts))}.{unseen}"
+
+
+def follow(number: int) -> str:
+    """What is said of followers, before the names of what they follow."""
+    return "1 resource follows" if number == 1 else f"{number} resources follow"
 
 
 def happens(change: Change) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
 
-from generator.contract import READY_PATH
+from generator.contract import READY_PATH, SERVICE_URL
 from generator.report.results import (
     LayerStatus,
     LogLine,
@@ -18,6 +18,7 @@ from generator.report.results import (
     ServiceStatus,
     cost_of,
     count_of_images,
+    follow,
     happens,
     name_of,
     not_compared,
@@ -65,9 +66,7 @@ def lines(result: Result) -> Iterator[Line]:
         case LayerStatus():
             yield from map(Line, _status(result))
         case Stack():
-            # The commands that push an image are in `status`.
-            shown = {key: value for key, value in result.outputs.items() if not key.endswith("PushCommands")}
-            yield from (Line(f"{key}: {value}") for key, value in sorted(shown.items()))
+            yield from map(Line, _outputs(result))
 
 
 def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: str = "") -> Iterator[Line]:
@@ -82,14 +81,17 @@ def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: s
     if rehearsal:
         yield Line(rehearsal)
     if used or len(plans) > 1:
-        yield from map(Line, dict.fromkeys((summary(plans, prices), verdict(plans))))
+        yield from map(Line, filter(None, dict.fromkeys((summary(plans, prices), verdict(plans)))))
 
 
 def _plan(plan: Plan, prices: Prices | None) -> Iterator[Line]:
     yield Line(plan.title)
-    for change in plan.changes:
+    for change in plan.listed:
         yield from _change(change)
         yield from (_right(right) for right in plan.rights if right.logical_id == change.logical_id)
+    for leaders, changes in plan.followers.items():
+        names = ", ".join(change.logical_id for change in changes)
+        yield Line(f"  {SYMBOLS[Effect.MODIFIES]} {follow(len(changes))} {', '.join(leaders)}: {names}")
     yield from (Line(f"  output {_property(output)}") for output in plan.outputs)
     for found in plan.findings:
         kind, effect = ("blocking", Effect.LOSES_DATA) if found.blocking else ("warning", Effect.UNKNOWN)
@@ -199,12 +201,17 @@ def _status(status: LayerStatus) -> Iterator[str]:
         yield f"  last operation: {operation.kind} {operation.outcome.value}, begun {utc(operation.began)}"
     if status.cause:
         yield f"  cause: {status.cause}"
-    for key, value in sorted(stack.outputs.items()):
-        yield f"  {key}: {value}"
+    yield from (f"  {output}" for output in _outputs(stack))
     if status.service:
         yield from _service(status.service)
     if status.drift:
         yield from _drift(status.drift)
+
+
+def _outputs(stack: Stack) -> Iterator[str]:
+    """The outputs, the service's URL first, without the commands that push an image, which are long."""
+    shown = [key for key in stack.outputs if not key.endswith("PushCommands")]
+    yield from (f"{key}: {stack.outputs[key]}" for key in sorted(shown, key=lambda key: (key != SERVICE_URL, key)))
 
 
 def _drift(found: StackDrift) -> Iterator[str]:
@@ -224,9 +231,9 @@ def _drift(found: StackDrift) -> Iterator[str]:
 def _service(service: ServiceStatus) -> Iterator[str]:
     yield f"  runs: {service.status}, after {service.operation}"
     yield f"  image: {service.image}{'' if service.as_deployed else ', which is not the one that was deployed'}"
-    if service.ready:
-        yield f"  GET {READY_PATH}: {service.ready}, build {service.build or 'unknown'}"
-    elif not service.public:
+    for path, answer in service.answers.items():
+        yield f"  GET {path}: {answer}{f', build {service.build}' if service.build and path == READY_PATH else ''}"
+    if not service.public:
         yield "  not checked: the service can be reached inside its VPC only"
     if (rate := service.error_rate) and rate.reason:
         yield f"  {'a deployment would be rolled back' if rate.checked else 'error rate not checked'}: {rate.reason}"

@@ -16,6 +16,8 @@ from typing import Any
 from generator.template.resources import resources_in
 from generator.template.stateful import holds_data, is_stateful
 
+# What `_cause` says of a change that another resource causes.
+FOLLOWS = re.compile(r"follows (\w+)(\..*)?")
 NO_EXPORT = re.compile(r"No export named (\S+) found")
 NOTHING_TO_CHANGE = ("The submitted information didn't contain changes.", "No updates are to be performed.")
 WARNING = "[WARN]"
@@ -65,7 +67,7 @@ class PropertyChange:
 
     recreation: Never, Conditionally, Always, or a value that CloudFormation adds later. cause: what changes it, if that
     is not the template. deployed: what the last deployment set, where a drift-aware change set finds another value,
-    which is `before`; else None.
+    which is `before`; else None. direct: the template has another value, whatever else changes it.
     """
 
     path: str
@@ -74,10 +76,18 @@ class PropertyChange:
     recreation: str
     cause: str
     deployed: str | None = None
+    direct: bool = False
 
     @property
     def recreates(self) -> bool:
         return self.recreation not in ("", "Never")
+
+    @property
+    def follows(self) -> tuple[str, ...]:
+        """The logical IDs of the resources that alone change it; empty if something else does too."""
+        found = [FOLLOWS.fullmatch(cause) for cause in self.cause.split(", ")]
+        alone = all(found) and not self.direct and self.deployed is None
+        return tuple(dict.fromkeys(match[1] for match in found if match)) if alone else ()
 
 
 @dataclass(frozen=True)
@@ -222,7 +232,7 @@ def _change(change: Mapping[str, Any], marked: Mapping[str, bool]) -> Change:
         replacement=resource.get("Replacement", ""),
         policy_action=resource.get("PolicyAction", ""),
         scope=tuple(resource.get("Scope", ())),
-        properties=tuple(_properties(resource.get("Details", ()), secret)),
+        properties=tuple(_properties(resource.get("Details", ()), secret, contexts[:2])),
         unknown=tuple(unknown),
         before=before,
         after=after,
@@ -283,12 +293,40 @@ def secret_paths(node: Any, path: str = "") -> Iterator[str]:
 
 def _is_secret(name: str, node: Mapping[str, Any]) -> bool:
     """Whether a value may be a secret by its key, or by the name beside it, as in a list of variables."""
-    beside = node.get("Name", node.get("Key", "")) if name == "Value" else ""
-    return bool(SECRET.search(name) or SECRET.search(str(beside)))
+    return bool(SECRET.search(name) or (name == "Value" and SECRET.search(_name(node))))
 
 
-def _properties(details: Sequence[Mapping[str, Any]], secret: Collection[str]) -> Iterator[PropertyChange]:
-    """One change for each property: CloudFormation lists a property once for every cause. secret: paths to hide."""
+def _name(node: Any) -> str:
+    """The name of an item of a list, such as a variable or a tag; empty if it has none."""
+    return str(node.get("Name", node.get("Key", ""))) if isinstance(node, Mapping) else ""
+
+
+def _named(path: str, contexts: Sequence[Any]) -> str:
+    """The path with items of lists by their names instead of their places, where all contexts agree on the name."""
+    steps = []
+    for step in path.split("."):
+        nodes = [_child(context, step) for context in contexts]
+        contexts = [node for node in nodes if node is not None]
+        names = {_name(node) for node in contexts} if step.isdigit() else set[str]()
+        name = names.pop() if len(names) == 1 else ""
+        steps.append(name if re.fullmatch(r"[\w./:-]+", name) else step)
+    return ".".join(steps)
+
+
+def _child(node: Any, step: str) -> Any:
+    match node:
+        case Mapping():
+            return node.get(step)
+        case list() if step.isdigit() and int(step) < len(node):
+            return node[int(step)]
+    return None
+
+
+def _properties(
+    details: Sequence[Mapping[str, Any]], secret: Collection[str], contexts: Sequence[Any]
+) -> Iterator[PropertyChange]:
+    """One change for each property: CloudFormation lists a property once for every cause. secret: paths to hide.
+    contexts: the resource's properties before and after."""
     merged: dict[str, PropertyChange] = {}
     for detail in details:
         target = detail.get("Target", {})
@@ -300,12 +338,14 @@ def _properties(details: Sequence[Mapping[str, Any]], secret: Collection[str]) -
             for value in (before, deployed, target.get("AfterValue"))
         )
         listed = PropertyChange(
-            path,
+            _named(path, contexts),
             before,
             after,
             recreation=target.get("RequiresRecreation", ""),
             cause=_cause(detail),
             deployed=deployed,
+            # A dynamic one goes with each reference, whose value decides (API reference, ResourceChangeDetail).
+            direct=detail.get("ChangeSource") == "DirectModification" and detail.get("Evaluation") != "Dynamic",
         )
         known = merged.get(path)
         merged[path] = listed if known is None else _merge(known, listed)
@@ -338,6 +378,7 @@ def _merge(*both: PropertyChange) -> PropertyChange:
         worst,
         ", ".join(dict.fromkeys(cause for cause in (first.cause, second.cause) if cause)),
         first.deployed,
+        direct=first.direct or second.direct,
     )
 
 

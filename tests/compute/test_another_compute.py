@@ -8,8 +8,9 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import pytest
@@ -197,8 +198,9 @@ def test_every_verb_takes_it(command: Command) -> None:
     assert "runs: SHELVED, after PUT 1" in told
     assert f"image: {IMAGE}\n" in told
     assert "GET /ready: 200, build content-1" in told
+    assert "PushCommands" not in told
 
-    rotated = said("rotate", "--yes")
+    rotated = command.must("rotate", "--yes")
     assert "users-shelf will be redeployed" in rotated
     assert "last operation   PUT 2" in rotated
 
@@ -218,4 +220,30 @@ def test_what_is_not_as_deployed_is_named(command: Command, monkeypatch: pytest.
         "other-shelf: Could not verify that the new version is running: /ready reports the build content-1"
         in deployed.err
     )
+    command.must("destroy", "--yes", *stacks)
+
+
+def test_a_status_asks_for_what_a_deployment_verifies(command: Command, deployments: tuple[Deployment, ...]) -> None:
+    stacks = ("--name", "asked", "--deployment", "shelf")
+    command.must("deploy", "--yes", *stacks, "--image", IMAGE, "--no-verify")
+    data, shelved = deployments[-1].layers
+    assert shelved.compute
+    for compute, answers, build in (
+        (replace(shelved.compute, users_api=False, paths={"/health": 200}), {"/health": "200"}, None),
+        (
+            replace(shelved.compute, users_api=False, paths={"/ready": 200, "/": 200}),
+            {"/ready": "200", "/": "404"},
+            None,
+        ),
+        (replace(shelved.compute, users_api=False), {}, None),
+        (
+            replace(shelved.compute, paths={"/missing": 404}),
+            {"/missing": "404", "/health": "200", "/ready": "200"},
+            "content-1",
+        ),
+    ):
+        workload = Deployment("shelf", (data, replace(shelved, compute=compute)))
+        told = command("status", *stacks, "--format", "json", deployments=partial(list, [workload]))
+        service = json.loads(told.out)["stacks"][1]["service"]
+        assert (service["answers"], service["build"]) == (answers, build)
     command.must("destroy", "--yes", *stacks)

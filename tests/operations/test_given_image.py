@@ -51,7 +51,8 @@ def test_an_image_that_cannot_run_is_refused_before_anything_is_created(
     previewed = command("preview", "--image", f"{REGISTRY}/{image}")
     assert previewed.code == 1
     assert "users-data: a new stack." in previewed.out
-    assert f"cannot be previewed: --image {REGISTRY}/{image}: {reason}" in previewed.out
+    assert f"could not be previewed: --image {REGISTRY}/{image}: {reason}" in previewed.out
+    assert f"\nCould not be previewed: users-apprunner: --image {REGISTRY}/{image}: {reason}" in previewed.out
     assert stacks() == {}
 
 

@@ -11,6 +11,7 @@ from generator.errors import DeployError
 from generator.layers import Deployment, Layer
 from generator.operations import DeployOptions, PreviewOptions, Session, deploy, deploy_change_set, preview
 from generator.parts.imports import data_stack_name, imported
+from generator.report.results import outcome, verdict
 from generator.stacks.exports import check_import
 from generator.template.elements import export
 from rehearsal import local_aws
@@ -54,6 +55,17 @@ def test_an_output_that_the_data_stack_lacks_is_refused_before_the_execution(ses
     with pytest.raises(DeployError, match="it imports shop-data-Late, which no stack exports"):
         deploy(Deployment("shop", (LATER, importer("Late"))), session, DeployOptions(name="shop", layer="web"))
     assert list(stacks()) == ["shop-data"]
+
+
+def test_a_preview_of_a_misspelled_import_has_failed(session: Session) -> None:
+    deploy(Deployment("shop", (EXPORTS, importer("Early"))), session, DeployOptions(name="shop"))
+    plans = preview(Deployment("shop", (EXPORTS, importer("Erly"))), session, PreviewOptions(name="shop"))
+    assert (outcome(plans), verdict(plans)) == (
+        "failed",
+        "Could not be previewed: shop-web: it imports shop-data-Erly, which no stack exports. Correct the name, or "
+        "deploy the exporting stack first.",
+    )
+    assert plans[1].findings == ()
 
 
 @pytest.mark.parametrize("data_stack", ["", "restored"])

@@ -213,7 +213,7 @@ def stack(text: str) -> Stack:
 
 def plans(text: str) -> list[Plan]:
     found = Finding("Cluster", "AWS::MemoryDB::Cluster", text, blocking=True)
-    return [Plan("data", "users-data", (), note=f"cannot be previewed: {text}", failed=True, findings=(found,))]
+    return [Plan("data", "users-data", (), note=text, failed=True, findings=(found,))]
 
 
 REPORTS: dict[str, Callable[[str], object]] = {

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from generator.report.as_json import preview_document
 from generator.report.comment import COMMENT_LIMIT, Heading, marker
 from generator.report.results import Plan, outcome, summary, verdict
+from generator.report.text import plan_lines
 from generator.review.quantities import Billed
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, PropertyChange
@@ -57,6 +59,52 @@ def test_the_committed_comments_are_what_is_made(name: str) -> None:
 def test_the_first_line_is_the_verdict(made: Preview, said: str) -> None:
     assert verdict(made.plans) == said
     assert made.comment().splitlines()[0] == f"### {said}"
+
+
+NO_IMAGE = stack("apprunner", seen=False, note="there is no such image. Push it first.", failed=True)
+UNSEEN = "Could not be previewed: users-apprunner: there is no such image. Push it first."
+NOT_NAMED = replace(NO_IMAGE, changes=(row("adds"), row("adds")), new=True)
+NOT_EXPORTED = stack(
+    "apprunner",
+    row("replaces", "Service"),
+    rights=(Right("Service", "security group", "different", "", "w"),),
+    note="it imports a-B, which no stack exports.",
+    failed=True,
+)
+
+
+@pytest.mark.parametrize(
+    ("plans", "label", "said", "counted"),
+    [
+        ([stack("data"), NO_IMAGE], "failed", UNSEEN, "Nothing to change."),
+        ([NO_IMAGE], "failed", UNSEEN, ""),
+        ([stack("data", row("modifies")), NOT_NAMED], "failed", UNSEEN, "1 change: 1 modified."),
+        (
+            [stack("data"), NOT_EXPORTED],
+            "failed",
+            "Could not be previewed: users-apprunner: it imports a-B, which no stack exports.",
+            "Nothing to change.",
+        ),
+        ([stack("data", row("replaces")), NO_IMAGE], "failed", f"{UNSEEN} Replaced: X.", "1 change: 1 replaced."),
+        (
+            [replace(REFUSED.plans[0], changes=()), NO_IMAGE],
+            "refused",
+            f"{UNSEEN} {verdict(REFUSED.plans)}",
+            "Nothing to change.",
+        ),
+    ],
+)
+def test_a_failed_preview_is_said_first_and_never_good_news(
+    plans: list[Plan], label: str, said: str, counted: str
+) -> None:
+    text = Preview(tuple(plans)).comment()
+    assert text.startswith(f"### {said}\n\n")
+    assert text.endswith(f"<!-- preview of users: {label} -->\n")
+    assert summary(plans) == counted
+    document = json.loads(preview_document(plans))
+    assert (document["outcome"], document["verdict"]) == (label, said)
+    assert document["layers"][-1]["failed"]
+    assert [line.text for line in plan_lines(plans)][-1] in (said, "")
 
 
 @pytest.mark.parametrize("effect", [effect for effect in EFFECTS if effect not in ("adds", "imports")])
@@ -105,6 +153,76 @@ def test_causes_are_told_for_each_property() -> None:
     text = RISKY.comment()
     assert "@@ NumShards, parameter Shards @@" in text
     assert "@@ Subnets, recreates the resource, follows PrivateSubnetB @@" in text
+
+
+def follower(logical_id: str, *causes: str, effect: str = "modifies", **fields: Any) -> Change:
+    properties = tuple(
+        PropertyChange(f"P{number}", "a", "(known after deployment)", "", cause, **fields)
+        for number, cause in enumerate(causes)
+    )
+    return change(logical_id, "AWS::T::T", effect, properties=properties)
+
+
+SERVICE = row("modifies", "Service")
+
+
+@pytest.mark.parametrize(
+    ("changes", "folded"),
+    [
+        (
+            [SERVICE, follower("A", "follows Service.Id"), follower("B", "follows Service.Id")],
+            {("Service",): ["A", "B"]},
+        ),
+        (
+            [SERVICE, follower("A", "follows Service"), follower("B", "follows A.Arn")],
+            {("Service",): ["A"], ("A",): ["B"]},
+        ),
+        (
+            [SERVICE, row("modifies", "Topic"), follower("A", "follows Service.Id, follows Topic", "follows Topic")],
+            {("Service", "Topic"): ["A"]},
+        ),
+        # What it follows is replaced, and so is another value; or it is replaced itself.
+        ([row("replaces", "Service"), follower("A", "follows Service.Id")], {}),
+        ([SERVICE, follower("A", "follows Service.Id", effect="replaces")], {}),
+        # Something else changes it too.
+        ([SERVICE, follower("A", "follows Service.Id", "parameter Days")], {}),
+        ([SERVICE, follower("A", "follows Service.Id, parameter Days")], {}),
+        ([SERVICE, follower("A", "follows Service.Id", direct=True)], {}),
+        ([SERVICE, follower("A", "follows Service.Id", deployed="c")], {}),
+        ([SERVICE, follower("A", "follows Service.Id", "")], {}),
+        ([SERVICE, replace(follower("A", "follows Service.Id"), unknown=("New: x",))], {}),
+        ([SERVICE, replace(follower("A", "follows Service.Id"), drift="UNKNOWN")], {}),
+    ],
+)
+def test_what_only_follows_a_change_in_place_is_one_line(
+    changes: list[Change], folded: dict[tuple[str, ...], list[str]]
+) -> None:
+    plan = stack("web", *changes)
+    assert {names: [found.logical_id for found in followers] for names, followers in plan.followers.items()} == folded
+    names = {name for followers in folded.values() for name in followers}
+    assert {found.logical_id for found in plan.listed} == {found.logical_id for found in changes} - names
+    assert len(json.loads(preview_document([plan]))["layers"][0]["changes"]) == len(changes)
+
+
+def test_followers_are_named_with_what_they_follow_and_direct_changes_come_first() -> None:
+    plan = stack(
+        "web",
+        follower("Early", "follows Other.Id"),
+        row("replaces", "Other"),
+        *(follower(name, "follows Service.Id") for name in ("A", "B")),
+        SERVICE,
+    )
+    assert [found.logical_id for found in plan.listed] == ["Other", "Service", "Early"]
+    assert "\n  ~ 2 resources follow Service: A, B\n" in "\n".join(line.text for line in plan_lines([plan]))
+    text = Preview((plan,)).comment()
+    assert "| 2 resources follow <code>Service</code> | modified | <code>A</code>, <code>B</code> |\n" in text
+    assert summary([plan]) == "5 changes: 1 replaced, 4 modified."
+
+
+def test_a_follower_whose_rights_change_is_listed() -> None:
+    right = Right("A", "IAM statement", "different", "{}", "w")
+    plan = stack("web", SERVICE, follower("A", "follows Service.Id"), rights=(right,))
+    assert [found.logical_id for found in plan.listed] == ["Service", "A"]
 
 
 def test_outputs_are_shown() -> None:

@@ -198,8 +198,28 @@ def test_a_status_has_the_last_operation_and_its_cause() -> None:
     }
 
 
+def test_a_status_names_the_url_first_and_how_the_service_answers() -> None:
+    outputs = {
+        "DashboardUrl": "d",
+        "PushCommands": "TAG=1 && docker",
+        "ServiceUrl": "https://a",
+        "UsersPushCommands": "b",
+    }
+    stack = Stack("web", "arn:aws:cloudformation:eu-west-1:1:stack/web/1", "CREATE_COMPLETE", outputs=outputs)
+    service = ServiceStatus("RUNNING", "CREATE_SERVICE", "i", True, "https://a", True, {"/live": "200", "/": "503"})
+    assert [line.text for line in result_lines(LayerStatus("web", stack, service))][1:] == [
+        "  ServiceUrl: https://a",
+        "  DashboardUrl: d",
+        "  runs: RUNNING, after CREATE_SERVICE",
+        "  image: i",
+        "  GET /live: 200",
+        "  GET /: 503",
+    ]
+    assert [line.text for line in result_lines(stack)] == ["ServiceUrl: https://a", "DashboardUrl: d"]
+
+
 SERVICE_STATUS = ServiceStatus(
-    "RUNNING", "UPDATE", "image:1", False, "https://a", True, "200", "", "another image runs"
+    "RUNNING", "UPDATE", "image:1", False, "https://a", True, {"/ready": "200"}, "", "another image runs"
 )
 DRIFT = StackDrift(
     resources=(ResourceDrift("Cluster", "MODIFIED", (PropertyDrift("NumShards", "1", "2"),)),),
@@ -217,9 +237,9 @@ def test_a_status_has_the_service_as_it_runs() -> None:
     assert status_lines(service=replace(SERVICE_STATUS, fault="")) == [
         "  runs: RUNNING, after UPDATE",
         "  image: image:1, which is not the one that was deployed",
-        "  GET /ready: 200, build unknown",
+        "  GET /ready: 200",
     ]
-    private = replace(SERVICE_STATUS, fault="", public=False, ready="", as_deployed=True)
+    private = replace(SERVICE_STATUS, fault="", public=False, answers={}, as_deployed=True)
     assert status_lines(service=private)[1:] == [
         "  image: image:1",
         "  not checked: the service can be reached inside its VPC only",
@@ -235,7 +255,7 @@ def test_a_status_has_the_service_as_it_runs() -> None:
         "asDeployed": False,
         "url": "https://a",
         "public": True,
-        "ready": "200",
+        "answers": {"/ready": "200"},
         "build": None,
         "fault": "another image runs",
         "errorRate": None,
@@ -326,11 +346,6 @@ def test_outputs_and_costs_are_lines_of_a_plan() -> None:
     )
     assert "\n  output Url  a → b\n  cost: +2 alarm\n  cost: X: not known\n" in shown
     assert "cost" not in lines(Plan("data", "s", (), outputs=(output,)))
-
-
-def test_the_outputs_of_a_stack_are_shown_without_its_long_commands() -> None:
-    stack = replace(STACK, outputs={"Url": "https://a", "PushCommands": "docker push", "Arn": "arn:a"})
-    assert [line.text for line in result_lines(stack)] == ["Arn: arn:a", "Url: https://a"]
 
 
 def test_json_has_what_is_billed_and_the_rights_of_each_resource() -> None:

@@ -113,8 +113,53 @@ def test_a_property_listed_twice_is_one_with_both_causes_and_the_worse_recreatio
         detail("SecurityGroups", "Always", BeforeValue="a", AfterValue="b"),
     ]
     assert parsed(Details=details).properties == (
-        PropertyChange("SecurityGroups", "a", "b", "Always", "follows Group.GroupId"),
+        PropertyChange("SecurityGroups", "a", "b", "Always", "follows Group.GroupId", direct=True),
     )
+
+
+@pytest.mark.parametrize(
+    ("also", "follows"),
+    [
+        ([], ("Service",)),
+        ([{"ChangeSource": "ResourceReference", "CausingEntity": "Topic"}], ("Service", "Topic")),
+        ([{"ChangeSource": "DirectModification", "Evaluation": "Dynamic"}], ("Service",)),
+        ([{"ChangeSource": "DirectModification", "Evaluation": "Static"}], ()),
+        ([{"ChangeSource": "ParameterReference", "CausingEntity": "Name"}], ()),
+    ],
+)
+def test_a_property_follows_resources_if_nothing_else_changes_it(
+    also: list[dict[str, Any]], follows: tuple[str, ...]
+) -> None:
+    details = [detail("Name", ChangeSource="ResourceAttribute", CausingEntity="Service.Id")]
+    details += [detail("Name", **fields) for fields in also]
+    assert parsed(Details=details).properties[0].follows == follows
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "shown"),
+    [
+        ("Variables/0/Value", [{"Name": "STAGE"}], [{"Name": "STAGE"}], "Variables.STAGE.Value"),
+        ("Variables/1/Value", [{"Name": "A"}], [{"Name": "A"}, {"Name": "STAGE"}], "Variables.STAGE.Value"),
+        ("Variables/0/Value", [{"Name": "A"}, {"Name": "B"}], [{"Name": "B"}], "Variables.0.Value"),
+        ("Tags/0/Value", [{"Key": "team"}], [{"Key": "team"}], "Tags.team.Value"),
+        ("Metrics/0/Dimensions/0/Value", [{"Dimensions": [{"Name": "Id"}]}], None, "Metrics.0.Dimensions.Id.Value"),
+        ("Subnets/1", ["a", "b"], ["a", "c"], "Subnets.1"),
+        ("Ports/0", [{"From": 1}], [{"From": 2}], "Ports.0"),
+    ],
+)
+def test_an_item_of_a_list_is_called_by_its_name(path: str, before: Any, after: Any, shown: str) -> None:
+    name = path.partition("/")[0]
+    contexts = {
+        f"{time}Context": json.dumps({"Properties": {name: value}})
+        for time, value in (("Before", before), ("After", after))
+        if value is not None
+    }
+    assert [changed.path for changed in parsed(Details=[detail(path)], **contexts).properties] == [shown]
+
+
+def test_a_change_without_a_path_is_known_by_its_attribute() -> None:
+    details = [{"Target": {"Attribute": "Tags", "RequiresRecreation": "Always"}, "ChangeSource": "DirectModification"}]
+    assert parsed(Details=details).properties[0].path == "Tags"
 
 
 def test_a_value_that_is_not_known_yet_is_marked() -> None:
@@ -167,7 +212,7 @@ def test_a_property_that_was_changed_by_hand_has_three_values(source: str) -> No
     if source != "ACTUAL_STATE":
         details[0]["Target"]["BeforeValue"] = "30"
     change = parsed(Details=details, ResourceDriftStatus="MODIFIED")
-    assert change.properties == (PropertyChange("RetentionInDays", "3", "14", "Never", "", deployed="30"),)
+    assert change.properties == (PropertyChange("RetentionInDays", "3", "14", "Never", "", deployed="30", direct=True),)
     assert (change.drift, change.unknown) == ("MODIFIED", ())
 
 

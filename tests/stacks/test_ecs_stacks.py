@@ -118,10 +118,10 @@ def test_a_data_layer_that_lacks_exports_is_named_and_the_rest_is_shown(command:
     alone = command(*service, "--layer", "ecs-express")
     assert alone.code == 1
     assert (
-        "cannot be deployed before lacks-data-TaskSubnetIds is exported: deploy the layer that exports it first."
+        "lacks-ecs-express: could not be previewed: it imports lacks-data-TaskSubnetIds, which no stack exports."
         in alone.out
     )
     assert "+ Service  AWS::ECS::ExpressGatewayService" in alone.out
     # The data layer of this deployment exports it, and is deployed first.
-    assert "cannot be deployed" not in command.must(*service)
+    assert "could not be previewed" not in command.must(*service)
     command.must("destroy", "--yes", "--name", "lacks")

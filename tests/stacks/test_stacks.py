@@ -84,7 +84,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     # Nothing runs in the emulator here, so the request over HTTPS fails.
     runs = told[1]["service"]
     assert (runs["status"], runs["operation"], runs["image"]) == ("RUNNING", "CREATE_SERVICE SUCCEEDED", IMAGE)
-    assert "Connection refused" in runs["ready"]
+    assert "Connection refused" in runs["answers"]["/ready"]
     assert json.loads((tmp_path / "outputs.json").read_text())["users-data"]["ClusterName"].startswith("db-")
 
     in_place = command("preview", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
@@ -298,7 +298,7 @@ def test_without_a_dockerfile_the_image_stays_and_a_first_one_is_asked_for(
     seen = command("preview", "--name", "twelfth")
     assert seen.code == 1
     assert "twelfth-data: nothing to change." in seen.out
-    assert "twelfth-apprunner: cannot be previewed: There is no Dockerfile in " in seen.out
+    assert "twelfth-apprunner: could not be previewed: There is no Dockerfile in " in seen.out
     first = command("deploy", "--yes", "--name", "twelfth", "--no-verify")
     assert first.code == 64
     assert "There is no Dockerfile in ." in first.err
