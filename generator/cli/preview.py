@@ -54,10 +54,9 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     rehearsal = (
         rehearsed(shared.read_file(arguments.rehearsal), str(arguments.rehearsal)) if arguments.rehearsal else ""
     )
-    options = PreviewOptions(**shared.change_options(arguments), keep=arguments.keep)
-    session = shared.session(arguments)
-    shared.refuse_another_deployment(session, found, deployment, arguments)
-    plans = preview(deployment, session, options)
+    others = shared.other_deployments(found, deployment, arguments)
+    options = PreviewOptions(**shared.change_options(arguments), others=others, keep=arguments.keep)
+    plans = preview(deployment, shared.session(arguments), options)
     if arguments.format == "json":
         print(preview_document(plans, prices, rehearsal), end="")
     elif arguments.format == "markdown":

@@ -29,14 +29,13 @@ SERVICES = {
     ),
 }
 # What a service uses outside the VPC, and the label of its arrow; other types that hold data are named after the type.
-STORES = {"AWS::ECR::Repository": ("ECR repository", "image"), "AWS::SecretsManager::Secret": ("Secret", "secret")}
+STORES = {"AWS::ECR::Repository": ("ECR", "image"), "AWS::SecretsManager::Secret": ("Secrets Manager", "secret")}
 DRAWN_OTHERWISE = ("AWS::EC2::", "AWS::MemoryDB::", "AWS::Logs::", "AWS::KMS::")
 WATCHING = {"AWS::CloudWatch::Alarm": "alarms", "AWS::CloudWatch::Dashboard": "dashboard"}
 NOT_OF_AN_ID = re.compile(r"\W+")
-# Outlines that are legible on light and on dark pages.
+# Outlines that are legible on light and on dark pages: data and service are stacks, those without and with a service.
 STYLES = """\
   classDef plain fill:none,stroke:#8c959f
-  classDef network fill:none,stroke:#8250df
   classDef data fill:none,stroke:#1a7f37
   classDef service fill:none,stroke:#bc4c00
 """
@@ -62,10 +61,13 @@ def architecture(templates: Mapping[str, str]) -> str:
     services = stacks.of(*SERVICES)
     if not services:
         return ""
-    vpc = [vpc.properties.get("CidrBlock") for vpc in stacks.of("AWS::EC2::VPC")]
+    vpcs = stacks.of("AWS::EC2::VPC")
+    title, style = (
+        (f"VPC {vpcs[0].properties.get('CidrBlock')}", stacks.style(vpcs[0])) if vpcs else ("existing VPC", "plain")
+    )
     region = [
         *(_service(stacks, service) for service in stacks.of(APP_RUNNER)),
-        *_subgraph("vpc", f"VPC {vpc[0]}" if vpc else "existing VPC", _inside(stacks), style="network"),
+        *_subgraph("vpc", title, _inside(stacks), style=style),
         *_outside(stacks, services),
     ]
     lines = ['client(["Clients"]):::plain', *_subgraph("region", "AWS Region", region), *_arrows(stacks, services)]
@@ -85,6 +87,10 @@ class _Stacks:
 
     def of(self, *types: str, among: Iterable[Resource] | None = None) -> list[Resource]:
         return [one for one in (self.resources.values() if among is None else among) if one.type in types]
+
+    def style(self, resource: Resource) -> str:
+        """The outline of what is in the stack of `resource`."""
+        return "service" if any(service.layer == resource.layer for service in self.of(*SERVICES)) else "data"
 
     def referred(self, layer: str, node: Any) -> Iterator[Resource]:
         """The resources that `node` of a layer refers to, also through what it imports."""
@@ -144,15 +150,16 @@ def _service(stacks: _Stacks, service: Resource) -> str:
 def _inside(stacks: _Stacks) -> Iterator[str]:
     """What is in the VPC, from the services to the database."""
     for connector in stacks.of("AWS::AppRunner::VpcConnector"):
-        yield f'{connector.id}["VPC connector"]:::service'
+        yield f'{connector.id}["VPC connector"]:::{stacks.style(connector)}'
     for service in stacks.of(ECS_EXPRESS):
         balancer = f'{service.id}_balancer["<b>Application<br>Load Balancer</b>"]:::service'
-        title = f"{_kind(stacks, stacks.subnets(service))}subnets"
-        yield from _subgraph(f"{service.id}_subnets", title, [balancer, _service(stacks, service)])
+        subnets = stacks.subnets(service)
+        title, style = f"{_kind(stacks, subnets)}subnets", stacks.style(subnets[0]) if subnets else "plain"
+        yield from _subgraph(f"{service.id}_subnets", title, [balancer, _service(stacks, service)], style=style)
     for gateway in stacks.of("AWS::EC2::NatGateway")[:1]:
-        yield f'{gateway.id}["NAT gateway"]:::service'
+        yield f'{gateway.id}["NAT gateway"]:::{stacks.style(gateway)}'
     if endpoints := stacks.of("AWS::EC2::VPCEndpoint"):
-        yield f'endpoints["{len(endpoints)} VPC endpoints"]:::service'
+        yield f'endpoints["{len(endpoints)} VPC endpoints"]:::{stacks.style(endpoints[0])}'
     for cluster in stacks.of("AWS::MemoryDB::Cluster"):
         yield from _zones(stacks, cluster)
 
@@ -179,16 +186,17 @@ def _zones(stacks: _Stacks, cluster: Resource) -> Iterator[str]:
     subnets = [subnet for group in groups for subnet in stacks.subnets(group)]
     if not subnets:
         yield from nodes
-    for number, subnet in enumerate(subnets[: len(nodes)]):
+    # Mermaid draws the last one on top.
+    for number, subnet in reversed(list(enumerate(subnets[: len(nodes)]))):
         title = f"zone {number + 1} · {_kind(stacks, [subnet])}subnet"
-        yield from _subgraph(subnet.id, title, nodes[number :: len(subnets)])
+        yield from _subgraph(subnet.id, title, nodes[number :: len(subnets)], style=stacks.style(subnet))
 
 
 def _outside(stacks: _Stacks, services: Sequence[Resource]) -> Iterator[str]:
     """What the services use outside the VPC."""
     for store in dict.fromkeys(store for service in services for store in _stores(stacks, service)):
         words, _ = STORES.get(store.type, (" ".join(store.type.split("::")[1:]), ""))
-        yield f'{store.id}["{words}<br>{store.name}"]:::data'
+        yield f'{store.id}["{words}<br>{store.name}"]:::{stacks.style(store)}'
     watching = ["logs", *(words for kind, words in WATCHING.items() if stacks.of(kind))]
     yield f'watch["CloudWatch<br>{", ".join(watching)}"]:::plain'
 

@@ -23,7 +23,7 @@ from generator.images.context import Context
 from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.emulator.process import Call
 from rehearsal.local_aws import LocalAws
-from rehearsal.run import FAULTS, table
+from rehearsal.run import FAULTS, Options, Rehearsal, table
 from tests.command import Command, Run
 from tests.running import ROOT
 
@@ -222,3 +222,16 @@ def test_the_option_offers_every_fault() -> None:
 def test_calls_are_counted_by_service() -> None:
     calls = [Call(*pair, "", ()) for pair in (("ecr", "B"), ("ecr", "A"), ("logs", "C"), ("ecr", "B"))]
     assert list(table(calls)) == ["ecr: A 1, B 2", "logs: C 1"]
+
+
+def test_each_leftover_has_a_line_and_after_a_stay_where_it_may_come_from(capsys: pytest.CaptureFixture[str]) -> None:
+    deployment = app_runner_deployment()
+    options = Options(deployment=deployment, access=access_deployment(deployment).layers[0], stay=True)
+    stacks = [f"the stack users-{name} (CREATE_COMPLETE)" for name in ("data", "apprunner")]
+    Rehearsal(lambda *_: 0, options, left=stacks).report()
+    assert capsys.readouterr().out.splitlines()[-4:] == [
+        "Left behind:",
+        "  the stack users-data (CREATE_COMPLETE)",
+        "  the stack users-apprunner (CREATE_COMPLETE)",
+        "Stacks that were deployed without --name rehearsal are not destroyed by a rehearsal.",
+    ]
