@@ -268,7 +268,7 @@ def _tags(where: str, document: Any, place: str) -> dict[str, str]:
 
 
 def checked_tags(where: str, found: dict[str, str]) -> dict[str, str]:
-    """The tags, where CloudFormation takes them (API reference, Tag; at most 50, CreateChangeSet)."""
+    """The tags, if CloudFormation takes them (API reference, Tag; at most 50, CreateChangeSet)."""
     for key, value in found.items():
         if not key:
             raise UsageError(f"{where}: a tag has no key.")
