@@ -55,8 +55,8 @@ def test_the_committed_comments_are_what_is_made(name: str) -> None:
     [
         (
             REFUSED,
-            "Refused: Cluster replaces the database; Repository replaces the images (the old one stays, "
-            "outside of the stack).",
+            "Refused: Cluster replaces the database; Repository replaces the images, and the old one stays "
+            "outside of the stack.",
         ),
         (review(row("loses-data")), "Loses data: X."),
         (review(row("modifies"), row("replaces", "Y")), "Replaced: Y."),

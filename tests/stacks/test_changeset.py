@@ -317,7 +317,7 @@ def test_a_removal_is_refused_and_what_stays_is_not_called_deleted(resource_type
     assert deleted.what.startswith("deletes ")
     assert deleted.cause == "the template no longer has it"
     assert retained.what.startswith("takes ")
-    assert retained.what.endswith(" out of the stack (the resource stays)")
+    assert retained.what.endswith(" out of the stack, and the resource stays")
     assert deleted.instead == retained.instead == "Put the resource back into the template."
 
 
