@@ -13,12 +13,14 @@ from generator.cli import main
 ORDER_COMMANDS = ("hset", "hgetall", "del", "cluster|slots", "command", "readonly", "ping", "asking")
 
 
-def deployments() -> list[Deployment]:
-    """One data layer with two users and two repositories, and a layer for each service."""
+def deployments(context: str = "") -> list[Deployment]:
+    """One data layer with two users and two repositories, and a layer for each service.
+
+    context: the folder that the second image is built from; by default it is built elsewhere.
+    """
     settings = Settings()
     users = (user(), user("Orders", keys="order:*", commands=ORDER_COMMANDS))
-    # Its image is built elsewhere. With a folder as context, `deploy` builds it.
-    orders = Workload(prefix="Orders", context="", verification=Verification(paths={"/health": 200}))
+    orders = Workload(prefix="Orders", context=context, verification=Verification(paths={"/health": 200}))
     return [
         Deployment(
             "apprunner",

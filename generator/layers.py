@@ -62,7 +62,6 @@ class Layer:
     workload: Workload | None = None
 
     def __post_init__(self) -> None:
-        # CloudFormation API reference, CreateStack, StackName.
         if not re.fullmatch("[A-Za-z0-9-]+", self.name):
             raise TemplateError(f"The layer name {self.name!r} must be letters, digits and hyphens, as of a stack.")
 

@@ -351,24 +351,11 @@ def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: 
     raise UsageError(f"There is no deployment {name!r}; there are {', '.join(d.name for d in deployments)}.")
 
 
-def refuse_another_deployment(
-    opened: Session, found: Sequence[Deployment], deployment: Deployment, arguments: argparse.Namespace
-) -> None:
-    """Raises UsageError where no --deployment was given and another one of `found` is deployed instead."""
-    if reason := deployed_instead(opened, found, deployment, arguments):
-        raise UsageError(reason)
-
-
-def deployed_instead(
-    opened: Session, found: Sequence[Deployment], deployment: Deployment, arguments: argparse.Namespace
-) -> str:
-    """Which deployment is there instead of the one that was taken because no --deployment was given; else empty."""
-    from generator.operations import StackOptions
-    from generator.operations.instead import another_deployed
-
-    if arguments.deployment:
-        return ""
-    return another_deployed(opened, found, deployment, StackOptions(**stack_options(arguments)))
+def other_deployments(
+    found: Sequence[Deployment], chosen: Deployment, arguments: argparse.Namespace
+) -> tuple[Deployment, ...]:
+    """Those that may be meant instead of the chosen one, where no --deployment was given."""
+    return () if arguments.deployment else tuple(one for one in found if one is not chosen)
 
 
 def checked_deployments(deployments: Callable[[], Returned]) -> Sequence[Deployment]:

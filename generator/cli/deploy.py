@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from generator import contract
 from generator.cli import arguments as shared
@@ -54,9 +55,8 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
         )
     else:
         chosen = shared.chosen_deployment(found, arguments.deployment, arguments.layer)
-        session = shared.session(arguments)
-        shared.refuse_another_deployment(session, found, chosen, arguments)
-        deployed = deploy(chosen, session, options)
+        options = replace(options, others=shared.other_deployments(found, chosen, arguments))
+        deployed = deploy(chosen, shared.session(arguments), options)
     for layer in deployed:
         if layer.stack and (url := layer.stack.outputs.get(contract.SERVICE_URL)):
             print(f"{layer.stack.name} is at {url}")

@@ -26,7 +26,8 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
     parser.add_argument(
         "--fail-on",
         choices=("broader",),
-        help="exit with 3 if a right becomes broader, or is different in a way that cannot be compared",
+        help="exit with 3 if a right becomes broader, is granted by a new stack, or is different in a way that "
+        "cannot be compared",
     )
     parser.add_argument("--prices", metavar="FILE", type=Path, help="a price list, for money per month (docs/cost.md)")
     parser.add_argument("--commit", metavar="SHA", default="", help="the commit to name in the comment")
@@ -53,10 +54,9 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     rehearsal = (
         rehearsed(shared.read_file(arguments.rehearsal), str(arguments.rehearsal)) if arguments.rehearsal else ""
     )
-    options = PreviewOptions(**shared.change_options(arguments), keep=arguments.keep)
-    session = shared.session(arguments)
-    shared.refuse_another_deployment(session, found, deployment, arguments)
-    plans = preview(deployment, session, options)
+    others = shared.other_deployments(found, deployment, arguments)
+    options = PreviewOptions(**shared.change_options(arguments), others=others, keep=arguments.keep)
+    plans = preview(deployment, shared.session(arguments), options)
     if arguments.format == "json":
         print(preview_document(plans, prices, rehearsal), end="")
     elif arguments.format == "markdown":

@@ -36,6 +36,7 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     """Prints the status; returns the exit code."""
     from generator.cli.terminal import print_lines
     from generator.operations import StatusOptions, status
+    from generator.operations.instead import another_deployed
     from generator.report.as_json import outputs_document, status_document
     from generator.report.text import lines
 
@@ -44,7 +45,8 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     known = deployments()
     deployment = shared.chosen_deployment(known, arguments.deployment, arguments.layer)
     session = shared.session(arguments)
-    options = StatusOptions(**shared.stack_options(arguments), drift=arguments.drift)
+    others = shared.other_deployments(known, deployment, arguments)
+    options = StatusOptions(**shared.stack_options(arguments), others=others, drift=arguments.drift)
     statuses = status(deployment, session, options)
     if arguments.format == "json":
         print(status_document(statuses), end="")
@@ -52,7 +54,7 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
         print_lines((line for found in statuses for line in lines(found)), plain=arguments.no_color)
     if arguments.outputs_file:
         shared.write_file(arguments.outputs_file, outputs_document(statuses))
-    if instead := shared.deployed_instead(session, known, deployment, arguments):
+    if instead := another_deployed(session.cloudformation, deployment, options):
         print(instead, file=sys.stderr)
     if not any(found.stack for found in statuses):
         names = " or ".join(found.stack_name for found in statuses)

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from generator.errors import DeployError
 from generator.layers import Deployment
 from generator.operations.options import StackOptions
-from generator.operations.session import Session
+from generator.stacks.cloudformation import CloudFormation
 
 
-def another_deployed(
-    session: Session, deployments: Sequence[Deployment], deployment: Deployment, options: StackOptions
-) -> str:
-    """Which of the deployments exists instead of `deployment`, and what to type; empty where none does.
+def another_deployed(cloudformation: CloudFormation, deployment: Deployment, options: StackOptions) -> str:
+    """Which of `options.others` exists instead of `deployment`, and what to type; empty where none does.
 
     Only one that shares a stack counts, with another template for it. A stack that may not be read is not known.
     """
     layers = {layer.name: layer for layer in deployment.chosen(options.layer)}
-    shares = [
-        (other, layer)
-        for other in deployments
-        if other is not deployment
-        for layer in other.layers
-        if layer.name in layers
-    ]
+    shares = [(other, layer) for other in options.others for layer in other.layers if layer.name in layers]
     own = _services(deployment, options)
-    if not (shares and own) or any(_exists(session, stack) is not False for stack in own):
+    if not (shares and own) or any(_exists(cloudformation, stack) is not False for stack in own):
         return ""
     for other, layer in shares:
-        found = next((stack for stack in _services(other, options) if _exists(session, stack)), "")
+        found = next((stack for stack in _services(other, options) if _exists(cloudformation, stack)), "")
         if found and layer.text() != layers[layer.name].text():
             return (
                 f"{found} exists and {own[0]} does not: pass --deployment {other.name}, or --deployment "
@@ -42,9 +32,9 @@ def _services(deployment: Deployment, options: StackOptions) -> list[str]:
     return [layer.stack_name(options.name) for layer in deployment.layers if layer.compute]
 
 
-def _exists(session: Session, stack_name: str) -> bool | None:
+def _exists(cloudformation: CloudFormation, stack_name: str) -> bool | None:
     try:
-        stack = session.cloudformation.stack(stack_name)
+        stack = cloudformation.stack(stack_name)
     except DeployError:
         return None
     return bool(stack and stack.exists)

@@ -16,12 +16,14 @@ from generator.layers import Deployment, Layer
 class StackOptions:
     """Which stacks. A layer's stack is `<name>-<layer>`; data_stack: another name for the data layer's stack.
 
-    layer: only this layer.
+    layer: only this layer. others: the program's other deployments, where this one was not chosen by its name, so that
+    one of them may be meant.
     """
 
     name: str = "users"
     data_stack: str = ""
     layer: str = ""
+    others: tuple[Deployment, ...] = ()
 
     def stack_name(self, deployment: Deployment, layer: Layer) -> str:
         """The name of a layer's stack. Raises UsageError for one that is too long, and where data_stack could be

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -43,7 +44,7 @@ def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, 
         console=_console(cloudformation.region, found.stack_id, found.arn) if pending.kept else "",
         note="" if found.changes else "only outputs, metadata or tags of the stack change.",
         stack_id=found.stack_id,
-        rights=tuple(right for change in found.changes for right in _rights(change)),
+        rights=_of_stack((right for change in found.changes for right in _rights(change)), new=found.creates),
         outputs=tuple(_outputs(intrinsics.outputs(*before), intrinsics.outputs(*after), deployed)),
         findings=(*warnings, *cloudformation.findings(found.arn)),
         billed=difference(intrinsics.resources(*before), intrinsics.resources(*after)),
@@ -73,13 +74,20 @@ def _templates(cloudformation: CloudFormation, found: ChangeSet) -> tuple[_Templ
 def _rights(change: Change) -> Sequence[Right]:
     """What changes of a resource's rights. Not narrower where the resource stays, and never silent where one side is
     not known."""
-    if change.action == "Remove" and change.policy_action == "Retain":
+    if (change.action == "Remove" and change.policy_action == "Retain") or change.only_tags:
         return ()
     needed = {"Add": [change.after], "Import": [change.after], "Remove": [change.before]}
     if None in needed.get(change.action, [change.before, change.after]):
         why = "cannot be compared: CloudFormation does not give its properties"
         return [Right(change.logical_id, "properties", "different", "", why)]
     return rights(change.logical_id, change.resource_type, change.before, change.after)
+
+
+def _of_stack(found: Iterable[Right], *, new: bool) -> tuple[Right, ...]:
+    """Rights of a stack. Those of a new one are granted: there is nothing to compare them with."""
+    return tuple(
+        replace(right, direction="granted") if new and right.direction != "narrower" else right for right in found
+    )
 
 
 def _outputs(
@@ -116,10 +124,13 @@ def plan_from_template(cloudformation: CloudFormation, layer: Layer, update: Sta
         new=True,
         seen=False,
         note=note,
-        rights=tuple(
-            right
-            for logical_id, resource in resources.items()
-            for right in rights(logical_id, resource["Type"], None, resource["Properties"])
+        rights=_of_stack(
+            (
+                right
+                for logical_id, resource in resources.items()
+                for right in rights(logical_id, resource["Type"], None, resource["Properties"])
+            ),
+            new=True,
         ),
         billed=difference({}, resources),
         image=update.parameters.get(contract.IMAGE_URI, ""),

@@ -13,6 +13,7 @@ from generator.aws.errors import translate_errors
 from generator.errors import UsageError
 from generator.iam.access import AccessLayer
 from generator.layers import Deployment, Layer
+from generator.operations.instead import another_deployed
 from generator.operations.options import ChangeOptions
 from generator.operations.session import UI, Session
 from generator.parameters.checks import LayerParameters, findings, values_for
@@ -78,9 +79,11 @@ def check_values(
 ) -> None:
     """Checks the values that the stacks will have, those of all layers before the first one is deployed.
 
-    Raises UsageError for a parameter without a value, for what CloudFormation would refuse, and for an
-    allow_replacement that is no resource of a template or a stack.
+    Raises UsageError where another deployment is there instead, for a parameter without a value, for what
+    CloudFormation would refuse, and for an allow_replacement that is no resource of a template or a stack.
     """
+    if instead := another_deployed(cloudformation, deployment, options):
+        raise UsageError(instead)
     region = cloudformation.region
     for layer, _ in updates:
         if layer.compute and (reason := layer.compute.unavailable(region)):

@@ -22,8 +22,9 @@ from generator.stacks.guard import Refusal
 COMMENT_LIMIT = 65_536
 ROOM_FOR_NOTE = 500
 FEW_RIGHTS = 9
+FEW_ADDED = 5
 SHORTEST_CUT = 1_000
-WORST_FIRST = ("broader", "different", "narrower")
+WORST_FIRST = ("broader", "different", "granted", "narrower")
 
 
 @dataclass(frozen=True)
@@ -118,15 +119,26 @@ def _stack(plan: Plan) -> Iterator[_Block]:
     for found in plan.findings:
         alert = "CAUTION" if found.blocking else "WARNING"
         yield _Block(f"> [!{alert}]\n> {_plain(str(found))}\n\n", (-1, 1), "warnings")
-    if plan.changes:
+    added = [change for change in plan.listed if change.effect is Effect.ADDS]
+    added = added if len(added) > FEW_ADDED else []
+    if len(added) < len(plan.changes):
         yield _Block("| resource | what happens | why |\n|---|---|---|\n")
     for change in plan.listed:
-        yield _Block(_row(change), (0, change.effect), "resources")
+        if change not in added:
+            yield _Block(_row(change), (0, change.effect), "resources")
     for leaders, followers in plan.followers.items():
         names = ", ".join(_code(change.logical_id) for change in followers)
         row = f"| {follow(len(followers))} {', '.join(map(_code, leaders))} | modified | {names} |\n"
         yield _Block(row, (0, Effect.MODIFIES), "resources")
-    yield _Block("\n" if plan.changes else "")
+    yield _Block("\n" if len(added) < len(plan.changes) else "")
+    if added:
+        yield _Block(
+            f"<details><summary>{len(added)} resources are added</summary>\n\n| resource | type |\n|---|---|\n"
+        )
+        for change in added:
+            row = f"| {_code(change.logical_id)} | {_plain(change.resource_type.removeprefix('AWS::'))} |\n"
+            yield _Block(row, (0, Effect.ADDS), "resources")
+        yield _Block("\n</details>\n\n")
 
 
 def _row(change: Change) -> str:
@@ -152,7 +164,7 @@ def _why(changed: PropertyChange) -> str:
 
 def _right(right: Right) -> str:
     """One line, unfolding to the statement, or with the rule in it."""
-    direction = right.direction if right.direction == "narrower" else f"<b>{right.direction}</b>"
+    direction = f"<b>{right.direction}</b>" if right.direction in ("broader", "different") else right.direction
     line = f"{direction}, {_code(right.logical_id)}, {right.kind}: {_plain(right.why)}"
     if not right.rule.startswith("{"):
         return f"<p>{line}: {_code(right.rule)}</p>\n\n"
@@ -205,8 +217,8 @@ def _costs(billed: Billed, prices: Prices | None) -> str:
     table = f"| quantity | change | {head} |\n|---|---:|---:|\n{''.join(lines)}\n" if lines else ""
     rest = {**{name: f"by usage: {text}" for name, text in billed.usage.items()}, **billed.unknown}
     listed = "".join(f"- {_code(name)} {_plain(text)}\n" for name, text in rest.items())
-    source = f"Prices of {prices.region}, {prices.date}.\n\n" if prices and money else ""
-    return _folded("Cost", f"{table}{_plain(source)}{listed}")
+    source = f"{_plain(f'Prices of {prices.region}, {prices.date}.')}\n\n" if prices and money else ""
+    return _folded("Cost", f"{table}{source}{listed}")
 
 
 def _cut(block: str, room: int) -> str:

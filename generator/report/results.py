@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def broadens(self) -> bool:
-        """Whether a right becomes broader, or one may: what cannot be compared counts."""
+        """Whether a right becomes broader, or one may: what cannot be compared counts, and what a new stack grants."""
         return any(right.direction != "narrower" for right in self.rights)
 
     @property
@@ -197,7 +197,7 @@ def outcome(plans: Sequence[Plan]) -> str:
     worst = min((change.effect for plan in plans for change in plan.changes), default=None)
     if worst is not None and worst < Effect.MODIFIES:
         return key_of(worst)
-    if any(plan.broadens for plan in plans):
+    if any(right.direction in ("broader", "different") for plan in plans for right in plan.rights):
         return "broader"
     return "nothing" if worst is None and not any(plan.outputs for plan in plans) else "modifies"
 
@@ -206,20 +206,23 @@ def verdict(plans: Sequence[Plan]) -> str:
     """What decides, in a few sentences, with the logical IDs: what could not be previewed, what is refused or worst,
     then broader rights."""
     failed = [f"{plan.stack_name}: {plan.note.rstrip('.')}" for plan in plans if plan.failed]
-    refused = [f"{refusal.logical_id} {refusal.what}" for plan in plans for refusal in plan.refusals]
+    refusals = [(plan, refusal.logical_id, f" {refusal.what}") for plan in plans for refusal in plan.refusals]
     plans = _previewed(plans)
     worst = outcome(plans)
-    changes = [change for plan in plans for change in plan.changes if key_of(change.effect) == worst]
+    changes = [(plan, change) for plan in plans for change in plan.changes if key_of(change.effect) == worst]
     texts = [f"Could not be previewed: {some(failed, '; ')}."] if failed else []
-    if refused:
-        texts.append(f"Refused: {some(refused, '; ')}.")
+    if refusals:
+        texts.append(f"Refused: {some(_named(refusals), '; ')}.")
     elif changes and worst != "modifies":
-        texts.append(f"{name_of(changes[0].effect).capitalize()}: {some([change.logical_id for change in changes])}.")
+        names = _named([(plan, change.logical_id, "") for plan, change in changes])
+        texts.append(f"{name_of(changes[0][1].effect).capitalize()}: {some(names)}.")
     elif not failed:
         texts.append("Nothing to change." if worst == "nothing" else "Nothing is lost or replaced.")
     for direction, words in (("broader", "Broader rights"), ("different", "Rights that cannot be compared")):
-        rights = [right.logical_id for plan in plans for right in plan.rights if right.direction == direction]
-        texts += [f"{words}: {some(list(dict.fromkeys(rights)))}."] if rights else []
+        found = [
+            (plan, right.logical_id, "") for plan in plans for right in plan.rights if right.direction == direction
+        ]
+        texts += [f"{words}: {some(_named(found))}."] if found else []
     return " ".join(texts)
 
 
@@ -241,6 +244,12 @@ def summary(plans: Sequence[Plan], prices: Prices | None = None) -> str:
             f" Cost: {cost}." if cost else "",
         )
     )
+
+
+def _named(found: Sequence[tuple[Plan, str, str]]) -> list[str]:
+    """Each logical ID once, with its layer if there are several, and what is said of it."""
+    several = len({plan.layer for plan, _, _ in found}) > 1
+    return list(dict.fromkeys(f"{name}{f' ({plan.layer})' if several else ''}{text}" for plan, name, text in found))
 
 
 def _previewed(plans: Sequence[Plan]) -> Sequence[Plan]:

@@ -122,7 +122,7 @@ def _change(change: Change) -> Iterator[Line]:
 def _right(right: Right) -> Line:
     # Statements are too long for a line.
     rule = "" if right.rule.startswith("{") else f": {right.rule}"
-    effect = None if right.direction == "narrower" else Effect.UNKNOWN
+    effect = None if right.direction in ("narrower", "granted") else Effect.UNKNOWN
     return Line(f"      {right.direction}, {right.kind}: {right.why}{rule}", effect)
 
 

@@ -4,11 +4,13 @@ Never silent: what cannot be compared is "different". Never narrow where it is n
 include a new one are not seen to, so that one is called broader.
 
 Facts, each from the CloudFormation page of its type: defaults of properties; a security group without an egress rule
-sends anywhere; an interface or gateway endpoint without a policy allows everything through it.
+sends anywhere, and one to 127.0.0.1/32 closes it; an interface or gateway endpoint without a policy allows everything
+through it.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections import defaultdict
@@ -76,7 +78,8 @@ PRESENT: dict[str, tuple[str, str, Direction, str]] = {
 
 @dataclass(frozen=True)
 class Right:
-    """One change of rights: `rule` is the statement or rule as it reads, `why` what it does."""
+    """One change of rights: `rule` is the statement or rule as it reads, `why` what it does. direction: granted where
+    there was no stack to compare with."""
 
     logical_id: str
     kind: str
@@ -277,7 +280,18 @@ def _rules(resource_type: str, properties: Properties | None) -> Iterator[_Rule]
         for name, value in rule.items():
             # A group by its ID or name, a prefix list, a network; whose group it is says nothing more.
             if re.match("Cidr|Source|Destination|Rule", name) and not name.endswith("OwnerId"):
-                yield _Rule(way, group, protocol, limits, name, pattern(value))
+                peer = pattern(value)
+                if way == "ingress" or not _leads_nowhere(peer):
+                    yield _Rule(way, group, protocol, limits, name, peer)
+
+
+def _leads_nowhere(peer: str) -> bool:
+    """Whether no traffic leaves to a network: its only use is to close a group's egress."""
+    try:
+        network = ipaddress.ip_network(peer)
+    except ValueError:
+        return False
+    return network.is_loopback or str(network) == "255.255.255.255/32"
 
 
 def _access_strings(old: Properties | None, new: Properties | None) -> Iterator[_Change]:

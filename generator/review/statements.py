@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from generator.review.patterns import Truth, disjoint, every, includes, is_unknown, pattern, readable, some
 
-Direction = Literal["broader", "narrower", "different"]
+Direction = Literal["broader", "narrower", "different", "granted"]
 
 _ACCOUNT = re.compile(r"arn:[^:]+:iam::(\d{12}):root")
 # Condition operators: those whose values are text, the ones of them with wildcards, and what must not be.

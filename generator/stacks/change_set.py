@@ -119,6 +119,12 @@ class Change:
         return self.action == "Modify" and self.replacement in ("True", "Conditional")
 
     @property
+    def only_tags(self) -> bool:
+        """Whether nothing but tags changes."""
+        changed = {changed.path.partition(".")[0] for changed in self.properties} == {"Tags"}
+        return changed and self.action == "Modify" and not self.unknown and self.drift in ("", "IN_SYNC")
+
+    @property
     def effect(self) -> Effect:
         match self.action:
             case "Add":

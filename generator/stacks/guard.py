@@ -69,13 +69,13 @@ def _refused(change: Change) -> Iterator[Refusal]:
 
 def _removed(change: Change) -> tuple[str, str]:
     held = SIDE_BY_SIDE.get(change.resource_type, "the data in it")
-    what = f"takes {held} out of the stack; the resource stays" if change.stays else f"deletes {held}"
+    what = f"takes {held} out of the stack (the resource stays)" if change.stays else f"deletes {held}"
     return what, "Put the resource back into the template."
 
 
 def _replaced(change: Change) -> tuple[str, str]:
     verb = "may replace" if change.replacement == "Conditional" else "replaces"
-    stays = "; the old one stays, outside of the stack" if change.stays else ""
+    stays = " (the old one stays, outside of the stack)" if change.stays else ""
     what = f"{verb} {SIDE_BY_SIDE.get(change.resource_type, 'the data in it')}{stays}"
     if change.resource_type not in SIDE_BY_SIDE:
         return what, "Add the new one under another logical ID, copy the data, then remove the old one."

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from generator.layers import Deployment, default_deployments, ecs_express_deployment, ecs_express_layer
-from generator.operations import Session, StackOptions
+from generator.operations import Clock, StackOptions
 from generator.operations.instead import another_deployed
+from generator.stacks.cloudformation import CloudFormation
 from tests.stubbed import stubbed
-from tests.ui import ListUI
 
 APP_RUNNER, ECS = default_deployments()
 BESIDE = Deployment("beside", (ECS.layers[0], ecs_express_layer(name="beside")))
@@ -31,8 +31,8 @@ def found(deployments: Sequence[Deployment], states: dict[str, str], layer: str 
                 arn = f"arn:aws:cloudformation:eu-west-1:1:stack/{name}/1"
                 stack = {"StackName": name, "StackId": arn, "StackStatus": state, "CreationTime": datetime.now(UTC)}
                 stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": name})
-        session = Session(ListUI(), clients=lambda _: client)
-        return another_deployed(session, deployments, deployments[0], StackOptions(layer=layer))
+        options = StackOptions(layer=layer, others=tuple(deployments[1:]))
+        return another_deployed(CloudFormation(client, Clock()), deployments[0], options)
 
 
 @pytest.mark.parametrize("layer", ["", "data"])

@@ -173,7 +173,7 @@ def test_two_services_have_their_own_images_and_parameters_and_both_passwords_ar
     for name in ("Dockerfile", ".dockerignore"):
         shutil.copy(ROOT / name, tmp_path)
     monkeypatch.chdir(tmp_path)
-    (deployment,) = second_service.deployments()
+    (deployment,) = second_service.deployments("orders")
     with account(directory, deployment) as aws:
         story = Story(aws, deployment, capsys)
         said = story.deploy()

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from generator.report.comment import Heading, comment
 from generator.report.results import Plan
 from generator.review.quantities import Prices, difference, price_list
 from generator.review.rights import Right, rights
-from generator.stacks.change_set import Change, PropertyChange
+from generator.stacks.change_set import KNOWN_AFTER_DEPLOYMENT, Change, PropertyChange
 from generator.stacks.events import Finding
-from generator.stacks.guard import Refusal
+from generator.stacks.guard import refusals
 from tests.review.changes import APP_RUNNER, LIST, TEMPLATES, deployment
 
 IMAGE_URI = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/users-data-repository-8s5qk1:9f2b6c1d"
@@ -73,10 +73,8 @@ def change(
     )
 
 
-SIDE_BY_SIDE = (
-    "Deploy a second data stack with the new value, restored from a snapshot of this one (SnapshotName); move "
-    "DataStackName of the compute stacks to it; destroy the old one."
-)
+ALARMS = ("AuthenticationFailuresAlarm", "CommandAuthorizationFailuresAlarm", "CpuAlarm", "MemoryUsageAlarm")
+"""Of the data layer."""
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 ENCRYPTION = json.dumps({"EncryptionType": "KMS", "KmsKey": KEY})
 IMAGE = "SourceConfiguration.ImageRepository.ImageIdentifier"
@@ -195,12 +193,7 @@ def _risky() -> Preview:
         ),
         *(
             change(name, "AWS::CloudWatch::Alarm", "modifies", properties=(changed("Threshold", "80", "90"),))
-            for name in (
-                "AuthenticationFailuresAlarm",
-                "CommandAuthorizationFailuresAlarm",
-                "EngineCpuAlarm",
-                "MemoryUsageAlarm",
-            )
+            for name in ALARMS
         ),
         *(
             change(name, f"AWS::EC2::{kind}", "adds")
@@ -267,46 +260,53 @@ def _properties(logical_id: str, layer: str = "apprunner") -> dict[str, Any]:
 
 
 RISKY = _risky()
-REFUSED = Preview(
-    (
-        stack(
-            "data",
-            change(
-                "Cluster",
-                "AWS::MemoryDB::Cluster",
-                "loses-data",
-                "db-51af3dc0aa6e11f0",
-                (
-                    changed("KmsKeyId", None, KEY, "Always", "parameter KmsKeyArn"),
-                    changed("SnapshotRetentionLimit", "7", "14", cause="parameter SnapshotRetentionDays"),
-                ),
-            ),
-            change(
-                "Repository",
-                "AWS::ECR::Repository",
-                "loses-data",
-                "users-data-repository-8s5qk1",
-                (changed("EncryptionConfiguration", None, ENCRYPTION, "Always", "parameter KmsKeyArn"),),
-            ),
-            change(
-                "PasswordSecret",
-                "AWS::SecretsManager::Secret",
-                "modifies",
-                properties=(changed("KmsKeyId", None, KEY, cause="parameter KmsKeyArn"),),
-            ),
-            refusals=(
-                Refusal("Cluster", "replaces the database", "KmsKeyId", SIDE_BY_SIDE),
-                Refusal(
-                    "Repository",
-                    "replaces the images",
-                    "EncryptionConfiguration",
-                    "Deploy a second data stack with the new value; move DataStackName of the compute stacks to it, "
-                    "which pushes their images there; destroy the old one.",
-                ),
-            ),
-        ),
-        stack("apprunner"),
-    ),
-)
 
+
+def _refused() -> Preview:
+    """What KmsKeyArn does to the data layer: what follows the cluster, and what its templates keep, as they have it."""
+    cluster = change(
+        "Cluster",
+        "AWS::MemoryDB::Cluster",
+        "loses-data",
+        "db-51af3dc0aa6e11f0",
+        (
+            changed("KmsKeyId", None, KEY, "Always", "parameter KmsKeyArn"),
+            changed("SnapshotRetentionLimit", "7", "14", cause="parameter SnapshotRetentionDays"),
+        ),
+    )
+    repository = replace(
+        change(
+            "Repository",
+            "AWS::ECR::Repository",
+            "replaces",
+            "users-data-repository-8s5qk1",
+            (changed("EncryptionConfiguration", None, ENCRYPTION, "Always", "parameter KmsKeyArn"),),
+        ),
+        policy_action=f"ReplaceAnd{template('data')['Resources']['Repository']['UpdateReplacePolicy']}",
+        holds_data=True,
+    )
+    alarms = [
+        change(
+            name,
+            "AWS::CloudWatch::Alarm",
+            "modifies",
+            properties=(
+                changed(
+                    "Dimensions.ClusterName.Value", "db-51af3dc0aa6e11f0", KNOWN_AFTER_DEPLOYMENT, "", "follows Cluster"
+                ),
+            ),
+        )
+        for name in ALARMS
+    ]
+    secret = change(
+        "PasswordSecret",
+        "AWS::SecretsManager::Secret",
+        "modifies",
+        properties=(changed("KmsKeyId", None, KEY, cause="parameter KmsKeyArn"),),
+    )
+    changes = (cluster, repository, *alarms, secret)
+    return Preview((stack("data", *changes, refusals=refusals(changes)), stack("apprunner")))
+
+
+REFUSED = _refused()
 REVIEWS = {"small": SMALL, "risky": RISKY, "refused": REFUSED}

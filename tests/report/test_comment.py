@@ -19,7 +19,7 @@ from generator.review.rights import Right
 from generator.stacks.change_set import Change, PropertyChange
 from generator.stacks.events import Finding
 from generator.stacks.guard import Refusal
-from tests.report.reviews import EFFECTS, REFUSED, REVIEWS, RISKY, SMALL, Preview, change, stack
+from tests.report.reviews import EFFECTS, REFUSED, REVIEWS, RISKY, SMALL, Preview, change, stack, template
 
 COMMENTS = Path(__file__).parents[2] / "docs" / "comments"
 HOSTILE = "a|b `c` @user *d* <script>x</script> </details>\n\n```\n# e"
@@ -35,6 +35,17 @@ def row(effect: str, logical_id: str = "X", value: str = "b") -> Change:
 
 
 @pytest.mark.parametrize("name", REVIEWS)
+def test_what_is_reviewed_is_in_the_templates(name: str) -> None:
+    """But for what is added."""
+    for plan in REVIEWS[name].plans:
+        resources = template(plan.layer)["Resources"]
+        known = [found for found in plan.changes if found.action != "Add"]
+        assert [(found.logical_id, found.resource_type) for found in known] == [
+            (found.logical_id, resources[found.logical_id]["Type"]) for found in known
+        ]
+
+
+@pytest.mark.parametrize("name", REVIEWS)
 def test_the_committed_comments_are_what_is_made(name: str) -> None:
     assert REVIEWS[name].comment() == (COMMENTS / f"{name}.md").read_text()
 
@@ -42,7 +53,11 @@ def test_the_committed_comments_are_what_is_made(name: str) -> None:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (REFUSED, "Refused: Cluster replaces the database; Repository replaces the images."),
+        (
+            REFUSED,
+            "Refused: Cluster replaces the database; Repository replaces the images (the old one stays, "
+            "outside of the stack).",
+        ),
         (review(row("loses-data")), "Loses data: X."),
         (review(row("modifies"), row("replaces", "Y")), "Replaced: Y."),
         (review(row("removes")), "Removed: X."),
@@ -59,6 +74,30 @@ def test_the_committed_comments_are_what_is_made(name: str) -> None:
 def test_the_first_line_is_the_verdict(made: Preview, said: str) -> None:
     assert verdict(made.plans) == said
     assert made.comment().splitlines()[0] == f"### {said}"
+
+
+def test_of_several_layers_each_is_named() -> None:
+    right = Right("Role", "trust policy", "broader", "{}", "w")
+    both = [stack(layer, row("replaces"), rights=(right, right)) for layer in ("data", "web")]
+    assert verdict(both) == "Replaced: X (data), X (web). Broader rights: Role (data), Role (web)."
+    refused = [replace(plan, refusals=(Refusal("X", "is replaced", "Tags", "No."),)) for plan in both]
+    assert verdict(refused).startswith("Refused: X (data) is replaced; X (web) is replaced. ")
+    assert verdict([both[0], stack("web")]) == "Replaced: X. Broader rights: Role."
+
+
+def test_what_a_new_stack_grants_is_listed_and_not_called_broader() -> None:
+    plan = stack("data", row("adds"), new=True, rights=(Right("X", "trust policy", "granted", "{}", "w"),))
+    assert (outcome([plan]), verdict([plan]), plan.broadens) == ("modifies", "Nothing is lost or replaced.", True)
+    assert summary([plan]) == "1 change: 1 added. Rights: 1 granted."
+    assert "<summary>granted, <code>X</code>, trust policy: w</summary>" in Preview((plan,)).comment()
+    assert "      granted, trust policy: w" in [line.text for line in plan_lines([plan])]
+
+
+def test_many_added_resources_are_folded() -> None:
+    added = [row("adds", f"A{number}") for number in range(6)]
+    assert "<summary>6 resources are added</summary>" in review(*added).comment()
+    assert "are added" not in review(*added[1:]).comment()
+    assert "\n\n- <code>NatGatewayA</code> by usage" in RISKY.comment()
 
 
 NO_IMAGE = stack("apprunner", seen=False, note="there is no such image. Push it first.", failed=True)

@@ -23,6 +23,26 @@ def policy(before: Any, after: Any, resource_type: str = "AWS::IAM::ManagedPolic
     return rights("Policy", resource_type, *documents)
 
 
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ({"CidrIp": "255.255.255.255/32"}, []),
+        ({"CidrIp": "127.0.0.1/32"}, []),
+        ({"CidrIpv6": "::1/128"}, []),
+        ({"CidrIp": "255.255.255.254/31"}, ["broader"]),
+        ({"CidrIp": "10.0.0.1/32"}, ["broader"]),
+        ({"DestinationPrefixListId": "pl-1"}, ["broader"]),
+    ],
+)
+def test_egress_to_nowhere_opens_nothing(network: dict[str, str], said: list[str]) -> None:
+    group = {"SecurityGroupEgress": [{"IpProtocol": "tcp", "FromPort": 0, "ToPort": 0, **network}]}
+    assert directions(rights("Group", "AWS::EC2::SecurityGroup", None, group)) == said
+    anywhere = {"SecurityGroupEgress": [{"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}]}
+    if not said:
+        assert directions(rights("Group", "AWS::EC2::SecurityGroup", anywhere, group)) == ["narrower"]
+        assert directions(rights("Group", "AWS::EC2::SecurityGroup", group, anywhere)) == ["broader"]
+
+
 def directions(found: list[Right]) -> list[str]:
     return [right.direction for right in found]
 

@@ -162,6 +162,23 @@ def test_a_change_without_a_path_is_known_by_its_attribute() -> None:
     assert parsed(Details=details).properties[0].path == "Tags"
 
 
+@pytest.mark.parametrize(
+    ("paths", "fields", "only"),
+    [
+        (["Tags"], {}, True),
+        (["Tags/0/Value", "Tags/1/Key"], {}, True),
+        (["Tags", "Policies"], {}, False),
+        (["TagSpecifications"], {}, False),
+        ([], {}, False),
+        (["Tags"], {"Action": "Add"}, False),
+        (["Tags"], {"ResourceDriftStatus": "MODIFIED"}, False),
+        (["Tags"], {"NewField": "x"}, False),
+    ],
+)
+def test_a_change_of_nothing_but_tags(paths: list[str], fields: dict[str, str], only: bool) -> None:
+    assert parsed(Details=[detail(path) for path in paths], **fields).only_tags is only
+
+
 def test_a_value_that_is_not_known_yet_is_marked() -> None:
     details = [detail("Url", BeforeValue="https://a/x", AfterValue="https://{{changeSet:KNOWN_AFTER_APPLY}}/x")]
     assert parsed(Details=details).properties[0].after == "https://(known after deployment)/x"
@@ -300,7 +317,7 @@ def test_a_removal_is_refused_and_what_stays_is_not_called_deleted(resource_type
     assert deleted.what.startswith("deletes ")
     assert deleted.cause == "the template no longer has it"
     assert retained.what.startswith("takes ")
-    assert retained.what.endswith(" out of the stack; the resource stays")
+    assert retained.what.endswith(" out of the stack (the resource stays)")
     assert deleted.instead == retained.instead == "Put the resource back into the template."
 
 

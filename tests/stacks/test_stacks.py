@@ -63,6 +63,8 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     assert first.code == 2
     assert "users-data: a new stack." in first.out
     assert "+ Cluster  AWS::MemoryDB::Cluster" in first.out
+    assert ("broader" in first.out, "255.255.255.255" in first.out) == (False, False)
+    assert " granted" in first.out
     assert "users-apprunner: cannot be previewed before the stack users-data exists. Its template has:" in first.out
     assert stacks() == {}
 
@@ -133,6 +135,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     tagged = command("preview", "--layer", "apprunner", "--image", IMAGE, "--tag", "commit=4f2a")
     assert tagged.code == 3
     assert "refused: VpcConnector: is replaced because of a tag" in tagged.out
+    assert "ights" not in tagged.out
     assert "tag the others: --tag LAYER.KEY=VALUE, such as --tag data.team=shop, or --layer LAYER." in tagged.out
 
     changed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
