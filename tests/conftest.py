@@ -15,7 +15,7 @@ from hypothesis import settings
 from rehearsal import local_aws
 from rehearsal.emulator.process import Emulator, emulator
 from rehearsal.services.certificates import certificates
-from rehearsal.services.redis_cluster import Cluster
+from rehearsal.services.redis_cluster import HOST, Cluster
 from tests.cloudformation_script import Script
 from tests.running import Service, environment, user
 
@@ -27,7 +27,7 @@ settings.load_profile("repeatable")
 def clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Cluster]]:
     """Three shards without replicas, and three with one each; started together because each takes two seconds."""
     directory = tmp_path_factory.mktemp("clusters")
-    tls = certificates(directory)
+    tls = certificates(directory, HOST)
     with ExitStack() as stack:
         plain = Cluster(directory / "plain", user=user(), shards=3, tls=tls)
         replicated = Cluster(directory / "replicated", user=user(), shards=3, replicas=1, tls=tls)

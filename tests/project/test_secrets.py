@@ -79,6 +79,7 @@ AWS_VERBS = VERBS[1:6]
 TEXTS = {
     "compute/verification.py: send": "an answer, which only VerificationError shows",
     "images/build.py: _unusable": "the reason of a DeployError",
+    "layers.py: errors_of_layer": "the text of a TemplateError, after the layer's name",
     "operations/image.py: check_given": "what of a DeployError, printed as progress",
     "operations/logs.py: read": "the text of an error of ours, printed as progress",
     "operations/preview.py: preview": "the text of an error of ours, in a plan",

@@ -82,7 +82,7 @@ def replace_connector(template: Any) -> None:
 
 
 def replace_service(template: Any) -> None:
-    template["Resources"]["Service"]["Properties"]["ServiceName"] = "another"
+    template["Resources"]["Service"]["Properties"]["ServiceName"] = {"Fn::Sub": "${AWS::StackName}-another"}
 
 
 def forget_secret(template: Any) -> None:
@@ -92,12 +92,15 @@ def forget_secret(template: Any) -> None:
 
 def remove_secret(template: Any) -> None:
     del template["Resources"]["PasswordSecret"]
-    del template["Outputs"]["PasswordSecretArn"]
-    template["Resources"]["MemoryDbUser"]["Properties"]["AuthenticationMode"] = {"Type": "iam"}
+    template["Outputs"]["PasswordSecretArn"]["Value"] = {"Fn::GetAtt": ["Cluster", "ARN"]}
+    iam = {"Type": "iam"}
+    mode = {"Fn::If": ["UsesPassword", iam, iam]}
+    template["Resources"]["MemoryDbUser"]["Properties"]["AuthenticationMode"] = mode
 
 
 def add_required(template: Any) -> None:
     template["Parameters"]["Owner"] = {"Type": "String"}
+    template["Resources"]["Cluster"]["Properties"]["Description"] = {"Ref": "Owner"}
 
 
 @pytest.mark.parametrize(
