@@ -526,9 +526,11 @@ def test_only_where_nothing_answers_aws_cannot_be_reached() -> None:
 def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
     environment: Environment,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    found = described(environment(**KEYS, HTTPS_PROXY=f"http://me:hunter2@127.0.0.1:{port}"))
+    # A port that is bound but does not listen refuses, and nothing else can take it.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        found = described(environment(**KEYS, HTTPS_PROXY=f"http://me:hunter2@127.0.0.1:{port}"))
     assert text(found) == (
         f"The proxy http://***:***@127.0.0.1:{port} cannot be used: the connection was refused. "
         "Check HTTPS_PROXY and NO_PROXY."
