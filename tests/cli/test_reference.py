@@ -134,7 +134,7 @@ def test_a_preview_is_as_its_schema_says(plans: list[Plan]) -> None:
 
 
 def test_the_schema_would_notice_another_field() -> None:
-    told = json.loads(preview_document(PLANS[1]))
-    told["layers"][0]["more"] = 1
+    document = json.loads(preview_document(PLANS[1]))
+    document["layers"][0]["more"] = 1
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(told, SCHEMA)
+        jsonschema.validate(document, SCHEMA)

@@ -194,11 +194,11 @@ def test_every_verb_takes_it(command: Command) -> None:
 
     assert "Service  AWS::SSM::Parameter" not in said("preview", "--image", IMAGE)
 
-    told = said("status")
-    assert "runs: SHELVED, after PUT 1" in told
-    assert f"image: {IMAGE}\n" in told
-    assert "GET /ready: 200, build content-1" in told
-    assert "PushCommands" not in told
+    shown = said("status")
+    assert "runs: SHELVED, after PUT 1" in shown
+    assert f"image: {IMAGE}\n" in shown
+    assert "GET /ready: 200, build content-1" in shown
+    assert "PushCommands" not in shown
 
     rotated = command.must("rotate", "--yes")
     assert "users-shelf will be redeployed" in rotated
@@ -243,7 +243,7 @@ def test_a_status_asks_for_what_a_deployment_verifies(command: Command, deployme
         ),
     ):
         workload = Deployment("shelf", (data, replace(shelved, compute=compute)))
-        told = command("status", *stacks, "--format", "json", deployments=partial(list, [workload]))
-        service = json.loads(told.out)["stacks"][1]["service"]
+        shown = command("status", *stacks, "--format", "json", deployments=partial(list, [workload]))
+        service = json.loads(shown.out)["stacks"][1]["service"]
         assert (service["answers"], service["build"]) == (answers, build)
     command.must("destroy", "--yes", *stacks)

@@ -42,13 +42,13 @@ def revision(number: int, image: str = IMAGE, access: str = "PUBLIC", endpoint: 
 
 
 def deployment(number: int, status: str = "SUCCESSFUL", reason: str = "") -> dict[str, Any]:
-    told = {
+    answer = {
         "serviceDeploymentArn": f"{ARN}/deployment-{number}",
         "targetServiceRevisionArn": f"{ARN}/{number}",
         "createdAt": number,
         "status": status,
     }
-    return {**told, "statusReason": reason} if reason else told
+    return {**answer, "statusReason": reason} if reason else answer
 
 
 def described(stubber: Stubber, *revisions: dict[str, Any], status: str = "ACTIVE") -> None:

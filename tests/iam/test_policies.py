@@ -106,9 +106,9 @@ def test_what_is_said_to_take_no_resource_takes_none() -> None:
 
 
 def test_the_page_tells_how_large_they_are() -> None:
-    told = re.findall(r"^\| `([\w-]+\.json)` \| .* \| ([\d,]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    listed = re.findall(r"^\| `([\w-]+\.json)` \| .* \| ([\d,]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
     found = {(file, f"{len(policies.actions(text))}", f"{policies.size(text):,}") for file, text in DOCUMENTS.items()}
-    assert set(told) == found
+    assert set(listed) == found
 
 
 def linted(text: str) -> list[str]:

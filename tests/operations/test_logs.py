@@ -147,7 +147,7 @@ def source(stubber: Stubber, client: Any, ui: ListUI) -> Source:
     return Source(session, NoOperations(), "arn:service", "", "", datetime.fromtimestamp(100, UTC))
 
 
-def told(found: Source) -> list[str]:
+def texts(found: Source) -> list[str]:
     return [line.text for line in found.read()]
 
 
@@ -176,41 +176,41 @@ def test_an_empty_page_is_not_the_last_one(prepared: tuple[Stubber, Any, ListUI]
     page(prepared[0], 100, following="p2")
     page(prepared[0], 100, ("a", 150), token="p2", following="p3")
     page(prepared[0], 100, ("b", 151), token="p3")
-    assert told(source(*prepared)) == ["a", "b"]
+    assert texts(source(*prepared)) == ["a", "b"]
 
 
 def test_a_line_that_comes_late_is_told_once_and_none_twice(prepared: tuple[Stubber, Any, ListUI]) -> None:
     found = source(*prepared)
     page(prepared[0], 100, ("a", 200), ("b", 300))
-    assert told(found) == ["a", "b"]
+    assert texts(found) == ["a", "b"]
     page(prepared[0], 240, ("late", 250), ("b", 300), ("c", 300))
-    assert told(found) == ["late", "c"]
+    assert texts(found) == ["late", "c"]
     page(prepared[0], 240, ("late", 250), ("b", 300), ("c", 300))
-    assert told(found) == []
+    assert texts(found) == []
 
 
 def test_a_group_that_does_not_exist_yet_has_no_lines(prepared: tuple[Stubber, Any, ListUI]) -> None:
     found = source(*prepared)
     prepared[0].add_client_error("filter_log_events", "ResourceNotFoundException")
-    assert told(found) == []
+    assert texts(found) == []
     page(prepared[0], 100, ("a", 150))
-    assert told(found) == ["a"]
+    assert texts(found) == ["a"]
 
 
 def test_a_look_that_is_throttled_loses_nothing(prepared: tuple[Stubber, Any, ListUI]) -> None:
     found = source(*prepared)
     page(prepared[0], 100, ("a", 150), following="p2")
     prepared[0].add_client_error("filter_log_events", "ThrottlingException", "Rate exceeded")
-    assert told(found) == ["a"]
+    assert texts(found) == ["a"]
     assert "AWS throttles FilterLogEvents" in prepared[2].said[-1]
     page(prepared[0], 100, ("a", 150), ("b", 151))
-    assert told(found) == ["b"]
+    assert texts(found) == ["b"]
 
 
 def test_a_pattern_that_aws_does_not_understand_is_an_error(prepared: tuple[Stubber, Any, ListUI]) -> None:
     prepared[0].add_client_error("filter_log_events", "InvalidParameterException", "Invalid filter pattern")
     with pytest.raises(Exception, match="FilterLogEvents failed: InvalidParameterException: Invalid filter pattern"):
-        told(source(*prepared))
+        texts(source(*prepared))
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("2h", 7200), ("3d", 259200), ("1w", 604800)])

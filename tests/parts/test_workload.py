@@ -200,8 +200,9 @@ def test_a_service_gets_its_own_statements_in_the_role_that_it_runs_as(layer_of:
 def test_a_variable_that_is_taken_or_cannot_be_is_refused(
     layer_of: LayerOf, kind: str, name: str, message: str
 ) -> None:
+    variables: Any = {kind: {name: SECRET}}
     with pytest.raises(TemplateError, match=re.escape(message)):
-        layer_of(Settings(), Workload(**{kind: {name: SECRET}}))  # type: ignore[arg-type]
+        layer_of(Settings(), Workload(**variables))
 
 
 @BOTH
@@ -213,17 +214,21 @@ def test_a_name_cannot_be_a_variable_and_a_secret(layer_of: LayerOf) -> None:
 @BOTH
 @pytest.mark.parametrize("kind", ["environment", "secrets"])
 @pytest.mark.parametrize("value", [4, None, True, Parameter])
-def test_a_variable_that_has_no_text_is_named_without_its_value(layer_of: LayerOf, kind: str, value: object) -> None:
+def test_a_variable_that_has_no_text_is_named_without_its_value(layer_of: LayerOf, kind: str, value: Any) -> None:
+    variables: Any = {kind: {"WORKERS": value}}
     message = f"The layer web: The variable WORKERS is of the type {type(value).__name__}, but must be text"
     with pytest.raises(TemplateError, match=message):
-        layer_of(Settings(), Workload(**{kind: {"WORKERS": value}}), name="web")  # type: ignore[arg-type]
+        layer_of(Settings(), Workload(**variables), name="web")
 
 
 @BOTH
 def test_a_secret_is_no_parameter(layer_of: LayerOf) -> None:
-    arn = Parameter("TokenArn", Type="String")
+    arn: Any = Parameter("TokenArn", Type="String")
     with pytest.raises(TemplateError, match="TOKEN is of the type Parameter"):
-        layer_of(Settings(), Workload(secrets={"TOKEN": arn}))  # type: ignore[dict-item]
+        layer_of(Settings(), Workload(secrets={"TOKEN": arn}))
+
+
+TEXT: Any = "8080"
 
 
 @BOTH
@@ -232,7 +237,7 @@ def test_a_secret_is_no_parameter(layer_of: LayerOf) -> None:
     [
         (Workload(port=80000), "Workload.port is 80000, but must be a whole number from 1 to 65535."),
         (Workload(port=0), "Workload.port is 0,"),
-        (Workload(port="8080"), "Workload.port is '8080',"),  # type: ignore[arg-type]
+        (Workload(port=TEXT), "Workload.port is '8080',"),
         (
             Workload(health=HealthCheck(path="live")),
             "Workload.health: the path 'live' must begin with a slash: '/live'",
@@ -251,7 +256,7 @@ def test_app_runner_keeps_its_own_names() -> None:
         app_runner_layer(Settings(), Workload(environment={"AWSAPPRUNNER_X": "1"}))
 
 
-# What the compute is told.
+# What the compute gets.
 
 
 def test_port_health_and_command_reach_app_runner() -> None:

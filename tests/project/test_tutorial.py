@@ -49,11 +49,11 @@ def rehearsal(command: str, copy: Path, log: Path) -> Iterator[dict[str, str]]:
     with log.open("w") as file, subprocess.Popen(words, cwd=copy, env=environment, stdout=file, stderr=file) as first:
         try:
             deadline = time.monotonic() + READY_SECONDS
-            while not (told := re.search(r"^\. (/.*/environment)$", log.read_text(), re.MULTILINE)):
+            while not (line := re.search(r"^\. (/.*/environment)$", log.read_text(), re.MULTILINE)):
                 assert first.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.2)
-            printed = subprocess.run(["sh", "-c", f". {told[1]} && env -0"], env=environment, capture_output=True)
+            printed = subprocess.run(["sh", "-c", f". {line[1]} && env -0"], env=environment, capture_output=True)
             yield dict(line.split("=", 1) for line in printed.stdout.decode().split("\0") if line)
         finally:
             first.send_signal(signal.SIGINT)

@@ -14,12 +14,12 @@ from generator.stacks.guard import refusals
 CLUSTER = "AWS::MemoryDB::Cluster"
 
 
-def told(**fields: Any) -> dict[str, Any]:
+def resource_change(**fields: Any) -> dict[str, Any]:
     return {"Type": "Resource", "ResourceChange": {"Action": "Modify", "LogicalResourceId": "Thing", **fields}}
 
 
 def parsed(**fields: Any) -> Change:
-    (change,) = change_set([{"Changes": [told(**fields)]}]).changes
+    (change,) = change_set([{"Changes": [resource_change(**fields)]}]).changes
     return change
 
 
@@ -62,21 +62,26 @@ def test_every_change_has_one_effect(fields: dict[str, Any], effect: Effect) -> 
 
 def test_changes_are_in_the_order_of_their_effect() -> None:
     changes = [
-        told(Action="Import", LogicalResourceId="I"),
-        told(Action="Add", LogicalResourceId="A"),
-        told(Action="Modify", LogicalResourceId="M"),
-        told(Action="Dynamic", LogicalResourceId="U"),
-        told(Action="Remove", LogicalResourceId="D"),
-        told(Replacement="Conditional", LogicalResourceId="R"),
-        told(Action="Remove", LogicalResourceId="L", ResourceType=CLUSTER),
+        resource_change(Action="Import", LogicalResourceId="I"),
+        resource_change(Action="Add", LogicalResourceId="A"),
+        resource_change(Action="Modify", LogicalResourceId="M"),
+        resource_change(Action="Dynamic", LogicalResourceId="U"),
+        resource_change(Action="Remove", LogicalResourceId="D"),
+        resource_change(Replacement="Conditional", LogicalResourceId="R"),
+        resource_change(Action="Remove", LogicalResourceId="L", ResourceType=CLUSTER),
     ]
     assert [change.logical_id for change in change_set([{"Changes": changes}]).changes] == list("LRDUMAI")
 
 
 def test_every_page_is_read_and_the_other_fields_from_the_first() -> None:
     pages = [
-        {"ChangeSetId": "arn", "StackName": "s", "Status": "CREATE_COMPLETE", "Changes": [told(LogicalResourceId="A")]},
-        {"ChangeSetId": "other", "Changes": [told(LogicalResourceId="B")]},
+        {
+            "ChangeSetId": "arn",
+            "StackName": "s",
+            "Status": "CREATE_COMPLETE",
+            "Changes": [resource_change(LogicalResourceId="A")],
+        },
+        {"ChangeSetId": "other", "Changes": [resource_change(LogicalResourceId="B")]},
     ]
     read = change_set(pages)
     assert (read.arn, read.stack_name, [change.logical_id for change in read.changes]) == ("arn", "s", ["A", "B"])
@@ -323,9 +328,10 @@ def test_a_removal_is_refused_and_what_stays_is_not_called_deleted(resource_type
 
 def test_a_resource_can_be_marked_as_data_or_as_not() -> None:
     pages = [
-        {"Changes": [told(Replacement="True", ResourceType="Custom::Ledger", LogicalResourceId=name)]} for name in "AB"
+        {"Changes": [resource_change(Replacement="True", ResourceType="Custom::Ledger", LogicalResourceId=name)]}
+        for name in "AB"
     ]
-    pages.append({"Changes": [told(Action="Remove", ResourceType="AWS::SQS::Queue", LogicalResourceId="C")]})
+    pages.append({"Changes": [resource_change(Action="Remove", ResourceType="AWS::SQS::Queue", LogicalResourceId="C")]})
     template = {
         "Resources": {
             "A": {"Type": "Custom::Ledger", "Metadata": {"HoldsData": True}},

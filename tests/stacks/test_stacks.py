@@ -80,11 +80,11 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     assert (again.code, again.out.count("nothing to change.")) == (0, 2)
 
     status = command("status", "--format", "json", "--outputs-file", str(tmp_path / "outputs.json"))
-    told = json.loads(status.out)["stacks"]
-    assert [stack["status"] for stack in told] == ["CREATE_COMPLETE", "CREATE_COMPLETE"]
-    assert [stack["terminationProtection"] for stack in told] == [True, False]
+    listed = json.loads(status.out)["stacks"]
+    assert [stack["status"] for stack in listed] == ["CREATE_COMPLETE", "CREATE_COMPLETE"]
+    assert [stack["terminationProtection"] for stack in listed] == [True, False]
     # Nothing runs in the emulator here, so the request over HTTPS fails.
-    runs = told[1]["service"]
+    runs = listed[1]["service"]
     assert (runs["status"], runs["operation"], runs["image"]) == ("RUNNING", "CREATE_SERVICE SUCCEEDED", IMAGE)
     assert "Connection refused" in runs["answers"]["/ready"]
     assert json.loads((tmp_path / "outputs.json").read_text())["users-data"]["ClusterName"].startswith("db-")
@@ -345,8 +345,8 @@ def test_a_private_service_is_reported_as_not_verified_from_outside(command: Com
     said = command.must("deploy", "--yes", "--name", "private", "--image", IMAGE, deployments=private)
     assert f"  image            {IMAGE}" in said
     assert "not verified from outside: the service can be reached inside its VPC only" in said
-    told = command.must("status", "--name", "private", deployments=private)
-    assert "not checked: the service can be reached inside its VPC only" in told
+    shown = command.must("status", "--name", "private", deployments=private)
+    assert "not checked: the service can be reached inside its VPC only" in shown
     command.must("destroy", "--yes", "--name", "private", deployments=private)
 
 

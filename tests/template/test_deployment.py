@@ -116,15 +116,21 @@ def test_the_name_of_a_stack_has_at_most_128_characters() -> None:
         layer.stack_name("users2")
 
 
+# Any, so that a call with the wrong one is no error of types.
+WORKLOAD: Any = Workload()
+SETTINGS: Any = Settings()
+BUCKET: Any = s3.Bucket("B")
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: app_runner_layer(Workload(), Settings()), "app_runner_layer: the argument settings is of the type W"),  # type: ignore[arg-type]
-        (lambda: ecs_express_layer(Workload()), "ecs_express_layer: the argument settings is of the type Workload"),  # type: ignore[arg-type]
-        (lambda: app_runner_layer(Settings(), s3.Bucket("B")), "the argument workload is of the type Bucket, but must"),  # type: ignore[arg-type]
-        (lambda: data_layer(s3.Bucket("B")), "data_layer: the argument settings is of the type Bucket, but must be Se"),  # type: ignore[arg-type]
-        (lambda: app_runner_deployment(Workload()), "the argument settings is of the type Workload"),  # type: ignore[arg-type]
-        (lambda: ecs_express_deployment(Workload()), "the argument settings is of the type Workload"),  # type: ignore[arg-type]
+        (lambda: app_runner_layer(WORKLOAD, SETTINGS), "app_runner_layer: the argument settings is of the type W"),
+        (lambda: ecs_express_layer(WORKLOAD), "ecs_express_layer: the argument settings is of the type Workload"),
+        (lambda: app_runner_layer(Settings(), BUCKET), "the argument workload is of the type Bucket, but must"),
+        (lambda: data_layer(BUCKET), "data_layer: the argument settings is of the type Bucket, but must be Se"),
+        (lambda: app_runner_deployment(WORKLOAD), "the argument settings is of the type Workload"),
+        (lambda: ecs_express_deployment(WORKLOAD), "the argument settings is of the type Workload"),
     ],
 )
 def test_arguments_in_another_order_are_named(call: Callable[[], object], message: str) -> None:

@@ -15,7 +15,7 @@ def private_ingress(
     """The connection, which has the service's domain name, and the endpoint and groups that it needs."""
     client_group = security_group(
         "ClientSecurityGroup",
-        "Members may call the service; the endpoint knows no other caller",
+        "Only members of this group may call the service through its endpoint",
         "Members may call the App Runner service",
         place.vpc_id,
     )
