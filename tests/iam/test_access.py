@@ -206,6 +206,8 @@ SECRETS = "arn:aws:secretsmanager:*:*:secret"
         (s3.DeleteObject, Join("", [imported("FileSystemArn"), "/*"]), ["*"]),
         (s3.DeleteObject, Sub("arn:aws:s3:::${AWS::AccountId}-shop/*"), ["arn:aws:s3:::*-shop/*"]),
         (s3.DeleteObject, Join("", ["arn:aws:s3:::", Ref("AWS::AccountId"), "/*"]), ["arn:aws:s3:::*/*"]),
+        (s3.DeleteObject, Join("", [Ref("BucketArn"), "/*"]), ["*"]),
+        (s3.DeleteObject, Sub("${BucketArn}/*"), ["*"]),
         (s3.DeleteObject, Join(":", ["arn", "aws", "s3", "", "", "shop"]), ["*"]),
         (
             secretsmanager.DescribeSecret,
@@ -213,7 +215,7 @@ SECRETS = "arn:aws:secretsmanager:*:*:secret"
             [f"{SECRETS}:PasswordSecret-*-x", f"{SECRETS}:shop-storage-*-x"],
         ),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_a_boundary_has_whole_arns_or_every_resource(action: awacs.Action, resource: Any, expected: list[str]) -> None:
     allowed = awacs.Statement(Effect=awacs.Allow, Action=[action], Resource=[resource])
