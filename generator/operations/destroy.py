@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from generator.compute import Compute
 from generator.database.snapshots import snapshot_exists
-from generator.errors import DeclinedError, DeployError
+from generator.errors import DeclinedError, DeployError, UsageError
 from generator.images.repository import delete_images, images
 from generator.layers import Deployment
 from generator.operations.cause import last_operation
+from generator.operations.instead import another_deployed
 from generator.operations.options import DestroyOptions
 from generator.operations.session import Session
 from generator.operations.watch import watch
@@ -36,10 +37,12 @@ class Destroyed:
 def destroy(deployment: Deployment, session: Session, options: DestroyOptions = DestroyOptions()) -> Destroyed:
     """Deletes the stacks that exist, last layer first, after showing what is deleted and what is kept.
 
-    Raises DeclinedError where the UI does not confirm, and DeployError where a stack is being updated, another stack
-    imports from one of them, a repository has images that are not to be purged, a final snapshot's name is taken, or
-    AWS fails.
+    Raises UsageError where another deployment is there instead, DeclinedError where the UI does not confirm, and
+    DeployError where a stack is being updated, another stack imports from one of them, a repository has images that are
+    not to be purged, a final snapshot's name is taken, or AWS fails.
     """
+    if instead := another_deployed(session.cloudformation, deployment, options, "delete {}"):
+        raise UsageError(instead)
     computes = {
         options.stack_name(deployment, layer): layer.compute for layer in deployment.chosen(options.layer)[::-1]
     }
