@@ -56,15 +56,15 @@ def destroy(deployment: Deployment, session: Session, options: DestroyOptions = 
             raise busy(stack.name, "Destroy")
     inventories = tuple(inventory(session.cloudformation, stack) for stack in stacks)
     _check_imports(session, stacks)
-    repositories = {name: ids for one in inventories for name, ids in _images(session, one, options).items()}
+    repositories = {name: found for one in inventories for name, found in _images(session, one, options).items()}
     for one in inventories:
         _check_snapshot_name(session, one)
     kept = {one.stack.name: tuple(_kept(one, computes)) for one in inventories}
-    session.ui.show(Removal(inventories, kept, {name: len(ids) for name, ids in repositories.items()}))
+    session.ui.show(Removal(inventories, kept, {name: len(digests) for name, digests in repositories.items()}))
     if not session.ui.confirm_name(options.name, f"Type {options.name} to delete all this ({stacks[0].place}):"):
         raise DeclinedError("Nothing was deleted.")
-    for name, ids in repositories.items():
-        delete_images(session.client("ecr"), name, ids)
+    for name, digests in repositories.items():
+        delete_images(session.client("ecr"), name, digests)
     for one in inventories:
         _delete(session, one, options.role_arn)
         if compute := computes[one.stack.name]:
@@ -117,19 +117,19 @@ def _check_imports(session: Session, stacks: Sequence[Stack]) -> None:
             )
 
 
-def _images(session: Session, one: Inventory, options: DestroyOptions) -> Mapping[str, list[dict[str, str]]]:
-    """The images to delete, by repository. Raises DeployError for images that are not to be deleted."""
+def _images(session: Session, one: Inventory, options: DestroyOptions) -> Mapping[str, list[str]]:
+    """The digests of the images to delete, by repository. Raises DeployError for images that are not to be deleted."""
     found = {}
     for repository in one.of_type(REPOSITORY):
-        ids = images(session.client("ecr"), repository.physical_id)
-        if ids and not options.purge_images:
+        digests = images(session.client("ecr"), repository.physical_id)
+        if digests and not options.purge_images:
             raise DeployError(
                 stack=one.stack.name,
-                what=f"The repository {repository.physical_id} holds {count_of_images(len(ids))}",
+                what=f"The repository {repository.physical_id} holds {count_of_images(len(digests))}",
                 why="CloudFormation deletes empty repositories only",
                 then="Pass --purge-images to delete them too.",
             )
-        found[repository.physical_id] = ids
+        found[repository.physical_id] = digests
     return found
 
 

@@ -8,7 +8,7 @@ from generator.errors import DeployError
 from generator.operations.destroy import report_left_snapshot
 from generator.operations.session import Session
 from generator.stacks.cloudformation import CloudFormation, Stack
-from generator.stacks.inventory import STILL_USED, logical_ids
+from generator.stacks.inventory import STILL_USED, inventory, logical_ids
 from tests.stubbed import stubbed
 from tests.ui import ListUI
 
@@ -49,6 +49,12 @@ def test_the_snapshot_of_a_stack_that_was_never_created_is_named(exists: bool) -
         if exists
         else []
     )
+
+
+def test_a_stack_that_waits_for_its_first_change_set_holds_nothing_and_is_not_asked_for_its_template() -> None:
+    with stubbed("cloudformation") as (client, _):
+        found = inventory(CloudFormation(client), Stack("users-data", ARN, "REVIEW_IN_PROGRESS"))
+    assert (found.resources, found.final_snapshot) == ((), "")
 
 
 def test_logical_ids_that_may_not_be_listed_are_none_and_another_error_is_raised() -> None:
