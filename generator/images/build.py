@@ -197,12 +197,7 @@ def _logged_in(tool: Tool, registry: str, name: str, password: str) -> Iterator[
     with tempfile.TemporaryDirectory(prefix="registry-") as directory:
         options = ["--authfile", str(Path(directory, "auth.json"))] if tool.kind in DAEMONLESS else []
         command = [tool.program, "login", "--username", name, "--password-stdin", *options, registry]
-        ended = subprocess.run(
-            command,
-            input=password.encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        ended = subprocess.run(command, input=password.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if ended.returncode:
             output = ended.stdout.decode(errors="replace").replace(password, "****").strip().splitlines()
             raise DeployError(

@@ -48,9 +48,7 @@ ATTACHED = {
 """Lists to which something is added, or from which it is taken: what is attached, and to which types."""
 
 PUBLIC: dict[str, list[tuple[str, str, str | None]]] = {
-    "AWS::AppRunner::Service": [
-        ("NetworkConfiguration.IngressConfiguration.IsPubliclyAccessible", "true", "true"),
-    ],
+    "AWS::AppRunner::Service": [("NetworkConfiguration.IngressConfiguration.IsPubliclyAccessible", "true", "true")],
     "AWS::DMS::ReplicationInstance": [("PubliclyAccessible", "true", "true")],
     "AWS::EC2::Subnet": [("MapPublicIpOnLaunch", "true", "false")],
     "AWS::ECS::Service": [("NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp", "ENABLED", "DISABLED")],
@@ -126,8 +124,8 @@ def _policies(resource_type: str, old: Properties | None, new: Properties | None
         if before == after and not is_unknown(str(after)):
             continue
         try:
-            for found in statements.compare(before, after):
-                yield kind, found.direction, found.statement, found.why
+            for direction, statement, why in statements.compare(before, after):
+                yield kind, direction, statement, why
         except ValueError:
             yield kind, "different", _text(after or before), "cannot be compared: a policy cannot be read here"
 

@@ -42,12 +42,7 @@ PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 5.0
 CHANGE_SET_MINUTES = 30
 DISCARD_SECONDS = 60
 # A change set that was executed, deleted or made obsolete (API reference, ExecuteChangeSet, Errors).
-STALE = (
-    "ChangeSetNotFound",
-    "ChangeSetNotFoundException",
-    "InvalidChangeSetStatus",
-    "InvalidChangeSetStatusException",
-)
+STALE = ("ChangeSetNotFound", "ChangeSetNotFoundException", "InvalidChangeSetStatus", "InvalidChangeSetStatusException")
 # How long MemoryDB's resource handler may take.
 FOLLOW_HOURS = 36
 
@@ -74,11 +69,6 @@ class Stack:
     def deleting(self) -> bool:
         """Whether it is being deleted."""
         return self.status == "DELETE_IN_PROGRESS"
-
-    @property
-    def place(self) -> str:
-        """Its account and Region."""
-        return place(self.arn)
 
 
 @dataclass(frozen=True)
@@ -280,24 +270,24 @@ class CloudFormation:
         with translate_errors(stack_name):
             self.client.update_termination_protection(StackName=stack_name, EnableTerminationProtection=on)
 
-    def stack_policy(self, stack_name: str) -> str:
+    def stack_policy(self, stack_arn: str) -> str:
         """The text of the stack's policy; empty if none was set."""
-        with translate_errors(stack_name):
+        with translate_errors(stack_arn):
             try:
-                return str(self.client.get_stack_policy(StackName=stack_name).get("StackPolicyBody", ""))
+                return str(self.client.get_stack_policy(StackName=stack_arn).get("StackPolicyBody", ""))
             except botocore.exceptions.ClientError as error:
                 if "does not exist" not in error.response["Error"].get("Message", ""):
                     raise
                 raise DeployError(
-                    stack=stack_name.split("/")[1] if "/" in stack_name else stack_name,
+                    stack=name_in(stack_arn),
                     what="Nothing was executed",
                     why="another command or the console deleted the stack after its change set was shown",
                     then="If it was not meant to be deleted, deploy again.",
                 ) from error
 
-    def set_stack_policy(self, stack_name: str, text: str) -> None:
-        with translate_errors(stack_name):
-            self.client.set_stack_policy(StackName=stack_name, StackPolicyBody=text)
+    def set_stack_policy(self, stack_arn: str, text: str) -> None:
+        with translate_errors(stack_arn):
+            self.client.set_stack_policy(StackName=stack_arn, StackPolicyBody=text)
 
     def delete(self, stack: Stack, *, role_arn: str = "") -> None:
         """Starts the deletion of a stack. Raises DeployError for one that is being updated."""
@@ -327,10 +317,11 @@ class CloudFormation:
 
         def look() -> Stack:
             found = self.stack(stack_arn)
-            fresh = self._events(stack_arn, events[-1].id if events else since)
+            known = events[-1].id if events else since
+            fresh = list(takewhile(lambda event: event.id != known, self._newest_first(stack_arn)))[::-1]
             events.extend(fresh)
             on_events(fresh)
-            return found or Stack(stack_arn, stack_arn, "DELETE_COMPLETE")
+            return found or Stack(name_in(stack_arn), stack_arn, "DELETE_COMPLETE")
 
         stack = self._poll(look, lambda stack: not in_progress(stack.status), seconds=3600 * FOLLOW_HOURS)
         if in_progress(stack.status):
@@ -344,10 +335,6 @@ class CloudFormation:
 
     def _poll(self, look: Callable[[], Any], done: Callable[[Any], bool], *, seconds: float) -> Any:
         return self.clock.poll(look, done, seconds=seconds, pause=PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS)
-
-    def _events(self, stack_arn: str, since: str) -> list[Event]:
-        """The events after `since`, oldest first."""
-        return list(takewhile(lambda event: event.id != since, self._newest_first(stack_arn)))[::-1]
 
     def _newest_first(self, stack_arn: str) -> Iterator[Event]:
         with translate_errors(stack_arn):
@@ -450,6 +437,11 @@ def busy(stack_name: str, verb: str) -> DeployError:
         why="the stack is being updated by another command or the console",
         then=f"{verb} again when it has finished: status shows that.",
     )
+
+
+def name_in(arn: str) -> str:
+    """The name of a stack by its ARN."""
+    return arn.split("/")[1]
 
 
 def place(arn: str) -> str:

@@ -235,9 +235,7 @@ def test_no_credentials_at_all(environment: Environment) -> None:
     )
 
 
-def test_a_code_of_an_mfa_device_cannot_be_asked_for_without_a_terminal(
-    environment: Environment,
-) -> None:
+def test_a_code_of_an_mfa_device_cannot_be_asked_for_without_a_terminal(environment: Environment) -> None:
     code = (
         "import boto3; from generator.aws.errors import local_error; from generator.aws.faults import *\n"
         "try: look_up_credentials(boto3.Session())\n"
@@ -523,9 +521,7 @@ def test_only_where_nothing_answers_aws_cannot_be_reached() -> None:
     assert fault(error, Context(region="eu-west-1")).why == "no answer came in time"
 
 
-def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
-    environment: Environment,
-) -> None:
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(environment: Environment) -> None:
     # A port that is bound but does not listen refuses, and nothing else can take it.
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

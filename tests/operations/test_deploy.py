@@ -15,15 +15,7 @@ from generator.database.passwords import refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
 from generator.images.context import Context
 from generator.layers import Deployment, Layer, app_runner_deployment, data_layer
-from generator.operations import (
-    DeployedLayer,
-    DeployOptions,
-    Plan,
-    PreviewOptions,
-    Session,
-    deploy_change_set,
-    preview,
-)
+from generator.operations import DeployedLayer, DeployOptions, Plan, PreviewOptions, Session, deploy_change_set, preview
 from generator.operations.deploy import LayerDeployment
 from generator.operations.image import ImageSource
 from generator.report.text import plan_lines

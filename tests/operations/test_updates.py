@@ -12,7 +12,7 @@ import pytest
 from troposphere import iam, sns
 
 from generator.cli import parser
-from generator.cli.arguments import change_options
+from generator.cli.arguments import change_options, chosen
 from generator.errors import UsageError
 from generator.layers import Deployment, Layer, app_runner_deployment
 from generator.operations import PreviewOptions
@@ -31,7 +31,8 @@ def asked(*words: str | Path) -> dict[str, StackUpdate]:
 
 def updates(deployment: Deployment, ui: ListUI, *words: str | Path) -> dict[str, StackUpdate]:
     arguments = parser(verb="preview").parse_args(["preview", *map(str, words)])
-    options = PreviewOptions(**change_options(arguments))
+    _, stacks = chosen([deployment], arguments)
+    options = PreviewOptions(**stacks, **change_options(arguments))
     return {layer.name: update for layer, update in stack_updates(deployment, ui, options)}
 
 
