@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -31,7 +33,7 @@ from generator.cli.arguments import (
 )
 from generator.cli.build import check_findings
 from generator.errors import MissingPackageError, UsageError
-from generator.layers import Deployment
+from generator.layers import Deployment, Layer
 
 if TYPE_CHECKING:
     from rehearsal.before import Before
@@ -79,15 +81,12 @@ def _add_upgrade_options(parser: Any) -> None:
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Rehearses; returns the exit code."""
     from generator.cli import main
-    from generator.iam.access import AccessLayer, access_deployment
     from generator.parameters.files import parameters
 
     if arguments.no_color:
         os.environ["NO_COLOR"] = "1"
     found = deployments()
     deployment = chosen_deployment(found, arguments.deployment)
-    layers = [each.layers[0] for each in (*found, access_deployment(deployment))]
-    access = next(each for each in layers if isinstance(each, AccessLayer) and each.deployment is deployment)
 
     def command(deployment: Deployment, argv: list[str]) -> int:
         code = main(lambda: [deployment], argv=argv)
@@ -103,7 +102,7 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     program = {
         "deployment": deployment,
-        "access": access,
+        "access": _access(found, deployment),
         "context": arguments.context,
         "build_args": dict(arguments.build_arg),
         "build_secrets": tuple(arguments.build_secret),
@@ -118,6 +117,24 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     if arguments.result:
         write_file(arguments.result, rehearsal.document())
     return rehearsal.code
+
+
+def _access(found: Sequence[Deployment], deployment: Deployment) -> Layer:
+    """The access layer of the program for this deployment, or one without statements of the program's own."""
+    from generator.iam.access import AccessLayer, access_deployment
+    from generator.iam.boundary import EVERYTHING, unknown_rights
+
+    for layer in (each.layers[0] for each in found):
+        if isinstance(layer, AccessLayer) and layer.deployment is deployment:
+            return layer
+    if unknown := unknown_rights(deployment.layers):
+        print(
+            f"What {' and '.join(unknown)} allows is not known here, so the permissions boundary of this rehearsal "
+            "allows everything. In an access layer, pass it to access_deployment, as statements.",
+            file=sys.stderr,
+        )
+        return access_deployment(deployment, EVERYTHING).layers[0]
+    return access_deployment(deployment).layers[0]
 
 
 def _upgrade(program: dict[str, Any], arguments: argparse.Namespace) -> int:

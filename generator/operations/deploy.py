@@ -26,6 +26,8 @@ from generator.stacks.change_set import ChangeSet
 from generator.stacks.cloudformation import PendingChangeSet, Stack, StackUpdate, place
 from generator.stacks.events import NEVER_CREATED, SUCCEEDED, advice, in_progress, left_behind
 from generator.stacks.exports import check_import
+from generator.stacks.inventory import CLUSTER
+from generator.template.resources import resources_in
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ class LayerDeployment:
             self.session.cloudformation.delete(stack)
             left = self._finished(stack, since)
             if left is None:
-                if self.layer.holds_data:
+                if CLUSTER in (resource["Type"] for _, resource in resources_in(self.layer.template)):
                     report_left_snapshot(self.session, stack)
                 return
             stack = left

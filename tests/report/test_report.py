@@ -301,7 +301,9 @@ def test_a_deletion_names_what_goes_and_what_stays() -> None:
         StackResource("Vpc", "vpc-1", "AWS::EC2::VPC", retained=False),
         StackResource("Secret", "arn:p", "AWS::SecretsManager::Secret", retained=True),
     )
-    removal = Removal((Inventory(STACK, resources, ""),), {"users-data": ("the password",)}, {"images": 2})
+    removal = Removal(
+        (Inventory(STACK, resources, "", declares_cluster=False),), {"users-data": ("the password",)}, {"images": 2}
+    )
     assert [line.text for line in result_lines(removal)] == [
         "users-data will be deleted, with:",
         "  - Repository  AWS::ECR::Repository  images, with 2 images",
