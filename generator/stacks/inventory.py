@@ -52,6 +52,9 @@ class Inventory:
 
 def inventory(cloudformation: CloudFormation, stack: Stack) -> Inventory:
     """What a stack holds, by its deployed template."""
+    # Until its first change set is executed, a stack has no template (awscdk-v1-stack-finder issue 273).
+    if not stack.exists:
+        return Inventory(stack, (), "", declares_cluster=False)
     declared = cloudformation.template(StackName=stack.arn).get("Resources", {})
     resources = tuple(
         StackResource(

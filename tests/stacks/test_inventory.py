@@ -82,6 +82,12 @@ def test_a_cluster_may_be_declared_and_not_created(
     assert (found.declares_cluster, found.final_snapshot) == (declares, snapshot)
 
 
+def test_a_stack_that_waits_for_its_first_change_set_holds_nothing_and_is_not_asked_for_its_template() -> None:
+    with stubbed("cloudformation") as (client, _):
+        found = inventory(CloudFormation(client), Stack("users-data", ARN, "REVIEW_IN_PROGRESS"))
+    assert (found.resources, found.final_snapshot) == ((), "")
+
+
 def test_logical_ids_that_may_not_be_listed_are_none_and_another_error_is_raised() -> None:
     with stubbed("cloudformation") as (client, stubber):
         stubber.add_client_error("list_stack_resources", "AccessDenied")

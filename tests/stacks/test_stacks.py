@@ -250,7 +250,8 @@ def test_images_are_deleted_only_when_asked(command: Command) -> None:
     ecr = boto3.client("ecr")
     (repository,) = (one for one in ecr.describe_repositories()["repositories"] if one["repositoryName"] != "users")
     manifest = json.dumps({"schemaVersion": 2, "config": {"digest": "sha256:0"}, "layers": []})
-    ecr.put_image(repositoryName=repository["repositoryName"], imageManifest=manifest, imageTag="1")
+    for tag in ("1", "2"):
+        ecr.put_image(repositoryName=repository["repositoryName"], imageManifest=manifest, imageTag=tag)
     full = command("destroy", "--yes", "--name", "fourth")
     assert full.code == 1
     assert "holds 1 image:" in full.err
