@@ -82,6 +82,11 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     from generator.iam.access import AccessLayer, access_deployment
     from generator.parameters.files import parameters
 
+    find_rehearsal()
+    try:
+        from rehearsal.run import Options, rehearse
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     if arguments.no_color:
         os.environ["NO_COLOR"] = "1"
     found = deployments()
@@ -96,11 +101,6 @@ def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
         return code
 
     check_findings(found, deployment, arguments.program_name)
-    find_rehearsal()
-    try:
-        from rehearsal.run import Options, rehearse
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     program = {
         "deployment": deployment,
         "access": access,
