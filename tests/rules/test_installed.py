@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -83,3 +84,10 @@ def test_the_hook_runs_cfn_lint_with_the_rules() -> None:
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     assert hook["additional_dependencies"] == setup["options.extras_require"]["lint"].split("\n")[1:]
+
+
+def test_the_hook_as_the_page_configures_it_lints_the_templates_and_no_policy() -> None:
+    (pattern,) = re.findall(r"files: (\S+)", (ROOT / "docs" / "rules.md").read_text())
+    files = {path.relative_to(ROOT) for path in (ROOT / "templates").rglob("*") if path.is_file()}
+    templates = {path for path in files if path.name.endswith("-layer.json")}
+    assert {path for path in files if re.search(pattern, str(path))} == templates
