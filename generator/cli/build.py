@@ -183,9 +183,15 @@ def _lint(texts: Mapping[Path, str], last: str = "Nothing was written.") -> None
 def _template(path: Path, text: str, *, linted: bool) -> _File:
     """A template without findings, or one that was not linted."""
     template = json.loads(text)
+    size = len(text.encode())
+    length = f"{size:,} of {TEMPLATE_BODY_LIMIT:,} bytes"
+    if size > TEMPLATE_BODY_LIMIT:
+        # As it is sent then (`StackUpdate.body`).
+        compact = json.dumps(template, ensure_ascii=False, separators=(",", ":"))
+        length = f"{size:,} bytes, {len(compact.encode()):,} of {TEMPLATE_BODY_LIMIT:,} without white space"
     line = (
-        f"{path}: {len(template['Resources'])} resources, {len(template.get('Parameters', ()))} parameters, "
-        f"{len(text.encode()):,} of {TEMPLATE_BODY_LIMIT:,} bytes, {'0 findings' if linted else 'not linted'}"
+        f"{path}: {len(template['Resources'])} resources, {len(template.get('Parameters', ()))} parameters, {length}, "
+        f"{'0 findings' if linted else 'not linted'}"
     )
     return _File(path, text, line)
 

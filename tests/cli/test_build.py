@@ -15,6 +15,7 @@ from troposphere import Ref, sns, sqs
 from generator.cli import main
 from generator.layers import Deployment, Layer, app_runner_deployment, app_runner_layer, default_deployments
 from generator.settings import Settings
+from generator.stacks.cloudformation import StackUpdate
 from generator.workload import Workload
 from tests.command import Captured
 from tests.layers import files, one_topic, topic
@@ -44,6 +45,18 @@ def test_build_writes_a_file_for_each_layer_and_prints_a_line_for_it(tmp_path: P
         f"{written}/data-layer.json: 23 resources, 14 parameters, {size:,} of 51,200 bytes, 0 findings"
     )
     assert err == ""
+
+
+def test_a_template_that_is_sent_without_white_space_has_its_size_without(tmp_path: Path, capsys: Captured) -> None:
+    topics = tuple(sns.Topic(f"Topic{number}", DisplayName="x" * 32) for number in range(490))
+    assert main(lambda: Layer("many", "", topics), argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "many-layer.json").read_text()
+    sent = StackUpdate("users-many", text).body
+    assert (
+        f"many-layer.json: 490 resources, 0 parameters, {len(text):,} bytes, {len(sent):,} of 51,200 without white "
+        "space, not linted\n"
+    ) in capsys.readouterr().out
+    assert len(sent) < 51_200 < len(text)
 
 
 def test_the_policies_are_for_the_deployment_of_a_name(tmp_path: Path) -> None:
