@@ -8,9 +8,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from troposphere import Ref, sns, sqs
+from troposphere import GetAtt, If, Ref, Sub, sns, sqs
 
 from generator.cli import main
 from generator.layers import Deployment, Layer, app_runner_deployment, app_runner_layer, default_deployments
@@ -136,6 +137,28 @@ def test_with_a_finding_nothing_is_written(tmp_path: Path, capsys: Captured) -> 
     assert out == ""
     assert err.startswith(f"{tmp_path}/bad-layer.json: Topic: E1020: ")
     assert err.endswith("\nNothing was written.\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "depends_on", "message"),
+    [
+        (Ref("Jobs"), [], "E1020: 'Jobs' is not in this template. base-layer.json has it: export(…) it there, and"),
+        (GetAtt("Jobs", "Arn"), [], "E1010: 'Jobs' is not in this template. base-layer.json has it"),
+        (Sub("${Nowhere}"), [], "E1019: 'Nowhere' is not in this template. Pass that resource or parameter to the la"),
+        ("x", ["Topc"], "E3005: 'Topc' is not in this template. Did you mean Topic?"),
+        # Another finding with a list.
+        (GetAtt("Topic", "Arm"), [], "E1010: 'Arm' is not one of ['"),
+        (If("Large", "a", "b"), [], "E1028: 'Large' is not one of []"),
+    ],
+)
+def test_a_reference_to_what_a_template_lacks_says_where_it_is(
+    value: Any, depends_on: list[str], message: str, tmp_path: Path, capsys: Captured
+) -> None:
+    metadata = {"cfn-lint": {"config": {"ignore_checks": ["I3011", "I3013", "I3042"]}}}
+    base = Layer("base", "", (sqs.Queue("Jobs", SqsManagedSseEnabled=True, Metadata=metadata),))
+    bad = Layer("bad", "", (sns.Topic("Topic"), sns.Topic("Bad", DisplayName=value, DependsOn=depends_on)))
+    assert main(lambda: [base, bad], argv=["--out", str(tmp_path)]) == 1
+    assert f"/bad-layer.json: Bad: {message}" in capsys.readouterr().err
 
 
 def test_check_is_silent_about_what_is_current(tmp_path: Path) -> None:
@@ -297,5 +320,5 @@ def test_a_rehearsal_lints_first_what_no_build_did(capsys: Captured) -> None:
     assert main(lambda: nowhere, argv=["rehearse", "--process"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("bad-layer.json: Topic: E1020: 'Nowhere' is not one of")
+    assert err.startswith("bad-layer.json: Topic: E1020: 'Nowhere' is not in this template.")
     assert err.endswith("\nNothing was deployed.\n")
