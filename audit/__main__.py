@@ -109,7 +109,8 @@ def explanations(page: str) -> Iterator[Finding]:
             for rule, place in product(rules.split(", "), rest.partition(" | ")[0].split("; ")):
                 templates, _, subjects = place.partition(": ")
                 for template, subject in product(templates.split(", "), subjects.split(", ")):
-                    yield Finding(*rule.split(), template, subject)
+                    tool, name = rule.split()
+                    yield Finding(tool, name, template, subject)
 
 
 if __name__ == "__main__":

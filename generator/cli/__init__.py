@@ -19,7 +19,7 @@ from typing import NoReturn
 import generator
 from generator.cli.arguments import FAILED, INTERRUPTED, Program, Returned, add_command, checked_deployments
 from generator.cli.encoding import prepare_streams, redacted_output, refuse_undecodable
-from generator.cli.habits import meant
+from generator.cli.habits import meant, meant_argument
 from generator.errors import GeneratorError, MissingPackageError, UsageError
 from generator.layers import Deployment
 from generator.redaction import redacted_traceback
@@ -71,7 +71,9 @@ def _run(deployments: Callable[[], Returned], name: str, given: list[str]) -> in
         frame = _place(traceback.extract_tb(error.__traceback__))
         what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ").rstrip(".")
         where = f"{Path(frame.filename).name}, line {frame.lineno}"
-        print(f"{what} ({where}). --debug shows the traceback.", file=sys.stderr)
+        near = meant_argument(error)
+        hint = f" Did you mean {near}?" if near else ""
+        print(f"{what} ({where}).{hint} --debug shows the traceback.", file=sys.stderr)
         return FAILED
 
 

@@ -27,6 +27,7 @@ from generator.template.assemble import assemble
 from generator.template.elements import Condition, Input, Part, why
 from generator.template.inputs import ACCESS
 from generator.template.render import render
+from generator.workload import check_type
 
 # Stands for DeploymentName while the policies are made. In lower case, as the names of repositories are.
 PLACEHOLDER = "deployment-name"
@@ -92,6 +93,7 @@ def access_deployment(deployment: Deployment, *own: aws.Statement, gitlab: str =
     >>> access_deployment(app_runner_deployment()).layers[0].file_name
     'apprunner-access-layer.json'
     """
+    check_type("access_deployment: the argument deployment", deployment, (Deployment,), "a Deployment")
     name = f"{deployment.name}-{contract.ACCESS_LAYER}"
     layer = AccessLayer(
         name=contract.ACCESS_LAYER,

@@ -116,6 +116,9 @@ def test_a_fault_on_ecs_express_is_found(
     run = rehearse("--compute", "ecs-express", "--fault", fault)
     assert run.code == 1
     assert message in run.err
+    # The log group is deleted with the stack.
+    wrote = "The end of what the service wrote:\n  Missing from the environment: MEMORYDB_PASSWORD." in run.err
+    assert wrote is (fault != "image")
     assert f"The fault was: {FAULTS[fault]}. It was found in: {step}." in run.out
     assert "Left behind: nothing." in run.out
 

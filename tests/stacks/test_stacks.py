@@ -136,7 +136,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     assert tagged.code == 3
     assert "refused: VpcConnector: is replaced because of a tag" in tagged.out
     assert "ights" not in tagged.out
-    assert "tag the others: --tag LAYER.KEY=VALUE, such as --tag data.team=shop, or --layer LAYER." in tagged.out
+    assert "tag the others: --tag LAYER.KEY=VALUE, or --layer LAYER --tag KEY=VALUE." in tagged.out
 
     changed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
     assert (changed.code, stacks()["users-data"]) == (0, "UPDATE_COMPLETE")
