@@ -19,8 +19,8 @@ from typing import NoReturn
 import generator
 from generator.cli.arguments import FAILED, INTERRUPTED, Program, Returned, add_command, checked_deployments
 from generator.cli.encoding import prepare_streams, redacted_output, refuse_undecodable
-from generator.cli.habits import meant
-from generator.errors import GeneratorError, UsageError
+from generator.cli.habits import meant, meant_argument
+from generator.errors import GeneratorError, MissingPackageError, UsageError
 from generator.layers import Deployment
 from generator.redaction import redacted_traceback
 
@@ -29,6 +29,7 @@ VERBS = (
     *("build", "preview", "deploy", "destroy", "status", "logs", "rotate", "serve", "rehearse", "export-stacks"),
     "completion",
 )
+DEPLOY_PACKAGES = ("boto3", "botocore", "docker", "rich")
 
 
 def main(deployments: Callable[[], Returned], *, name: str = "users", argv: Sequence[str] | None = None) -> int:
@@ -62,13 +63,17 @@ def _run(deployments: Callable[[], Returned], name: str, given: list[str]) -> in
     except Exception as error:
         if "--debug" in given:
             print(redacted_traceback(error), end="", file=sys.stderr)
+        if isinstance(error, ModuleNotFoundError) and error.name in DEPLOY_PACKAGES:
+            error = MissingPackageError(package=error.name, extra="deploy")
         if isinstance(error, GeneratorError):
             print(error, file=sys.stderr)
             return error.exit_code
         frame = _place(traceback.extract_tb(error.__traceback__))
         what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ").rstrip(".")
         where = f"{Path(frame.filename).name}, line {frame.lineno}"
-        print(f"{what} ({where}). --debug shows the traceback.", file=sys.stderr)
+        near = meant_argument(error)
+        hint = f" Did you mean {near}?" if near else ""
+        print(f"{what} ({where}).{hint} --debug shows the traceback.", file=sys.stderr)
         return FAILED
 
 

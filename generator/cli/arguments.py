@@ -339,6 +339,10 @@ def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: 
 
 def checked_deployments(deployments: Callable[[], Returned]) -> Sequence[Deployment]:
     """What build.py returns; layers alone are one deployment. Raises UsageError for none and for two of one name."""
+    if not callable(deployments):
+        raise UsageError(
+            "main takes the function that returns the deployments, not what it returns: main(deployments)."
+        )
     returned = deployments()
     returned = (returned,) if isinstance(returned, Deployment | Layer) else returned
     if not isinstance(returned, Iterable):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -148,9 +150,10 @@ def _lint(texts: Mapping[Path, str], last: str = "Nothing was written.") -> None
     from generator.template.lint import lint_all
 
     found = lint_all({str(path): text for path, text in texts.items()})
+    templates = {str(path): json.loads(text) for path, text in texts.items()}
     lines = [
         f"{path}: {finding.logical_id or 'template'}: {finding.rule}{LEVELS.get(finding.rule[0], '')}: "
-        f"{finding.message}"
+        f"{_unknown_reference(finding.message, path, templates) or finding.message}"
         for path, findings in found.items()
         for finding in findings
     ]
@@ -164,12 +167,40 @@ def _lint(texts: Mapping[Path, str], last: str = "Nothing was written.") -> None
         raise FindingsError(lines, last)
 
 
+def _unknown_reference(message: str, path: str, templates: Mapping[str, Mapping[str, Any]]) -> str:
+    """What to do about a reference to a name that the template at `path` does not have; empty for another finding."""
+
+    def names(template: Mapping[str, Any]) -> set[str]:
+        return {*template["Resources"], *template.get("Parameters", ())}
+
+    found = re.match(r"'(\w+)' is not one of (\[.*?\])", message)
+    own = names(templates[path])
+    # cfn-lint lists what could be named: attributes, conditions or mappings in other findings.
+    if not found or not own & {*re.findall(r"'(\w+)'", found[2])}:
+        return ""
+    name = found[1]
+    elsewhere = next((Path(other).name for other, template in templates.items() if name in names(template)), "")
+    if elsewhere:
+        advice = f"{elsewhere} has it: export(…) it there, and use imported(…) here."
+    elif near := difflib.get_close_matches(name, own, 1, 0.75):
+        advice = f"Did you mean {near[0]}?"
+    else:
+        advice = "Pass that resource or parameter to the layer as a part."
+    return f"{name!r} is not in this template. {advice}"
+
+
 def _template(path: Path, text: str, *, linted: bool) -> _File:
     """A template without findings, or one that was not linted."""
     template = json.loads(text)
+    size = len(text.encode())
+    length = f"{size:,} of {TEMPLATE_BODY_LIMIT:,} bytes"
+    if size > TEMPLATE_BODY_LIMIT:
+        # As it is sent then (`StackUpdate.body`).
+        compact = json.dumps(template, ensure_ascii=False, separators=(",", ":"))
+        length = f"{size:,} bytes, {len(compact.encode()):,} of {TEMPLATE_BODY_LIMIT:,} without white space"
     line = (
-        f"{path}: {len(template['Resources'])} resources, {len(template.get('Parameters', ()))} parameters, "
-        f"{len(text.encode()):,} of {TEMPLATE_BODY_LIMIT:,} bytes, {'0 findings' if linted else 'not linted'}"
+        f"{path}: {len(template['Resources'])} resources, {len(template.get('Parameters', ()))} parameters, {length}, "
+        f"{'0 findings' if linted else 'not linted'}"
     )
     return _File(path, text, line)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from generator.cli import arguments as shared
 from generator.cli.build import check_findings
 from generator.errors import MissingPackageError, UsageError
-from generator.layers import Deployment
+from generator.layers import Deployment, Layer
 
 if TYPE_CHECKING:
     from rehearsal.before import Before
@@ -50,15 +52,17 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     over it under load, rolled back and destroyed. The exit code is 1 if it would be refused, interrupts the service or
     loses a user."""
     from generator.cli import main
-    from generator.iam.access import AccessLayer, access_deployment
     from generator.parameters.files import parameters
 
+    shared.find_rehearsal()
+    try:
+        from rehearsal.run import Options, rehearse
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     if arguments.no_color:
         os.environ["NO_COLOR"] = "1"
     found = deployments()
     deployment, stacks = shared.chosen(found, arguments)
-    layers = [each.layers[0] for each in (*found, access_deployment(deployment))]
-    access = next(each for each in layers if isinstance(each, AccessLayer) and each.deployment is deployment)
 
     def command(deployment: Deployment, argv: list[str]) -> int:
         code = main(lambda: [deployment], argv=argv)
@@ -67,14 +71,9 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
         return code
 
     check_findings(found, deployment, arguments.name)
-    shared.find_rehearsal()
-    try:
-        from rehearsal.run import Options, rehearse
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     program = {
         "deployment": deployment,
-        "access": access,
+        "access": _access(found, deployment),
         "context": arguments.context,
         "build_args": dict(arguments.build_arg),
         "build_secrets": tuple(arguments.build_secret),
@@ -89,6 +88,24 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     if arguments.result:
         shared.write_file(arguments.result, rehearsal.document())
     return rehearsal.code
+
+
+def _access(found: Sequence[Deployment], deployment: Deployment) -> Layer:
+    """The access layer of the program for this deployment, or one without statements of the program's own."""
+    from generator.iam.access import AccessLayer, access_deployment
+    from generator.iam.boundary import EVERYTHING, unknown_rights
+
+    for layer in (each.layers[0] for each in found):
+        if isinstance(layer, AccessLayer) and layer.deployment is deployment:
+            return layer
+    if unknown := unknown_rights(deployment.layers):
+        print(
+            f"What {' and '.join(unknown)} allows is not known here, so the permissions boundary of this rehearsal "
+            "allows everything. In an access layer, pass it to access_deployment, as statements.",
+            file=sys.stderr,
+        )
+        return access_deployment(deployment, EVERYTHING).layers[0]
+    return access_deployment(deployment).layers[0]
 
 
 def _upgrade(program: dict[str, Any], stacks: dict[str, Any], arguments: argparse.Namespace) -> int:

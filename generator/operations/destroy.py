@@ -70,7 +70,7 @@ def destroy(deployment: Deployment, session: Session, options: DestroyOptions = 
         if compute := computes[one.stack.name]:
             for service in one.of_type(compute.resource_type):
                 wait_until_drained(session, compute, service.physical_id)
-        elif one.stack.status in NEVER_CREATED and not one.final_snapshot:
+        elif one.stack.status in NEVER_CREATED and one.declares_cluster and not one.final_snapshot:
             report_left_snapshot(session, one.stack)
     return Destroyed(tuple(stack.name for stack in stacks), absent)
 
