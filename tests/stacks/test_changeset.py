@@ -159,11 +159,6 @@ def test_an_item_of_a_list_is_called_by_its_name(path: str, before: Any, after: 
     assert [changed.path for changed in parsed(Details=[detail(path)], **contexts).properties] == [shown]
 
 
-def test_a_change_without_a_path_is_known_by_its_attribute() -> None:
-    details = [{"Target": {"Attribute": "Tags", "RequiresRecreation": "Always"}, "ChangeSource": "DirectModification"}]
-    assert parsed(Details=details).properties[0].path == "Tags"
-
-
 @pytest.mark.parametrize(
     ("paths", "fields", "only"),
     [
