@@ -60,8 +60,7 @@ class Tool:
             command += ["--format", "docker"]
             # Podman reuses the layer of an ENV that was made with another build argument (buildah, issue 5501).
             command += ["--layers=false"] if self.kind == "podman" else []
-            ignored = context.directory / ".dockerignore"
-            command += ["--ignorefile", str(ignored)] if ignored.exists() else []
+            command += ["--ignorefile", str(context.ignore_file)] if context.ignore_file.exists() else []
         return [*command, str(context.directory)]
 
     def architecture(self, image: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from generator.aws.errors import translate_errors
 from generator.compute import Compute
 from generator.database.snapshots import snapshot_exists
 from generator.errors import DeclinedError, DeployError, UsageError
@@ -69,7 +70,8 @@ def destroy(deployment: Deployment, session: Session, options: DestroyOptions = 
         _delete(session, one, options.role_arn)
         if compute := computes[one.stack.name]:
             for service in one.of_type(compute.resource_type):
-                wait_until_drained(session, compute, service.physical_id)
+                with translate_errors(one.stack.name):
+                    wait_until_drained(session, compute, service.physical_id)
         elif one.stack.status in NEVER_CREATED and one.declares_cluster and not one.final_snapshot:
             report_left_snapshot(session, one.stack)
     return Destroyed(tuple(stack.name for stack in stacks), absent)

@@ -177,7 +177,7 @@ def test_the_builders_own_ignore_file_is_the_one_the_tag_was_made_with(
     ecr.pushed()
     published(ecr, context)
     build = tools.calls[0][1]
-    assert build[build.index("--ignorefile") + 1] == str(context.directory / ".dockerignore")
+    assert build[build.index("--ignorefile") + 1] == str(context.ignore_file)
     assert build[build.index("--format") + 1] == "docker"
 
 
