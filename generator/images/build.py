@@ -75,22 +75,19 @@ def container_tool(name: str | None) -> Tool:
 
     Raises DeployError if none does.
     """
-    if name is not None:
-        why = _unusable(name)
-        if why:
-            raise DeployError(stack=name, what="The container tool cannot be used", why=why, then=_INSTEAD)
-        return Tool(name, Path(name).name)
-    reasons = []
-    for found in TOOLS:
+    reasons = {}
+    for found in TOOLS if name is None else (name,):
         why = _unusable(found)
         if not why:
-            return Tool(found, found)
-        if shutil.which(found):
-            reasons.append(f"{found}: {why}")
+            return Tool(found, Path(found).name)
+        reasons[found] = why
+    if name is not None:
+        raise DeployError(stack=name, what="The container tool cannot be used", why=reasons[name], then=_INSTEAD)
+    installed = [f"{found}: {why}" for found, why in reasons.items() if shutil.which(found)]
     raise DeployError(
         stack="image",
         what="There is no container tool to build with",
-        why="; ".join(reasons) or f"none of {', '.join(TOOLS)} is installed",
+        why="; ".join(installed) or f"none of {', '.join(TOOLS)} is installed",
         then=_INSTEAD,
     )
 

@@ -36,14 +36,10 @@ POLICY_NAME = re.compile(r"(?<!Lifecycle)(?<!Ssl)(?<!SSL)Polic(y|ies)(Document|T
 
 ATTACHED = {
     "ManagedPolicyArns": ("managed policy", "AWS::IAM::"),
-    "Roles": ("IAM statement", "AWS::IAM::"),
-    "Users": ("IAM statement", "AWS::IAM::"),
-    "Groups": ("IAM statement", "AWS::IAM::"),
+    **dict.fromkeys(("Roles", "Users", "Groups"), ("IAM statement", "AWS::IAM::")),
     "UserNames": ("access string", "AWS::MemoryDB::ACL"),
     "UserIds": ("access string", "AWS::ElastiCache::UserGroup"),
-    "SecurityGroups": ("security group", "AWS::"),
-    "SecurityGroupIds": ("security group", "AWS::"),
-    "VpcSecurityGroupIds": ("security group", "AWS::"),
+    **dict.fromkeys(("SecurityGroups", "SecurityGroupIds", "VpcSecurityGroupIds"), ("security group", "AWS::")),
 }
 """Lists to which something is added, or from which it is taken: what is attached, and to which types."""
 

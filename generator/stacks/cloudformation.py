@@ -253,18 +253,14 @@ class CloudFormation:
         """Starts what the change set says. `follow` waits for its end."""
         # A new stack got OnStackFailure with CreateChangeSet; CloudFormation refuses both together.
         update = {} if found.creates else {"DisableRollback": disable_rollback}
-        with translate_errors(found.stack_name):
-            try:
-                self.client.execute_change_set(ChangeSetName=found.arn, **update)
-            except botocore.exceptions.ClientError as error:
-                if error.response["Error"].get("Code") not in STALE:
-                    raise
-                raise DeployError(
-                    stack=found.stack_name,
-                    what="Nothing was executed",
-                    why="another deployment was executed, or the change set was deleted, after this one was shown",
-                    then="Deploy again to see what is left to change.",
-                ) from error
+        stale = DeployError(
+            stack=found.stack_name,
+            what="Nothing was executed",
+            why="another deployment was executed, or the change set was deleted, after this one was shown",
+            then="Deploy again to see what is left to change.",
+        )
+        with translate_errors(found.stack_name, dict.fromkeys(STALE, stale)):
+            self.client.execute_change_set(ChangeSetName=found.arn, **update)
 
     def set_termination_protection(self, stack_name: str, *, on: bool) -> None:
         with translate_errors(stack_name):
@@ -272,18 +268,14 @@ class CloudFormation:
 
     def stack_policy(self, stack_arn: str) -> str:
         """The text of the stack's policy; empty if none was set."""
-        with translate_errors(stack_arn):
-            try:
-                return str(self.client.get_stack_policy(StackName=stack_arn).get("StackPolicyBody", ""))
-            except botocore.exceptions.ClientError as error:
-                if "does not exist" not in error.response["Error"].get("Message", ""):
-                    raise
-                raise DeployError(
-                    stack=name_in(stack_arn),
-                    what="Nothing was executed",
-                    why="another command or the console deleted the stack after its change set was shown",
-                    then="If it was not meant to be deleted, deploy again.",
-                ) from error
+        deleted = DeployError(
+            stack=name_in(stack_arn),
+            what="Nothing was executed",
+            why="another command or the console deleted the stack after its change set was shown",
+            then="If it was not meant to be deleted, deploy again.",
+        )
+        with translate_errors(stack_arn, {"does not exist": deleted}):
+            return str(self.client.get_stack_policy(StackName=stack_arn).get("StackPolicyBody", ""))
 
     def set_stack_policy(self, stack_arn: str, text: str) -> None:
         with translate_errors(stack_arn):
@@ -291,13 +283,8 @@ class CloudFormation:
 
     def delete(self, stack: Stack, *, role_arn: str = "") -> None:
         """Starts the deletion of a stack. Raises DeployError for one that is being updated."""
-        with translate_errors(stack.name):
-            try:
-                self.client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
-            except botocore.exceptions.ClientError as error:
-                if "cannot be deleted while in status" not in error.response["Error"].get("Message", ""):
-                    raise
-                raise busy(stack.name, "Destroy") from error
+        with translate_errors(stack.name, {"cannot be deleted while in status": busy(stack.name, "Destroy")}):
+            self.client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
 
     def last_event(self, stack_arn: str) -> str:
         """The ID of the newest event, for `follow`; empty if there is none."""
