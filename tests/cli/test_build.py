@@ -253,17 +253,6 @@ def test_check_of_what_cannot_be_read_is_one_paragraph_and_1(tmp_path: Path, cap
     assert capsys.readouterr().err == f"Cannot read {tmp_path}/topic-layer.json: Is a directory.\n"
 
 
-def test_a_template_beyond_the_limit_is_written_with_its_size_printed(tmp_path: Path, capsys: Captured) -> None:
-    topics = tuple(sns.Topic(f"Topic{number}", DisplayName="x" * 90) for number in range(500))
-    assert (
-        main(lambda: [Deployment("d", (Layer("big", "Big.", topics),))], argv=["--out", str(tmp_path), "--no-lint"])
-        == 0
-    )
-    size = (tmp_path / "big-layer.json").stat().st_size
-    assert size > 51_200
-    assert f"500 resources, 0 parameters, {size:,} of 51,200 bytes" in capsys.readouterr().out
-
-
 def test_build_py_and_the_module_are_the_same_and_the_committed_templates_are_current() -> None:
     script, module = run("build.py", "--check"), run("-m", "generator", "--check")
     assert (script.returncode, script.stderr) == (0, "")
