@@ -17,7 +17,7 @@ from generator.report.results import (
     RotationPlan,
     ServiceStatus,
     cost_of,
-    count_of_images,
+    counted,
     follow,
     happens,
     key_of,
@@ -48,8 +48,7 @@ SYMBOLS = {
 }
 
 # What an outcome is shown like, if it is worse than a change in place.
-VERDICTS = {
-    **{key_of(effect): effect for effect in Effect if effect < Effect.MODIFIES},
+VERDICTS = {key_of(effect): effect for effect in Effect if effect < Effect.MODIFIES} | {
     "refused": Effect.LOSES_DATA,
     "failed": Effect.LOSES_DATA,
     "broader": Effect.UNKNOWN,
@@ -191,7 +190,7 @@ def _removal(removal: Removal) -> Iterator[str]:
         for resource in inventory.resources:
             if not resource.retained:
                 number = removal.images.get(resource.physical_id, 0)
-                images = f", with {count_of_images(number)}" if number else ""
+                images = f", with {counted(number, 'image')}" if number else ""
                 yield f"  - {resource.logical_id}  {resource.resource_type}  {resource.physical_id}{images}"
         for kept in removal.kept[inventory.stack.name]:
             yield f"  kept: {kept}"
