@@ -325,8 +325,8 @@ def test_a_deletion_names_what_goes_and_what_stays() -> None:
         StackResource("Vpc", "vpc-1", "AWS::EC2::VPC", retained=False),
         StackResource("Secret", "arn:p", "AWS::SecretsManager::Secret", retained=True),
     )
-    removal = Removal((Inventory(STACK, resources, ""),), {"users-data": ("the password",)}, {"images": 2})
-    assert shown(removal) == [
+    inventory = Inventory(STACK, resources, "", declares_cluster=False)
+    assert shown(Removal((inventory,), {"users-data": ("the password",)}, {"images": 2})) == [
         "users-data will be deleted, with:",
         "  - Repository  AWS::ECR::Repository  images, with 2 images",
         "  - Vpc  AWS::EC2::VPC  vpc-1",
