@@ -274,9 +274,8 @@ def cost_of(billed: Billed, prices: Prices | None) -> str:
 
 def some(names: Sequence[str], separator: str = ", ", most: int = 4) -> str:
     """The first names, and how many more there are, if it is not one."""
-    if len(names) <= most + 1:
-        return separator.join(names)
-    return f"{separator.join(names[:most])}{separator}and {len(names) - most} more"
+    shown = names if len(names) <= most + 1 else [*names[:most], f"and {len(names) - most} more"]
+    return separator.join(shown)
 
 
 def _changes(plans: Sequence[Plan]) -> str:
