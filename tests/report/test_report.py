@@ -214,6 +214,7 @@ def test_a_status_has_the_last_operation_and_its_cause() -> None:
         "  last operation: UPDATE_STACK failed, begun 2026-11-25T12:03:04Z",
         "  cause: Cluster (T): full",
     ]
+    assert list(result_lines(status))[2].effect is Effect.LOSES_DATA
     found = document(status)
     assert found["cause"] == "Cluster (T): full"
     assert found["lastOperation"] == {
