@@ -6,7 +6,6 @@ A finding that the page does not explain fails the audit, and so does an explana
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import venv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -101,11 +101,15 @@ def environment(tool: str) -> Path:
 
 
 def explanations(page: str) -> Iterator[Finding]:
-    """The findings in the page's table: tool, rule, template, logical ID, reason."""
-    row = re.compile(r"\| (\w+) \| ([\w.-]+) \| ([\w-]+) \| (\w+) \| \S")
+    """The findings in the page's table. A row has tools with rules, then templates with logical IDs, then the reason;
+    each of its rules is found in each of the templates at each of their logical IDs."""
     for line in page.splitlines():
-        if matched := row.match(line):
-            yield Finding(*matched.groups())
+        rules, _, rest = line.removeprefix("| ").partition(" | ")
+        if rules.partition(" ")[0] in TOOLS:
+            for rule, place in product(rules.split(", "), rest.partition(" | ")[0].split("; ")):
+                templates, _, subjects = place.partition(": ")
+                for template, subject in product(templates.split(", "), subjects.split(", ")):
+                    yield Finding(*rule.split(), template, subject)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The command: arguments become the options of an operation, which is called once; then printing and the exit code.
 
-Each command is a module here, imported only when it is used; what they share is in `arguments.py` (options) and
-`terminal.py` (the UI). `reference.py` makes docs/reference.md. argparse is used in this room only.
+Each command is a module, imported only when it is used: `add_options` adds its options to a parser, and `run`, whose
+docstring is the command's description, returns the exit code. What they share is in `arguments.py` (options) and
+`terminal.py` (the UI). argparse is used in this room only.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Collection, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import generator
-from generator.cli.arguments import FAILED, INTERRUPTED, Program, Returned, checked_deployments
+from generator.cli.arguments import FAILED, INTERRUPTED, Program, Returned, add_command, checked_deployments
 from generator.cli.encoding import prepare_streams, redacted_output, refuse_undecodable
 from generator.cli.habits import meant, meant_argument
 from generator.errors import GeneratorError, UsageError
@@ -125,8 +125,8 @@ def parser(
     made = _Parser(prog=prog, description="Without a command, runs build.", allow_abbrev=False)
     made.add_argument("--version", action="version", version=generator.__version__)
     verbs = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (verb,) if verb in VERBS else VERBS:
-        import_module(f"generator.cli.{module.replace('-', '_')}").add_to(verbs, Program(prog, name, deployments))
+    for each in (verb,) if verb in VERBS else VERBS:
+        add_command(verbs, each, Program(prog, name, deployments))
     return made
 
 

@@ -15,20 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from generator.cli import build_memory
-from generator.cli.arguments import (
-    DONE,
-    FAILED,
-    Deployments,
-    Program,
-    Subparsers,
-    add_command,
-    add_layer_option,
-    add_name_option,
-)
+from generator.cli.arguments import DONE, FAILED, Deployments, Program, add_layer_option, add_name_option
 from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import FindingsError, OutputError, TemplateError, UsageError
 from generator.layers import Deployment, Layer
 
+HELP = "write the templates and the IAM policies, linted"
+EXAMPLE = "--check"
 POLICIES, DIAGRAMS = "iam", "diagrams"
 STACK_POLICY = "-stack-policy.json"
 # The first deployment: its policies are in no folder of their own.
@@ -37,20 +30,7 @@ DEFAULT = "default"
 LEVELS = {"W": " (warning)", "I": " (information)"}
 
 
-def add_to(verbs: Subparsers, program: Program) -> None:
-    """Adds the command."""
-    parser = add_command(
-        verbs,
-        "build",
-        run,
-        help="write the templates and the IAM policies, linted",
-        description="Lints the templates with cfn-lint for every Region that they support, and writes them. With a "
-        "finding, nothing is written. It also writes a stack policy for each stack that holds data, diagrams "
-        "(diagrams/) and IAM policies (iam/) for the commands and for CloudFormation's role. With --layer there are no "
-        "IAM policies, which are derived from all layers; with --no-lint neither they nor access layers, which are "
-        "derived with cfn-lint's schemas.",
-        example=f"{program.prog} build --check",
-    )
+def add_options(parser: Any, program: Program) -> None:
     add_layer_option(parser, program)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail with a diff if a file is not up to date"
@@ -74,7 +54,10 @@ class _File:
 
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
-    """Writes the files, or compares them with those that exist; returns the exit code."""
+    """Lints the templates with cfn-lint for every Region that they support, and writes them. With a finding, nothing is
+    written. It also writes a stack policy for each stack that holds data, diagrams (diagrams/) and IAM policies (iam/)
+    for the commands and for CloudFormation's role. With --layer there are no IAM policies, which are derived from all
+    layers; with --no-lint neither they nor access layers, which are derived with cfn-lint's schemas."""
     from generator.iam.access import AccessLayer
 
     found = deployments()

@@ -18,7 +18,7 @@ from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Output, Ref, Sub
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.iam.boundary import boundary, unknown_policies
+from generator.iam.boundary import boundary, unknown_rights
 from generator.iam.execution_role import execution_role
 from generator.iam.policies import INLINE_LIMIT, MANAGED_LIMIT, of_commands, size, split
 from generator.layers import Deployment, Layer
@@ -110,9 +110,9 @@ def access_deployment(deployment: Deployment, *own: aws.Statement, gitlab: str =
 
 def _parts(layer: AccessLayer) -> Iterator[Part]:
     layers = layer.deployment.layers
-    if (unknown := unknown_policies(layers)) and not layer.own:
+    if (unknown := unknown_rights(layers)) and not layer.own:
         raise TemplateError(
-            f"What {' and '.join(sorted(unknown))} allows is not known here: pass it to access_deployment, as "
+            f"What {' and '.join(unknown)} allows is not known here: pass it to access_deployment, as "
             "statements, for the permissions boundary."
         )
     yield _inputs(), CREATES_PROVIDER, USES_GITLAB

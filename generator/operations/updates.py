@@ -84,7 +84,7 @@ def check_values(
     one. Raises UsageError where another deployment is there instead, for a parameter without a value, for what
     CloudFormation would refuse, and for an allow_replacement that is no resource of a template or a stack.
     """
-    if instead := another_deployed(cloudformation, deployment, options):
+    if instead := another_deployed(cloudformation, deployment, options, "change {} to its template"):
         raise UsageError(instead)
     region = cloudformation.region
     for layer, _ in updates:

@@ -19,7 +19,7 @@ PROPERTY = "path before after deployed recreation? cause?"
 
 
 def preview_document(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: str = "") -> str:
-    """The plans, and what became of a rehearsal; docs/ci.md describes the fields."""
+    """The plans, and what became of a rehearsal; docs/preview.schema.json describes the fields."""
     return _text(
         {
             "version": SCHEMA_VERSION,

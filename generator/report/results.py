@@ -277,9 +277,10 @@ def cost_of(billed: Billed, prices: Prices | None) -> str:
 
 
 def some(names: Sequence[str], separator: str = ", ", most: int = 4) -> str:
-    """The first names, and how many more there are."""
-    rest = f"{separator}and {len(names) - most} more" if len(names) > most else ""
-    return f"{separator.join(names[:most])}{rest}"
+    """The first names, and how many more there are, if it is not one."""
+    if len(names) <= most + 1:
+        return separator.join(names)
+    return f"{separator.join(names[:most])}{separator}and {len(names) - most} more"
 
 
 def _changes(plans: Sequence[Plan]) -> str:

@@ -20,8 +20,10 @@ from generator.report.results import (
     count_of_images,
     follow,
     happens,
+    key_of,
     name_of,
     not_compared,
+    outcome,
     summary,
     verdict,
 )
@@ -43,6 +45,14 @@ SYMBOLS = {
     Effect.MODIFIES: "~",
     Effect.ADDS: "+",
     Effect.IMPORTS: ">",
+}
+
+# What an outcome is shown like, if it is worse than a change in place.
+VERDICTS = {
+    **{key_of(effect): effect for effect in Effect if effect < Effect.MODIFIES},
+    "refused": Effect.LOSES_DATA,
+    "failed": Effect.LOSES_DATA,
+    "broader": Effect.UNKNOWN,
 }
 
 
@@ -81,7 +91,10 @@ def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: s
     if rehearsal:
         yield Line(rehearsal)
     if used or len(plans) > 1:
-        yield from map(Line, filter(None, dict.fromkeys((summary(plans, prices), verdict(plans)))))
+        counts, decides = summary(plans, prices), verdict(plans)
+        if counts not in ("", decides):
+            yield Line(counts)
+        yield Line(decides, VERDICTS.get(outcome(plans)))
 
 
 def _plan(plan: Plan, prices: Prices | None) -> Iterator[Line]:

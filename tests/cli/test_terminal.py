@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import struct
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -42,6 +46,29 @@ def test_color_in_a_file_is_for_force_color_and_never_for_no_color(
     said = capsys.readouterr().out
     assert "+ Cluster" in said
     assert ("\x1b[32m" in said) == colored
+
+
+def test_a_terminal_breaks_a_long_line_between_words_and_keeps_an_arn_whole() -> None:
+    main, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 24, 0, 0))
+    shown = [
+        "  first and second and third -> …",
+        "  Arn: arn:aws:memorydb:eu-west-1:111122223333",
+        "  Kms  (none) → arn:aws:kms:a",
+    ]
+    code = f"from generator.cli.terminal import *; print_lines(map(Line, {shown!r}), plain=True)"
+    with os.fdopen(main, "rb") as read:
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=terminal, check=True)
+        said = read.read1().decode().splitlines()
+    os.close(terminal)
+    assert said == [
+        "  first and second and",
+        "      third -> …",
+        "  Arn:",
+        "      arn:aws:memorydb:eu-west-1:111122223333",
+        "  Kms  (none)",
+        "      → arn:aws:kms:a",
+    ]
 
 
 @pytest.mark.parametrize("verb", ["preview", "deploy", "destroy", "status", "rotate", "rehearse"])

@@ -209,7 +209,7 @@ SECRETS = "arn:aws:secretsmanager:*:*:secret"
         (s3.DeleteObject, Join("", ["arn:aws:s3:::", Ref("AWS::AccountId"), "/*"]), ["arn:aws:s3:::*/*"]),
         (s3.DeleteObject, Join("", [Ref("BucketArn"), "/*"]), ["*"]),
         (s3.DeleteObject, Sub("${BucketArn}/*"), ["*"]),
-        (s3.DeleteObject, Join(":", ["arn", "aws", "s3", "", "", "shop"]), ["*"]),
+        (s3.DeleteObject, Join(":", ["arn", "aws", "s3", "", "", "shop"]), ["arn:aws:s3:::shop"]),
         (
             secretsmanager.DescribeSecret,
             Join("", [imported("PasswordSecretArn"), "-x"]),

@@ -36,7 +36,7 @@ CITATION = re.compile(
     r"|\(AWS::\w+::\w+"
 )
 # Comments that the pattern takes for a citation and that are none, by a phrase of each.
-NO_CITATION: tuple[str, ...] = ()
+NO_CITATION = ("which are derived with cfn-lint's schemas",)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,23 @@ def test_text_has_each_resource_what_happens_to_it_and_why() -> None:
     assert lines(DATA, COMPUTE) == TEXT
 
 
+BROADER = Right("Cluster", "IAM statement", "broader", '{"Effect": "Allow"}', "newly allows a")
+
+
+@pytest.mark.parametrize(
+    ("plan", "effect"),
+    [
+        (DATA, Effect.LOSES_DATA),
+        (replace(COMPUTE, failed=True), Effect.LOSES_DATA),
+        (Plan("data", "s", (STRANGE,)), Effect.UNKNOWN),
+        (replace(COMPUTE, rights=(BROADER,)), Effect.UNKNOWN),
+        (COMPUTE, None),
+    ],
+)
+def test_the_verdict_has_the_effect_of_what_decides(plan: Plan, effect: Effect | None) -> None:
+    assert list(plan_lines([plan]))[-1].effect == effect
+
+
 def test_json_has_a_version_and_all_that_is_known() -> None:
     document = json.loads(preview_document([DATA, COMPUTE]))
     assert document["version"] == 1
@@ -301,7 +318,9 @@ def test_a_deletion_names_what_goes_and_what_stays() -> None:
         StackResource("Vpc", "vpc-1", "AWS::EC2::VPC", retained=False),
         StackResource("Secret", "arn:p", "AWS::SecretsManager::Secret", retained=True),
     )
-    removal = Removal((Inventory(STACK, resources, ""),), {"users-data": ("the password",)}, {"images": 2})
+    removal = Removal(
+        (Inventory(STACK, resources, "", declares_cluster=False),), {"users-data": ("the password",)}, {"images": 2}
+    )
     assert [line.text for line in result_lines(removal)] == [
         "users-data will be deleted, with:",
         "  - Repository  AWS::ECR::Repository  images, with 2 images",
@@ -325,8 +344,7 @@ def test_a_property_and_a_right_have_their_effect() -> None:
     changed = PropertyChange("Days", "3", "14", "Conditionally", "parameter Days", deployed="")
     harmless = PropertyChange("Name", None, None, "Never", "")
     change = replace(CLUSTER, properties=(changed, harmless))
-    broader = Right("Cluster", "IAM statement", "broader", '{"Effect": "Allow"}', "newly allows a")
-    rights = (broader, replace(broader, direction="narrower", rule="b"), replace(broader, logical_id="Other"))
+    rights = (BROADER, replace(BROADER, direction="narrower", rule="b"), replace(BROADER, logical_id="Other"))
     assert [(line.text, line.effect) for line in plan_lines([Plan("data", "s", (change,), rights=rights)])][3:8] == [
         (
             "      Days  3 → 14  (changed by hand; deployed: (none))  may recreate it  (parameter Days)",
