@@ -28,6 +28,7 @@ from generator.layers import (
     app_runner_layer,
     data_layer,
     default_deployments,
+    ecs_express_deployment,
     ecs_express_layer,
 )
 from generator.settings import Settings
@@ -109,6 +110,9 @@ def test_the_page_tells_how_large_they_are() -> None:
     listed = re.findall(r"^\| `([\w-]+\.json)` \| .* \| ([\d,]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
     found = {(file, f"{len(policies.actions(text))}", f"{policies.size(text):,}") for file, text in DOCUMENTS.items()}
     assert set(listed) == found
+    on_ecs = policies.documents(ecs_express_deployment().layers, "users")
+    (numbers,) = re.findall(r"ECS Express has ([\d, ]+) and (\d+) actions", PAGE)
+    assert ", ".join(numbers) == ", ".join(str(len(policies.actions(on_ecs[file]))) for file, _, _ in listed)
 
 
 def linted(text: str) -> list[str]:
