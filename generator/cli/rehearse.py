@@ -54,6 +54,11 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     from generator.cli import main
     from generator.parameters.files import parameters
 
+    shared.find_rehearsal()
+    try:
+        from rehearsal.run import Options, rehearse
+    except ModuleNotFoundError as error:
+        raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     if arguments.no_color:
         os.environ["NO_COLOR"] = "1"
     found = deployments()
@@ -66,11 +71,6 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
         return code
 
     check_findings(found, deployment, arguments.name)
-    shared.find_rehearsal()
-    try:
-        from rehearsal.run import Options, rehearse
-    except ModuleNotFoundError as error:
-        raise MissingPackageError(package=error.name or "rehearsal", extra="rehearse", make="rehearse") from error
     program = {
         "deployment": deployment,
         "access": _access(found, deployment),

@@ -27,18 +27,20 @@ def add_options(parser: Any, program: Program) -> None:
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
     """Runs the service on an embedded Valkey in cluster mode, with the access string of the data layer's user and the
     variables that a compute layer sets. Listens on the loopback interface only. Ctrl-C ends both."""
-    users = [
-        resource["Properties"]["AccessString"]
-        for deployment in deployments()
-        for layer in deployment.layers
-        for resource in layer.template["Resources"].values()
-        if resource["Type"] == "AWS::MemoryDB::User"
-    ]
-    if not users:
-        raise UsageError("No layer has a MemoryDB user, which the service needs.")
     find_rehearsal()
     try:
         from rehearsal.embedded import serve
     except ModuleNotFoundError as error:
         raise MissingPackageError(package=error.name or "rehearsal", extra="serve", make="serve") from error
-    return serve(users[0], data=arguments.data, port=arguments.port)
+    # Lazily: an access layer, which has no user, needs cfn-lint.
+    access_strings = (
+        resource["Properties"]["AccessString"]
+        for deployment in deployments()
+        for layer in deployment.layers
+        for resource in layer.template["Resources"].values()
+        if resource["Type"] == "AWS::MemoryDB::User"
+    )
+    access_string = next(access_strings, None)
+    if access_string is None:
+        raise UsageError("No layer has a MemoryDB user, which the service needs.")
+    return serve(access_string, data=arguments.data, port=arguments.port)

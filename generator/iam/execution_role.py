@@ -92,7 +92,7 @@ def permissions(resource_type: str) -> frozenset[str]:
         from cfnlint.schema import ResourceNotFoundError
         from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as manager
     except ModuleNotFoundError as error:
-        raise MissingPackageError(package="cfn-lint", extra="lint", instead="pass --no-lint") from error
+        raise MissingPackageError(package="cfn-lint", extra="lint", instead="pass --no-lint to build") from error
     try:
         schema = manager.get_resource_schema(SCHEMA_REGION, resource_type).schema
     except ResourceNotFoundError:

@@ -98,21 +98,6 @@ def test_the_status_of_nothing_is_1_and_names_the_options(aws: Emulator, capsys:
     assert run.err.endswith("There is no stack usres-data or usres-apprunner here: pass another --name or --region.\n")
 
 
-@pytest.mark.parametrize("verb", ["serve", "rehearse"])
-def test_what_the_wheel_lacks_is_only_in_a_clone(verb: str) -> None:
-    """Where `rehearsal` cannot be imported, as after the installation of the wheel."""
-    code = f"""
-import sys
-sys.modules["rehearsal"] = None
-from generator.cli import main
-from generator.layers import default_deployments
-sys.exit(main(default_deployments, argv=[{verb!r}]))
-"""
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert ran.returncode == 1
-    assert ran.stderr == "This command works only in a clone of the project: the installed package does not have it.\n"
-
-
 def test_a_program_in_another_folder_rehearses() -> None:
     """The folder of the program, not the clone, is where Python looks for modules first."""
     command = [sys.executable, str(ROOT / "examples" / "worker.py"), "rehearse", "--stay", "--from", "v1"]
