@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from ._rule import TEMPLATE_REFERENCE, Finding, LiteralNameRule, Rule, finding
-from ._values import ABSENT, RESOURCE, Node, is_false, is_known, is_true, whole_number
+from ._values import ABSENT, RESOURCE, UNKNOWN, Node, is_false, is_known, is_true, whole_number
 
 CLUSTER = "AWS::MemoryDB::Cluster"
 GLOBAL = "AWS::MemoryDB::MultiRegionCluster"
@@ -121,13 +121,11 @@ class Engine(ClusterRule):
 def _families(cluster: Node) -> Iterator[str]:
     """The family of a cluster's parameter group: of a default one its name tells, of another one its resource."""
     for group, where in cluster.usual("ParameterGroupName"):
-        reference = where.template.reference(group)
-        if reference and reference.kind == RESOURCE:
-            for resource in where.template.resources(PARAMETER_GROUP):
-                if resource.logical_id == reference.name:
-                    yield from (str(family) for family, _ in resource.usual("Family") if is_known(family))
-        elif is_known(group) and str(group).startswith("default."):
+        if is_known(group) and str(group).startswith("default."):
             yield str(group)
+        for resource in where.template.resources(PARAMETER_GROUP):
+            if resource.is_called(group, "ParameterGroupName"):
+                yield from (str(family) for family, _ in resource.usual("Family") if is_known(family))
 
 
 class NodeCount(ClusterRule):
@@ -246,13 +244,14 @@ class StrandedNetwork(ClusterRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         if not any(_may_retain(node, policy) for policy in POLICIES):
             return
-        values = [value for value, _ in node.values("SubnetGroupName")]
-        values += [item for items, _ in node.lists("SecurityGroupIds") for item in items]
+        names = [name for name, _ in node.values("SubnetGroupName")]
+        values = [*names, *(item.value for item in node.items("SecurityGroupIds"))]
         used = {made.name for value in values for made in node.template.made_from(value) if made.kind == RESOURCE}
         stranded = {
             resource.logical_id
             for resource in node.template.resources(SUBNET_GROUP, SECURITY_GROUP)
-            if resource.logical_id in used and _may_delete(resource, "DeletionPolicy")
+            if resource.logical_id in used or any(resource.is_called(name, "SubnetGroupName") for name in names)
+            if _may_delete(resource, "DeletionPolicy")
         }
         if stranded:
             message = f"The retained cluster keeps {', '.join(sorted(stranded))} from being deleted"
@@ -299,10 +298,12 @@ class LegalName(Rule):
     def findings(self, node: Node) -> Iterator[Finding]:
         name, longest = NAMES[node.type]
         for value, _ in node.values(name):
-            if not is_known(value):
+            if value == ABSENT or isinstance(value, (dict, list)):
                 continue
-            if len(str(value)) > longest:
-                yield finding(node, f"{value!r} has {len(str(value))} characters, over {longest}", name)
-            elif not LEGAL_NAME.fullmatch(str(value)):
-                message = f"{value!r} is not a name: lower-case letters, digits, single hyphens, a letter first"
+            length = len(UNKNOWN.sub("", str(value)))
+            if length > longest:
+                yield finding(node, f"'{value}' has {length} characters, over {longest}", name)
+            # What is unknown is legal, as one letter is.
+            elif not LEGAL_NAME.fullmatch(UNKNOWN.sub("a", str(value))):
+                message = f"'{value}' is not a name: lower-case letters, digits, single hyphens, a letter first"
                 yield finding(node, message, name)

@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
-from itertools import islice
+from itertools import combinations, islice
 from typing import Any, ClassVar, NamedTuple
 
+from cfnlint.conditions._utils import get_hash
 from cfnlint.context import Context
 from cfnlint.context.conditions.exceptions import Unsatisfiable
 from cfnlint.helpers import PSEUDOPARAMS, is_function
@@ -65,9 +67,10 @@ class Template:
         self._context: Context | None = None
         # cfn-lint's own rules say what is wrong with a template that has no context.
         with suppress(AttributeError, TypeError, ValueError):
-            self._context = cfn.context
+            self._context = _with_exclusions(cfn.context)
         self._unknowns: dict[Reference, str] = {}
         self._references: dict[str, Reference] = {}
+        self._written = {ord(ABSENT): "${AWS::NoValue}"}
         self._validator = CfnTemplateValidator({}).extend(fn_resolvers=_resolvers(self))
 
         class AnyParameters(_Context):
@@ -99,7 +102,7 @@ class Template:
             for properties, node in Node(self, resource, path, resource, validator).values("Properties"):
                 if isinstance(properties, dict):
                     yield node.of(properties, (*path, "Properties"))
-                elif resource.get("Properties") is None:
+                elif properties == ABSENT:
                     yield node.of({}, (*path, "Properties"))
 
     def type_of(self, logical_id: str) -> str:
@@ -121,11 +124,14 @@ class Template:
             character = chr(FIRST_UNKNOWN + len(self._unknowns))
             self._unknowns[reference] = character
             self._references[character] = reference
+            name = f"{reference.name}.{reference.attribute}" if reference.attribute else reference.name
+            self._written[ord(character)] = self.readable(f"${{{name}}}")
         return self._unknowns[reference]
 
     def references(self, value: Any) -> list[Reference]:
         """What the unknowns in a text stand for."""
-        return [self._references[character] for character in UNKNOWN.findall(value)] if isinstance(value, str) else []
+        found = UNKNOWN.findall(value) if isinstance(value, str) else []
+        return [self._references[character] for character in found if character in self._references]
 
     def reference(self, value: Any) -> Reference | None:
         """What a text stands for that is one unknown and nothing else."""
@@ -137,14 +143,37 @@ class Template:
         for reference in self.references(value):
             yield from reference.all()
 
+    def compared_by(self, condition: str) -> Iterator[Any]:
+        """What a condition compares, its own conditions' comparisons included."""
+        if self._context is not None:
+            for equal in self._context.conditions.conditions[condition].equals:
+                yield from (side.instance for side in equal.parameters)
+
     def readable(self, text: str) -> str:
         """A text with its unknowns written as Fn::Sub would."""
 
-        def written(match: re.Match[str]) -> str:
-            reference = self._references[match.group()]
-            return f"${{{reference.name}{'.' * bool(reference.attribute)}{reference.attribute}}}"
+        return text.translate(self._written)
 
-        return UNKNOWN.sub(written, text).replace(ABSENT, "${AWS::NoValue}")
+
+def _with_exclusions(context: Context) -> Context:
+    """A context in which no expression equals two texts, nor a parameter what is not allowed, nor one text another."""
+    conditions = context.conditions
+    cnf = conditions.cnf.copy()
+    compared: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for equal in (equal for condition in conditions.conditions.values() for equal in condition.equals):
+        match equal.left.instance, equal.right.instance:
+            case (str(), str()):
+                cnf.add_prop(equal.cnf if equal.is_static else ~equal.cnf)
+            case (str(text), expression) | (expression, str(text)):
+                compared[get_hash(expression)][text] = equal.cnf
+    for texts in compared.values():
+        for one, other in combinations(texts.values(), 2):
+            cnf.add_prop(~(one & other))
+    for name, parameter in context.parameters.items():
+        for text, equals in compared[get_hash({"Ref": name})].items():
+            if parameter.allowed_values and text not in map(str, parameter.allowed_values):
+                cnf.add_prop(~equals)
+    return context.evolve(conditions=replace(conditions, cnf=cnf))
 
 
 class _Context(Context):
@@ -220,7 +249,22 @@ class Node:
     @property
     def parameters(self) -> dict[str, Any]:
         """The values of parameters that were chosen on the way here."""
-        return dict(self._validator.context.ref_values)
+        return {name: value for name, value in self._validator.context.ref_values.items() if name not in PSEUDOPARAMS}
+
+    def in_one_place(self) -> bool:
+        """Whether the conditions or mappings on the way here chose a Region or partition."""
+        context = self._validator.context
+        compared = [side for name in context.conditions.status for side in self.template.compared_by(name)]
+        return any(
+            {"Ref": name} in compared or name in context.ref_values for name in ("AWS::Partition", "AWS::Region")
+        )
+
+    def is_called(self, value: Any, name: str) -> bool:
+        """Whether a value is what this resource is called: its Ref, or what the property `name` can be."""
+        reference = self.template.reference(value)
+        if reference and reference.kind == RESOURCE:
+            return reference.name == self.logical_id and not reference.attribute
+        return value != ABSENT and any(value == given for given, _ in self.values(name))
 
     def of(self, value: Any, path: tuple[Any, ...]) -> Node:
         """Another value of the same resource under the same conditions."""
@@ -253,20 +297,17 @@ class Node:
                 yield value
 
     def items(self, *names: str) -> Iterator[Node]:
-        """The items of a list, each once for each value it can have; a list that is unknown has none."""
+        """The items of a list, each once for each value it can have; a list that is unknown is one unknown."""
         for value, node in self.values(*names):
-            for index, item in enumerate(value if isinstance(value, list) else ()):
+            for index, item in enumerate(value if isinstance(value, list) else [value]):
                 for one, where in node.resolve(item):
                     if one != ABSENT:
-                        yield where.of(one, (*self.path, *names, index))
+                        yield where.of(one, (*self.path, *names, *[index] * isinstance(value, list)))
 
     def lists(self, *names: str) -> Iterator[tuple[list[Any], Node]]:
         """The lists that a property can be, with each combination of their items' values; NoValue left out."""
         for value, node in self.values(*names):
-            if isinstance(value, list):
-                yield from _combinations(value, node)
-            elif isinstance(value, str) and value != ABSENT:
-                yield [value], node
+            yield from _combinations(value if isinstance(value, list) else [value], node)
 
     def resolve(self, expression: Any, usual: bool = False) -> Iterator[tuple[Any, Node]]:
         """The values of an expression under the conditions of this node."""
@@ -344,6 +385,8 @@ def template_of(cfn: Any) -> Template:
 def _resolvers(template: Template) -> dict[str, Any]:
     """cfn-lint's resolvers, with an unknown for what they leave out."""
     own = {
+        # Encoding hides nothing: what is encoded is judged.
+        "Fn::Base64": lambda validator, instance: validator.resolve_value(instance),
         "Fn::FindInMap": _find_in_map,
         "Fn::GetAtt": _get_att,
         "Fn::Sub": _sub,
@@ -438,7 +481,7 @@ def _keys(validator: Any, expression: Any, keys: dict[str, Any]) -> Iterator[tup
             continue
         for key in keys:
             # resolve_value drops what contradicts the conditions so far.
-            chosen = {reference.name: key} if reference.kind == PARAMETER else {}
+            chosen = {reference.name: key} if reference.kind in (PARAMETER, PSEUDO) else {}
             yield key, where.evolve(context=where.context.evolve(ref_values=chosen))
 
 

@@ -21,7 +21,7 @@ ODD = json.loads(to_json((ROOT / "tests" / "odd.yaml").read_text()))
 INSTANCES = [rule() for rule in RULES.values()]
 
 SCALARS = st.sampled_from(
-    [None, True, 0, -1, 1.5, 10**30, "", "²", "a", "${", "${}", "${A.}", "{{resolve:", "\U000f0000"]
+    [None, True, 0, -1, 1.5, 10**30, "", "²", "a", "${", "${}", "${A.}", "{{resolve:", "\U000f0000", "\U000f0001"]
 )
 FUNCTIONS = [
     *("Ref", "Fn::GetAtt", "Fn::If", "Fn::Sub", "Fn::Join", "Fn::Split", "Fn::Select", "Fn::FindInMap", "Fn::Base64"),
