@@ -29,7 +29,7 @@ MANAGED = {
         "logs:CreateLogGroup",
         "logs:DescribeLogGroups",
         "logs:TagResource",
-    ),
+    )
 }
 
 

@@ -70,10 +70,7 @@ EXCLUDED: dict[str, tuple[str, ...]] = {
 }
 
 # The actions that associating a web ACL needs, by the beginning of their names, and the type of the target.
-TARGETS = {
-    "apprunner:": "AWS::AppRunner::Service",
-    "elasticloadbalancing:": "AWS::ECS::ExpressGatewayService",
-}
+TARGETS = {"apprunner:": "AWS::AppRunner::Service", "elasticloadbalancing:": "AWS::ECS::ExpressGatewayService"}
 
 # Needed where the property is set, though no schema lists them.
 EXTRA: dict[tuple[str, str], tuple[str, ...]] = {
@@ -90,12 +87,7 @@ EXTRA: dict[tuple[str, str], tuple[str, ...]] = {
 
 # Allowed only for a role that has, or gets, the deployment's permissions boundary (Service Authorization Reference,
 # IAM, condition key iam:PermissionsBoundary, which each of these takes). What takes rights away needs no boundary.
-BOUNDED = {
-    "iam:AttachRolePolicy",
-    "iam:CreateRole",
-    "iam:PutRolePermissionsBoundary",
-    "iam:PutRolePolicy",
-}
+BOUNDED = {"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}
 
 # Dynamic references are resolved with the role's rights (CloudFormation user guide, "Get a secret or secret value from
 # Secrets Manager").

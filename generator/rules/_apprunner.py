@@ -6,15 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from ._network import group_set, identity, public_and_private, with_public_addresses
-from ._rule import (
-    TEMPLATE_REFERENCE,
-    Finding,
-    LiteralNameRule,
-    MinOverMaxRule,
-    ReplacingTagsRule,
-    Rule,
-    finding,
-)
+from ._rule import TEMPLATE_REFERENCE, Finding, LiteralNameRule, MinOverMaxRule, ReplacingTagsRule, Rule, finding
 from ._secrets import PlainSecretRule
 from ._values import ABSENT, Node, is_true, whole_number
 

@@ -19,11 +19,7 @@ ROLES: dict[str, dict[tuple[str, ...], str]] = {
         ("SourceConfiguration", "AuthenticationConfiguration", "AccessRoleArn"): "build.apprunner",
         ("InstanceConfiguration", "InstanceRoleArn"): "tasks.apprunner",
     },
-    ECS_EXPRESS: {
-        ("InfrastructureRoleArn",): "ecs",
-        ("ExecutionRoleArn",): "ecs-tasks",
-        ("TaskRoleArn",): "ecs-tasks",
-    },
+    ECS_EXPRESS: {("InfrastructureRoleArn",): "ecs", ("ExecutionRoleArn",): "ecs-tasks", ("TaskRoleArn",): "ecs-tasks"},
 }
 BUCKET = "AWS::S3::Bucket"
 WITH_POLICIES = ("AWS::IAM::Group", "AWS::IAM::Role", "AWS::IAM::User")

@@ -107,9 +107,7 @@ def test_no_rule_raises_over_deep_nesting() -> None:
     ],
 )
 def test_a_variable_without_a_name_is_readable_in_a_message(container: tuple[str, ...], variables: str) -> None:
-    properties: Any = {
-        variables: [{"Name": {"Ref": "AWS::NoValue"}, "Value": "{{resolve:secretsmanager:a}}"}],
-    }
+    properties: Any = {variables: [{"Name": {"Ref": "AWS::NoValue"}, "Value": "{{resolve:secretsmanager:a}}"}]}
     for name in reversed(container):
         properties = {name: properties}
     kind = "AWS::AppRunner::Service" if variables.startswith("Runtime") else "AWS::ECS::ExpressGatewayService"
