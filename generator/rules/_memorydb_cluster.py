@@ -142,18 +142,13 @@ class NodeCount(ClusterRule):
             yield finding(node, f"{number} shards: a cluster has 1 to {MAX_NODES}", "NumShards")
         for number in _outside(node, "NumReplicasPerShard", 0, MAX_REPLICAS):
             yield finding(node, f"{number} replicas: a shard has 0 to {MAX_REPLICAS}", "NumReplicasPerShard")
-        if node.type == CLUSTER:
-            for value, where in node.usual("NumShards", default=DEFAULT_SHARDS):
-                for other, _ in where.usual("NumReplicasPerShard", default=DEFAULT_REPLICAS):
-                    yield from self._nodes(node, whole_number(value), whole_number(other))
-
-    def _nodes(self, node: Node, shards: int | None, replicas: int | None) -> Iterator[Finding]:
-        if shards is None or replicas is None or shards > MAX_NODES or replicas > MAX_REPLICAS:
-            return
-        nodes = shards * (1 + replicas)
-        if nodes > MAX_NODES:
-            message = f"{shards} shards with {replicas} replicas are {nodes} nodes, over {MAX_NODES}"
-            yield finding(node, message, "NumShards")
+        for value, where in node.usual("NumShards", default=DEFAULT_SHARDS) if node.type == CLUSTER else ():
+            for other, _ in where.usual("NumReplicasPerShard", default=DEFAULT_REPLICAS):
+                shards, replicas = whole_number(value) or 0, whole_number(other) or 0
+                nodes = shards * (1 + replicas)
+                if nodes > MAX_NODES >= shards and replicas <= MAX_REPLICAS:
+                    message = f"{shards} shards with {replicas} replicas are {nodes} nodes, over {MAX_NODES}"
+                    yield finding(node, message, "NumShards")
 
 
 def _outside(node: Node, name: str, least: int, most: int) -> Iterator[int]:
@@ -228,7 +223,7 @@ class FinalSnapshot(ClusterRule):
 
     def findings(self, node: Node) -> Iterator[Finding]:
         for snapshot, where in node.values("FinalSnapshotName"):
-            if snapshot == ABSENT and any(_may_delete(where, policy) for policy in POLICIES):
+            if snapshot == ABSENT and False in _retained(where, *POLICIES):
                 yield Finding(node.resource_path, "Deleting this cluster deletes its data: set FinalSnapshotName")
 
 
@@ -242,7 +237,7 @@ class StrandedNetwork(ClusterRule):
     source_url = CLUSTER_REFERENCE
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        if not any(_may_retain(node, policy) for policy in POLICIES):
+        if True not in _retained(node, *POLICIES):
             return
         names = [name for name, _ in node.values("SubnetGroupName")]
         values = [*names, *(item.value for item in node.items("SecurityGroupIds"))]
@@ -251,26 +246,20 @@ class StrandedNetwork(ClusterRule):
             resource.logical_id
             for resource in node.template.resources(SUBNET_GROUP, SECURITY_GROUP)
             if resource.logical_id in used or any(resource.is_called(name, "SubnetGroupName") for name in names)
-            if _may_delete(resource, "DeletionPolicy")
+            if False in _retained(resource, "DeletionPolicy")
         }
         if stranded:
             message = f"The retained cluster keeps {', '.join(sorted(stranded))} from being deleted"
             yield Finding(node.resource_path, message)
 
 
-def _policies(node: Node, policy: str) -> Iterator[str]:
-    """What a policy is; by AWS::LanguageExtensions it may be a Ref. Without one, Delete."""
-    for value, _ in node.whole().usual(policy, default="Delete"):
-        if is_known(value):
-            yield str(value)
+def _retained(node: Node, *policies: str) -> set[bool]:
+    """Whether the resource is retained: both where the policies can say either. Without one it is deleted.
 
-
-def _may_delete(node: Node, policy: str) -> bool:
-    return any(not value.startswith("Retain") for value in _policies(node, policy))
-
-
-def _may_retain(node: Node, policy: str) -> bool:
-    return any(value.startswith("Retain") for value in _policies(node, policy))
+    By AWS::LanguageExtensions a policy may be a Ref.
+    """
+    values = (value for policy in policies for value, _ in node.whole().usual(policy, default="Delete"))
+    return {str(value).startswith("Retain") for value in values if is_known(value)}
 
 
 class FixedName(LiteralNameRule):
