@@ -76,10 +76,13 @@ def _trusts(role: Node, service: str) -> bool:
         for _, text, _ in _texts(where, principal, ())
         if text != ABSENT
     ]
-    return not principals or any(
-        UNKNOWN.search(principal) or principal == "*" or principal.startswith(f"{service}.amazonaws.")
-        for principal in principals
-    )
+    return not principals or any(_may_be(service, principal) for principal in principals)
+
+
+def _may_be(service: str, principal: str) -> bool:
+    known, *unknown = UNKNOWN.split(principal, 1)
+    begins = f"{service}.amazonaws."
+    return known == "*" or known.startswith(begins) or (bool(unknown) and begins.startswith(known))
 
 
 class Objects(Rule):

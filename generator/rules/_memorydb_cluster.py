@@ -39,6 +39,7 @@ NAMES = {
     "AWS::MemoryDB::SubnetGroup": ("SubnetGroupName", 255),
     "AWS::MemoryDB::User": ("UserName", 40),
 }
+FINAL_SNAPSHOT = ("FinalSnapshotName", 255)
 LEGAL_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 
@@ -271,7 +272,7 @@ class FixedName(LiteralNameRule):
     )
     types = tuple(NAMES)
     source_url = f"{SERVICE_GUIDE}/quota-limits.html"
-    names: ClassVar = {resource_type: (name, "FinalSnapshotName") for resource_type, (name, _) in NAMES.items()}
+    names: ClassVar = {resource_type: (name, FINAL_SNAPSHOT[0]) for resource_type, (name, _) in NAMES.items()}
 
 
 class LegalName(Rule):
@@ -279,20 +280,20 @@ class LegalName(Rule):
     shortdesc = "MemoryDB names are legal"
     description = (
         "Lower-case letters, digits and single hyphens, a letter first, no hyphen last; 40 characters for a cluster, "
-        "ACL or user, 255 for a subnet group or parameter group."
+        "ACL or user, 255 for a subnet group, parameter group or final snapshot."
     )
     types = tuple(NAMES)
     source_url = f"{SERVICE_GUIDE}/quota-limits.html"
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        name, longest = NAMES[node.type]
-        for value, _ in node.values(name):
-            if value == ABSENT or isinstance(value, (dict, list)):
-                continue
-            length = len(UNKNOWN.sub("", str(value)))
-            if length > longest:
-                yield finding(node, f"'{value}' has {length} characters, over {longest}", name)
-            # What is unknown is legal, as one letter is.
-            elif not LEGAL_NAME.fullmatch(UNKNOWN.sub("a", str(value))):
-                message = f"'{value}' is not a name: lower-case letters, digits, single hyphens, a letter first"
-                yield finding(node, message, name)
+        for name, longest in (NAMES[node.type], FINAL_SNAPSHOT):
+            for value, _ in node.values(name):
+                if value == ABSENT or isinstance(value, (dict, list)):
+                    continue
+                length = len(UNKNOWN.sub("", str(value)))
+                if length > longest:
+                    yield finding(node, f"'{value}' has {length} characters, over {longest}", name)
+                # What is unknown is legal, as one letter is.
+                elif value and not LEGAL_NAME.fullmatch(UNKNOWN.sub("a", str(value))):
+                    message = f"'{value}' is not a name: lower-case letters, digits, single hyphens, a letter first"
+                    yield finding(node, message, name)

@@ -34,7 +34,7 @@ ARN_WITH_KEY = re.compile(rf"{UNKNOWN.pattern}(:[^:{UNKNOWN.pattern[1:-1]}]*){{1
 # scheme://user:password@host; the password may be unknown.
 USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@?#]*:([^/\s@?#]+)@")
 # ;Password=...; of a connection string, ?password=... of a URL, -Ddb.password=... of a command line.
-FIELD = re.compile(r"(?:^|[?&;,\s])(?:-D|--)?([A-Za-z][\w.-]*)=([^;&,\s]+)")
+FIELD = re.compile(r"(?:^|[?&;:,\s])(?:-D|--)?(\w[\w.-]*)=([^;&,\s]+)")
 # Where something else will put the password.
 PLACEHOLDER = re.compile(r"[$%]?\{.*\}|\$\(.*\)|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|%s|<.*>|\[.*\]|\*+|x+|X+|\.\.\.")
 SECRET_FORMAT = re.compile(

@@ -17,13 +17,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 from itertools import combinations, islice
+from operator import or_
 from typing import Any, ClassVar, NamedTuple
 
 from cfnlint.conditions._utils import get_hash
 from cfnlint.context import Context
+from cfnlint.context.conditions import Conditions
 from cfnlint.context.conditions.exceptions import Unsatisfiable
 from cfnlint.helpers import PSEUDOPARAMS, is_function
 from cfnlint.jsonschema._resolvers_cfn import fn_resolvers
@@ -67,7 +70,8 @@ class Template:
         self._context: Context | None = None
         # cfn-lint's own rules say what is wrong with a template that has no context.
         with suppress(AttributeError, TypeError, ValueError):
-            self._context = _with_exclusions(cfn.context)
+            self._template = _with_mappings(cfn)
+            self._context = _with_conditions(cfn.context, self._template.get("Conditions", {}))
         self._unknowns: dict[Reference, str] = {}
         self._references: dict[str, Reference] = {}
         self._written = {ord(ABSENT): "${AWS::NoValue}"}
@@ -89,7 +93,8 @@ class Template:
         start = within or self._context
         if start is None:
             return
-        for logical_id, resource in self.cfn.get_resources(list(types)).items():
+        for logical_id in self.cfn.get_resources(list(types)):
+            resource = self._template["Resources"][logical_id]
             context = self.any_parameters.of(start)
             condition = resource.get("Condition")
             if isinstance(condition, str):
@@ -155,24 +160,48 @@ class Template:
         return text.translate(self._written)
 
 
-def _with_exclusions(context: Context) -> Context:
-    """A context in which no expression equals two texts, nor a parameter what is not allowed, nor one text another."""
-    conditions = context.conditions
-    cnf = conditions.cnf.copy()
+def _with_mappings(cfn: Any) -> Any:
+    """The template with its Fn::FindInMap, which cfn-lint replaces by any value of a mapping, as it transforms."""
+    if not cfn.has_language_extensions_transform():
+        return cfn.template
+    template = deepcopy(cfn.template)
+    for *path, function, expression in cfn.transform_pre["Fn::FindInMap"]:
+        # What is in a loop is elsewhere now.
+        with suppress(IndexError, KeyError, TypeError):
+            node: Any = template
+            for key in path[:-1]:
+                node = node[key]
+            node[path[-1]] = {function: expression}
+    return template
+
+
+def _with_conditions(context: Context, written: Any) -> Context:
+    """The context with conditions in which no expression equals two texts, nor a parameter what is not allowed.
+
+    cfn-lint lets only those parameters have one value that have allowed values, and takes true for another text than
+    "true".
+    """
+    conditions = Conditions.create_from_instance(written, {}, {})
+    facts: list[Any] = []
     compared: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for equal in (equal for condition in conditions.conditions.values() for equal in condition.equals):
         match equal.left.instance, equal.right.instance:
-            case (str(), str()):
-                cnf.add_prop(equal.cnf if equal.is_static else ~equal.cnf)
+            case (str(one), str(other)):
+                facts.append(equal.cnf if one.lower() == other.lower() else ~equal.cnf)
             case (str(text), expression) | (expression, str(text)):
-                compared[get_hash(expression)][text] = equal.cnf
+                same = compared[get_hash(expression)].setdefault(text.lower(), equal.cnf)
+                facts.append(~(same ^ equal.cnf))
     for texts in compared.values():
-        for one, other in combinations(texts.values(), 2):
-            cnf.add_prop(~(one & other))
+        facts += (~(one & other) for one, other in combinations(texts.values(), 2))
     for name, parameter in context.parameters.items():
-        for text, equals in compared[get_hash({"Ref": name})].items():
-            if parameter.allowed_values and text not in map(str, parameter.allowed_values):
-                cnf.add_prop(~equals)
+        allowed = {str(value).lower() for value in parameter.allowed_values or ()}
+        texts = compared[get_hash({"Ref": name})]
+        facts += (~texts[text] for text in texts.keys() - allowed if allowed)
+        if texts and texts.keys() >= allowed > set():
+            facts.append(reduce(or_, texts.values()))
+    cnf = conditions.cnf.copy()
+    for fact in facts:
+        cnf.add_prop(fact)
     return context.evolve(conditions=replace(conditions, cnf=cnf))
 
 
@@ -460,29 +489,32 @@ def _json_pieces(node: Any) -> Iterator[Any]:
 
 
 def _find_in_map(validator: Any, instance: Any) -> Iterator[Any]:
-    """The value for each key that is possible: of a key that is unknown, that the map has it is known."""
+    """The value for each key that is possible; the default where it can be another one."""
     maps = validator.context.mappings.maps
+    defaults = [option["DefaultValue"] for option in instance[3:] if "DefaultValue" in option]
     for name, named, _ in validator.resolve_value(instance[0]):
-        if isinstance(name, str) and name in maps:
-            for top, chosen in _keys(named, instance[1], maps[name].keys):
-                for second, where in _keys(chosen, instance[2], maps[name].keys[top].keys):
-                    yield maps[name].keys[top].keys[second], where, None
-    match instance[3:]:
-        case [{"DefaultValue": default}]:
-            yield from validator.resolve_value(default)
+        rows = maps[name].keys if isinstance(name, str) and name in maps else {}
+        for top, chosen in _keys(named, instance[1], rows):
+            columns = rows[top].keys if top is not None else {}
+            for second, where in _keys(chosen, instance[2], columns):
+                if second is not None:
+                    yield columns[second], where, None
+                for default in defaults if second is None else ():
+                    yield from where.resolve_value(default)
 
 
-def _keys(validator: Any, expression: Any, keys: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _keys(validator: Any, expression: Any, keys: dict[str, Any]) -> Iterator[tuple[str | None, Any]]:
+    """The keys that an expression can be; None for another one, as an unknown may be."""
     for value, where, _ in validator.resolve_value(expression):
         reference = validator.context.template.reference(value)
         if reference is None:
-            if str(value) in keys:
-                yield str(value), where
+            yield str(value) if str(value) in keys else None, where
             continue
         for key in keys:
             # resolve_value drops what contradicts the conditions so far.
             chosen = {reference.name: key} if reference.kind in (PARAMETER, PSEUDO) else {}
             yield key, where.evolve(context=where.context.evolve(ref_values=chosen))
+        yield None, where
 
 
 def _mentioned(template: Template, node: Any, validator: Any) -> Iterator[Reference]:
