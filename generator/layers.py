@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import NoneType
 from typing import Any
 
 from troposphere import encode_to_dict
@@ -35,7 +36,7 @@ from generator.template.elements import Part
 from generator.template.render import render
 from generator.template.resources import imported_outputs
 from generator.template.stateful import data_resources
-from generator.workload import Place, Workload
+from generator.workload import LIST, Place, Workload, check_type
 
 LONGEST_STACK_NAME = 128
 
@@ -213,10 +214,7 @@ class Deployment:
 
 def _check_types(function: str, settings: object, workload: object = Workload()) -> None:
     for name, value, kind in (("settings", settings, Settings), ("workload", workload, Workload)):
-        if not isinstance(value, kind):
-            raise TemplateError(
-                f"{function}: the argument {name} is of the type {type(value).__name__}, but must be {kind.__name__}."
-            )
+        check_type(f"{function}: the argument {name}", value, (kind,), kind.__name__)
 
 
 def app_runner_deployment(settings: Settings = Settings()) -> Deployment:
@@ -275,6 +273,8 @@ def data_layer(
     True
     """
     _check_types("data_layer", settings)
+    check_type("data_layer: the argument place", place, (Place, NoneType), 'existing_network("vpc-…", ["subnet-…"])')
+    check_type("data_layer: the argument users", users, (*LIST, NoneType), 'a list, such as [user("Orders")]')
     users = (user(),) if users is None else users
     existing = place is not None
     if place is None:

@@ -10,7 +10,7 @@ import http
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from rehearsal.emulator.process import ACCOUNT, REGION, emulator
 from rehearsal.emulator.registry import Registry, Start
 from rehearsal.local_resources import LocalResources
 from rehearsal.services.certificates import certificates
-from rehearsal.services.control import LocalServices, Runner
+from rehearsal.services.control import LocalServices, Runner, short_minutes
 from rehearsal.services.https_proxy import HttpsProxy
 from rehearsal.services.runners import Containers, Processes, podman
 
@@ -45,7 +45,7 @@ class LocalAws:
 
     `context` is an image's source; `computes` run services; `access` has the roles of the deployment, called NAME;
     `builder` is a container tool, or None to do without containers. With `losing_redis` the cluster is
-    suspended when a user is written. A minute of the load balancer's metrics lasts `minute` seconds.
+    suspended when a user is written. `clock` is that of LocalServices.
     """
 
     directory: Path
@@ -54,7 +54,7 @@ class LocalAws:
     access: Layer
     builder: str | None = None
     losing_redis: bool = False
-    minute: float = 0.2
+    clock: Callable[[], float] = short_minutes
     local_resources: LocalResources = field(default_factory=LocalResources)
     # By layer: the URI of a placeholder, and of those that are the value of a parameter.
     placeholders: dict[str, str] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class LocalAws:
 
     def _start(self, stack: ExitStack) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.services = stack.enter_context(LocalServices(self.directory / "services", self._runner(), self.minute))
+        self.services = stack.enter_context(LocalServices(self.directory / "services", self._runner(), self.clock))
         self.emulator = stack.enter_context(emulator(self.directory / "emulator", self.services.environment))
         domains = dict.fromkeys(f"*.{compute.domain(REGION)}" for compute in self.computes)
         tls = certificates(self.directory, REGISTRY, *domains)

@@ -18,7 +18,7 @@ from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Output, Ref, Sub
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.iam.boundary import boundary, unknown_policies
+from generator.iam.boundary import boundary, unknown_rights
 from generator.iam.execution_role import execution_role
 from generator.iam.policies import INLINE_LIMIT, MANAGED_LIMIT, of_commands, size, split
 from generator.layers import Deployment, Layer
@@ -27,6 +27,7 @@ from generator.template.assemble import assemble
 from generator.template.elements import Condition, Input, Part, why
 from generator.template.inputs import ACCESS
 from generator.template.render import render
+from generator.workload import check_type
 
 # Stands for DeploymentName while the policies are made. In lower case, as the names of repositories are.
 PLACEHOLDER = "deployment-name"
@@ -92,6 +93,7 @@ def access_deployment(deployment: Deployment, *own: aws.Statement, gitlab: str =
     >>> access_deployment(app_runner_deployment()).layers[0].file_name
     'apprunner-access-layer.json'
     """
+    check_type("access_deployment: the argument deployment", deployment, (Deployment,), "a Deployment")
     name = f"{deployment.name}-{contract.ACCESS_LAYER}"
     layer = AccessLayer(
         name=contract.ACCESS_LAYER,
@@ -108,9 +110,9 @@ def access_deployment(deployment: Deployment, *own: aws.Statement, gitlab: str =
 
 def _parts(layer: AccessLayer) -> Iterator[Part]:
     layers = layer.deployment.layers
-    if (unknown := unknown_policies(layers)) and not layer.own:
+    if (unknown := unknown_rights(layers)) and not layer.own:
         raise TemplateError(
-            f"What {' and '.join(sorted(unknown))} allows is not known here: pass it to access_deployment, as "
+            f"What {' and '.join(unknown)} allows is not known here: pass it to access_deployment, as "
             "statements, for the permissions boundary."
         )
     yield _inputs(), CREATES_PROVIDER, USES_GITLAB

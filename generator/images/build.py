@@ -58,6 +58,8 @@ class Tool:
         if self.kind in DAEMONLESS:
             # Docker's own format, which every consumer of ECR reads; and the ignore file that the tag was made with.
             command += ["--format", "docker"]
+            # Podman reuses the layer of an ENV that was made with another build argument (buildah, issue 5501).
+            command += ["--layers=false"] if self.kind == "podman" else []
             ignored = context.directory / ".dockerignore"
             command += ["--ignorefile", str(ignored)] if ignored.exists() else []
         return [*command, str(context.directory)]

@@ -22,8 +22,8 @@ UNREACHABLE = f"http://{ADDRESS}:1"
 
 @dataclass(frozen=True)
 class Fault:
-    """A failure of one resource: its `action` (create, update or delete) takes `seconds`, then fails for `reason`
-    unless that is empty. It happens `times` times, or always when that is 0.
+    """A failure of one resource: its `action` (create, update or delete) fails for `reason` unless that is empty; when
+    `held`, not before the fault is withdrawn. It happens `times` times, or always when that is 0.
 
     With `unnoticed` the service reverts an update while CloudFormation reports success. With the action `start` the
     service's instances lack their `secrets` or report another `build` (`spoils`), or do not start for `reason`. With
@@ -34,7 +34,7 @@ class Fault:
     logical_id: str
     action: str = "create"
     reason: str = ""
-    seconds: float = 0
+    held: bool = False
     times: int = 0
     unnoticed: bool = False
     spoils: str = ""

@@ -30,7 +30,7 @@ HEALTHY_SECONDS = 120
 # The methods that the emulator may call.
 REQUESTS = (
     *("create_cluster", "delete_cluster", "set_users", "create_snapshot", "delete_snapshot"),
-    *("start_instance", "stop_instance", "route", "answers", "log"),
+    *("start_instance", "stop_instance", "route", "minutes", "answers", "log"),
 )
 
 
@@ -64,20 +64,27 @@ class _Running:
     port: int
 
 
+def short_minutes() -> float:
+    """How many minutes of 0.2 seconds have passed: a deployment is watched for six of the load balancer's."""
+    return time.monotonic() / 0.2
+
+
 @dataclass
 class LocalServices:
-    """A context manager that stops everything at its end; `environment` is how the emulator reaches it."""
+    """A context manager that stops everything at its end; `environment` is how the emulator reaches it. `clock` returns
+    the minutes by which the load balancer's metrics are counted."""
 
     directory: Path
     runner: Runner
-    # How many seconds a minute of the load balancer's metrics lasts.
-    minute: float = 0.2
+    clock: Callable[[], float] = short_minutes
     clusters: dict[str, Cluster] = field(default_factory=dict)
     instances: dict[str, _Running] = field(default_factory=dict)
     # By host: the IDs of the instances behind it, one for each connection. By endpoint: the cluster's name.
     routes: dict[str, Iterator[str]] = field(default_factory=dict)
     endpoints: dict[str, str] = field(default_factory=dict)
-    # When, by the instance at which port, with which status.
+    # What the last instance wrote that did not become healthy.
+    unhealthy: list[str] = field(default_factory=list)
+    # In which minute, by the instance at which port, with which status.
     answered: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=100_000))
 
     def __post_init__(self) -> None:
@@ -119,7 +126,6 @@ class LocalServices:
         return {
             "REHEARSAL_SERVICES": f"http://{ADDRESS}:{self._server.server_address[1]}",
             "REHEARSAL_TOKEN": self.token,
-            "REHEARSAL_MINUTE": str(self.minute),
         }
 
     def __enter__(self) -> LocalServices:
@@ -147,7 +153,7 @@ class LocalServices:
         """Counts an answer if the data begin one: a client that sends one request after the other gets each answer
         in data of its own."""
         if data.startswith(b"HTTP/1."):
-            self.answered.append((time.monotonic(), port, int(data[9:12])))
+            self.answered.append((self.clock(), port, int(data[9:12])))
 
     def suspend_redis(self, number: signal.Signals = signal.SIGSTOP) -> None:
         """Suspends every node, as when a zone fails."""
@@ -235,6 +241,8 @@ class LocalServices:
         instance = self.runner(Launch(image, variables, self.tls.authority, credentials, build, command))
         self.instances[id] = _Running(instance, port)
         healthy = answers(port, path, instance.alive, HEALTHY_SECONDS)
+        if not healthy:
+            self.unhealthy = instance.lines()
         return {"healthy": healthy, "alive": healthy or instance.alive(), "port": port}
 
     def _address(self, value: str) -> str:
@@ -245,13 +253,17 @@ class LocalServices:
         """Connections to the host go to these instances in turn."""
         self.routes[host] = itertools.cycle(ids)
 
-    def answers(self, ports: list[int], seconds: float, periods: int) -> dict[str, Any]:
-        """How many answers with 4xx, with 5xx and in all instances gave in the last periods, the newest first."""
-        now = time.monotonic()
-        counted = [[0, 0, 0] for _ in range(periods)]
+    def minutes(self) -> dict[str, Any]:
+        return {"passed": self.clock()}
+
+    def answers(self, ports: list[int], minutes: int) -> dict[str, Any]:
+        """How many answers with 4xx, with 5xx and in all instances gave in each of the last minutes, the newest
+        first."""
+        now = self.clock()
+        counted = [[0, 0, 0] for _ in range(minutes)]
         for moment, port, status in tuple(self.answered):
-            ago = int((now - moment) / seconds)
-            if port in ports and ago < periods:
+            ago = int(now - moment)
+            if port in ports and ago < minutes:
                 counted[ago] = [
                     n + (status // 100 == kind) for n, kind in zip(counted[ago], (4, 5, status // 100), strict=True)
                 ]

@@ -19,8 +19,8 @@ from rehearsal.processes import STOP_SECONDS, wait_or_kill
 from rehearsal.services.control import Launch
 
 INSIDE = "/run/authority.pem"
-# Prefixes of variables that instances do not inherit from this machine.
-NOT_INHERITED = ("MEMORYDB_", "AWS_", "REHEARSAL_")
+# What a process needs of this machine to run with its packages, and the proxy, which podman passes to containers too.
+INHERITED = ("PATH", "PYTHONPATH", "LANG", "TZ", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
 # No rights beyond running, and this machine's network.
 RESTRICTED = ("--read-only", "--cap-drop", "all", "--security-opt", "no-new-privileges", "--network", "host")
 # Some kernels refuse podman's own defaults, which are higher.
@@ -33,7 +33,8 @@ class ContainerError(GeneratorError):
 
 @dataclass(frozen=True)
 class Processes:
-    """Starts the program of an image in a folder with its files, with the packages of this environment.
+    """Starts the program of an image in a folder with its files, with the packages of this environment. The folder is
+    its home too, so it finds nothing that is configured for this user.
 
     `unpack` writes the files of an image into a folder, with the registry's credentials, and returns how it starts."""
 
@@ -41,10 +42,8 @@ class Processes:
     directory: Path
 
     def __call__(self, launch: Launch) -> Process:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
         folder = self.directory / f"instance-{secrets.token_hex(4)}"
         start = self.unpack(launch.image, launch.credentials, folder)
-        own = {name: value for name, value in start.variables.items() if name not in ("PATH", "PYTHONPATH")}
         words = [*start.entrypoint, *(launch.command or start.command)]
         if not words:
             raise ContainerError(
@@ -52,7 +51,10 @@ class Processes:
             )
         if words[0] in ("python", "python3"):
             words[0] = sys.executable
-        return Process(folder, words, {**inherited, **own, **_variables(launch, str(launch.authority))})
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        own = {name: value for name, value in start.variables.items() if name not in ("PATH", "PYTHONPATH")}
+        here = {"HOME": str(folder), "TMPDIR": str(folder)}
+        return Process(folder, words, {**inherited, **own, **here, **_variables(launch, str(launch.authority))})
 
 
 class Process:

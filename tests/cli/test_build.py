@@ -8,13 +8,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from troposphere import Ref, sns, sqs
+from troposphere import GetAtt, If, Ref, Sub, sns, sqs
 
 from generator.cli import main
 from generator.layers import Deployment, Layer, app_runner_deployment, app_runner_layer, default_deployments
 from generator.settings import Settings
+from generator.stacks.cloudformation import StackUpdate
 from generator.workload import Workload
 from tests.command import Captured
 from tests.layers import files, one_topic, topic
@@ -44,6 +46,18 @@ def test_build_writes_a_file_for_each_layer_and_prints_a_line_for_it(tmp_path: P
         f"{written}/data-layer.json: 23 resources, 14 parameters, {size:,} of 51,200 bytes, 0 findings"
     )
     assert err == ""
+
+
+def test_a_template_that_is_sent_without_white_space_has_its_size_without(tmp_path: Path, capsys: Captured) -> None:
+    topics = tuple(sns.Topic(f"Topic{number}", DisplayName="x" * 32) for number in range(490))
+    assert main(lambda: Layer("many", "", topics), argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "many-layer.json").read_text()
+    sent = StackUpdate("users-many", text).body
+    assert (
+        f"many-layer.json: 490 resources, 0 parameters, {len(text):,} bytes, {len(sent):,} of 51,200 without white "
+        "space, not linted\n"
+    ) in capsys.readouterr().out
+    assert len(sent) < 51_200 < len(text)
 
 
 def test_the_policies_are_for_the_deployment_of_a_name(tmp_path: Path) -> None:
@@ -123,6 +137,28 @@ def test_with_a_finding_nothing_is_written(tmp_path: Path, capsys: Captured) -> 
     assert out == ""
     assert err.startswith(f"{tmp_path}/bad-layer.json: Topic: E1020: ")
     assert err.endswith("\nNothing was written.\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "depends_on", "message"),
+    [
+        (Ref("Jobs"), [], "E1020: 'Jobs' is not in this template. base-layer.json has it: export(…) it there, and"),
+        (GetAtt("Jobs", "Arn"), [], "E1010: 'Jobs' is not in this template. base-layer.json has it"),
+        (Sub("${Nowhere}"), [], "E1019: 'Nowhere' is not in this template. Pass that resource or parameter to the la"),
+        ("x", ["Topc"], "E3005: 'Topc' is not in this template. Did you mean Topic?"),
+        # Another finding with a list.
+        (GetAtt("Topic", "Arm"), [], "E1010: 'Arm' is not one of ['"),
+        (If("Large", "a", "b"), [], "E1028: 'Large' is not one of []"),
+    ],
+)
+def test_a_reference_to_what_a_template_lacks_says_where_it_is(
+    value: Any, depends_on: list[str], message: str, tmp_path: Path, capsys: Captured
+) -> None:
+    metadata = {"cfn-lint": {"config": {"ignore_checks": ["I3011", "I3013", "I3042"]}}}
+    base = Layer("base", "", (sqs.Queue("Jobs", SqsManagedSseEnabled=True, Metadata=metadata),))
+    bad = Layer("bad", "", (sns.Topic("Topic"), sns.Topic("Bad", DisplayName=value, DependsOn=depends_on)))
+    assert main(lambda: [base, bad], argv=["--out", str(tmp_path)]) == 1
+    assert f"/bad-layer.json: Bad: {message}" in capsys.readouterr().err
 
 
 def test_check_is_silent_about_what_is_current(tmp_path: Path) -> None:
@@ -284,5 +320,5 @@ def test_a_rehearsal_lints_first_what_no_build_did(capsys: Captured) -> None:
     assert main(lambda: nowhere, argv=["rehearse", "--process"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("bad-layer.json: Topic: E1020: 'Nowhere' is not one of")
+    assert err.startswith("bad-layer.json: Topic: E1020: 'Nowhere' is not in this template.")
     assert err.endswith("\nNothing was deployed.\n")

@@ -84,6 +84,12 @@ def test_a_build_py_without_a_deployment_is_refused(returned: Any, message: str,
     assert capsys.readouterr().err.startswith(message)
 
 
+def test_deployments_in_place_of_their_function_are_refused(capsys: Captured) -> None:
+    called: Any = [app_runner_deployment()]
+    assert main(called, argv=["build"]) == 64
+    assert capsys.readouterr().err.startswith("main takes the function that returns the deployments, not what it retu")
+
+
 @pytest.mark.parametrize("returned", [app_runner_deployment(), topic()])
 def test_one_deployment_or_layer_alone_needs_no_list(returned: Deployment | Layer, tmp_path: Path) -> None:
     assert main(lambda: returned, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0

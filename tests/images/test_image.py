@@ -22,7 +22,7 @@ from botocore.stub import Stubber
 from generator.errors import DeployError
 from generator.images.build import Tool, container_tool, publish
 from generator.images.context import TOOLS, Context
-from generator.images.repository import ImageRepository
+from generator.images.repository import ImageRepository, delete_images, images
 from generator.layers import app_runner_deployment
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
@@ -329,6 +329,42 @@ def test_ctrl_c_ends_the_tool(tools: Tools, context: Context, tmp_path: Path) ->
         assert process.wait(20) != 0
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_a_repository_that_was_deleted_outside_has_no_images(ecr: Ecr) -> None:
+    ecr.stubber.add_client_error("list_images", "RepositoryNotFoundException")
+    assert images(ecr.repository.ecr, "users") == []
+
+
+def digest(number: int) -> str:
+    return f"sha256:{number:064}"
+
+
+def answers_deletion(ecr: Ecr, asked: range | list[int], failures: dict[int, str]) -> None:
+    ecr.stubber.add_response(
+        "batch_delete_image",
+        {
+            "failures": [
+                {"imageId": {"imageDigest": digest(number)}, "failureCode": code, "failureReason": f"{code}."}
+                for number, code in failures.items()
+            ]
+        },
+        {"repositoryName": "users", "imageIds": [{"imageDigest": digest(number)} for number in asked]},
+    )
+
+
+def test_images_of_an_index_are_deleted_after_it(ecr: Ecr) -> None:
+    answers_deletion(ecr, range(100), {7: "ImageReferencedByManifestList", 8: "ImageNotFound"})
+    answers_deletion(ecr, [100], {})
+    answers_deletion(ecr, [7], {})
+    delete_images(ecr.repository.ecr, "users", [digest(number) for number in range(101)])
+
+
+def test_an_image_that_cannot_be_deleted_is_an_error(ecr: Ecr) -> None:
+    answers_deletion(ecr, [1, 2], {1: "KmsError"})
+    answers_deletion(ecr, [1], {1: "KmsError"})
+    with pytest.raises(DeployError, match=rf"^users: {digest(1)} cannot be deleted: KmsError\.$"):
+        delete_images(ecr.repository.ecr, "users", [digest(1), digest(2)])
 
 
 def test_the_output_push_commands_makes_the_same_image_as_a_deployment(tmp_path: Path) -> None:

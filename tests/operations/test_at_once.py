@@ -8,12 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import boto3
 import pytest
 
+from generator.aws.calls import Clock
 from generator.compute.apprunner import AppRunnerCompute
 from generator.contract import REPOSITORY_URI
 from generator.errors import GeneratorError
@@ -30,7 +32,6 @@ from tests.ui import ListUI
 
 DEPLOYMENT = app_runner_deployment()
 DATA, SERVICE = "users-data", "users-apprunner"
-SLOW = 2.0
 
 Command = Callable[[Session], object]
 
@@ -97,9 +98,9 @@ class Asking(ListUI):
         return True
 
 
-def ready(meanwhile: Callable[[], object] = lambda: None) -> Session:
+def ready(meanwhile: Callable[[], object] = lambda: None, clock: Clock = Clock()) -> Session:
     """A session with its clients."""
-    session = Session(Asking(meanwhile=meanwhile))
+    session = Session(Asking(meanwhile=meanwhile), clock=clock)
     for service in ("cloudformation", "memorydb", "secretsmanager", "ecr", "apprunner"):
         session.client(service)
     return session
@@ -114,30 +115,38 @@ def said(command: Command, session: Session | None = None) -> str:
     return ""
 
 
-def during(stack: str, status: str, second: Command) -> Callable[[Command], tuple[str, str]]:
-    """Runs the second command when the first has brought a stack, or the service's operation, into this status."""
+Release = Callable[[], None]
+Run = Callable[[Command, Release], tuple[str, str]]
 
-    def run(first: Command) -> tuple[str, str]:
+
+def during(stack: str, status: str, second: Command) -> Run:
+    """Runs the second command when the first has brought a stack, or the service's operation, into this status, in
+    which it is held until the second has ended or waits."""
+
+    def run(first: Command, release: Release) -> tuple[str, str]:
+        def sleep(seconds: float) -> None:
+            release()
+            time.sleep(seconds)
+
         outcome: dict[str, str] = {}
-        session = ready()
+        session = ready(clock=Clock(sleep=sleep))
         thread = threading.Thread(target=lambda: outcome.update(first=said(first)))
         thread.start()
-        end = time.monotonic() + 30
         while status not in (stacks().get(stack), operation()):
             assert thread.is_alive(), outcome
-            assert time.monotonic() < end
             time.sleep(0.02)
         second_said = said(second, session)
+        release()
         thread.join()
         return outcome["first"], second_said
 
     return run
 
 
-def before_the_confirmation(second: Command) -> Callable[[Command], tuple[str, str]]:
+def before_the_confirmation(second: Command) -> Run:
     """Runs the second command while the first asks."""
 
-    def run(first: Command) -> tuple[str, str]:
+    def run(first: Command, release: Release) -> tuple[str, str]:
         outcome: list[str] = []
         first_said = said(first, ready(lambda: outcome.append(said(second))))
         return first_said, outcome[0]
@@ -166,15 +175,16 @@ UPDATING = "Nothing was changed: the stack is being updated by another command o
 
 @dataclass(frozen=True)
 class Row:
-    """Two commands, and their end: what each says, and the statuses of the stacks."""
+    """Two commands, and their end: what each says, and the statuses of the stacks. held: a resource and the action in
+    which the first command is held."""
 
     deployed: tuple[str, ...]
     first: Command
-    run: Callable[[Command], tuple[str, str]]
+    run: Run
     first_says: str = ""
     second_says: str = ""
     end: dict[str, str] = field(default_factory=dict)
-    slow: tuple[str, str] = ("", "")
+    held: tuple[str, str] = ("", "")
     value: tuple[str, str, str] = ("", "", "")
 
 
@@ -193,7 +203,7 @@ PAIRS = {
         deploying("data"),
         during(DATA, "CREATE_IN_PROGRESS", deploying("data")),
         end={DATA: "CREATE_COMPLETE"},
-        slow=("Cluster", "create"),
+        held=("Cluster", "create"),
     ),
     "update, update while the first asks": Row(
         ("data",),
@@ -208,7 +218,7 @@ PAIRS = {
         deploying("data", SnapshotRetentionDays="8"),
         during(DATA, "UPDATE_IN_PROGRESS", deploying("data", SnapshotRetentionDays="9")),
         end={DATA: "UPDATE_COMPLETE"},
-        slow=("Cluster", "update"),
+        held=("Cluster", "update"),
         value=(DATA, "SnapshotRetentionDays", "9"),
     ),
     "create, destroy while the first runs": Row(
@@ -216,14 +226,14 @@ PAIRS = {
         deploying("data"),
         during(DATA, "CREATE_IN_PROGRESS", destroying),
         first_says=f"{DATA}: {DELETED}",
-        slow=("Cluster", "create"),
+        held=("Cluster", "create"),
     ),
     "create of the service, destroy while the first runs": Row(
         ("data",),
         deploying("apprunner"),
         during(SERVICE, "CREATE_IN_PROGRESS", destroying),
         first_says=f"{SERVICE}: {DELETED}",
-        slow=("Service", "create"),
+        held=("Service", "create"),
     ),
     "update, destroy while the first runs": Row(
         BOTH,
@@ -231,7 +241,7 @@ PAIRS = {
         during(DATA, "UPDATE_IN_PROGRESS", destroying),
         second_says=f"{DATA}: {UPDATING}Destroy again when it has finished: status shows that.",
         end={**UP, DATA: "UPDATE_COMPLETE"},
-        slow=("Cluster", "update"),
+        held=("Cluster", "update"),
     ),
     "update, destroy while the first asks": Row(
         ("data",),
@@ -244,20 +254,21 @@ PAIRS = {
         destroying,
         during(DATA, "DELETE_IN_PROGRESS", deploying("data")),
         end={DATA: "CREATE_COMPLETE"},
-        slow=("Cluster", "delete"),
+        held=("Cluster", "delete"),
     ),
     "destroy, deploy of both while the service is deleted": Row(
         BOTH,
         destroying,
         during(SERVICE, "DELETE_IN_PROGRESS", deploying()),
         second_says=f"{DATA}: {GONE}",
-        slow=("Service", "delete"),
+        held=("Service", "delete"),
     ),
     "rotate, deploy of the service while it is redeployed": Row(
         BOTH,
         rotating,
         during(SERVICE, "START_DEPLOYMENT IN_PROGRESS", deploying("apprunner", MaxSize="4", Cpu="2048", Memory="4096")),
         end={**UP, SERVICE: "UPDATE_COMPLETE"},
+        held=("", "start"),
     ),
     "deploy of the service, rotate while the first runs": Row(
         BOTH,
@@ -265,7 +276,7 @@ PAIRS = {
         during(SERVICE, "UPDATE_IN_PROGRESS", rotating),
         second_says=f"{SERVICE}: {UPDATING}Rotate again when it has finished: status shows that.",
         end={**UP, SERVICE: "UPDATE_COMPLETE"},
-        slow=("Service", "update"),
+        held=("Service", "update"),
     ),
     "deploy of the data layer, rotate while the first runs": Row(
         BOTH,
@@ -273,7 +284,7 @@ PAIRS = {
         during(DATA, "UPDATE_IN_PROGRESS", rotating),
         second_says=f"{DATA}: {UPDATING}Rotate again when it has finished: status shows that.",
         end={**UP, DATA: "UPDATE_COMPLETE"},
-        slow=("Cluster", "update"),
+        held=("Cluster", "update"),
     ),
     "rotate, deploy of both while the first asks": Row(
         BOTH,
@@ -288,9 +299,11 @@ PAIRS = {
 def test_a_pair_of_commands_ends_in_the_state_of_one(row: Row, aws: LocalAws) -> None:
     for layer in row.deployed:
         assert said(deploying(layer)) == ""
-    logical_id, action = row.slow
-    with aws.emulator.faults(*([Fault(logical_id, action, seconds=SLOW)] if action else [])):
-        found = row.run(row.first)
+    logical_id, action = row.held
+    with ExitStack() as stack:
+        if action:
+            stack.enter_context(aws.emulator.faults(Fault(logical_id, action, held=True)))
+        found = row.run(row.first, stack.close)
     assert (*found, stacks()) == (row.first_says, row.second_says, row.end)
-    stack, name, value = row.value
-    assert not stack or parameter(stack, name) == value
+    name, key, value = row.value
+    assert not name or parameter(name, key) == value

@@ -497,12 +497,12 @@ def test_a_failed_update_rolls_back_with_its_reason(aws: Emulator, layers: Cloud
 
 def test_a_stack_can_be_described_during_an_update(aws: Emulator, layers: Cloud) -> None:
     change_set = layers.change_set(DATA, template("data"), NodeType="db.r7g.xlarge")
-    with aws.faults(Fault("Cluster", "update", seconds=0.5)):
+    with aws.faults(Fault("Cluster", "update", held=True)):
         layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
         assert layers.stack(DATA)["StackStatus"] == "UPDATE_IN_PROGRESS"
         while layers.events(DATA)[-1][:2] != ("Cluster", "UPDATE_IN_PROGRESS"):
             assert layers.stack(DATA)["StackStatus"] == "UPDATE_IN_PROGRESS"
-        assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    assert layers.settled(DATA) == "UPDATE_COMPLETE"
 
 
 def test_an_update_that_app_runner_reverts_is_complete_for_cloudformation(aws: Emulator, layers: Cloud) -> None:
@@ -571,13 +571,13 @@ def test_a_stack_deleted_during_its_creation_leaves_nothing(
     stack = throwaway("brief")
     before = created()
     change_set = cloud.change_set(stack, template("data"), "CREATE")
-    with aws.faults(Fault(logical_id, seconds=0.5)):
+    with aws.faults(Fault(logical_id, held=True)):
         cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
         while cloud.events(change_set["StackId"])[-1][:2] != (logical_id, "CREATE_IN_PROGRESS"):
             assert cloud.stack(stack)["StackStatus"] == "CREATE_IN_PROGRESS"
         for _ in range(2):
             cloud.formation.delete_stack(StackName=stack)
-        assert cloud.settled(change_set["StackId"]) == "DELETE_COMPLETE"
+    assert cloud.settled(change_set["StackId"]) == "DELETE_COMPLETE"
     assert created() == before
 
 
@@ -599,11 +599,11 @@ def test_a_stack_is_not_deleted_during_an_update(aws: Emulator, cloud: Cloud, th
     stack = throwaway("updated")
     cloud.deploy(stack, topic("a"), "CREATE")
     change_set = cloud.change_set(stack, topic("b"))
-    with aws.faults(Fault("Topic", "update", seconds=0.5)):
+    with aws.faults(Fault("Topic", "update", held=True)):
         cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
         with pytest.raises(ClientError, match=r"Stack \[arn:.*\] cannot be deleted while in status UPDATE_IN_PROGRESS"):
             cloud.formation.delete_stack(StackName=stack)
-        assert cloud.settled(stack) == "UPDATE_COMPLETE"
+    assert cloud.settled(stack) == "UPDATE_COMPLETE"
 
 
 def test_a_stack_deleted_during_its_rollback_leaves_nothing(
@@ -612,12 +612,12 @@ def test_a_stack_deleted_during_its_rollback_leaves_nothing(
     stack = throwaway("rolled-back")
     before = created()
     change_set = cloud.change_set(stack, template("data"), "CREATE")
-    with aws.faults(Fault("Cluster", reason="Injected."), Fault("Acl", "delete", seconds=0.5)):
+    with aws.faults(Fault("Cluster", reason="Injected."), Fault("Acl", "delete", held=True)):
         cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
         while cloud.stack(stack)["StackStatus"] != "ROLLBACK_IN_PROGRESS":
             pass
         cloud.formation.delete_stack(StackName=stack)
-        assert cloud.settled(change_set["StackId"]) == "DELETE_COMPLETE"
+    assert cloud.settled(change_set["StackId"]) == "DELETE_COMPLETE"
     assert created() == before
 
 

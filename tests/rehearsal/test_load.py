@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import time
 
-from rehearsal.load import CONNECTIONS, SLOW_SECONDS, Client, User, load
+from rehearsal.load import CONNECTIONS, SLOW_SECONDS, Client, Load, User, load
 
 
 class Slow(Client):
+    """`seconds` to an answer, which is wrong once the block has ended."""
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.ended = False
 
     def fault(
         self, method: str, path: str, body: User | None = None, *, reads: User | None = None, status: int = 200
     ) -> str:
+        ended = self.ended
         time.sleep(self.seconds)
-        return ""
+        return "wrong" if ended else ""
 
 
-def sent(seconds: float) -> int:
-    """The requests within two slow turns and a half."""
-    with load(Slow(seconds), paths={"/": 200}) as made:
+def under_load(seconds: float) -> Load:
+    """The requests within two slow turns and a half, and those after."""
+    client = Slow(seconds)
+    with load(client, paths={"/": 200}) as made:
         time.sleep(2.5 * SLOW_SECONDS)
-    return made.sent
+        client.ended = True
+    return made
 
 
 def test_each_client_waits_after_a_slow_answer() -> None:
-    assert sent(SLOW_SECONDS) == CONNECTIONS
-    assert sent(SLOW_SECONDS / 10) > 4 * CONNECTIONS
+    slow, fast = under_load(SLOW_SECONDS), under_load(SLOW_SECONDS / 10)
+    assert slow.sent - len(slow.failed) == CONNECTIONS
+    assert fast.sent - len(fast.failed) > 4 * CONNECTIONS
+
+
+def test_each_client_asks_once_more_after_the_block() -> None:
+    assert under_load(SLOW_SECONDS).failed == ["wrong"] * CONNECTIONS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -16,10 +17,12 @@ from typing import Any
 
 import pytest
 
+from rehearsal.emulator.registry import Start
 from rehearsal.processes import ADDRESS, answers, free_ports
 from rehearsal.services.control import Launch, LocalServices
 from rehearsal.services.redis_cluster import Cluster, ClusterError, Node, User
-from tests.running import ROOT
+from rehearsal.services.runners import Processes
+from tests.running import ROOT, eventually
 
 USER = User("service", "a-password-of-some-length", "on ~user:* -@all +hgetall")
 
@@ -152,6 +155,29 @@ def test_when_an_instance_does_not_stop_the_others_are_stopped(tmp_path: Path) -
     with pytest.raises(ClusterError, match="it is stuck"):
         services.__exit__(None, None, None)
     assert [instance.stopped for instance in runner.instances] == [True, False, True]
+
+
+def test_a_process_has_the_variables_of_its_image_and_template_and_no_others_of_this_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unpack(image: str, credentials: str, folder: Path) -> Start:
+        folder.mkdir()
+        return Start({"BUILD_ID": "1", "PATH": "/app", "HOME": "/root", "TZ": "UTC"}, ("python", "-c", program))
+
+    program = "import json, os; print(json.dumps({**os.environ, 'home': os.path.expanduser('~')}))"
+    for name in ("AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "MEMORYDB_PASSWORD", "DATABASE_URL", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, "of the shell")
+    for name, value in {"HTTPS_PROXY": "http://proxy.example", "LANG": "C.UTF-8", "TZ": "Asia/Tokyo"}.items():
+        monkeypatch.setenv(name, value)
+    launch = Launch("image", {"PORT": "1", "TOKEN": "of the template"}, tmp_path / "authority", "", "", ())
+    process = Processes(unpack, tmp_path)(launch)
+    eventually(lambda: not process.alive())
+    (line,) = process.lines()
+    found = json.loads(line)
+    assert found.items() >= {"BUILD_ID": "1", "PORT": "1", "TOKEN": "of the template", "TZ": "UTC"}.items()
+    assert (found["PATH"], found["HTTPS_PROXY"]) == (os.environ["PATH"], "http://proxy.example")
+    assert Path(found["home"]).parent == tmp_path
+    assert "of the shell" not in found.values()
 
 
 def test_a_cluster_without_passwords_is_refused(tmp_path: Path) -> None:

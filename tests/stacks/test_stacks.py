@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pytest
 from generator import contract
 from generator.images.context import Context
 from generator.layers import Deployment, app_runner_deployment, app_runner_layer, data_layer, default_deployments
-from generator.operations import Clock, Destroyed, DestroyOptions, Session, destroy
+from generator.operations import Clock, DeployOptions, Destroyed, DestroyOptions, Session, deploy, destroy
 from generator.settings import Settings
 from generator.stacks.inventory import final_snapshot
 from generator.workload import Workload
@@ -136,7 +136,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     assert tagged.code == 3
     assert "refused: VpcConnector: is replaced because of a tag" in tagged.out
     assert "ights" not in tagged.out
-    assert "tag the others: --tag LAYER.KEY=VALUE, such as --tag data.team=shop, or --layer LAYER." in tagged.out
+    assert "tag the others: --tag LAYER.KEY=VALUE, or --layer LAYER --tag KEY=VALUE." in tagged.out
 
     changed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
     assert (changed.code, stacks()["users-data"]) == (0, "UPDATE_COMPLETE")
@@ -250,7 +250,8 @@ def test_images_are_deleted_only_when_asked(command: Command) -> None:
     ecr = boto3.client("ecr")
     (repository,) = (one for one in ecr.describe_repositories()["repositories"] if one["repositoryName"] != "users")
     manifest = json.dumps({"schemaVersion": 2, "config": {"digest": "sha256:0"}, "layers": []})
-    ecr.put_image(repositoryName=repository["repositoryName"], imageManifest=manifest, imageTag="1")
+    for tag in ("1", "2"):
+        ecr.put_image(repositoryName=repository["repositoryName"], imageManifest=manifest, imageTag=tag)
     full = command("destroy", "--yes", "--name", "fourth")
     assert full.code == 1
     assert "holds 1 image:" in full.err
@@ -260,17 +261,24 @@ def test_images_are_deleted_only_when_asked(command: Command) -> None:
 
 
 def test_an_operation_that_runs_is_waited_for_first(command: Command, aws: Emulator) -> None:
-    slow = Fault("Cluster", seconds=6)
-    with aws.faults(slow):
+    class Releasing(ListUI):
+        def progress(self, text: str) -> None:
+            super().progress(text)
+            if "waiting for that first" in text:
+                held.close()
+
+    ui = Releasing()
+    with ExitStack() as held:
+        held.enter_context(aws.faults(Fault("Cluster", held=True)))
         for _ in range(2):
             started = command("deploy", "--yes", "--name", "ninth", "--image", IMAGE, "--no-wait")
             assert started.code == 0
             assert "CloudFormation is still deploying ninth-data" in started.err
             assert stacks() == {"ninth-data": "CREATE_IN_PROGRESS"}
-        followed = command("deploy", "--yes", "--name", "ninth", "--layer", "data")
-    assert followed.code == 0
-    assert "ninth-data is CREATE_IN_PROGRESS: waiting for that first." in followed.err
-    assert "nothing to change." in followed.out
+        (followed,) = deploy(app_runner_deployment(), Session(ui), DeployOptions(name="ninth", layer="data"))
+    assert "ninth-data is CREATE_IN_PROGRESS: waiting for that first." in ui.said
+    assert followed.plan
+    assert followed.plan.changes == ()
     command.must("destroy", "--yes", "--name", "ninth")
 
 

@@ -25,6 +25,7 @@ from generator import (
     user,
 )
 from generator.errors import TemplateError, UsageError
+from generator.iam.access import access_deployment
 
 DATA = data_layer(Settings(), export("PicturesName", "The bucket.", "pictures"))
 SERVICE = app_runner_layer()
@@ -120,6 +121,9 @@ def test_the_name_of_a_stack_has_at_most_128_characters() -> None:
 WORKLOAD: Any = Workload()
 SETTINGS: Any = Settings()
 BUCKET: Any = s3.Bucket("B")
+USER: Any = user()
+VPC: Any = "vpc-0a1b2c3d4e5f60718"
+LAYER: Any = data_layer()
 
 
 @pytest.mark.parametrize(
@@ -131,9 +135,12 @@ BUCKET: Any = s3.Bucket("B")
         (lambda: data_layer(BUCKET), "data_layer: the argument settings is of the type Bucket, but must be Se"),
         (lambda: app_runner_deployment(WORKLOAD), "the argument settings is of the type Workload"),
         (lambda: ecs_express_deployment(WORKLOAD), "the argument settings is of the type Workload"),
+        (lambda: data_layer(users=USER), "data_layer: the argument users is of the type User, but must be a list"),
+        (lambda: data_layer(place=VPC), "data_layer: the argument place is of the type str, but must be existing_n"),
+        (lambda: access_deployment(LAYER), "access_deployment: the argument deployment is of the type Layer, but"),
     ],
 )
-def test_arguments_in_another_order_are_named(call: Callable[[], object], message: str) -> None:
+def test_arguments_of_another_type_are_named(call: Callable[[], object], message: str) -> None:
     with pytest.raises(TemplateError, match=message):
         call()
 

@@ -44,12 +44,17 @@ def inject(logical_id: str, action: str) -> None:
     for fault in due(logical_id, action):
         if not fault["unnoticed"]:
             happened[fault["id"]] += 1
-            time.sleep(fault["seconds"])
+            hold(fault)
             if hook := fault["hook"]:
                 hooks[hook] = fault["reason"]
                 raise ValueError(f"The following hook(s) failed: [{hook}]")
             if fault["reason"]:
                 raise ValueError(fault["reason"])
+
+
+def hold(fault: dict[str, Any]) -> None:
+    while fault["held"] and fault in injected():
+        time.sleep(0.02)
 
 
 def reverts_unnoticed(logical_id: str | None) -> bool:
@@ -60,10 +65,15 @@ def reverts_unnoticed(logical_id: str | None) -> bool:
     return False
 
 
+def injected() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(FILE.read_text(encoding="utf-8"))
+    return found
+
+
 def due(logical_id: str | None, action: str) -> list[dict[str, Any]]:
     return [
         fault
-        for fault in json.loads(FILE.read_text(encoding="utf-8"))
+        for fault in injected()
         if (fault["logical_id"], fault["action"]) == (logical_id, action)
         and not 0 < fault["times"] <= happened[fault["id"]]
     ]

@@ -94,6 +94,7 @@ def deploy(revision: Revision, logical_id: str, canary: Canary | None = None) ->
     Raises Unhealthy, or ValueError if the instance does not start; the one before then has all requests again.
     """
     for fault in faults.due(logical_id, "start"):
+        faults.hold(fault)
         if fault["reason"]:
             raise Unhealthy(fault["reason"])
     if not local_services.available():

@@ -1,12 +1,11 @@
 """The alarm by which ECS rolls back deployments of Express services, on metrics of the load balancer in front of them.
 
-A minute of these metrics lasts REHEARSAL_MINUTE seconds, so that a deployment does not take six minutes.
+The local services count in minutes of their own, so that a deployment does not take six minutes.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,6 @@ from ministack.services import cloudwatch
 from rehearsal.emulator.extensions import local_services
 from rehearsal.emulator.extensions.metric_math import Series, evaluated
 
-MINUTE = float(os.environ.get("REHEARSAL_MINUTE", "0.2"))
 PERIODS, DATAPOINTS, THRESHOLD = 3, 2, 1.0
 NAMESPACE = "AWS/ApplicationELB"
 ERRORS = ("HTTPCode_Target_4XX_Count", "HTTPCode_Target_5XX_Count")
@@ -105,14 +103,18 @@ def goes_off(service_arn: str) -> bool:
     """Whether the alarm goes off within three minutes, which ECS waits after each shift of traffic (developer guide,
     "Updating an Amazon ECS Express Mode service")."""
     queries = cloudwatch._alarms[alarm_name(service_arn)]["Metrics"]
-    end = time.monotonic() + PERIODS * MINUTE
-    while time.monotonic() < end:
+    end = minutes() + PERIODS
+    while minutes() < end:
         now = time.time()
         found = metric_data({"MetricDataQueries": queries, "StartTime": now - 60 * (PERIODS + 1), "EndTime": now})
         if sum(rate > THRESHOLD for rate in found["e"].values()) >= DATAPOINTS:
             return True
-        time.sleep(MINUTE / 5)
+        time.sleep(0.04)
     return False
+
+
+def minutes() -> float:
+    return float(local_services.request("minutes")["passed"])
 
 
 def get_metric_data(params: Any, request: Any, is_cbor: bool, is_json: bool = False) -> Any:
@@ -158,7 +160,7 @@ def count_answers() -> None:
         return
     minute = time.time() // 60 * 60
     for group in [group for pair in target_groups.values() for group in pair if group.ports]:
-        counted = local_services.request("answers", ports=group.ports, seconds=MINUTE, periods=PERIODS)["counted"]
+        counted = local_services.request("answers", ports=group.ports, minutes=PERIODS)["counted"]
         for place, metric in enumerate((*ERRORS, REQUESTS)):
             key = (NAMESPACE, metric, cloudwatch._dims_key(group.dimensions))
             cloudwatch._metrics[key] = [
