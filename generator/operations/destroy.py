@@ -16,7 +16,7 @@ from generator.operations.instead import another_deployed
 from generator.operations.options import DestroyOptions
 from generator.operations.session import Session
 from generator.operations.watch import watch
-from generator.report.results import Removal, count_of_images
+from generator.report.results import Removal, counted
 from generator.stacks.cloudformation import Stack, busy, place
 from generator.stacks.events import NEVER_CREATED, first_failure, updating
 from generator.stacks.inventory import STILL_USED, Inventory, final_snapshot, importers, inventory
@@ -127,7 +127,7 @@ def _images(session: Session, one: Inventory, options: DestroyOptions) -> Mappin
         if digests and not options.purge_images:
             raise DeployError(
                 stack=one.stack.name,
-                what=f"The repository {repository.physical_id} holds {count_of_images(len(digests))}",
+                what=f"The repository {repository.physical_id} holds {counted(len(digests), 'image')}",
                 why="CloudFormation deletes empty repositories only",
                 then="Pass --purge-images to delete them too.",
             )

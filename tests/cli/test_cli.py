@@ -119,7 +119,7 @@ def test_the_prefix_of_the_stacks_is_that_of_build_py(capsys: Captured) -> None:
         (["--name", "n" * 130], f"Argument --name: {'n' * 20}... has 130 characters, at most 100 are allowed."),
         (["--name", "n_n"], "Argument --name: 'n_n' must be letters, digits and hyphens, with a letter first."),
         (["preview", "--parameter", "Cpu"], "--parameter Cpu is not KEY=VALUE."),
-        (["preview", "--parameter", "=1"], "--parameter is not KEY=VALUE."),
+        (["preview", "--parameter", "=1"], "--parameter: a value is not KEY=VALUE."),
         (["preview", "--tag", "a"], "--tag a is not KEY=VALUE."),
         (["preview", "--format", "yaml"], "Argument --format: invalid choice: 'yaml'"),
         (["preview", "--fail-on", "narrower"], "Argument --fail-on: invalid choice: 'narrower'"),

@@ -74,7 +74,7 @@ GROUP, ROLE = "arn:aws:logs:*:*:log-group:", "arn:aws:iam::*:role"
         (If("Named", "orders", NoValue), [f"{GROUP}orders", f"{GROUP}orders:*", f"{GROUP}shop-own-*"]),
         (NoValue, [f"{GROUP}shop-own-*"]),
     ],
-    ids=repr,
+    ids=range(7),
 )
 def test_a_name_of_the_template_s_own_is_what_actions_are_limited_to(name: Any, expected: list[str]) -> None:
     assert on("logs:CreateLogGroup", logs.LogGroup("Orders", LogGroupName=name)) == expected
