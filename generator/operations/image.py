@@ -22,8 +22,8 @@ from generator.stacks.events import NEVER_CREATED
 
 def check_image_options(deployment: Deployment, options: ChangeOptions) -> None:
     """Raises UsageError for image options that cannot work, before anything is deployed."""
-    layers = deployment.chosen(options.layer)
-    services = [layer.name for layer in layers if layer.compute and layer.name not in options.images]
+    built = [layer for layer in deployment.chosen(options.layer) if layer.compute and layer.compute.repository]
+    services = [layer.name for layer in built if layer.name not in options.images]
     if options.context and len(services) > 1:
         raise UsageError(f"--context is the source of one service: choose --layer {' or --layer '.join(services)}.")
     if options.context and services and not options.image:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import boto3
 import pytest
 
 from generator.compute import verification
+from generator.errors import UsageError
 from generator.layers import Deployment, app_runner_deployment, app_runner_layer, data_layer
+from generator.operations import DeployOptions
+from generator.operations.image import check_image_options
 from generator.settings import Settings
 from generator.workload import Workload
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
@@ -88,6 +92,19 @@ def test_an_image_with_the_platform_is_previewed(reference: str, command: Comman
 @pytest.mark.parametrize("image", [f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/team/amd:2"])
 def test_an_image_of_another_region_is_not_looked_up(image: str, command: Command) -> None:
     command.must("preview", "--image", image)
+
+
+def test_a_context_is_for_the_services_that_are_built_here(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    layers = (
+        app_runner_layer(name="web"),
+        app_runner_layer(Settings(), Workload(image=f"{REGISTRY}/team/amd:1", memorydb=False), name="fixed"),
+        app_runner_layer(Settings(), Workload(repository="team/amd", memorydb=False), name="elsewhere"),
+    )
+    check_image_options(Deployment("three", layers), DeployOptions(context=tmp_path))
+    second = app_runner_layer(name="second")
+    with pytest.raises(UsageError, match="choose --layer web or --layer second"):
+        check_image_options(Deployment("four", (*layers, second)), DeployOptions(context=tmp_path))
 
 
 def test_an_image_of_another_repository_stays_while_the_rest_is_previewed(command: Command) -> None:
