@@ -187,8 +187,11 @@ class Deployment:
         elif prefix and name.startswith(prefix) and name.lower() not in spelled:
             function = "repository" if name.endswith(contract.REPOSITORY_ARN) else "user"
             hint = f" Workload.prefix {prefix!r} needs {function}({prefix!r}) there."
-        elif contract.TASK_SUBNET_IDS in missing:
-            hint = ' ECS tasks need data_layer(Settings(task_endpoints="one")), or existing_network(task_subnet_ids=…).'
+        elif contract.TASK_ENDPOINT_SECURITY_GROUP_ID in missing:
+            hint = (
+                ' ECS tasks need data_layer(Settings(task_endpoints="one")) or, in an existing VPC, the place of the '
+                "data layer: Workload(network=place)."
+            )
         elif near:
             hint = f" The nearest export to {name} is {spelled[near[0]]}."
         names = ", ".join(missing)
@@ -300,8 +303,8 @@ def data_layer(
 def _existing_network_parts(settings: Settings, place: Place) -> Part:
     if settings.task_endpoints != "none":
         raise TemplateError(
-            "Settings.task_endpoints adds VPC endpoints to a new VPC. For ECS tasks in an existing one, pass "
-            "existing_network(…, task_subnet_ids=…), and have NAT or endpoints there."
+            "Settings.task_endpoints adds VPC endpoints to a new VPC. For ECS tasks in an existing one, have NAT or "
+            "endpoints there, and pass the data layer's place to the service: Workload(network=place)."
         )
     for_tasks = None if place.task_subnet_ids is None else task_subnets_export(place.task_subnet_ids)
     return place.inputs, place_exports(place), for_tasks

@@ -13,7 +13,18 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from generator.report.results import Plan, follow, happens, name_of, not_compared, outcome, some, summary, verdict
+from generator.report.results import (
+    Plan,
+    follow,
+    happens,
+    name_of,
+    not_compared,
+    outcome,
+    some,
+    summary,
+    take_tags,
+    verdict,
+)
 from generator.review.quantities import Billed, Prices, total
 from generator.review.rights import Right
 from generator.stacks.change_set import Change, Effect, PropertyChange
@@ -126,6 +137,9 @@ def _stack(plan: Plan) -> Iterator[_Block]:
         names = ", ".join(_code(change.logical_id) for change in followers)
         row = f"| {follow(len(followers))} {', '.join(map(_code, leaders))} | modified | {names} |\n"
         rows.append((row, Effect.MODIFIES))
+    if plan.tagged:
+        names = ", ".join(_code(change.logical_id) for change in plan.tagged)
+        rows.append((f"| {take_tags(len(plan.tagged))} | modified | {names} |\n", Effect.MODIFIES))
     if rows:
         yield _Block("| resource | what happens | why |\n|---|---|---|\n")
         yield from (_Block(row, (0, effect), "resources") for row, effect in rows)

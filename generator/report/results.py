@@ -79,9 +79,20 @@ class Plan:
         return found
 
     @property
+    def tagged(self) -> Sequence[Change]:
+        """The changes in place of nothing but the stack's tags, whose values CloudFormation does not give."""
+        return [
+            change
+            for change in self.changes
+            if change.effect is Effect.MODIFIES and change.only_tags
+            if all(changed.before is changed.after is None for changed in change.properties)
+        ]
+
+    @property
     def listed(self) -> Sequence[Change]:
-        """The changes without the followers: the worst first, of one effect those that only follow others last."""
-        folded = {change.logical_id for changes in self.followers.values() for change in changes}
+        """The changes without the followers and those of tags alone: the worst first, of one effect those that only
+        follow others last."""
+        folded = {change.logical_id for changes in (*self.followers.values(), self.tagged) for change in changes}
 
         def rank(change: Change) -> tuple[Effect, bool]:
             return change.effect, bool(change.properties) and all(changed.follows for changed in change.properties)
@@ -286,6 +297,11 @@ def _changes(plans: Sequence[Plan]) -> str:
         return unseen.strip() or "Nothing to change."
     named = ", ".join(f"{number} {name_of(effect, number)}" for effect, number in sorted(counts.items()))
     return f"{counted(total, 'change')}: {named}.{unseen}"
+
+
+def take_tags(number: int) -> str:
+    """What is said of resources that change with the stack's tags."""
+    return "1 resource takes the stack's tags" if number == 1 else f"{number} resources take the stack's tags"
 
 
 def follow(number: int) -> str:

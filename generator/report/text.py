@@ -25,6 +25,7 @@ from generator.report.results import (
     not_compared,
     outcome,
     summary,
+    take_tags,
     verdict,
 )
 from generator.review.quantities import Prices
@@ -104,6 +105,9 @@ def _plan(plan: Plan, prices: Prices | None) -> Iterator[Line]:
     for leaders, changes in plan.followers.items():
         names = ", ".join(change.logical_id for change in changes)
         yield Line(f"  {SYMBOLS[Effect.MODIFIES]} {follow(len(changes))} {', '.join(leaders)}: {names}")
+    if plan.tagged:
+        names = ", ".join(change.logical_id for change in plan.tagged)
+        yield Line(f"  {SYMBOLS[Effect.MODIFIES]} {take_tags(len(plan.tagged))}: {names}")
     yield from (Line(f"  output {_property(output)}") for output in plan.outputs)
     for found in plan.findings:
         kind, effect = ("blocking", Effect.LOSES_DATA) if found.blocking else ("warning", Effect.UNKNOWN)

@@ -110,10 +110,7 @@ GITHUB = "token.actions.githubusercontent.com"
 @pytest.mark.parametrize("role", ["DeployRole", "RotateRole"])
 def test_only_jobs_in_the_environment_deploy_and_rotate(role: str) -> None:
     assert trusted(access(DEPLOYMENTS[0]), role, "GitHub") == {
-        "StringEquals": {
-            f"{GITHUB}:aud": "sts.amazonaws.com",
-            f"{GITHUB}:sub": ["repo:o/r:environment:live"],
-        }
+        "StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com", f"{GITHUB}:sub": ["repo:o/r:environment:live"]}
     }
 
 

@@ -12,7 +12,7 @@ import pytest
 from troposphere import Parameter, iam, sns
 
 from generator.cli import parser
-from generator.cli.arguments import change_options
+from generator.cli.arguments import change_options, chosen
 from generator.errors import UsageError
 from generator.layers import Deployment, Layer, app_runner_deployment
 from generator.operations import PreviewOptions
@@ -31,9 +31,13 @@ def asked(*words: str | Path) -> dict[str, StackUpdate]:
 
 
 def updates(deployment: Deployment, ui: ListUI, *words: str | Path) -> dict[str, StackUpdate]:
+    return {layer.name: update for layer, update in stack_updates(deployment, ui, options(deployment, *words))}
+
+
+def options(deployment: Deployment, *words: str | Path) -> PreviewOptions:
     arguments = parser(verb="preview").parse_args(["preview", *map(str, words)])
-    options = PreviewOptions(**change_options(arguments))
-    return {layer.name: update for layer, update in stack_updates(deployment, ui, options)}
+    _, stacks = chosen([deployment], arguments)
+    return PreviewOptions(**stacks, **change_options(arguments))
 
 
 def test_a_parameter_goes_to_every_layer_that_has_it() -> None:
@@ -238,14 +242,14 @@ def test_a_default_that_does_not_reach_the_stack_is_reported(
     arn = "arn:aws:cloudformation:eu-west-1:1:stack/users-api/1"
     stack = {"StackName": "users-api", "StackId": arn, "StackStatus": "CREATE_COMPLETE", "CreationTime": 0}
     deployment, ui = Deployment("api", (template(after),)), ListUI()
-    options = PreviewOptions(**change_options(parser(verb="preview").parse_args(["preview", *words.split()])))
+    asked = options(deployment, *words.split())
     with stubbed("cloudformation") as (client, stubber):
         parameters = [{"ParameterKey": "Size", "ParameterValue": value}]
         stubber.add_response("describe_stacks", {"Stacks": [{**stack, "Parameters": parameters}]})
         if said is not None:
             # Asked for only where a value is not the default.
             stubber.add_response("get_template", {"TemplateBody": template(before).text()})
-        check_values(CloudFormation(client), ui, deployment, stack_updates(deployment, ui, options), options)
+        check_values(CloudFormation(client), ui, deployment, stack_updates(deployment, ui, asked), asked)
     assert ui.said == (said or [])
 
 

@@ -258,6 +258,30 @@ def test_followers_are_named_with_what_they_follow_and_direct_changes_come_first
     assert summary([plan]) == "5 changes: 1 replaced, 4 modified."
 
 
+def with_tags(logical_id: str, effect: str = "modifies", path: str = "Tags", **fields: Any) -> Change:
+    values = {"before": None, "after": None, **fields}
+    return change(logical_id, "AWS::T::T", effect, PropertyChange(path, recreation="", cause="", **values))
+
+
+def test_what_only_takes_the_tags_of_the_stack_is_one_line() -> None:
+    both = replace(with_tags("Both"), properties=(*with_tags("Both").properties, *follower("Both", "").properties))
+    in_full = (
+        with_tags("Service", "replaces"),
+        both,
+        with_tags("Own", path="Tags.0.Value", before="a", after="b"),
+        with_tags("Other", path="Size"),
+    )
+    plan = stack("web", with_tags("A"), *in_full, with_tags("B"))
+    assert [found.logical_id for found in plan.listed] == ["Service", "Both", "Own", "Other"]
+    assert "\n  ~ 2 resources take the stack's tags: A, B\n" in "\n".join(line.text for line in plan_lines([plan]))
+    text = Preview((plan,)).comment()
+    assert "| 2 resources take the stack's tags | modified | <code>A</code>, <code>B</code> |\n" in text
+    assert len(json.loads(preview_document([plan]))["layers"][0]["changes"]) == 6
+    assert "  ~ 1 resource takes the stack's tags: A" in [
+        line.text for line in plan_lines([stack("web", with_tags("A"))])
+    ]
+
+
 def test_a_follower_whose_rights_change_is_listed() -> None:
     right = Right("A", "IAM statement", "different", "{}", "w")
     plan = stack("web", SERVICE, follower("A", "follows Service.Id"), rights=(right,))

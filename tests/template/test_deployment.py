@@ -19,6 +19,7 @@ from generator import (
     data_layer,
     ecs_express_deployment,
     ecs_express_layer,
+    existing_network,
     export,
     imported,
     repository,
@@ -37,6 +38,12 @@ def web(**fields: Any) -> Layer:
 
 def reads(*names: str) -> Layer:
     return web(environment={f"VALUE_{number}": imported(name) for number, name in enumerate(names)})
+
+
+ECS_TASKS = (
+    'ECS tasks need data_layer(Settings(task_endpoints="one")) or, in an existing VPC, the place of the data layer: '
+    "Workload(network=place)."
+)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +77,15 @@ def reads(*names: str) -> Layer:
             (data_layer(Settings(), repository("Mailer")), web(prefix="Mailer")),
             "Workload.prefix 'Mailer' needs user('Mailer') there.",
         ),
-        ((data_layer(), ecs_express_layer()), 'ECS tasks need data_layer(Settings(task_endpoints="one"))'),
+        *(
+            ((data, ecs_express_layer()), f"which the layer {data.name} does not export. {ECS_TASKS}")
+            for data in (
+                data_layer(),
+                data_layer(name="core", place=existing_network()),
+                data_layer(place=existing_network("vpc-1", ["subnet-1", "subnet-2"])),
+                data_layer(place=existing_network("vpc-1", ["subnet-1", "subnet-2"], task_subnet_ids=["subnet-3"])),
+            )
+        ),
         (
             (SERVICE, DATA),
             "The layer apprunner imports from data, which must be deployed before it and destroyed after it: "
