@@ -223,3 +223,13 @@ def test_the_tag_covers_the_files_that_the_builder_copies(
     assert set(made.files()) - own == found - own
     for image in dict.fromkeys(images()):
         PODMAN("rmi", "--force", image)
+
+
+@pytest.mark.parametrize("kind", ["podman", "buildah"])
+def test_an_image_has_the_build_arguments_of_its_own_build(kind: str, builder: None, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nARG BUILD_ID\nENV BUILD_ID=${BUILD_ID}\n")
+    for tag in ("one", "two"):
+        image = f"{REGISTRY}/arguments:{tag}"
+        output(*Tool(shutil.which(kind) or kind, kind).build(Context(tmp_path), image, tag))
+        assert f"BUILD_ID={tag}" in PODMAN("image", "inspect", "--format", "{{.Config.Env}}", image)
+    PODMAN("rmi", "--force", *(f"{REGISTRY}/arguments:{tag}" for tag in ("one", "two")))

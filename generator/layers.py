@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import NoneType
 from typing import Any
 
 from troposphere import encode_to_dict
@@ -35,7 +36,7 @@ from generator.template.elements import Part
 from generator.template.render import render
 from generator.template.resources import imported_outputs
 from generator.template.stateful import data_resources
-from generator.workload import Place, Workload
+from generator.workload import LIST, Place, Workload, check_type
 
 LONGEST_STACK_NAME = 128
 
@@ -186,8 +187,11 @@ class Deployment:
         elif prefix and name.startswith(prefix) and name.lower() not in spelled:
             function = "repository" if name.endswith(contract.REPOSITORY_ARN) else "user"
             hint = f" Workload.prefix {prefix!r} needs {function}({prefix!r}) there."
-        elif contract.TASK_SUBNET_IDS in missing:
-            hint = ' ECS tasks need data_layer(Settings(task_endpoints="one")), or existing_network(task_subnet_ids=…).'
+        elif contract.TASK_ENDPOINT_SECURITY_GROUP_ID in missing:
+            hint = (
+                ' ECS tasks need data_layer(Settings(task_endpoints="one")) or, in an existing VPC, the place of the '
+                "data layer: Workload(network=place)."
+            )
         elif near:
             hint = f" The nearest export to {name} is {spelled[near[0]]}."
         names = ", ".join(missing)
@@ -213,10 +217,7 @@ class Deployment:
 
 def _check_types(function: str, settings: object, workload: object = Workload()) -> None:
     for name, value, kind in (("settings", settings, Settings), ("workload", workload, Workload)):
-        if not isinstance(value, kind):
-            raise TemplateError(
-                f"{function}: the argument {name} is of the type {type(value).__name__}, but must be {kind.__name__}."
-            )
+        check_type(f"{function}: the argument {name}", value, (kind,), kind.__name__)
 
 
 def app_runner_deployment(settings: Settings = Settings()) -> Deployment:
@@ -275,6 +276,8 @@ def data_layer(
     True
     """
     _check_types("data_layer", settings)
+    check_type("data_layer: the argument place", place, (Place, NoneType), 'existing_network("vpc-…", ["subnet-…"])')
+    check_type("data_layer: the argument users", users, (*LIST, NoneType), 'a list, such as [user("Orders")]')
     users = (user(),) if users is None else users
     existing = place is not None
     if place is None:
@@ -300,8 +303,8 @@ def data_layer(
 def _existing_network_parts(settings: Settings, place: Place) -> Part:
     if settings.task_endpoints != "none":
         raise TemplateError(
-            "Settings.task_endpoints adds VPC endpoints to a new VPC. For ECS tasks in an existing one, pass "
-            "existing_network(…, task_subnet_ids=…), and have NAT or endpoints there."
+            "Settings.task_endpoints adds VPC endpoints to a new VPC. For ECS tasks in an existing one, have NAT or "
+            "endpoints there, and pass the data layer's place to the service: Workload(network=place)."
         )
     for_tasks = None if place.task_subnet_ids is None else task_subnets_export(place.task_subnet_ids)
     return place.inputs, place_exports(place), for_tasks

@@ -8,15 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import TYPE_CHECKING
 
+from troposphere import AWSHelperFn
+
 from generator import contract
+from generator.errors import TemplateError
 
 if TYPE_CHECKING:
     from awacs.aws import Statement
-    from troposphere import AWSHelperFn, Parameter
+    from troposphere import Parameter
 
     from generator.template.elements import Input, Value
+
+# Text is a sequence too, and would pass for a list of its characters.
+LIST: tuple[type, ...] = (list, tuple)
+
+
+def check_type(what: str, value: object, types: tuple[type, ...], expected: str) -> None:
+    """Raises TemplateError for another type, without the value, which may be a secret."""
+    if not isinstance(value, types):
+        raise TemplateError(f"{what} is of the type {type(value).__name__}, but must be {expected}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +50,11 @@ class Place:
     task_subnet_ids: Sequence[Value] | AWSHelperFn | None = None
     task_endpoint_security_group_id: Value | None = None
     inputs: tuple[Input, ...] = ()
+
+    def __post_init__(self) -> None:
+        ids = 'a list of IDs, such as ["subnet-0a1b2c3d4e5f60718"]'
+        check_type("Place.private_subnet_ids", self.private_subnet_ids, (*LIST, AWSHelperFn), ids)
+        check_type("Place.task_subnet_ids", self.task_subnet_ids, (*LIST, AWSHelperFn, NoneType), ids)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +112,9 @@ class Verification:
     paths: Mapping[str, int] = field(default_factory=dict)
     users_api: bool = False
 
+    def __post_init__(self) -> None:
+        check_type("Verification.paths", self.paths, (Mapping,), 'statuses by their paths, such as {"/": 200}')
+
 
 USERS_API = Verification(users_api=True)
 
@@ -113,7 +134,8 @@ class Workload:
     environment: variables. A value is text, a function such as `imported("Name")`, or a parameter, which then is one of
         the layer's.
     secrets: variables whose values are read at the start, each with the ARN of a secret in Secrets Manager or of a
-        parameter in Systems Manager. The service gets the permission to read exactly these.
+        parameter in Systems Manager: as text, as a function, or as a parameter of the layer. The service gets the
+        permission to read exactly these.
     statements: IAM statements for the role that the service runs as.
 
     The network:
@@ -147,7 +169,7 @@ class Workload:
     health: HealthCheck = HealthCheck()
     command: Sequence[str] = ()
     environment: Mapping[str, Value | Input | Parameter] = field(default_factory=dict)
-    secrets: Mapping[str, Value] = field(default_factory=dict)
+    secrets: Mapping[str, Value | Input | Parameter] = field(default_factory=dict)
     statements: Sequence[Statement] = ()
     security_groups: Sequence[Value] = ()
     internet: bool | None = None
@@ -161,6 +183,28 @@ class Workload:
     concurrency: int | None = None
     log_retention: int = 30
     verification: Verification | None = None
+
+    def __post_init__(self) -> None:
+        text, number = (str,), (int,)
+        expected: dict[str, tuple[tuple[type, ...], str]] = {
+            "repository": (text, "text, such as team/worker"),
+            "context": (text, "the name of a folder"),
+            "prefix": (text, "text, such as Orders"),
+            "health": ((HealthCheck,), 'HealthCheck(path="/live")'),
+            "command": (LIST, 'a list, such as ["python", "worker.py"]'),
+            "environment": ((Mapping,), 'a mapping, such as {"LOG_LEVEL": "INFO"}'),
+            "secrets": ((Mapping,), 'a mapping, such as {"TOKEN": imported("TokenArn")}'),
+            "statements": (LIST, "a list of statements"),
+            "security_groups": (LIST, 'a list, such as ["sg-0a1b2c3d4e5f60718"]'),
+            "internet": ((bool, NoneType), "True, False or None"),
+            "network": ((Place, NoneType), 'a Place, such as existing_network("vpc-…", ["subnet-…"])'),
+            "memorydb": ((bool, MemoryDBAccess), "True, False or MemoryDBAccess(…)"),
+            "concurrency": ((*number, NoneType), "a whole number or None"),
+            "verification": ((Verification, NoneType), 'Verification(paths={"/": 200})'),
+            **dict.fromkeys(("cpu", "memory", "min_size", "max_size", "log_retention"), (number, "a whole number")),
+        }
+        for name, (types, words) in expected.items():
+            check_type(f"Workload.{name}", getattr(self, name), types, words)
 
     @property
     def repository_output(self) -> str:

@@ -89,7 +89,8 @@ class Load:
 def load(client: Client, known: Sequence[User] = (), paths: Mapping[str, int] = MappingProxyType({})) -> Iterator[Load]:
     """Until the `with` block ends, 16 clients write a new user each, read it, and read one of the users `known`.
 
-    With `paths` they get these instead, which are answered with the statuses given.
+    The last turn of each begins after the block: it meets what the block leaves, also where the pauses are long. With
+    `paths` they get these instead, which are answered with the statuses given.
     """
     ended = threading.Event()
     # What is wrong with each answer; a thread adds each of its own at once.
@@ -108,11 +109,12 @@ def load(client: Client, known: Sequence[User] = (), paths: Mapping[str, int] = 
 
     def work(number: int) -> None:
         for turn in itertools.count():
-            started = time.monotonic()
+            last, started = ended.is_set(), time.monotonic()
             answers.extend(requests(number, turn))
-            took = time.monotonic() - started
-            if ended.wait(PAUSE_SECONDS if took < SLOW_SECONDS else SLOWER * took):
+            if last:
                 return
+            took = time.monotonic() - started
+            ended.wait(PAUSE_SECONDS if took < SLOW_SECONDS else SLOWER * took)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(CONNECTIONS)]
     total = Load()

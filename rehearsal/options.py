@@ -64,8 +64,12 @@ class CommonOptions:
         builds = fault in ("build", "push")
         if self.process and builds:
             raise UsageError(f"--fault {fault} needs podman or buildah, which --process excludes.")
-        tools = [container_tool(self.container_tool, each, required=builds) for each in sources if not self.process]
-        return tools[0] if tools and all(tools) else None
+        tool = None
+        for context in [] if self.process else sources:
+            tool = container_tool(self.container_tool, context, required=builds)
+            if tool is None:
+                break
+        return tool
 
     @contextmanager
     def on_local_aws(self, builder: str | None) -> Iterator[LocalAws]:

@@ -18,6 +18,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from generator.compute.ecs_express import EcsExpressCompute
+from generator.compute.logs import LINES_SHOWN
 from generator.images.context import DOCKERFILE
 from generator.layers import Deployment, Layer
 from rehearsal.before import accepted
@@ -223,9 +225,14 @@ class Rehearsal:
         verb = arguments[0]
         layer = arguments[arguments.index("--layer") + 1] if "--layer" in arguments else ""
         role = self.aws.identities.options(verb, self.deployment.chosen(layer))
+        self.aws.services.unhealthy = []
         with self._timed(name) as step, environment({**self.aws.variables, **self.aws.identities.of(verb)}):
             step.code = self.command(self.deployment, [*arguments, *role])
             sys.stdout.flush()
+        # CloudFormation deletes the log group of a new service on ECS with its stack; App Runner's stays.
+        on_ecs = any(isinstance(layer.compute, EcsExpressCompute) for layer in self.deployment.layers)
+        if step.code and on_ecs and (lines := self.aws.services.unhealthy[-LINES_SHOWN:]):
+            print("The end of what the service wrote:", *lines, sep="\n  ", file=sys.stderr, flush=True)
         return step.code == 0
 
     def _pushed(self) -> bool:

@@ -1,7 +1,8 @@
 """The command: arguments become the options of an operation, which is called once; then printing and the exit code.
 
-Each command is a module here, imported only when it is used; what they share is in `arguments.py` (options) and
-`terminal.py` (the UI). `reference.py` makes docs/reference.md. argparse is used in this room only.
+Each command is a module, imported only when it is used: `add_options` adds its options to a parser, and `run`, whose
+docstring is the command's description, returns the exit code. What they share is in `arguments.py` (options) and
+`terminal.py` (the UI). argparse is used in this room only.
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Collection, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import generator
-from generator.cli.arguments import FAILED, INTERRUPTED, Program, Returned, checked_deployments
+from generator.cli.arguments import FAILED, INTERRUPTED, Program, Returned, add_command, checked_deployments
 from generator.cli.encoding import prepare_streams, redacted_output, refuse_undecodable
-from generator.cli.habits import meant
-from generator.errors import GeneratorError, UsageError
+from generator.cli.habits import meant, meant_argument
+from generator.errors import GeneratorError, MissingPackageError, UsageError
 from generator.layers import Deployment
 from generator.redaction import redacted_traceback
 
@@ -29,6 +29,7 @@ VERBS = (
     *("build", "preview", "deploy", "destroy", "status", "logs", "rotate", "serve", "rehearse", "export-stacks"),
     "completion",
 )
+DEPLOY_PACKAGES = ("boto3", "botocore", "docker", "rich")
 
 
 def main(deployments: Callable[[], Returned], *, name: str = "users", argv: Sequence[str] | None = None) -> int:
@@ -62,13 +63,17 @@ def _run(deployments: Callable[[], Returned], name: str, given: list[str]) -> in
     except Exception as error:
         if "--debug" in given:
             print(redacted_traceback(error), end="", file=sys.stderr)
+        if isinstance(error, ModuleNotFoundError) and error.name in DEPLOY_PACKAGES:
+            error = MissingPackageError(package=error.name, extra="deploy")
         if isinstance(error, GeneratorError):
             print(error, file=sys.stderr)
             return error.exit_code
         frame = _place(traceback.extract_tb(error.__traceback__))
         what = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ").rstrip(".")
         where = f"{Path(frame.filename).name}, line {frame.lineno}"
-        print(f"{what} ({where}). --debug shows the traceback.", file=sys.stderr)
+        near = meant_argument(error)
+        hint = f" Did you mean {near}?" if near else ""
+        print(f"{what} ({where}).{hint} --debug shows the traceback.", file=sys.stderr)
         return FAILED
 
 
@@ -123,8 +128,8 @@ def parser(
     made = _Parser(prog=prog, description="Without a command, runs build.", allow_abbrev=False)
     made.add_argument("--version", action="version", version=generator.__version__)
     verbs = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (verb,) if verb in VERBS else VERBS:
-        import_module(f"generator.cli.{module.replace('-', '_')}").add_to(verbs, Program(prog, name, deployments))
+    for each in (verb,) if verb in VERBS else VERBS:
+        add_command(verbs, each, Program(prog, name, deployments))
     return made
 
 

@@ -6,8 +6,9 @@ import argparse
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,10 @@ STACKS = "stacks are named NAME-LAYER"
 # What build.py's function returns, and the deployments that these are.
 Returned = Deployment | Layer | Sequence[Deployment | Layer]
 Deployments = Callable[[], Sequence[Deployment]]
-Run = Callable[[Deployments, argparse.Namespace], int]
-Subparsers = Any
+
+# Options that may be given again, and those that take several values too.
+REPEATABLE: Mapping[str, Any] = {"action": "append", "default": []}
+SEVERAL: Mapping[str, Any] = {"nargs": "+", "action": "extend", "default": []}
 
 
 @dataclass(frozen=True)
@@ -57,19 +60,20 @@ class _Formatter(argparse.HelpFormatter):
         return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def add_command(verbs: Subparsers, name: str, run: Run, *, help: str, description: str, example: str) -> Any:
-    """A new command's parser, with the options that every command has."""
+def add_command(verbs: Any, verb: str, program: Program) -> None:
+    """Adds the command of a module to a parser's subparsers. The docstring of its `run` is the description."""
+    module = import_module(f"generator.cli.{verb.replace('-', '_')}")
     parser = verbs.add_parser(
-        name,
-        help=help,
-        description=description,
-        epilog=f"Example: {example}",
+        verb,
+        help=module.HELP,
+        description=" ".join((module.run.__doc__ or "").split()),
+        epilog=f"Example: {program.prog} {verb} {module.EXAMPLE.format(name=program.name)}",
         allow_abbrev=False,
         formatter_class=_Formatter,
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.set_defaults(run=run, parser=parser)
-    return parser
+    parser.set_defaults(run=module.run, parser=parser)
+    module.add_options(parser, program)
 
 
 def stack_prefix(text: str) -> str:
@@ -175,31 +179,22 @@ def add_image_options(parser: Any) -> None:
         "--context", metavar="DIR", type=Path, help="the folder of the Dockerfile (default: the current one)"
     )
     parser.add_argument(
-        "--build-arg",
-        metavar="KEY=VALUE",
-        type=key_value,
-        action="append",
-        default=[],
-        help="a build argument; repeatable",
+        "--build-arg", **REPEATABLE, metavar="KEY=VALUE", type=key_value, help="a build argument; repeatable"
     )
 
 
 def add_build_options(parser: Any, tools: str) -> None:
     """How an image is built, with one of these container tools."""
     add_image_options(parser)
-    parser.add_argument(
-        "--build-secret", metavar="id=ID,src=FILE", action="append", default=[], help="a build secret; repeatable"
-    )
+    parser.add_argument("--build-secret", **REPEATABLE, metavar="id=ID,src=FILE", help="a build secret; repeatable")
     parser.add_argument("--container-tool", metavar="TOOL", help=f"{tools}, by name or path")
 
 
 def add_parameter_option(parser: Any) -> None:
     parser.add_argument(
         "--parameter",
+        **SEVERAL,
         metavar="[LAYER.]KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
         help="parameters, of every layer that has them or of one; the others keep their deployed values",
     )
 
@@ -207,9 +202,8 @@ def add_parameter_option(parser: Any) -> None:
 def add_allow_replacement_option(parser: Any) -> None:
     parser.add_argument(
         "--allow-replacement",
+        **REPEATABLE,
         metavar="LOGICAL_ID",
-        action="append",
-        default=[],
         help="allow this resource to be replaced or deleted; repeatable",
     )
 
@@ -221,10 +215,9 @@ def add_change_options(parser: Any, program: Program) -> None:
     add_color_option(parser)
     parser.add_argument(
         "--image",
+        **REPEATABLE,
         metavar="[LAYER=]URI",
         type=image,
-        action="append",
-        default=[],
         help="the image to run: the parameter ImageUri (default: build --context); repeatable, for several services",
     )
     parser.add_argument("--parameters", metavar="FILE", help="a parameter file of the AWS CLI or CodePipeline")
@@ -232,22 +225,14 @@ def add_change_options(parser: Any, program: Program) -> None:
     parser.add_argument(
         "--tag",
         "--tags",
+        **SEVERAL,
         metavar="[LAYER.]KEY=VALUE",
-        nargs="+",
-        action="extend",
-        default=[],
         help="tags of every stack or of one layer's; the others stay",
     )
-    parser.add_argument(
-        "--untag", metavar="[LAYER.]KEY", nargs="+", action="extend", default=[], help="tags to take off the stacks"
-    )
+    parser.add_argument("--untag", **SEVERAL, metavar="[LAYER.]KEY", help="tags to take off the stacks")
     add_allow_replacement_option(parser)
     parser.add_argument(
-        "--notification-arn",
-        metavar="ARN",
-        action="append",
-        default=[],
-        help="an SNS topic for stack events; repeatable",
+        "--notification-arn", **REPEATABLE, metavar="ARN", help="an SNS topic for stack events; repeatable"
     )
     parser.add_argument(
         "--capabilities",
@@ -284,13 +269,15 @@ def session(arguments: argparse.Namespace) -> Session:
     return Session(ui, region=arguments.region, profile=arguments.profile)
 
 
-def stack_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields of StackOptions."""
-    return {name: getattr(arguments, name) for name in ("name", "data_stack", "layer")}
+def chosen(found: Sequence[Deployment], arguments: argparse.Namespace) -> tuple[Deployment, dict[str, Any]]:
+    """The deployment that the arguments choose, and the fields of StackOptions."""
+    deployment = chosen_deployment(found, arguments.deployment, arguments.layer)
+    others = () if arguments.deployment else tuple(each for each in found if each is not deployment)
+    return deployment, {name: getattr(arguments, name) for name in ("name", "data_stack", "layer")} | {"others": others}
 
 
 def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The fields of ChangeOptions. Raises UsageError for a value or a file that cannot be read."""
+    """The fields that ChangeOptions adds. Raises UsageError for a value or a file that cannot be read."""
     from generator.parameters import files
 
     file = files.parameter_file(arguments.parameters) if arguments.parameters else files.Values()
@@ -300,7 +287,6 @@ def change_options(arguments: argparse.Namespace) -> dict[str, Any]:
     if both := [key for key in arguments.untag if key in tags]:
         raise UsageError(f"--untag {both[0]}: the tag is also given. Remove one of the two.")
     return {
-        **stack_options(arguments),
         "role_arn": arguments.role_arn,
         "parameters": {
             **{name: value for name, value in file.parameters.items() if name not in given.previous},
@@ -351,15 +337,12 @@ def chosen_deployment(deployments: Sequence[Deployment], name: str = "", layer: 
     raise UsageError(f"There is no deployment {name!r}; there are {', '.join(d.name for d in deployments)}.")
 
 
-def other_deployments(
-    found: Sequence[Deployment], chosen: Deployment, arguments: argparse.Namespace
-) -> tuple[Deployment, ...]:
-    """Those that may be meant instead of the chosen one, where no --deployment was given."""
-    return () if arguments.deployment else tuple(one for one in found if one is not chosen)
-
-
 def checked_deployments(deployments: Callable[[], Returned]) -> Sequence[Deployment]:
     """What build.py returns; layers alone are one deployment. Raises UsageError for none and for two of one name."""
+    if not callable(deployments):
+        raise UsageError(
+            "main takes the function that returns the deployments, not what it returns: main(deployments)."
+        )
     returned = deployments()
     returned = (returned,) if isinstance(returned, Deployment | Layer) else returned
     if not isinstance(returned, Iterable):

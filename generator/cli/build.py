@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
+import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from generator.cli import build_memory
-from generator.cli.arguments import (
-    DONE,
-    FAILED,
-    Deployments,
-    Program,
-    Subparsers,
-    add_command,
-    add_layer_option,
-    add_name_option,
-)
+from generator.cli.arguments import DONE, FAILED, Deployments, Program, add_layer_option, add_name_option
 from generator.contract import TEMPLATE_BODY_LIMIT
 from generator.errors import FindingsError, OutputError, TemplateError, UsageError
 from generator.layers import Deployment, Layer
 
+HELP = "write the templates and the IAM policies, linted"
+EXAMPLE = "--check"
 POLICIES, DIAGRAMS = "iam", "diagrams"
 STACK_POLICY = "-stack-policy.json"
 # The first deployment: its policies are in no folder of their own.
@@ -34,20 +30,7 @@ DEFAULT = "default"
 LEVELS = {"W": " (warning)", "I": " (information)"}
 
 
-def add_to(verbs: Subparsers, program: Program) -> None:
-    """Adds the command."""
-    parser = add_command(
-        verbs,
-        "build",
-        run,
-        help="write the templates and the IAM policies, linted",
-        description="Lints the templates with cfn-lint for every Region that they support, and writes them. With a "
-        "finding, nothing is written. It also writes a stack policy for each stack that holds data, diagrams "
-        "(diagrams/) and IAM policies (iam/) for the commands and for CloudFormation's role. With --layer there are no "
-        "IAM policies, which are derived from all layers; with --no-lint neither they nor access layers, which are "
-        "derived with cfn-lint's schemas.",
-        example=f"{program.prog} build --check",
-    )
+def add_options(parser: Any, program: Program) -> None:
     add_layer_option(parser, program)
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail with a diff if a file is not up to date"
@@ -71,7 +54,10 @@ class _File:
 
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
-    """Writes the files, or compares them with those that exist; returns the exit code."""
+    """Lints the templates with cfn-lint for every Region that they support, and writes them. With a finding, nothing is
+    written. It also writes a stack policy for each stack that holds data, diagrams (diagrams/) and IAM policies (iam/)
+    for the commands and for CloudFormation's role. With --layer there are no IAM policies, which are derived from all
+    layers; with --no-lint neither they nor access layers, which are derived with cfn-lint's schemas."""
     from generator.iam.access import AccessLayer
 
     found = deployments()
@@ -164,9 +150,10 @@ def _lint(texts: Mapping[Path, str], last: str = "Nothing was written.") -> None
     from generator.template.lint import lint_all
 
     found = lint_all({str(path): text for path, text in texts.items()})
+    templates = {str(path): json.loads(text) for path, text in texts.items()}
     lines = [
         f"{path}: {finding.logical_id or 'template'}: {finding.rule}{LEVELS.get(finding.rule[0], '')}: "
-        f"{finding.message}"
+        f"{_unknown_reference(finding.message, path, templates) or finding.message}"
         for path, findings in found.items()
         for finding in findings
     ]
@@ -180,12 +167,40 @@ def _lint(texts: Mapping[Path, str], last: str = "Nothing was written.") -> None
         raise FindingsError(lines, last)
 
 
+def _unknown_reference(message: str, path: str, templates: Mapping[str, Mapping[str, Any]]) -> str:
+    """What to do about a reference to a name that the template at `path` does not have; empty for another finding."""
+
+    def names(template: Mapping[str, Any]) -> set[str]:
+        return {*template["Resources"], *template.get("Parameters", ())}
+
+    found = re.match(r"'(\w+)' is not one of (\[.*?\])", message)
+    own = names(templates[path])
+    # cfn-lint lists what could be named: attributes, conditions or mappings in other findings.
+    if not found or not own & {*re.findall(r"'(\w+)'", found[2])}:
+        return ""
+    name = found[1]
+    elsewhere = next((Path(other).name for other, template in templates.items() if name in names(template)), "")
+    if elsewhere:
+        advice = f"{elsewhere} has it: export(…) it there, and use imported(…) here."
+    elif near := difflib.get_close_matches(name, own, 1, 0.75):
+        advice = f"Did you mean {near[0]}?"
+    else:
+        advice = "Pass that resource or parameter to the layer as a part."
+    return f"{name!r} is not in this template. {advice}"
+
+
 def _template(path: Path, text: str, *, linted: bool) -> _File:
     """A template without findings, or one that was not linted."""
     template = json.loads(text)
+    size = len(text.encode())
+    length = f"{size:,} of {TEMPLATE_BODY_LIMIT:,} bytes"
+    if size > TEMPLATE_BODY_LIMIT:
+        # As it is sent then (`StackUpdate.body`).
+        compact = json.dumps(template, ensure_ascii=False, separators=(",", ":"))
+        length = f"{size:,} bytes, {len(compact.encode()):,} of {TEMPLATE_BODY_LIMIT:,} without white space"
     line = (
-        f"{path}: {len(template['Resources'])} resources, {len(template.get('Parameters', ()))} parameters, "
-        f"{len(text.encode()):,} of {TEMPLATE_BODY_LIMIT:,} bytes, {'0 findings' if linted else 'not linted'}"
+        f"{path}: {len(template['Resources'])} resources, {len(template.get('Parameters', ()))} parameters, {length}, "
+        f"{'0 findings' if linted else 'not linted'}"
     )
     return _File(path, text, line)
 

@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from generator import cli
-from generator.cli.arguments import DONE, Deployments, Program, Subparsers, add_command
+from generator.cli.arguments import DONE, Deployments, Program
 from generator.errors import MissingPackageError
 
+HELP = "print a shell completion script"
+EXAMPLE = "bash > ~/.local/share/bash-completion/completions/build.py"
 SHELLS = ("bash", "zsh", "tcsh")
 
 
-def add_to(verbs: Subparsers, program: Program) -> None:
-    """Adds the command."""
-    parser = add_command(
-        verbs,
-        "completion",
-        run,
-        help="print a shell completion script",
-        description="Prints a completion script for ./build.py, to be read by the shell when it starts.",
-        example=f"{program.prog} completion bash > ~/.local/share/bash-completion/completions/build.py",
-    )
+def add_options(parser: Any, program: Program) -> None:
     parser.add_argument("shell", choices=SHELLS, help="the shell")
 
 
 def run(deployments: Deployments, arguments: argparse.Namespace) -> int:
-    """Prints the completion; returns the exit code."""
+    """Prints a completion script for ./build.py, to be read by the shell when it starts."""
     try:
         import shtab
     except ModuleNotFoundError as error:

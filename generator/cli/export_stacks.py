@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from generator.cli import arguments as shared
 
+HELP = "print the deployed stacks as JSON, for a rehearsal"
+EXAMPLE = "{name} > stacks.json"
 
-def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
-    """Adds the command."""
-    parser = shared.add_command(
-        verbs,
-        "export-stacks",
-        run,
-        help="print the deployed stacks as JSON, for a rehearsal",
-        description="Prints the stacks of a deployment as JSON: templates, parameters, tags, outputs and resources, "
-        "without secrets and without the values of parameters with NoEcho. Only reads. `rehearse --from-file` deploys "
-        "them on this machine and upgrades them.",
-        example=f"{program.prog} export-stacks {program.name} > stacks.json",
-    )
+
+def add_options(parser: Any, program: shared.Program) -> None:
     parser.add_argument(
         "name",
         type=shared.stack_prefix,
@@ -32,10 +25,11 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
 
 
 def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
-    """Prints the document; returns the exit code."""
+    """Prints the stacks of a deployment as JSON: templates, parameters, tags, outputs and resources, without secrets
+    and without the values of parameters with NoEcho. Only reads. `rehearse --from-file` deploys them on this machine
+    and upgrades them."""
     from generator.operations import StackOptions, export_document, export_stacks
 
-    deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
-    options = StackOptions(name=arguments.name, data_stack=arguments.data_stack, layer=arguments.layer)
-    print(export_document(export_stacks(deployment, shared.session(arguments), options)), end="")
+    deployment, stacks = shared.chosen(deployments(), arguments)
+    print(export_document(export_stacks(deployment, shared.session(arguments), StackOptions(**stacks))), end="")
     return shared.DONE

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import inspect
+import re
+import traceback
 from collections.abc import Collection
+
+import generator
 
 # From CDK, SAM, Terraform, Pulumi, Serverless, Copilot, the AWS CLI and git.
 VERBS = {
@@ -56,3 +61,20 @@ def meant(word: str, known: Collection[str]) -> str:
         if name in known and lower in (name, *others):
             return name
     return next(iter(difflib.get_close_matches(lower, known, 1, 0.7)), "")
+
+
+UNEXPECTED = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
+UNSUPPORTED = re.compile(r"[\w:]+ object does not support attribute (\w+)")
+
+
+def meant_argument(error: Exception) -> str:
+    """The argument of this library, or the property of a troposphere object, that is nearest to an unknown one that
+    `error` names; or empty."""
+    name, known = "", list[str]()
+    if found := UNEXPECTED.fullmatch(str(error)):
+        called, name = getattr(generator, found[1], None), found[2]
+        known = list(inspect.signature(called).parameters) if called else []
+    elif found := UNSUPPORTED.fullmatch(str(error)):
+        frame, _ = [*traceback.walk_tb(error.__traceback__)][-1]
+        name, known = found[1], list(getattr(frame.f_locals.get("self"), "propnames", ()))
+    return next(iter(difflib.get_close_matches(name, known, 1, 0.7)), "")

@@ -6,26 +6,16 @@ import argparse
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from generator.cli import arguments as shared
 
+HELP = "show what the service writes"
+EXAMPLE = "--name {name} --since 2h --filter ERROR"
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
-    """Adds the command."""
-    parser = shared.add_command(
-        verbs,
-        "logs",
-        run,
-        help="show what the service writes",
-        description=(
-            "Shows the log of every instance or task, oldest line first, each with its time in UTC and its log stream, "
-            "and when deployments started and ended. Secrets are redacted. With --follow until Ctrl-C, which is exit "
-            "code 130."
-        ),
-        example=f"{program.prog} logs --name {program.name} --since 2h --filter ERROR",
-    )
+def add_options(parser: Any, program: shared.Program) -> None:
     shared.add_account_options(parser, program)
     parser.add_argument("--follow", action="store_true", help="wait for new lines")
     parser.add_argument(
@@ -41,14 +31,13 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
 
 
 def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
-    """Prints the log; returns the exit code."""
+    """Shows the log of every instance or task, oldest line first, each with its time in UTC and its log stream, and
+    when deployments started and ended. Secrets are redacted. With --follow until Ctrl-C, which is exit code 130."""
     from generator.operations import LogsOptions, logs
     from generator.report.text import log_line, utc
 
-    deployment = shared.chosen_deployment(deployments(), arguments.deployment, arguments.layer)
-    options = LogsOptions(
-        **shared.stack_options(arguments), follow=arguments.follow, since=arguments.since, pattern=arguments.filter
-    )
+    deployment, stacks = shared.chosen(deployments(), arguments)
+    options = LogsOptions(**stacks, follow=arguments.follow, since=arguments.since, pattern=arguments.filter)
     line = None
     for line in logs(deployment, shared.session(arguments), options):
         print(log_line(line), flush=arguments.follow)

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from generator.cli import arguments as shared
 
+HELP = "show what a deployment would change"
+EXAMPLE = "--name {name} --format markdown > comment.md"
 
-def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
-    """Adds the command."""
-    parser = shared.add_command(
-        verbs,
-        "preview",
-        run,
-        help="show what a deployment would change",
-        description="Creates a change set for each layer's stack, shows what it would do with values before and after, "
-        "and deletes it. Exit codes: 0 shown; 1 failed; 2 there are changes, with --detailed-exitcode; 3 data would be "
-        "lost, or what --fail-on names; 64 wrong usage.",
-        example=f"{program.prog} preview --name {program.name} --format markdown > comment.md",
-    )
+
+def add_options(parser: Any, program: shared.Program) -> None:
     shared.add_change_options(parser, program)
     shared.add_image_options(parser)
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="default: text")
@@ -39,7 +32,9 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
 
 
 def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
-    """Prints the plans; returns the exit code."""
+    """Creates a change set for each layer's stack, shows what it would do with values before and after, and deletes it.
+    Exit codes: 0 shown; 1 failed; 2 there are changes, with --detailed-exitcode; 3 data would be lost, or what
+    --fail-on names; 64 wrong usage."""
     from generator.cli.terminal import print_lines
     from generator.operations import PreviewOptions, preview
     from generator.report.as_json import preview_document
@@ -48,14 +43,12 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
     from generator.report.text import plan_lines
     from generator.review.quantities import price_list
 
-    found = deployments()
-    deployment = shared.chosen_deployment(found, arguments.deployment, arguments.layer)
+    deployment, stacks = shared.chosen(deployments(), arguments)
     prices = price_list(shared.read_file(arguments.prices), str(arguments.prices)) if arguments.prices else None
     rehearsal = (
         rehearsed(shared.read_file(arguments.rehearsal), str(arguments.rehearsal)) if arguments.rehearsal else ""
     )
-    others = shared.other_deployments(found, deployment, arguments)
-    options = PreviewOptions(**shared.change_options(arguments), others=others, keep=arguments.keep)
+    options = PreviewOptions(**stacks, **shared.change_options(arguments), keep=arguments.keep)
     plans = preview(deployment, shared.session(arguments), options)
     if arguments.format == "json":
         print(preview_document(plans, prices, rehearsal), end="")

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from generator.cli import arguments as shared
 
+HELP = "change the passwords without a failed request"
+EXAMPLE = "--name {name}"
 
-def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
-    """Adds the command."""
-    parser = shared.add_command(
-        verbs,
-        "rotate",
-        run,
-        help="change the passwords without a failed request",
-        description="Gives each MemoryDB user a second password, puts it into the secret, redeploys every service that "
-        "reads it, of every deployment, verifies that each runs, and removes the old password. If interrupted, run it "
-        "again: it continues.",
-        example=f"{program.prog} rotate --name {program.name}",
-    )
+
+def add_options(parser: Any, program: shared.Program) -> None:
     shared.add_name_option(parser, program, shared.STACKS)
     shared.add_aws_options(parser)
     shared.add_color_option(parser)
     shared.add_yes_option(parser)
     parser.add_argument(
         "--user",
+        **shared.REPEATABLE,
         metavar="NAME",
-        action="append",
-        default=[],
         help="only this MemoryDB user, by name; repeatable (default: every user with a password)",
     )
     shared.add_error_rate_option(parser)
 
 
 def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
-    """Rotates; returns the exit code."""
+    """Gives each MemoryDB user a second password, puts it into the secret, redeploys every service that reads it, of
+    every deployment, verifies that each runs, and removes the old password. If interrupted, run it again: it
+    continues."""
     from generator.operations import RotateOptions, rotate
 
     options = RotateOptions(

@@ -5,25 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from generator.cli import arguments as shared
 from generator.errors import UsageError
 
+HELP = "show stacks, outputs, drift and what is running"
+EXAMPLE = "--name {name} --format json"
 
-def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
-    """Adds the command."""
-    parser = shared.add_command(
-        verbs,
-        "status",
-        run,
-        help="show stacks, outputs, drift and what is running",
-        description=(
-            "Shows each layer's stack: its status, its outputs (PushCommands only as JSON), what is running and how "
-            "it answers, and with --drift what was changed by hand. Changes nothing. Exit codes: 0 shown; 1 no stack, "
-            "or the detection of drift failed; 2 there is drift, with --detailed-exitcode; 64 wrong usage."
-        ),
-        example=f"{program.prog} status --name {program.name} --format json",
-    )
+
+def add_options(parser: Any, program: shared.Program) -> None:
     shared.add_account_options(parser, program)
     shared.add_color_option(parser)
     parser.add_argument("--drift", action="store_true", help="detect drift, which takes a minute or more")
@@ -33,7 +24,9 @@ def add_to(verbs: shared.Subparsers, program: shared.Program) -> None:
 
 
 def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
-    """Prints the status; returns the exit code."""
+    """Shows each layer's stack: its status, its outputs (PushCommands only as JSON), what is running and how it
+    answers, and with --drift what was changed by hand. Changes nothing. Exit codes: 0 shown; 1 no stack, or the
+    detection of drift failed; 2 there is drift, with --detailed-exitcode; 64 wrong usage."""
     from generator.cli.terminal import print_lines
     from generator.operations import StatusOptions, status
     from generator.operations.instead import another_deployed
@@ -42,11 +35,9 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
 
     if arguments.detailed_exitcode and not arguments.drift:
         raise UsageError("--detailed-exitcode reports drift: pass --drift too.")
-    known = deployments()
-    deployment = shared.chosen_deployment(known, arguments.deployment, arguments.layer)
+    deployment, stacks = shared.chosen(deployments(), arguments)
     session = shared.session(arguments)
-    others = shared.other_deployments(known, deployment, arguments)
-    options = StatusOptions(**shared.stack_options(arguments), others=others, drift=arguments.drift)
+    options = StatusOptions(**stacks, drift=arguments.drift)
     statuses = status(deployment, session, options)
     if arguments.format == "json":
         print(status_document(statuses), end="")
@@ -54,7 +45,7 @@ def run(deployments: shared.Deployments, arguments: argparse.Namespace) -> int:
         print_lines((line for found in statuses for line in lines(found)), plain=arguments.no_color)
     if arguments.outputs_file:
         shared.write_file(arguments.outputs_file, outputs_document(statuses))
-    if instead := another_deployed(session.cloudformation, deployment, options):
+    if instead := another_deployed(session.cloudformation, deployment, options, "change {} to its template"):
         print(instead, file=sys.stderr)
     if not any(found.stack for found in statuses):
         names = " or ".join(found.stack_name for found in statuses)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from awacs import aws
 
 from generator.errors import MissingPackageError
-from generator.iam.arns import boundary_policy, keys, limits, roles
+from generator.iam.arns import boundary_policy, keys, limits, pattern, roles
 from generator.iam.handlers import (
     BOUNDED,
     DYNAMIC_REFERENCE,
     LINKED_ROLES,
     READS_A_SECRET,
-    TARGETS,
     WITHOUT_RESOURCE,
     needed,
 )
@@ -25,21 +25,28 @@ from generator.parts.permissions import document
 
 # Any Region that has all the types of the templates.
 SCHEMA_REGION = "us-east-1"
+CUSTOM = ("Custom::", "AWS::CloudFormation::CustomResource")
+# Types that nothing is created for.
+WITHOUT_HANDLERS = (*CUSTOM, "AWS::CDK::Metadata", "AWS::CloudFormation::WaitCondition")
 LINKED, PASSED = "iam:CreateServiceLinkedRole", "iam:PassRole"
 READS_A_KEY, READS_ALARMS = "kms:DescribeKey", "cloudwatch:DescribeAlarms"
 READS = ("Describe", "Get", "List")
-# The properties that take a key.
-KEY_PROPERTIES = {"EncryptionConfiguration", "KmsKeyId"}
 
 
 def execution_role(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     """For the role that CloudFormation acts with, which --role-arn names.
 
-    It covers neither types without a schema (custom resources) nor roles outside the templates. It gives rights to
+    It covers neither types whose schema lists no permissions nor roles outside the templates. It gives rights to
     roles with the permissions boundary `<name>-boundary` only, so that no template can give more than that allows.
     Raises MissingPackageError without cfn-lint.
     """
     return document(*resource_statements(layers, name))
+
+
+def unknown_types(layers: Sequence[Layer]) -> list[str]:
+    """The types whose handlers need actions that are not known here: their schemas list none, or a macro makes them."""
+    of_types = _by_type(resources_of(layers, ""))
+    return sorted(kind for kind, actions in of_types.items() if not (actions or kind.startswith(WITHOUT_HANDLERS)))
 
 
 def resource_statements(layers: Sequence[Layer], name: str, *, reading: bool = False) -> list[aws.Statement]:
@@ -48,7 +55,7 @@ def resource_statements(layers: Sequence[Layer], name: str, *, reading: bool = F
     Secrets and their values are not read to describe them, although the schema of a secret lists GetSecretValue.
     """
     resources = resources_of(layers, name)
-    actions = _actions(resources)
+    actions = set().union(*_by_type(resources).values())
     if any(DYNAMIC_REFERENCE in layer.text() for layer in layers):
         actions.add(READS_A_SECRET)
     if reading:
@@ -60,6 +67,7 @@ def resource_statements(layers: Sequence[Layer], name: str, *, reading: bool = F
         *(make(resources) for action, make in SPECIAL.items() if action in actions),
         statement("BoundedRoles", bounded, roles(resources), demanded),
         *_by_service(actions - SPECIAL.keys() - BOUNDED, resources),
+        *([] if reading else [_custom_resources(resources)]),
     ]
     return sorted((each for each in statements if each.Action and each.Resource), key=lambda each: str(each.Sid))
 
@@ -71,8 +79,14 @@ def _by_service(actions: set[str], resources: Sequence[TemplateResource]) -> Ite
         services.setdefault("" if action in WITHOUT_RESOURCE else action.partition(":")[0], set()).add(action)
     for service, of_service in services.items():
         sid = "".join(word.title() for word in service.split("-")) or "WithoutResource"
-        condition = aws.StringLike({"kms:ViaService": _users_of_keys(resources)}) if service == "kms" else None
-        yield statement(sid, of_service, limits(service, resources), condition)
+        if service == "kms":
+            # A key of the template's own has no name, and is administered directly.
+            own = set().union(*(found for kind, found in _by_type(resources).items() if kind.startswith("AWS::KMS::")))
+            yield statement("Keys", of_service & own, ["*"])
+            condition = aws.StringLike({"kms:ViaService": _users_of_keys(resources)})
+            yield statement(sid, of_service - own, limits(service, resources), condition)
+        else:
+            yield statement(sid, of_service, limits(service, resources))
 
 
 @cache
@@ -87,7 +101,7 @@ def permissions(resource_type: str) -> frozenset[str]:
         from cfnlint.schema import ResourceNotFoundError
         from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as manager
     except ModuleNotFoundError as error:
-        raise MissingPackageError(package="cfn-lint", extra="lint", instead="pass --no-lint") from error
+        raise MissingPackageError(package="cfn-lint", extra="lint", instead="pass --no-lint to build") from error
     try:
         schema = manager.get_resource_schema(SCHEMA_REGION, resource_type).schema
     except ResourceNotFoundError:
@@ -115,20 +129,31 @@ def _iam_services() -> Mapping[str, Any]:
     return services
 
 
-def _actions(resources: Sequence[TemplateResource]) -> set[str]:
+def _by_type(resources: Sequence[TemplateResource]) -> dict[str, set[str]]:
+    """The actions that the handlers of each type need."""
     properties: dict[str, set[str]] = {}
     for resource in resources:
         properties.setdefault(resource.resource_type, set()).update(resource.properties)
-    found = {action for kind, names in properties.items() for action in needed(kind, permissions(kind), names)}
-    absent = tuple(service for service, kind in TARGETS.items() if kind not in properties)
-    return {action for action in found if not action.startswith(absent)}
+    return {kind: needed(kind, permissions(kind), names, properties) for kind, names in properties.items()}
+
+
+def _custom_resources(resources: Sequence[TemplateResource]) -> aws.Statement:
+    """The functions of custom resources, which CloudFormation invokes with its role."""
+    tokens = [one.properties.get("ServiceToken") for one in resources if one.resource_type.startswith(CUSTOM)]
+    arns = {pattern(token) for token in tokens}
+    functions = {arn if arn.startswith("arn:") else "arn:aws:lambda:*:*:function:*" for arn in arns}
+    return statement("CustomResources", ["lambda:InvokeFunction"], (arn for arn in functions if ":lambda:" in arn))
 
 
 def _linked_roles(resources: Sequence[TemplateResource]) -> aws.Statement:
-    types = {resource.resource_type for resource in resources}
-    services = {service for start, service in LINKED_ROLES.items() if any(kind.startswith(start) for kind in types)}
+    """Those of LINKED_ROLES; of other types those that have the service's name in theirs."""
+    services = set()
+    for kind, actions in _by_type(resources).items():
+        known = {service for start, service in LINKED_ROLES.items() if kind.startswith(start)}
+        services |= known or ({f"*{_service(actions)}*"} if LINKED in actions else set())
     arns = [f"arn:aws:iam::*:role/aws-service-role/{service}/*" for service in services]
-    return statement("ServiceLinkedRoles", [LINKED], arns, aws.StringEquals({"iam:AWSServiceName": sorted(services)}))
+    operator = aws.StringLike if "*" in "".join(services) else aws.StringEquals
+    return statement("ServiceLinkedRoles", [LINKED], arns, operator({"iam:AWSServiceName": sorted(services)}))
 
 
 def _passed_roles(resources: Sequence[TemplateResource]) -> aws.Statement:
@@ -148,12 +173,15 @@ def _passed_roles(resources: Sequence[TemplateResource]) -> aws.Statement:
 
 
 def _users_of_keys(resources: Sequence[TemplateResource]) -> list[str]:
-    services = {
-        resource.resource_type.split("::")[1].lower()
-        for resource in resources
-        if KEY_PROPERTIES & set(resource.properties)
-    }
-    return [f"{service}.*.amazonaws.com" for service in sorted(services)]
+    """The services whose handlers use keys, as the condition names them."""
+    of_types = _by_type(resources).values()
+    found = {_service(actions) for actions in of_types if any(action.startswith("kms:") for action in actions)}
+    return [f"{service}.*.amazonaws.com" for service in sorted(found - {"kms"})]
+
+
+def _service(actions: Iterable[str]) -> str:
+    """The service that a type belongs to: that of most of its actions."""
+    return Counter(action.partition(":")[0] for action in sorted(actions)).most_common(1)[0][0]
 
 
 # The actions that have a statement of their own.

@@ -6,7 +6,7 @@ that a template does not have, and some that are needed are missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 CLUSTER = "AWS::MemoryDB::Cluster"
 
@@ -43,6 +43,10 @@ CONDITIONAL: dict[tuple[str, str], tuple[str, ...]] = {
     ("AWS::Logs::LogGroup", "FieldIndexPolicies"): ("logs:DeleteIndexPolicy", "logs:PutIndexPolicy"),
     ("AWS::Logs::LogGroup", "KmsKeyId"): ("logs:AssociateKmsKey", "logs:DisassociateKmsKey"),
     ("AWS::Logs::LogGroup", "ResourcePolicyDocument"): ("logs:DeleteResourcePolicy", "logs:PutResourcePolicy"),
+    **{
+        (f"AWS::RDS::{kind}", "ManageMasterUserPassword"): ("secretsmanager:CreateSecret", "secretsmanager:TagResource")
+        for kind in ("DBCluster", "DBInstance")
+    },
     ("AWS::SNS::Topic", "DataProtectionPolicy"): ("sns:PutDataProtectionPolicy",),
     ("AWS::SNS::Topic", "DeliveryStatusLogging"): ("iam:GetRole", "iam:PassRole"),
     ("AWS::SecretsManager::Secret", "ReplicaRegions"): (
@@ -51,28 +55,33 @@ CONDITIONAL: dict[tuple[str, str], tuple[str, ...]] = {
     ),
 }
 
+POLICIES = {"AWS::IAM::ManagedPolicy": ("Attach", "Detach"), "AWS::IAM::Policy": ("Delete", "Get", "Put")}
 # Never needed: an action, or every action of the service before the colon.
 EXCLUDED: dict[str, tuple[str, ...]] = {
     # App Runner does this itself, with AWSServiceRoleForAppRunner (developer guide, "Using service-linked roles").
     "AWS::AppRunner::Service": ("events:", "logs:"),
-    # Never allowed: a role keeps its boundary.
+    # Never allowed: a role keeps its boundary, and a group or a user has none, so no template can give them rights.
     "AWS::IAM::Role": ("iam:DeleteRolePermissionsBoundary",),
-    # For other targets of an association than the one in these templates (Service Authorization Reference, AWS WAF V2,
-    # dependent actions of AssociateWebACL).
-    "AWS::WAFv2::WebACLAssociation": (
-        "amplify:",
-        "apigateway:",
-        "appsync:",
-        "bedrock-agentcore:",
-        "cognito-idp:",
-        "ec2:",
-    ),
+    **{f"AWS::IAM::{kind}": ("iam:",) for kind in ("Group", "GroupPolicy", "User", "UserPolicy")},
+    **{
+        kind: tuple(f"iam:{verb}{who}" for verb in verbs for who in ("Group", "User"))
+        for kind, verbs in POLICIES.items()
+    },
 }
 
-# The actions that associating a web ACL needs, by the beginning of their names, and the type of the target.
-TARGETS = {
-    "apprunner:": "AWS::AppRunner::Service",
-    "elasticloadbalancing:": "AWS::ECS::ExpressGatewayService",
+# What associating a web ACL needs, by the beginning of the actions, and the types of the targets (Service Authorization
+# Reference, AWS WAF V2, dependent actions of AssociateWebACL).
+ASSOCIATION = "AWS::WAFv2::WebACLAssociation"
+EXPRESS = "AWS::ECS::ExpressGatewayService"
+TARGETS: dict[str, tuple[str, ...]] = {
+    "amplify:": ("AWS::Amplify::",),
+    "apigateway:": ("AWS::ApiGateway::",),
+    "apprunner:": ("AWS::AppRunner::Service",),
+    "appsync:": ("AWS::AppSync::",),
+    "bedrock-agentcore:": ("AWS::BedrockAgentCore::",),
+    "cognito-idp:": ("AWS::Cognito::",),
+    "ec2:": ("AWS::EC2::VerifiedAccessInstance",),
+    "elasticloadbalancing:": (EXPRESS, "AWS::ElasticLoadBalancingV2::"),
 }
 
 # Needed where the property is set, though no schema lists them.
@@ -90,12 +99,7 @@ EXTRA: dict[tuple[str, str], tuple[str, ...]] = {
 
 # Allowed only for a role that has, or gets, the deployment's permissions boundary (Service Authorization Reference,
 # IAM, condition key iam:PermissionsBoundary, which each of these takes). What takes rights away needs no boundary.
-BOUNDED = {
-    "iam:AttachRolePolicy",
-    "iam:CreateRole",
-    "iam:PutRolePermissionsBoundary",
-    "iam:PutRolePolicy",
-}
+BOUNDED = {"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}
 
 # Dynamic references are resolved with the role's rights (CloudFormation user guide, "Get a secret or secret value from
 # Secrets Manager").
@@ -114,6 +118,7 @@ LINKED_ROLES = {
 # Actions that take no resource, of services whose other actions do (Service Authorization Reference).
 WITHOUT_RESOURCE = {
     "ecs:DescribeTaskDefinition",
+    "iam:ListRoles",
     "logs:CreateLogDelivery",
     "logs:DeleteIndexPolicy",
     "logs:DeleteLogDelivery",
@@ -131,8 +136,13 @@ WITHOUT_RESOURCE = {
 }
 
 
-def needed(resource_type: str, permissions: Iterable[str], properties: set[str]) -> set[str]:
-    """The permissions that the type's handlers need to set `properties`: a selection of `permissions`, and `EXTRA`."""
+def needed(
+    resource_type: str, permissions: Iterable[str], properties: set[str], types: Collection[str] = ()
+) -> set[str]:
+    """The permissions that the type's handlers need to set `properties`: a selection of `permissions`, and `EXTRA`.
+
+    types: those of all resources, among which are the targets of an association.
+    """
     unused = {
         action
         for (kind, name), actions in CONDITIONAL.items()
@@ -140,6 +150,8 @@ def needed(resource_type: str, permissions: Iterable[str], properties: set[str])
         for action in actions
     }
     excluded = EXCLUDED.get(resource_type, ())
+    if resource_type == ASSOCIATION:
+        excluded = tuple(start for start, kinds in TARGETS.items() if not any(one.startswith(kinds) for one in types))
     found = {action for action in permissions if action not in unused and not action.startswith(excluded)}
     for (kind, name), actions in EXTRA.items():
         if kind == resource_type and name in properties:

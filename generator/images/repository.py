@@ -6,13 +6,13 @@ import base64
 import json
 import urllib.request
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import botocore.exceptions
-
 from generator.aws.calls import pages
 from generator.aws.errors import translate_errors
+from generator.errors import DeployError
 
 # An image, or an index of images for several platforms: Docker's and OCI's (OCI image specification, "Media types").
 MANIFESTS = (
@@ -61,10 +61,8 @@ class ImageRepository:
         with translate_errors(self.name):
             try:
                 found = self.ecr.batch_get_image(**registry, imageIds=[id], acceptedMediaTypes=list(MANIFESTS))
-            except botocore.exceptions.ClientError as error:
-                if error.response["Error"].get("Code") == "RepositoryNotFoundException":
-                    return None
-                raise
+            except self.ecr.exceptions.RepositoryNotFoundException:
+                return None
             if not found["images"]:
                 return None
             manifest = json.loads(found["images"][0]["imageManifest"])
@@ -85,34 +83,37 @@ class ImageRepository:
         return name, password
 
     def _describe(self, **id: str) -> Mapping[str, Any] | None:
-        with translate_errors(self.name):
-            try:
-                found: Mapping[str, Any] = self.ecr.describe_images(repositoryName=self.name, imageIds=[id])
-            except botocore.exceptions.ClientError as error:
-                if error.response["Error"]["Code"] == "ImageNotFoundException":
-                    return None
-                raise
-        image: Mapping[str, Any] = found["imageDetails"][0]
-        return image
+        with translate_errors(self.name), suppress(self.ecr.exceptions.ImageNotFoundException):
+            return dict(self.ecr.describe_images(repositoryName=self.name, imageIds=[id])["imageDetails"][0])
+        return None
 
 
-def images(ecr: Any, repository_name: str) -> list[dict[str, str]]:
-    """The IDs of all images in a repository, by its name; none if it was deleted outside of CloudFormation."""
-    with translate_errors(repository_name):
-        try:
-            listed = pages(ecr.list_images, repositoryName=repository_name)
-            return [image for page in listed for image in page["imageIds"]]
-        except botocore.exceptions.ClientError as error:
-            if error.response["Error"].get("Code") == "RepositoryNotFoundException":
-                return []
-            raise
+def images(ecr: Any, repository_name: str) -> list[str]:
+    """The digests of all images in a repository, by its name; none if it was deleted outside of CloudFormation."""
+    with translate_errors(repository_name), suppress(ecr.exceptions.RepositoryNotFoundException):
+        # An image is listed once for each of its tags (API reference, ListImages).
+        listed = pages(ecr.list_images, repositoryName=repository_name)
+        return list(dict.fromkeys(image["imageDigest"] for page in listed for image in page["imageIds"]))
+    return []
 
 
-def delete_images(ecr: Any, repository_name: str, image_ids: Sequence[Mapping[str, str]]) -> None:
-    """Deletes images, a hundred in a request, which is ECR's limit (BatchDeleteImage)."""
-    with translate_errors(repository_name):
-        for start in range(0, len(image_ids), 100):
-            ecr.batch_delete_image(repositoryName=repository_name, imageIds=list(image_ids[start : start + 100]))
+def delete_images(ecr: Any, repository_name: str, digests: Sequence[str]) -> None:
+    """Deletes images with all their tags, a hundred in a request, which is ECR's limit (BatchDeleteImage).
+
+    One that an index refers to can be deleted after the index only (aws-cdk issue 24822). Raises DeployError for one
+    that stays.
+    """
+    while digests:
+        failures: list[Mapping[str, Any]] = []
+        with translate_errors(repository_name):
+            for start in range(0, len(digests), 100):
+                ids = [{"imageDigest": digest} for digest in digests[start : start + 100]]
+                failures += ecr.batch_delete_image(repositoryName=repository_name, imageIds=ids).get("failures", ())
+        stay = [failure for failure in failures if failure["failureCode"] != "ImageNotFound"]
+        if len(stay) == len(digests):
+            reason = stay[0].get("failureReason", stay[0]["failureCode"])
+            raise DeployError(stack=repository_name, what=f"{digests[0]} cannot be deleted", why=reason)
+        digests = [failure["imageId"]["imageDigest"] for failure in stay]
 
 
 def _download(answer: Mapping[str, Any]) -> Mapping[str, Any]:

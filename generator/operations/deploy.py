@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -23,9 +24,11 @@ from generator.operations.updates import check_values, stack_updates, uploaded, 
 from generator.operations.watch import watch
 from generator.report.results import Plan
 from generator.stacks.change_set import ChangeSet
-from generator.stacks.cloudformation import PendingChangeSet, Stack, StackUpdate, place
+from generator.stacks.cloudformation import PendingChangeSet, Stack, StackUpdate, name_in, place
 from generator.stacks.events import NEVER_CREATED, SUCCEEDED, advice, in_progress, left_behind
 from generator.stacks.exports import check_import
+from generator.stacks.inventory import CLUSTER
+from generator.template.resources import resources_in
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def deploy(
     """
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
-    check_values(session.cloudformation, deployment, updates, options)
+    check_values(session.cloudformation, session.ui, deployment, updates, options)
     _check_data_stacks(session, updates)
     for layer, update in updates:
         if layer.compute:
@@ -71,13 +74,14 @@ def deploy_change_set(
 ) -> DeployedLayer:
     """Executes a change set that `preview` kept, if it still can be, and continues as `deploy` does.
 
-    Raises UsageError for a change set of a stack that none of the deployments has.
+    Where several deployments have its stack, it is of the one that has its template. Raises UsageError for a change set
+    of a stack that none of the deployments has.
     """
     change_set = session.cloudformation.describe_change_set(arn)
-    stacks: dict[str, Layer] = {}
+    stacks: dict[str, list[Layer]] = {}
     for deployment in deployments:
         for layer in deployment.layers:
-            stacks.setdefault(options.stack_name(deployment, layer), layer)
+            stacks.setdefault(options.stack_name(deployment, layer), []).append(layer)
     if change_set.stack_name not in stacks:
         raise UsageError(
             f"The change set is for the stack {change_set.stack_name}, which is none of {', '.join(stacks)}: pass the "
@@ -91,7 +95,10 @@ def deploy_change_set(
             why=f"it is {change_set.execution_status or change_set.status}{obsolete}",
             then="Create and review a new one: preview --keep.",
         )
-    layer = stacks[change_set.stack_name]
+    layer, *others = stacks[change_set.stack_name]
+    if any(other.text() != layer.text() for other in others):
+        template = session.cloudformation.template(ChangeSetName=arn)
+        layer = next((each for each in (layer, *others) if each.template == template), layer)
     if layer.compute:
         ImageSource(session, layer.compute, options).publish_previewed(
             change_set.parameters.get(contract.IMAGE_URI, "")
@@ -141,7 +148,7 @@ class LayerDeployment:
         cloudformation = self.session.cloudformation
         with creating as pending:
             change_set = pending.change_set
-            planned = plan(cloudformation, self.layer.name, pending, self.options.allow_replacement)
+            planned = plan(cloudformation, self.layer.name, change_set, self.options.allow_replacement)
             self.session.ui.show(planned)
             stack = None
             if not change_set.empty:
@@ -189,8 +196,7 @@ class LayerDeployment:
             )
         if change_set.missing_export:
             # It may exist by now.
-            client = self.session.cloudformation.client
-            check_import(client, change_set.stack_name, change_set.missing_export)
+            check_import(self.session.cloudformation.client, change_set.stack_name, change_set.missing_export)
         self._check_error_rate(change_set)
         users = [found.physical_id for found in change_set.changes if found.resource_type == USER and found.physical_id]
         if users:
@@ -216,7 +222,7 @@ class LayerDeployment:
             self.session.cloudformation.delete(stack)
             left = self._finished(stack, since)
             if left is None:
-                if self.layer.holds_data:
+                if CLUSTER in (resource["Type"] for _, resource in resources_in(self.layer.template)):
                     report_left_snapshot(self.session, stack)
                 return
             stack = left
@@ -235,9 +241,8 @@ class LayerDeployment:
         try:
             stack, events = watch(self.session, stack_arn, since, compute.usual_minutes if compute else {})
         except KeyboardInterrupt:
-            stack_name = stack_arn.split("/")[1]
             self.session.ui.progress(
-                f"\nCloudFormation is still deploying {stack_name}. Run the command again to keep watching."
+                f"\nCloudFormation is still deploying {name_in(stack_arn)}. Run the command again to keep watching."
             )
             raise
         if stack.status not in SUCCEEDED:
@@ -254,7 +259,7 @@ class LayerDeployment:
     def _failure(self, stack: Stack) -> DeployError:
         if stack.status == "DELETE_COMPLETE":
             return DeployError(
-                stack=stack.arn.split("/")[1],
+                stack=stack.name,
                 what="The stack was deleted while it was deployed",
                 why="another command or the console deleted it",
                 then="If it was not meant to be deleted, deploy again.",
@@ -265,7 +270,7 @@ class LayerDeployment:
             stack=stack.name,
             what=f"The deployment failed, the stack is {stack.status}",
             why=why,
-            then=_advice(stack.status, why),
+            then=_advice(stack, why),
         )
 
     def _report_running(self, stack_name: str) -> None:
@@ -274,9 +279,17 @@ class LayerDeployment:
         )
 
 
-def _advice(status: str, why: str) -> str:
+def _advice(stack: Stack, why: str) -> str:
     """What to type after a failed deployment; empty if the cause has to be fixed first."""
-    if status == "ROLLBACK_COMPLETE":
-        return "--recreate deletes what is left of the stack first."
+    advice = []
+    # An account has one provider for each issuer (`access.py`).
+    if provider := re.search(r"Provider with url https://(\S+) already exists", why):
+        partition, account = stack.arn.split(":")[1], stack.arn.split(":")[4]
+        arn = f"arn:{partition}:iam::{account}:oidc-provider/{provider[1]}"
+        advice.append(f"Use that provider: --parameter OidcProviderArn={arn}.")
+    if stack.status == "ROLLBACK_COMPLETE":
+        advice.append("--recreate deletes what is left of the stack first.")
     # The status of an App Runner service of which another operation runs.
-    return "Another command deployed the service meanwhile. Deploy again." if "OPERATION_IN_PROGRESS" in why else ""
+    elif "OPERATION_IN_PROGRESS" in why:
+        advice.append("Another command deployed the service meanwhile. Deploy again.")
+    return " ".join(advice)

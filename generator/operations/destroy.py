@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from generator.aws.errors import translate_errors
 from generator.compute import Compute
 from generator.database.snapshots import snapshot_exists
-from generator.errors import DeclinedError, DeployError
+from generator.errors import DeclinedError, DeployError, UsageError
 from generator.images.repository import delete_images, images
 from generator.layers import Deployment
 from generator.operations.cause import last_operation
+from generator.operations.instead import another_deployed
 from generator.operations.options import DestroyOptions
 from generator.operations.session import Session
 from generator.operations.watch import watch
-from generator.report.results import Removal, count_of_images
-from generator.stacks.cloudformation import Stack, busy
+from generator.report.results import Removal, counted
+from generator.stacks.cloudformation import Stack, busy, place
 from generator.stacks.events import NEVER_CREATED, first_failure, updating
 from generator.stacks.inventory import STILL_USED, Inventory, final_snapshot, importers, inventory
 
@@ -36,10 +38,12 @@ class Destroyed:
 def destroy(deployment: Deployment, session: Session, options: DestroyOptions = DestroyOptions()) -> Destroyed:
     """Deletes the stacks that exist, last layer first, after showing what is deleted and what is kept.
 
-    Raises DeclinedError where the UI does not confirm, and DeployError where a stack is being updated, another stack
-    imports from one of them, a repository has images that are not to be purged, a final snapshot's name is taken, or
-    AWS fails.
+    Raises UsageError where another deployment is there instead, DeclinedError where the UI does not confirm, and
+    DeployError where a stack is being updated, another stack imports from one of them, a repository has images that are
+    not to be purged, a final snapshot's name is taken, or AWS fails.
     """
+    if instead := another_deployed(session.cloudformation, deployment, options, "delete {}"):
+        raise UsageError(instead)
     computes = {
         options.stack_name(deployment, layer): layer.compute for layer in deployment.chosen(options.layer)[::-1]
     }
@@ -53,21 +57,22 @@ def destroy(deployment: Deployment, session: Session, options: DestroyOptions = 
             raise busy(stack.name, "Destroy")
     inventories = tuple(inventory(session.cloudformation, stack) for stack in stacks)
     _check_imports(session, stacks)
-    repositories = {name: ids for one in inventories for name, ids in _images(session, one, options).items()}
+    repositories = {name: found for one in inventories for name, found in _images(session, one, options).items()}
     for one in inventories:
         _check_snapshot_name(session, one)
     kept = {one.stack.name: tuple(_kept(one, computes)) for one in inventories}
-    session.ui.show(Removal(inventories, kept, {name: len(ids) for name, ids in repositories.items()}))
-    if not session.ui.confirm_name(options.name, f"Type {options.name} to delete all this ({stacks[0].place}):"):
+    session.ui.show(Removal(inventories, kept, {name: len(digests) for name, digests in repositories.items()}))
+    if not session.ui.confirm_name(options.name, f"Type {options.name} to delete all this ({place(stacks[0].arn)}):"):
         raise DeclinedError("Nothing was deleted.")
-    for name, ids in repositories.items():
-        delete_images(session.client("ecr"), name, ids)
+    for name, digests in repositories.items():
+        delete_images(session.client("ecr"), name, digests)
     for one in inventories:
         _delete(session, one, options.role_arn)
         if compute := computes[one.stack.name]:
             for service in one.of_type(compute.resource_type):
-                wait_until_drained(session, compute, service.physical_id)
-        elif one.stack.status in NEVER_CREATED and not one.final_snapshot:
+                with translate_errors(one.stack.name):
+                    wait_until_drained(session, compute, service.physical_id)
+        elif one.stack.status in NEVER_CREATED and one.declares_cluster and not one.final_snapshot:
             report_left_snapshot(session, one.stack)
     return Destroyed(tuple(stack.name for stack in stacks), absent)
 
@@ -114,19 +119,19 @@ def _check_imports(session: Session, stacks: Sequence[Stack]) -> None:
             )
 
 
-def _images(session: Session, one: Inventory, options: DestroyOptions) -> Mapping[str, list[dict[str, str]]]:
-    """The images to delete, by repository. Raises DeployError for images that are not to be deleted."""
+def _images(session: Session, one: Inventory, options: DestroyOptions) -> Mapping[str, list[str]]:
+    """The digests of the images to delete, by repository. Raises DeployError for images that are not to be deleted."""
     found = {}
     for repository in one.of_type(REPOSITORY):
-        ids = images(session.client("ecr"), repository.physical_id)
-        if ids and not options.purge_images:
+        digests = images(session.client("ecr"), repository.physical_id)
+        if digests and not options.purge_images:
             raise DeployError(
                 stack=one.stack.name,
-                what=f"The repository {repository.physical_id} holds {count_of_images(len(ids))}",
+                what=f"The repository {repository.physical_id} holds {counted(len(digests), 'image')}",
                 why="CloudFormation deletes empty repositories only",
                 then="Pass --purge-images to delete them too.",
             )
-        found[repository.physical_id] = ids
+        found[repository.physical_id] = digests
     return found
 
 
@@ -146,9 +151,9 @@ def _kept(one: Inventory, computes: Mapping[str, Compute | None]) -> Iterator[st
             yield f"{resource.logical_id} ({resource.physical_id})"
     if one.final_snapshot:
         yield f"snapshot {one.final_snapshot}, from which a new data stack can be restored (SnapshotName)"
-    compute = computes[one.stack.name]
-    for service in one.of_type(compute.resource_type) if compute else ():
-        yield from compute.leaves(service.physical_id) if compute else ()
+    if compute := computes[one.stack.name]:
+        for service in one.of_type(compute.resource_type):
+            yield from compute.leaves(service.physical_id)
 
 
 def _delete(session: Session, one: Inventory, role_arn: str) -> None:
@@ -156,7 +161,6 @@ def _delete(session: Session, one: Inventory, role_arn: str) -> None:
     stack = one.stack
     if stack.protected:
         session.cloudformation.set_termination_protection(stack.name, on=False)
-
     try:
         left, _ = session.clock.poll(
             lambda: _attempt(session, stack, role_arn),

@@ -13,6 +13,7 @@ from typing import Any
 from generator.aws.errors import translate_errors
 from generator.errors import DeployError, UsageError
 from generator.layers import Deployment
+from generator.operations.instead import another_deployed
 from generator.operations.options import StackOptions
 from generator.operations.session import Session
 from generator.redaction import SECRET_NAMES, redact
@@ -52,9 +53,11 @@ class ExportedStack:
 def export_stacks(deployment: Deployment, session: Session, options: StackOptions) -> tuple[ExportedStack, ...]:
     """The stacks of the deployment's layers that exist, in the order of the layers.
 
-    Calls DescribeStacks, GetTemplate and ListStackResources. Raises DeployError where there is no stack, or one whose
-    template is YAML.
+    Calls DescribeStacks, GetTemplate and ListStackResources. Raises UsageError where another deployment is there
+    instead, DeployError where there is no stack, or one whose template is YAML.
     """
+    if instead := another_deployed(session.cloudformation, deployment, options, "export {}"):
+        raise UsageError(instead)
     names = {layer.name: options.stack_name(deployment, layer) for layer in deployment.chosen(options.layer)}
     found = {layer: session.cloudformation.stack(name) for layer, name in names.items()}
     exported = tuple(_exported(session, layer, stack) for layer, stack in found.items() if stack and stack.exists)

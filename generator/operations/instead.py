@@ -8,10 +8,13 @@ from generator.operations.options import StackOptions
 from generator.stacks.cloudformation import CloudFormation
 
 
-def another_deployed(cloudformation: CloudFormation, deployment: Deployment, options: StackOptions) -> str:
+def another_deployed(
+    cloudformation: CloudFormation, deployment: Deployment, options: StackOptions, action: str = ""
+) -> str:
     """Which of `options.others` exists instead of `deployment`, and what to type; empty where none does.
 
     Only one that shares a stack counts, with another template for it. A stack that may not be read is not known.
+    action: what the command would do to that stack, such as "delete {}".
     """
     layers = {layer.name: layer for layer in deployment.chosen(options.layer)}
     shares = [(other, layer) for other in options.others for layer in other.layers if layer.name in layers]
@@ -21,10 +24,9 @@ def another_deployed(cloudformation: CloudFormation, deployment: Deployment, opt
     for other, layer in shares:
         found = next((stack for stack in _services(other, options) if _exists(cloudformation, stack)), "")
         if found and layer.text() != layers[layer.name].text():
-            return (
-                f"{found} exists and {own[0]} does not: pass --deployment {other.name}, or --deployment "
-                f"{deployment.name} to change {options.stack_name(deployment, layers[layer.name])} to its template."
-            )
+            shared = options.stack_name(deployment, layers[layer.name])
+            anyway = f", or --deployment {deployment.name} to {action.format(shared)}" if action else ""
+            return f"{found} exists and {own[0]} does not: pass --deployment {other.name}{anyway}."
     return ""
 
 

@@ -19,9 +19,10 @@ from generator.aws.errors import code_of, translate_errors
 from generator.aws.faults import THROTTLED
 from generator.compute import Compute
 from generator.compute.logs import milliseconds
-from generator.errors import DeployError
+from generator.errors import DeployError, UsageError
 from generator.layers import Deployment
 from generator.operations.cause import failed_service
+from generator.operations.instead import another_deployed
 from generator.operations.options import LogsOptions
 from generator.operations.session import Session
 from generator.redaction import redact
@@ -36,22 +37,22 @@ LATE = timedelta(seconds=60)
 def logs(deployment: Deployment, session: Session, options: LogsOptions) -> Iterator[LogLine]:
     """The lines since `options.since`, oldest first; with `follow` without end.
 
-    Raises DeployError where no layer has a service.
+    Raises UsageError where another deployment is there instead, DeployError where no layer has a service.
     """
-    computes = {
-        options.stack_name(deployment, layer): layer for layer in deployment.chosen(options.layer) if layer.compute
-    }
-    found = {name: session.cloudformation.stack(name) for name in computes}
+    services = [(layer, layer.compute) for layer in deployment.chosen(options.layer) if layer.compute]
+    names = [options.stack_name(deployment, layer) for layer, _ in services]
     sources = [
-        Source(session, layer.compute, arn, layer.name if len(computes) > 1 else "", options.pattern, options.since)
-        for name, layer in computes.items()
-        if layer.compute and (stack := found[name]) and (arn := service_arn(session, stack, layer.compute))
+        Source(session, compute, arn, layer.name if len(services) > 1 else "", options)
+        for (layer, compute), name in zip(services, names, strict=True)
+        if (stack := session.cloudformation.stack(name)) and (arn := service_arn(session, stack, compute))
     ]
     if not sources:
+        if services and (instead := another_deployed(session.cloudformation, deployment, options)):
+            raise UsageError(instead)
         raise DeployError(
-            stack=" and ".join(computes) or options.layer or deployment.name,
+            stack=" and ".join(names) or options.layer or deployment.name,
             what="There is no log",
-            why="no service is deployed" if computes else "the layer has no service",
+            why="no service is deployed" if services else "the layer has no service",
             then="See status.",
         )
     while True:
@@ -71,15 +72,17 @@ def service_arn(session: Session, stack: Stack, compute: Compute) -> str:
 
 @dataclass
 class Source:
-    """The log of one service from `since` on; `layer` precedes the stream of each line, if it is not empty."""
+    """The log of one service; `layer` precedes the stream of each line, if it is not empty."""
 
     session: Session
     compute: Compute
     arn: str
     layer: str
-    pattern: str
-    since: datetime
+    options: LogsOptions
     _shown: dict[str, datetime] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.since = self.options.since
 
     def read(self) -> Iterator[LogLine]:
         """What was not read before, oldest first."""
@@ -94,7 +97,7 @@ class Source:
                         self._shown[id] = line.moment
                         yield line
         except DeployError as error:
-            if code_of(error) not in THROTTLED:
+            if code_of(error) not in THROTTLED or not self.options.follow:
                 raise
             self.session.ui.progress(f"{error} The next look reads what this one has not.")
             return
@@ -105,8 +108,8 @@ class Source:
     def _of_group(self, group: str) -> Iterator[tuple[str, LogLine]]:
         """FilterLogEvents has the events of all streams in their order, on pages that may be empty."""
         client = self.session.client("logs")
-        filtered = {"filterPattern": self.pattern} if self.pattern else {}
-        asked = {"logGroupName": group, "startTime": milliseconds(self.since), **filtered}
+        pattern = {"filterPattern": self.options.pattern} if self.options.pattern else {}
+        asked = {"logGroupName": group, "startTime": milliseconds(self.since), **pattern}
         try:
             for page in pages(client.filter_log_events, **asked):
                 for event in page["events"]:
@@ -127,16 +130,11 @@ class Source:
                 return
             raise
         moments = [
-            (moment, f"{operation.id.rpartition('/')[2]} {what}")
+            (moment.astimezone(UTC), f"{operation.id.rpartition('/')[2]} {what}")
             for operation in operations
             for moment, what in ((operation.started, "started"), (operation.ended, f"ended: {operation.text}"))
             if moment and moment >= self.since
         ]
+        layer = f"{self.layer}: " if self.layer else ""
         for moment, text in sorted(moments):
-            layer = f"{self.layer}: " if self.layer else ""
-            yield (
-                text,
-                LogLine(
-                    moment.astimezone(UTC), "", f"--- {layer}deployment {text} {moment.astimezone(UTC):%H:%M:%SZ} ---"
-                ),
-            )
+            yield text, LogLine(moment, "", f"--- {layer}deployment {text} {moment:%H:%M:%SZ} ---")

@@ -15,18 +15,20 @@ from generator.review.patterns import expected, pattern
 from generator.review.quantities import difference
 from generator.review.rights import Right, rights
 from generator.stacks.change_set import Change, ChangeSet, PropertyChange, additions, visible
-from generator.stacks.cloudformation import CloudFormation, PendingChangeSet, StackUpdate
+from generator.stacks.cloudformation import CloudFormation, StackUpdate
 from generator.stacks.events import Finding
 from generator.stacks.guard import refusals
 
 
-def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, allowed: Sequence[str]) -> Plan:
-    """The plan of a change set: what the guard refuses of it, what CloudFormation warns of, rights, and cost.
+def plan(
+    cloudformation: CloudFormation, layer: str, found: ChangeSet, allowed: Sequence[str], *, keep: bool = False
+) -> Plan:
+    """The plan of a change set: what the guard refuses of it, what CloudFormation warns of, rights, and cost. With
+    `keep` it has the change set's ARN, and the link to it.
 
     What is billed is read from whole templates, since a change set has changed resources only: an App Runner service
     bills the memory of its instances times the minimum that another resource sets. It does not list outputs either.
     """
-    found = pending.change_set
     if found.empty:
         return Plan(layer, found.stack_name, (), stack_id=found.stack_id)
     before, after, deployed = _templates(cloudformation, found)
@@ -40,8 +42,8 @@ def plan(cloudformation: CloudFormation, layer: str, pending: PendingChangeSet, 
         changes=found.changes,
         refusals=refusals(found.changes, allowed),
         new=found.creates,
-        kept=found.arn if pending.kept else "",
-        console=_console(cloudformation.region, found.stack_id, found.arn) if pending.kept else "",
+        kept=found.arn if keep else "",
+        console=_console(cloudformation.region, found.stack_id, found.arn) if keep else "",
         note="" if found.changes else "only outputs, metadata or tags of the stack change.",
         stack_id=found.stack_id,
         rights=_of_stack((right for change in found.changes for right in _rights(change)), new=found.creates),

@@ -19,22 +19,19 @@ from generator.stacks.cloudformation import StackUpdate
 def preview(deployment: Deployment, session: Session, options: PreviewOptions = PreviewOptions()) -> tuple[Plan, ...]:
     """The plan of each layer, from a change set that is deleted again unless `options.keep`.
 
-    A layer that imports from a stack that does not exist yet is planned from its template. One of several layers that
-    cannot be planned has a plan that says why.
+    A layer that imports from a stack that does not exist yet is planned from its template. One that cannot be planned
+    has a plan that says why.
     """
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
     cloudformation = session.cloudformation
-    check_values(cloudformation, deployment, updates, options)
+    check_values(cloudformation, session.ui, deployment, updates, options)
     plans = []
     exports: set[str] = set()
     for layer, update in updates:
         try:
             plans.append(_plan(session, layer, update, options, exports))
         except (DeployError, UsageError) as error:
-            # The other layers are shown all the same.
-            if len(updates) == 1:
-                raise
             reason = str(error).removeprefix(f"{update.stack_name}: ")
             plans.append(plan_without_change_set(cloudformation, layer, update, reason))
         exports.update(f"{update.stack_name}-{output}" for output in layer.template.get("Outputs", ()))
@@ -55,15 +52,14 @@ def _plan(
         update = ImageSource(session, layer.compute, options).previewed(update)
     session.ui.progress(f"Creating a change set for {update.stack_name} ...")
     with cloudformation.pending_change_set(uploaded(session, update, options)) as pending:
+        change_set = pending.change_set
+        planned = plan(cloudformation, layer.name, change_set, options.allow_replacement, keep=options.keep)
         if options.keep:
             pending.keep()
-        planned = plan(cloudformation, layer.name, pending, options.allow_replacement)
-        missing = pending.change_set.missing_export
-        if missing and missing not in exports:
-            note = (
-                f"it imports {missing}, which no stack exports. Correct the name, or deploy the exporting stack first."
-            )
-            # CloudFormation's own words for the same.
-            findings = tuple(found for found in planned.findings if found.reason != pending.change_set.warning)
-            return replace(planned, note=note, findings=findings, failed=True)
+    missing = change_set.missing_export
+    if not missing or missing in exports:
         return planned
+    note = f"it imports {missing}, which no stack exports. Correct the name, or deploy the exporting stack first."
+    # CloudFormation's own words for the same.
+    findings = tuple(found for found in planned.findings if found.reason != change_set.warning)
+    return replace(planned, note=note, findings=findings, failed=True)

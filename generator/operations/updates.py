@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -47,7 +47,7 @@ def stack_updates(deployment: Deployment, ui: UI, options: ChangeOptions) -> lis
     )
     for layer in layers:
         _check_capabilities(layer, ui, options)
-    _check_tags(deployment, options)
+    _check_tags(deployment, ui, options)
     updates = [(layer, _stack_update(deployment, layer, options)) for layer in layers]
     for layer, update in updates:
         if update.too_large and not options.template_bucket:
@@ -73,16 +73,18 @@ def _check_capabilities(layer: Layer, ui: UI, options: ChangeOptions) -> None:
 
 def check_values(
     cloudformation: CloudFormation,
+    ui: UI,
     deployment: Deployment,
     updates: Sequence[tuple[Layer, StackUpdate]],
     options: ChangeOptions,
 ) -> None:
     """Checks the values that the stacks will have, those of all layers before the first one is deployed.
 
-    Raises UsageError where another deployment is there instead, for a parameter without a value, for what
+    A default of a template that is another one than the deployed template's is reported where the stack keeps the old
+    one. Raises UsageError where another deployment is there instead, for a parameter without a value, for what
     CloudFormation would refuse, and for an allow_replacement that is no resource of a template or a stack.
     """
-    if instead := another_deployed(cloudformation, deployment, options):
+    if instead := another_deployed(cloudformation, deployment, options, "change {} to its template"):
         raise UsageError(instead)
     region = cloudformation.region
     for layer, _ in updates:
@@ -105,13 +107,34 @@ def check_values(
         {f"{layer.name}.{name}": value for layer, update in updates for name, value in update.parameters.items()},
         {"AWS::Region": region},
     )
+    for layer, update in updates:
+        if (stack := stacks[layer.name]) and stack.exists:
+            given = {*update.parameters, *options.previous, *_added_later(layer)}
+            _report_kept_defaults(cloudformation, ui, layer, stack, given)
+
+
+def _report_kept_defaults(cloudformation: CloudFormation, ui: UI, layer: Layer, stack: Stack, given: Set[str]) -> None:
+    """Reports parameters that keep the default of the deployed template, although the new template has another one."""
+    kept = {
+        name: (stack.parameters[name], str(parameter["Default"]))
+        for name, parameter in layer.parameters.items()
+        if name in stack.parameters
+        and not given & {name, f"{layer.name}.{name}"}
+        and str(parameter.get("Default", stack.parameters[name])) != stack.parameters[name]
+        and not parameter.get("NoEcho")
+    }
+    # Only then is the deployed template needed.
+    deployed = cloudformation.template(StackName=stack.arn).get("Parameters", {}) if kept else {}
+    for name, (value, default) in kept.items():
+        if str(deployed.get(name, {}).get("Default")) == value:
+            ui.progress(
+                f"{layer.name}: {name} stays {value or 'empty'}, although its default is {default or 'empty'} now. "
+                f"To change it: --parameter {layer.name}.{name}={default}"
+            )
 
 
 def _check_logical_ids(
-    cloudformation: CloudFormation,
-    layers: Sequence[Layer],
-    stacks: Mapping[str, Stack | None],
-    options: ChangeOptions,
+    cloudformation: CloudFormation, layers: Sequence[Layer], stacks: Mapping[str, Stack | None], options: ChangeOptions
 ) -> None:
     known = {name for layer in layers for name, _ in resources_in(layer.template)}
     unknown = [name for name in options.allow_replacement if name not in known]
@@ -167,26 +190,31 @@ def _stack_update(deployment: Deployment, layer: Layer, options: ChangeOptions) 
     )
 
 
-def _check_tags(deployment: Deployment, options: ChangeOptions) -> None:
-    """Raises UsageError for a tag of a layer that is not deployed this time."""
+def _check_tags(deployment: Deployment, ui: UI, options: ChangeOptions) -> None:
+    """Reports a key that nearly begins with a layer's name. Raises UsageError for a tag of a layer that is not deployed
+    this time."""
     deployed = [layer.name for layer in deployment.chosen(options.layer)]
     for key in (*options.tags, *options.removed_tags):
         of, _ = _layer_and_key(deployment, key)
         if of and of not in deployed:
             raise UsageError(f"The tag {key} is of the layer {of}, but only {', '.join(deployed)} is deployed.")
+        first, _, rest = key.partition(".")
+        names = {layer.name.lower(): layer.name for layer in deployment.layers}
+        near = difflib.get_close_matches(first.lower(), names, 1, 0.75)
+        if rest and near and not of:
+            meant = f"{names[near[0]]}.{rest}"
+            ui.progress(f"No layer is called {first}: {key} is a tag of every stack. Did you mean {meant}?")
 
 
 def _tags(deployment: Deployment, layer: Layer, options: ChangeOptions) -> tuple[dict[str, str], tuple[str, ...]]:
     """The tags of a layer's stack to set and to take off: those of every layer, then those of this one, which win."""
+    given = [(*_layer_and_key(deployment, key), value) for key, value in options.tags.items()]
+    taken_off = [_layer_and_key(deployment, key) for key in options.removed_tags]
     tags: dict[str, str] = {}
     removed: set[str] = set()
     for only in ("", layer.name):
-        off = {key for of, key in (_layer_and_key(deployment, each) for each in options.removed_tags) if of == only}
-        on = {
-            key: value
-            for of, key, value in ((*_layer_and_key(deployment, each), value) for each, value in options.tags.items())
-            if of == only
-        }
+        off = {key for of, key in taken_off if of == only}
+        on = {key: value for of, key, value in given if of == only}
         tags = {key: value for key, value in tags.items() if key not in off} | on
         removed = (removed | off) - on.keys()
     return checked_tags(f"The layer {layer.name}", tags), tuple(sorted(removed))

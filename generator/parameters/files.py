@@ -274,6 +274,8 @@ def checked_tags(where: str, found: dict[str, str]) -> dict[str, str]:
             raise UsageError(f"{where}: a tag has no key.")
         if len(key) > TAG_KEY_LENGTH:
             raise UsageError(f"{where}: the tag key {key[:20]}... has {len(key)} characters, at most 128 are allowed.")
+        if key != key.strip():
+            raise UsageError(f"{where}: the tag key {key!r} begins or ends with white space.")
         if key.lower().startswith("aws:"):
             raise UsageError(f"{where}: the tag {key} cannot be set: keys that begin with aws: are reserved for AWS.")
         if not value:
@@ -312,7 +314,7 @@ def _pair(where: str, text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     if not (key and equals):
         # What has no = may be a value, and a secret one.
-        name = f" {text}" if re.fullmatch(r"[A-Za-z0-9]{1,40}", text) else ""
+        name = f" {text}" if re.fullmatch(r"[A-Za-z0-9]{1,40}", text) else ": a value"
         raise UsageError(f"{where}{name} is not KEY=VALUE.")
     return key, value
 

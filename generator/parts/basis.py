@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from awacs import memorydb
@@ -11,7 +11,7 @@ from troposphere import AWSHelperFn, NoValue, Parameter, Region, iam
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.parts.authentication import FixedLogin, Login, login_of
+from generator.parts.authentication import Login, login_of
 from generator.parts.image import image_input
 from generator.parts.imports import imported_memorydb
 from generator.parts.permissions import allow, policy
@@ -52,8 +52,9 @@ class Basis:
     def inputs(self) -> Part:
         """The parameters and conditions of all of these but the image."""
         # A parameter among the variables is the layer's.
-        own = [value for value in self.workload.environment.values() if isinstance(value, Input | Parameter)]
-        return self.place.inputs if self.place else (), self.login.mode, self.login.uses_password, tuple(own)
+        values = (*self.workload.environment.values(), *self.workload.secrets.values())
+        own = [value for value in values if isinstance(value, Input | Parameter)]
+        return self.place.inputs if self.place else (), self.login.inputs, tuple(own)
 
     @property
     def image_uri(self) -> Value | None:
@@ -71,7 +72,7 @@ class Basis:
     def variables(self, pair: Pair, port: str = "") -> list[object]:
         """The environment: what the service connects to the cluster with, `port`, and the workload's own variables."""
         access, with_iam = self.access, self.login.with_iam
-        own = self.workload.environment.items()
+        own = _values(self.workload.environment).items()
         return _present(
             [
                 access and pair(contract.ENV_CLUSTER_ENDPOINT, access.endpoint),
@@ -82,13 +83,13 @@ class Basis:
                 # ECS sets it itself (developer guide, "Amazon ECS environment variables"). Not documented that App
                 # Runner sets it itself.
                 access and with_iam(pair(contract.ENV_REGION, Region)),
-                *(pair(name, value.ref() if isinstance(value, Input | Parameter) else value) for name, value in own),
+                *(pair(name, value) for name, value in own),
             ]
         )
 
     def secrets(self, pair: Pair) -> object:
         """The variables that are read from secrets: the password, and the workload's own."""
-        own = [pair(name, arn) for name, arn in self.workload.secrets.items()]
+        own = [pair(name, arn) for name, arn in _values(self.workload.secrets).items()]
         if self.access is None or self.access.password_secret_arn is None:
             return own or NoValue
         password = pair(contract.ENV_PASSWORD, self.access.password_secret_arn)
@@ -107,7 +108,7 @@ class Basis:
         if self.access and self.access.password_secret_arn is not None:
             read, decrypt = read_password(self.access.password_secret_arn, key)
             policies = [self.login.with_password(read, with_iam), self.login.with_password(decrypt)]
-        return _present([*policies, *read_secrets(self.workload.secrets, key)])
+        return _present([*policies, *read_secrets(_values(self.workload.secrets), key)])
 
     def own_policies(self) -> list[iam.Policy]:
         """The workload's own statements."""
@@ -129,9 +130,7 @@ def basis(workload: Workload, default: Place, reserved: str = "", *, needs_place
     needs_place = needs_place or access is not None or bool(workload.security_groups)
     place = workload.network or (default if needs_place else None)
     _check_variables(workload, CLUSTER_VARIABLES if access else (), reserved)
-    return Basis(
-        workload, image_input(workload), place, access, login_of(access) if access else FixedLogin(password=False)
-    )
+    return Basis(workload, image_input(workload), place, access, login_of(access) if access else Login(password=False))
 
 
 def _check_port_and_paths(workload: Workload) -> None:
@@ -155,13 +154,22 @@ def _check_variables(workload: Workload, for_memorydb: Sequence[str], reserved: 
             raise TemplateError(f"The variable {name} is set for MemoryDB already: take it out of the workload.")
         if name in workload.environment and name in workload.secrets:
             raise TemplateError(f"The variable {name} is set twice, in Workload.environment and in Workload.secrets.")
-        parameter = isinstance(value, Input | Parameter) and name in workload.environment
-        if not (parameter or isinstance(value, str | AWSHelperFn)):
+        if not isinstance(value, str | AWSHelperFn | Input | Parameter):
             # Without the value, which may be a secret.
             raise TemplateError(
                 f"The variable {name} is of the type {type(value).__name__}, but must be text, a function such as "
-                "Ref or imported, or, in Workload.environment, a parameter."
+                "Ref or imported, or a parameter."
             )
+        parameter = value.parameter if isinstance(value, Input) else value
+        if name in workload.secrets and getattr(parameter, "NoEcho", False):
+            raise TemplateError(
+                f"Workload.secrets[{name!r}] is a parameter with NoEcho, but takes the ARN of a secret, which is none."
+            )
+
+
+def _values(variables: Mapping[str, Value | Input | Parameter]) -> dict[str, Value]:
+    """The variables as they stand in a template."""
+    return {name: value.ref() if isinstance(value, Input | Parameter) else value for name, value in variables.items()}
 
 
 def _present(values: Iterable[object]) -> list[object]:

@@ -79,9 +79,20 @@ class Plan:
         return found
 
     @property
+    def tagged(self) -> Sequence[Change]:
+        """The changes in place of nothing but the stack's tags, whose values CloudFormation does not give."""
+        return [
+            change
+            for change in self.changes
+            if change.effect is Effect.MODIFIES and change.only_tags
+            if all(changed.before is changed.after is None for changed in change.properties)
+        ]
+
+    @property
     def listed(self) -> Sequence[Change]:
-        """The changes without the followers: the worst first, of one effect those that only follow others last."""
-        folded = {change.logical_id for changes in self.followers.values() for change in changes}
+        """The changes without the followers and those of tags alone: the worst first, of one effect those that only
+        follow others last."""
+        folded = {change.logical_id for changes in (*self.followers.values(), self.tagged) for change in changes}
 
         def rank(change: Change) -> tuple[Effect, bool]:
             return change.effect, bool(change.properties) and all(changed.follows for changed in change.properties)
@@ -207,7 +218,7 @@ def verdict(plans: Sequence[Plan]) -> str:
     then broader rights."""
     failed = [f"{plan.stack_name}: {plan.note.rstrip('.')}" for plan in plans if plan.failed]
     refusals = [(plan, refusal.logical_id, f" {refusal.what}") for plan in plans for refusal in plan.refusals]
-    plans = _previewed(plans)
+    plans = [plan for plan in plans if not plan.failed]
     worst = outcome(plans)
     changes = [(plan, change) for plan in plans for change in plan.changes if key_of(change.effect) == worst]
     texts = [f"Could not be previewed: {some(failed, '; ')}."] if failed else []
@@ -232,7 +243,7 @@ def summary(plans: Sequence[Plan], prices: Prices | None = None) -> str:
     Resources of a template without a change set are counted apart, those of a plan that failed not at all. Empty if
     every plan failed.
     """
-    plans = _previewed(plans)
+    plans = [plan for plan in plans if not plan.failed]
     if not plans:
         return ""
     rights = Counter(right.direction for plan in plans for right in plan.rights)
@@ -250,10 +261,6 @@ def _named(found: Sequence[tuple[Plan, str, str]]) -> list[str]:
     """Each logical ID once, with its layer if there are several, and what is said of it."""
     several = len({plan.layer for plan, _, _ in found}) > 1
     return list(dict.fromkeys(f"{name}{f' ({plan.layer})' if several else ''}{text}" for plan, name, text in found))
-
-
-def _previewed(plans: Sequence[Plan]) -> Sequence[Plan]:
-    return [plan for plan in plans if not plan.failed]
 
 
 def rehearsed(document: str, source: str) -> str:
@@ -277,9 +284,9 @@ def cost_of(billed: Billed, prices: Prices | None) -> str:
 
 
 def some(names: Sequence[str], separator: str = ", ", most: int = 4) -> str:
-    """The first names, and how many more there are."""
-    rest = f"{separator}and {len(names) - most} more" if len(names) > most else ""
-    return f"{separator.join(names[:most])}{rest}"
+    """The first names, and how many more there are, if it is not one."""
+    shown = names if len(names) <= most + 1 else [*names[:most], f"and {len(names) - most} more"]
+    return separator.join(shown)
 
 
 def _changes(plans: Sequence[Plan]) -> str:
@@ -288,13 +295,18 @@ def _changes(plans: Sequence[Plan]) -> str:
     total = sum(counts.values())
     if not total:
         return unseen.strip() or "Nothing to change."
-    changes = "1 change" if total == 1 else f"{total} changes"
-    return f"{changes}: {', '.join(_count(effect, counts[effect]) for effect in sorted(counts))}.{unseen}"
+    named = ", ".join(f"{number} {name_of(effect, number)}" for effect, number in sorted(counts.items()))
+    return f"{counted(total, 'change')}: {named}.{unseen}"
+
+
+def take_tags(number: int) -> str:
+    """What is said of resources that change with the stack's tags."""
+    return "1 resource takes the stack's tags" if number == 1 else f"{number} resources take the stack's tags"
 
 
 def follow(number: int) -> str:
     """What is said of followers, before the names of what they follow."""
-    return "1 resource follows" if number == 1 else f"{number} resources follow"
+    return f"{counted(number, 'resource')} follow{'s' if number == 1 else ''}"
 
 
 def happens(change: Change) -> str:
@@ -337,9 +349,5 @@ def name_of(effect: Effect, number: int = 1) -> str:
     return "loses data" if effect is Effect.LOSES_DATA and number == 1 else NAMES[effect]
 
 
-def count_of_images(number: int) -> str:
-    return "1 image" if number == 1 else f"{number} images"
-
-
-def _count(effect: Effect, number: int) -> str:
-    return f"{number} {name_of(effect, number)}"
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -17,12 +17,15 @@ from generator.report.results import (
     RotationPlan,
     ServiceStatus,
     cost_of,
-    count_of_images,
+    counted,
     follow,
     happens,
+    key_of,
     name_of,
     not_compared,
+    outcome,
     summary,
+    take_tags,
     verdict,
 )
 from generator.review.quantities import Prices
@@ -45,6 +48,13 @@ SYMBOLS = {
     Effect.IMPORTS: ">",
 }
 
+# What an outcome is shown like, if it is worse than a change in place.
+VERDICTS = {key_of(effect): effect for effect in Effect if effect < Effect.MODIFIES} | {
+    "refused": Effect.LOSES_DATA,
+    "failed": Effect.LOSES_DATA,
+    "broader": Effect.UNKNOWN,
+}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -64,7 +74,7 @@ def lines(result: Result) -> Iterator[Line]:
         case RotationPlan():
             yield from map(Line, _rotation(result))
         case LayerStatus():
-            yield from map(Line, _status(result))
+            yield from _status(result)
         case Stack():
             yield from map(Line, _outputs(result))
 
@@ -81,7 +91,10 @@ def plan_lines(plans: Sequence[Plan], prices: Prices | None = None, rehearsal: s
     if rehearsal:
         yield Line(rehearsal)
     if used or len(plans) > 1:
-        yield from map(Line, filter(None, dict.fromkeys((summary(plans, prices), verdict(plans)))))
+        counts, decides = summary(plans, prices), verdict(plans)
+        if counts not in ("", decides):
+            yield Line(counts)
+        yield Line(decides, VERDICTS.get(outcome(plans)))
 
 
 def _plan(plan: Plan, prices: Prices | None) -> Iterator[Line]:
@@ -92,6 +105,9 @@ def _plan(plan: Plan, prices: Prices | None) -> Iterator[Line]:
     for leaders, changes in plan.followers.items():
         names = ", ".join(change.logical_id for change in changes)
         yield Line(f"  {SYMBOLS[Effect.MODIFIES]} {follow(len(changes))} {', '.join(leaders)}: {names}")
+    if plan.tagged:
+        names = ", ".join(change.logical_id for change in plan.tagged)
+        yield Line(f"  {SYMBOLS[Effect.MODIFIES]} {take_tags(len(plan.tagged))}: {names}")
     yield from (Line(f"  output {_property(output)}") for output in plan.outputs)
     for found in plan.findings:
         kind, effect = ("blocking", Effect.LOSES_DATA) if found.blocking else ("warning", Effect.UNKNOWN)
@@ -178,7 +194,7 @@ def _removal(removal: Removal) -> Iterator[str]:
         for resource in inventory.resources:
             if not resource.retained:
                 number = removal.images.get(resource.physical_id, 0)
-                images = f", with {count_of_images(number)}" if number else ""
+                images = f", with {counted(number, 'image')}" if number else ""
                 yield f"  - {resource.logical_id}  {resource.resource_type}  {resource.physical_id}{images}"
         for kept in removal.kept[inventory.stack.name]:
             yield f"  kept: {kept}"
@@ -191,21 +207,21 @@ def _rotation(plan: RotationPlan) -> Iterator[str]:
     yield from (f"  {name} will be redeployed" for name in plan.services)
 
 
-def _status(status: LayerStatus) -> Iterator[str]:
+def _status(status: LayerStatus) -> Iterator[Line]:
     stack = status.stack
     if stack is None:
-        yield f"{status.stack_name}: does not exist"
+        yield Line(f"{status.stack_name}: does not exist")
         return
-    yield f"{stack.name}: {stack.status}{f' ({stack.reason})' if stack.reason else ''}"
+    yield Line(f"{stack.name}: {stack.status}{f' ({stack.reason})' if stack.reason else ''}")
     if operation := status.operation:
-        yield f"  last operation: {operation.kind} {operation.outcome.value}, begun {utc(operation.began)}"
+        yield Line(f"  last operation: {operation.kind} {operation.outcome.value}, begun {utc(operation.began)}")
     if status.cause:
-        yield f"  cause: {status.cause}"
-    yield from (f"  {output}" for output in _outputs(stack))
+        yield Line(f"  cause: {status.cause}", Effect.LOSES_DATA)
+    yield from (Line(f"  {output}") for output in _outputs(stack))
     if status.service:
-        yield from _service(status.service)
+        yield from map(Line, _service(status.service))
     if status.drift:
-        yield from _drift(status.drift)
+        yield from map(Line, _drift(status.drift))
 
 
 def _outputs(stack: Stack) -> Iterator[str]:

@@ -62,8 +62,8 @@ def _refused(change: Change) -> Iterator[Refusal]:
             change.logical_id,
             "is replaced because of a tag",
             cause,
-            "Leave the tags of this stack as they are, and tag the others: --tag LAYER.KEY=VALUE, such as "
-            "--tag data.team=shop, or --layer LAYER.",
+            "Leave the tags of this stack as they are, and tag the others: --tag LAYER.KEY=VALUE, or --layer LAYER "
+            "--tag KEY=VALUE.",
         )
 
 

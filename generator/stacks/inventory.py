@@ -37,11 +37,13 @@ class StackResource:
 
 @dataclass(frozen=True)
 class Inventory:
-    """All that a stack holds. final_snapshot: the name of the snapshot that its cluster leaves; empty without one."""
+    """All that a stack holds. final_snapshot: the name of the snapshot that its cluster leaves; empty without one.
+    declares_cluster: its template has a cluster, whether that was created or not."""
 
     stack: Stack
     resources: tuple[StackResource, ...]
     final_snapshot: str
+    declares_cluster: bool
 
     def of_type(self, resource_type: str) -> tuple[StackResource, ...]:
         """The resources of one type."""
@@ -49,19 +51,24 @@ class Inventory:
 
 
 def inventory(cloudformation: CloudFormation, stack: Stack) -> Inventory:
-    """What a stack holds, by its deployed template."""
+    """What a stack holds, by its deployed template. A resource without a physical ID was never created."""
+    # Until its first change set is executed, a stack has no template (awscdk-v1-stack-finder issue 273).
+    if not stack.exists:
+        return Inventory(stack, (), "", declares_cluster=False)
     declared = cloudformation.template(StackName=stack.arn).get("Resources", {})
     resources = tuple(
         StackResource(
             logical_id=resource["LogicalResourceId"],
-            physical_id=resource.get("PhysicalResourceId", ""),
+            physical_id=resource["PhysicalResourceId"],
             resource_type=resource["ResourceType"],
             retained=_retained(declared.get(resource["LogicalResourceId"], {})),
         )
         for resource in cloudformation.resources(stack.arn)
+        if resource.get("PhysicalResourceId")
     )
     cluster = any(resource.resource_type == CLUSTER for resource in resources)
-    return Inventory(stack, resources, final_snapshot(stack.arn) if cluster else "")
+    declares = any(resource.get("Type") == CLUSTER for resource in declared.values())
+    return Inventory(stack, resources, final_snapshot(stack.arn) if cluster else "", declares)
 
 
 def logical_ids(cloudformation: CloudFormation, stack_arn: str) -> frozenset[str] | None:

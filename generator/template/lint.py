@@ -116,8 +116,11 @@ def _rules() -> RulesCollection:
     try:
         from cfnlint.core import get_rules
     except ModuleNotFoundError as error:
-        raise MissingPackageError(package="cfn-lint", extra="lint", instead="pass --no-lint") from error
-    return get_rules(append_rules=[OUR_RULES], ignore_rules=[], include_rules=["E", "W", "I"])
+        raise MissingPackageError(package="cfn-lint", extra="lint", instead="pass --no-lint to build") from error
+    rules = get_rules(append_rules=[OUR_RULES], ignore_rules=[], include_rules=["E", "W", "I"])
+    # They stay until the end: neither later collections, one of them at exit, nor forked processes look through them.
+    gc.freeze()
+    return rules
 
 
 def _finding(match: Any) -> Finding:

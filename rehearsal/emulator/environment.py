@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ def interpreter() -> Path:
     with (HOME / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not STAMP.exists() or STAMP.read_text(encoding="utf-8") != required:
-            print(f"Installing ministack into {HOME.name} ...", file=sys.stderr)
+            print(f"Installing ministack into {os.path.relpath(HOME)} ...", file=sys.stderr)
             STAMP.unlink(missing_ok=True)
             venv.create(ENVIRONMENT, clear=True, with_pip=True)
             pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]

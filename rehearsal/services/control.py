@@ -82,6 +82,8 @@ class LocalServices:
     # By host: the IDs of the instances behind it, one for each connection. By endpoint: the cluster's name.
     routes: dict[str, Iterator[str]] = field(default_factory=dict)
     endpoints: dict[str, str] = field(default_factory=dict)
+    # What the last instance wrote that did not become healthy.
+    unhealthy: list[str] = field(default_factory=list)
     # In which minute, by the instance at which port, with which status.
     answered: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=100_000))
 
@@ -231,6 +233,8 @@ class LocalServices:
         instance = self.runner(Launch(environment=variables, authority=self.tls.authority, **launch))
         self.instances[id] = _Running(instance, port)
         healthy = answers(port, path, instance.alive, HEALTHY_SECONDS)
+        if not healthy:
+            self.unhealthy = instance.lines()
         return {"healthy": healthy, "alive": healthy or instance.alive(), "port": port}
 
     def _address(self, value: str) -> str:

@@ -8,13 +8,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from troposphere import Ref, sns, sqs
+from troposphere import GetAtt, If, Ref, Sub, sns, sqs
 
 from generator.cli import main
 from generator.layers import Deployment, Layer, app_runner_deployment, app_runner_layer, default_deployments
 from generator.settings import Settings
+from generator.stacks.cloudformation import StackUpdate
 from generator.workload import Workload
 from tests.command import Captured
 from tests.layers import files, one_topic, topic
@@ -44,6 +46,18 @@ def test_build_writes_a_file_for_each_layer_and_prints_a_line_for_it(tmp_path: P
         f"{written}/data-layer.json: 23 resources, 14 parameters, {size:,} of 51,200 bytes, 0 findings"
     )
     assert err == ""
+
+
+def test_a_template_that_is_sent_without_white_space_has_its_size_without(tmp_path: Path, capsys: Captured) -> None:
+    topics = tuple(sns.Topic(f"Topic{number}", DisplayName="x" * 32) for number in range(490))
+    assert main(lambda: Layer("many", "", topics), argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "many-layer.json").read_text()
+    sent = StackUpdate("users-many", text).body
+    assert (
+        f"many-layer.json: 490 resources, 0 parameters, {len(text):,} bytes, {len(sent):,} of 51,200 without white "
+        "space, not linted\n"
+    ) in capsys.readouterr().out
+    assert len(sent) < 51_200 < len(text)
 
 
 def test_the_policies_are_for_the_deployment_of_a_name(tmp_path: Path) -> None:
@@ -125,6 +139,28 @@ def test_with_a_finding_nothing_is_written(tmp_path: Path, capsys: Captured) -> 
     assert err.endswith("\nNothing was written.\n")
 
 
+@pytest.mark.parametrize(
+    ("value", "depends_on", "message"),
+    [
+        (Ref("Jobs"), [], "E1020: 'Jobs' is not in this template. base-layer.json has it: export(…) it there, and"),
+        (GetAtt("Jobs", "Arn"), [], "E1010: 'Jobs' is not in this template. base-layer.json has it"),
+        (Sub("${Nowhere}"), [], "E1019: 'Nowhere' is not in this template. Pass that resource or parameter to the la"),
+        ("x", ["Topc"], "E3005: 'Topc' is not in this template. Did you mean Topic?"),
+        # Another finding with a list.
+        (GetAtt("Topic", "Arm"), [], "E1010: 'Arm' is not one of ['"),
+        (If("Large", "a", "b"), [], "E1028: 'Large' is not one of []"),
+    ],
+)
+def test_a_reference_to_what_a_template_lacks_says_where_it_is(
+    value: Any, depends_on: list[str], message: str, tmp_path: Path, capsys: Captured
+) -> None:
+    metadata = {"cfn-lint": {"config": {"ignore_checks": ["I3011", "I3013", "I3042"]}}}
+    base = Layer("base", "", (sqs.Queue("Jobs", SqsManagedSseEnabled=True, Metadata=metadata),))
+    bad = Layer("bad", "", (sns.Topic("Topic"), sns.Topic("Bad", DisplayName=value, DependsOn=depends_on)))
+    assert main(lambda: [base, bad], argv=["--out", str(tmp_path)]) == 1
+    assert f"/bad-layer.json: Bad: {message}" in capsys.readouterr().err
+
+
 def test_check_is_silent_about_what_is_current(tmp_path: Path) -> None:
     main(one_topic, argv=["--out", str(tmp_path)])
     before = (tmp_path / "topic-layer.json").stat()
@@ -173,26 +209,25 @@ def test_check_takes_a_missing_file_for_an_empty_one(tmp_path: Path, capsys: Cap
     assert files(tmp_path) == []
 
 
-def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: Captured) -> None:
-    parts = (sns.Topic("Topic"), sns.Topic("Topic"))
-    assert main(lambda: [Deployment("d", (Layer("twice", "Twice.", parts),))], argv=["--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith(
-        "The layer twice: Logical ID Topic is used twice, by the AWS::SNS::Topic of part 1 and by the AWS::SNS::Topic "
-        "of part 2."
-    )
-    assert files(tmp_path) == []
-
-
-def test_two_layers_of_one_name_are_refused(tmp_path: Path, capsys: Captured) -> None:
-    assert main(lambda: [Deployment("two", (topic(), topic()))], argv=["--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == "Two layers of the deployment two are named 'topic'.\n"
-    assert files(tmp_path) == []
-
-
-def test_two_layers_of_one_file_are_refused(tmp_path: Path, capsys: Captured) -> None:
-    other = Deployment("other", (topic(DisplayName="another"),))
-    assert main(lambda: [*one_topic(), other], argv=["--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith("Two layers would be written to topic-layer.json: give one of them")
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (
+            lambda: Layer("twice", "Twice.", (sns.Topic("Topic"), sns.Topic("Topic"))),
+            "The layer twice: Logical ID Topic is used twice, by the AWS::SNS::Topic of part 1 and by the "
+            "AWS::SNS::Topic of part 2.",
+        ),
+        (lambda: Deployment("two", (topic(), topic())), "Two layers of the deployment two are named 'topic'."),
+        (
+            lambda: [*one_topic(), Deployment("other", (topic(DisplayName="another"),))],
+            "Two layers would be written to topic-layer.json: give one of them",
+        ),
+    ],
+    ids=["a logical ID", "a name", "a file"],
+)
+def test_what_is_there_twice_is_refused(made: Any, message: str, tmp_path: Path, capsys: Captured) -> None:
+    assert main(made, argv=["--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(message)
     assert files(tmp_path) == []
 
 
@@ -224,9 +259,11 @@ def test_a_template_beyond_the_limit_is_written_with_its_size_printed(tmp_path: 
         main(lambda: [Deployment("d", (Layer("big", "Big.", topics),))], argv=["--out", str(tmp_path), "--no-lint"])
         == 0
     )
-    size = (tmp_path / "big-layer.json").stat().st_size
-    assert size > 51_200
-    assert f"500 resources, 0 parameters, {size:,} of 51,200 bytes" in capsys.readouterr().out
+    text = (tmp_path / "big-layer.json").read_text()
+    sent = len(json.dumps(json.loads(text), separators=(",", ":")))
+    assert len(text) > sent > 51_200
+    sizes = f"{len(text):,} bytes, {sent:,} of 51,200 without white space, not linted"
+    assert f"big-layer.json: 500 resources, 0 parameters, {sizes}\n" in capsys.readouterr().out
 
 
 def test_build_py_and_the_module_are_the_same_and_the_committed_templates_are_current() -> None:
@@ -284,5 +321,5 @@ def test_a_rehearsal_lints_first_what_no_build_did(capsys: Captured) -> None:
     assert main(lambda: nowhere, argv=["rehearse", "--process"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("bad-layer.json: Topic: E1020: 'Nowhere' is not one of")
+    assert err.startswith("bad-layer.json: Topic: E1020: 'Nowhere' is not in this template.")
     assert err.endswith("\nNothing was deployed.\n")

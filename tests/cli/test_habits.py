@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from troposphere import sqs
 
+from generator import Settings, Workload, user
 from generator.cli import VERBS as OURS
 from generator.cli import parser
-from generator.cli.habits import OPTIONS, VERBS, meant
+from generator.cli.habits import OPTIONS, VERBS, meant, meant_argument
 
 
 def options() -> dict[str, set[str]]:
@@ -51,6 +55,26 @@ def test_a_verb_of_another_tool_names_ours(word: str, verb: str) -> None:
 )
 def test_an_option_of_another_tool_names_ours(word: str, option: str) -> None:
     assert meant(word, options()["deploy"]) == option
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "argument"),
+    [
+        (Settings, "private_ingres", "private_ingress"),
+        (Workload, "enviroment", "environment"),
+        (user, "key", "keys"),
+        (Workload, "minimum", ""),
+        (lambda **given: sqs.Queue("Jobs", **given), "VisibilityTimout", "VisibilityTimeout"),
+        (sqs.RedrivePolicy, "maxRecieveCount", "maxReceiveCount"),
+        (lambda **given: sqs.Queue("Jobs", **given), "Size", ""),
+        (dict.fromkeys, "key", ""),
+    ],
+)
+def test_the_nearest_argument_or_property_is_named(function: Callable[..., Any], given: str, argument: str) -> None:
+    with pytest.raises((TypeError, AttributeError)) as refused:
+        function(**{given: 5})
+    # From 3.13 on, Python itself names the nearest argument.
+    assert meant_argument(refused.value) == argument or f"Did you mean '{argument}'?" in str(refused.value)
 
 
 def test_only_what_the_verb_has_is_suggested() -> None:

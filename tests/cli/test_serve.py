@@ -15,14 +15,21 @@ import psutil
 import pytest
 
 from rehearsal.processes import ADDRESS, START_SECONDS, free_ports
+from tests.environments import PROJECT, interpreter
 from tests.running import ROOT, Client, body, within
 
 
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment as `make serve` makes it."""
+    return interpreter(tmp_path_factory.mktemp("environment"), f"{PROJECT}[serve]")
+
+
 @contextmanager
-def served(*arguments: str) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
+def served(python: Path, *arguments: str) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
     (port,) = free_ports(1)
     with subprocess.Popen(
-        [sys.executable, "build.py", "serve", "--port", str(port), *arguments],
+        [python, "build.py", "serve", "--port", str(port), *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -44,8 +51,8 @@ def served(*arguments: str) -> Iterator[tuple[int, str, subprocess.Popen[str]]]:
                 process.terminate()
 
 
-def test_the_lines_it_prints_work() -> None:
-    with served() as (port, text, _):
+def test_the_lines_it_prints_work(python: Path) -> None:
+    with served(python) as (port, text, _):
         lines = [line.strip() for line in text.splitlines() if line.startswith("  curl ")]
         assert len(lines) == 4
         answers = [
@@ -63,8 +70,8 @@ def test_the_lines_it_prints_work() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_nothing_running(number: signal.Signals) -> None:
-    with served() as (_, _, process):
+def test_a_signal_leaves_nothing_running(python: Path, number: signal.Signals) -> None:
+    with served(python) as (_, _, process):
         started = [child.pid for child in psutil.Process(process.pid).children()]
         assert len(started) == 2
         process.send_signal(number)
@@ -72,10 +79,10 @@ def test_a_signal_leaves_nothing_running(number: signal.Signals) -> None:
     assert [pid for pid in started if psutil.pid_exists(pid)] == []
 
 
-def test_data_survives_a_restart(tmp_path: Path) -> None:
+def test_data_survives_a_restart(python: Path, tmp_path: Path) -> None:
     data = tmp_path / "users with a space"
     for method, path, content in (("POST", "/", body("kept@foo.com", "kept")), ("GET", "/kept@foo.com", None)):
-        with served("--data", str(data)) as (port, _, process):
+        with served(python, "--data", str(data)) as (port, _, process):
             client = Client(port)
             answer = client(method, path, content)
             client.close()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import struct
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -28,11 +32,7 @@ from tests.running import ROOT
     ],
 )
 def test_color_in_a_file_is_for_force_color_and_never_for_no_color(
-    variables: dict[str, str],
-    plain: bool,
-    colored: bool,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: Captured,
+    variables: dict[str, str], plain: bool, colored: bool, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     for name in ("FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
@@ -42,6 +42,29 @@ def test_color_in_a_file_is_for_force_color_and_never_for_no_color(
     said = capsys.readouterr().out
     assert "+ Cluster" in said
     assert ("\x1b[32m" in said) == colored
+
+
+def test_a_terminal_breaks_a_long_line_between_words_and_keeps_an_arn_whole() -> None:
+    main, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 24, 0, 0))
+    shown = [
+        "  first and second and third -> …",
+        "  Arn: arn:aws:memorydb:eu-west-1:111122223333",
+        "  Kms  (none) → arn:aws:kms:a",
+    ]
+    code = f"from generator.cli.terminal import *; print_lines(map(Line, {shown!r}), plain=True)"
+    with os.fdopen(main, "rb") as read:
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=terminal, check=True)
+        said = read.read1().decode().splitlines()
+    os.close(terminal)
+    assert said == [
+        "  first and second and",
+        "      third -> …",
+        "  Arn:",
+        "      arn:aws:memorydb:eu-west-1:111122223333",
+        "  Kms  (none)",
+        "      → arn:aws:kms:a",
+    ]
 
 
 @pytest.mark.parametrize("verb", ["preview", "deploy", "destroy", "status", "rotate", "rehearse"])
@@ -69,21 +92,6 @@ def test_the_status_of_nothing_is_1_and_names_the_options(aws: Emulator, capsys:
     run = Command(default_deployments, capsys)("status", "--name", "usres")
     assert run.code == 1
     assert run.err.endswith("There is no stack usres-data or usres-apprunner here: pass another --name or --region.\n")
-
-
-@pytest.mark.parametrize("verb", ["serve", "rehearse"])
-def test_what_the_wheel_lacks_is_only_in_a_clone(verb: str) -> None:
-    """Where `rehearsal` cannot be imported, as after the installation of the wheel."""
-    code = f"""
-import sys
-sys.modules["rehearsal"] = None
-from generator.cli import main
-from generator.layers import default_deployments
-sys.exit(main(default_deployments, argv=[{verb!r}]))
-"""
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert ran.returncode == 1
-    assert ran.stderr == "This command works only in a clone of the project: the installed package does not have it.\n"
 
 
 def test_a_program_in_another_folder_rehearses() -> None:

@@ -179,14 +179,13 @@ def page() -> str:
         rows += f"| {case.kind} | `{shown}` | {text} | {said.code} |\n"
     return (
         "# Troubleshooting\n\n## Before AWS\n\n"
-        "What the command says about faults of this machine and of what was typed, and its exit "
-        "code. None of these\nsends AWS a request. `--debug` adds the traceback, in which secrets are redacted too.\n\n"
+        "What the command says about faults of this machine and of what was typed, and its exit code. None of these "
+        "sends\nAWS a request. `--debug` adds the traceback, without secrets.\n\n"
         f"| fault | command | what is said | exit code |\n|---|---|---|---|\n{rows}\n## In AWS\n\n"
-        "Causes that public threads report most, and what `python build.py status` says, at any time and from any "
-        "machine, about\na deployment that anything started: the same as `deploy` said. Tests make each of them happen "
-        "against the emulator, whose\nreasons are those that users quote; none was tried on an AWS account. ECS keeps "
-        "stopped tasks for about an hour; later the cause\nhas the service's event in their place. "
-        "[Operations](operations.md#when-it-goes-wrong) says what to do in general.\n\n"
+        "What `python build.py status` says, and `deploy` too, about the causes that public threads report most. Tests "
+        "make\neach of them happen in the emulator, whose reasons are those that users quote; none was tried on an AWS "
+        "account. ECS keeps\nstopped tasks for about an hour; afterwards the cause is the service's event. "
+        "[Operations](operations.md#when-it-goes-wrong)\nsays what to do in general.\n\n"
         f"| fault | what `status` says | what helps | reported in |\n|---|---|---|---|\n{''.join(map(in_aws, CAUSES))}"
     )
 

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -38,6 +39,7 @@ from generator.template.lint import lint
 from rehearsal.emulator.identities import Identities, assumed, identities
 from rehearsal.emulator.process import ACCOUNT, Emulator
 from rehearsal.local_aws import NAME, environment
+from tests.command import Captured, Command
 from tests.running import ROOT
 from tests.ui import ListUI
 
@@ -109,10 +111,7 @@ GITHUB = "token.actions.githubusercontent.com"
 @pytest.mark.parametrize("role", ["DeployRole", "RotateRole"])
 def test_only_jobs_in_the_environment_deploy_and_rotate(role: str) -> None:
     assert trusted(access(DEPLOYMENTS[0]), role, "GitHub") == {
-        "StringEquals": {
-            f"{GITHUB}:aud": "sts.amazonaws.com",
-            f"{GITHUB}:sub": ["repo:o/r:environment:live"],
-        }
+        "StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com", f"{GITHUB}:sub": ["repo:o/r:environment:live"]}
     }
 
 
@@ -208,7 +207,7 @@ SECRETS = "arn:aws:secretsmanager:*:*:secret"
         (s3.DeleteObject, Join("", ["arn:aws:s3:::", Ref("AWS::AccountId"), "/*"]), ["arn:aws:s3:::*/*"]),
         (s3.DeleteObject, Join("", [Ref("BucketArn"), "/*"]), ["*"]),
         (s3.DeleteObject, Sub("${BucketArn}/*"), ["*"]),
-        (s3.DeleteObject, Join(":", ["arn", "aws", "s3", "", "", "shop"]), ["*"]),
+        (s3.DeleteObject, Join(":", ["arn", "aws", "s3", "", "", "shop"]), ["arn:aws:s3:::shop"]),
         (
             secretsmanager.DescribeSecret,
             Join("", [imported("PasswordSecretArn"), "-x"]),
@@ -376,3 +375,22 @@ def test_a_role_of_others_is_not_passed(name: str, deployed: Any) -> None:
 
 def test_a_role_with_another_name_is_not_created(deployed: Any) -> None:
     assert "not authorized to perform: iam:CreateRole" in deployed({"Mine": role(BOUNDARY, RoleName="another")})
+
+
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{GITHUB}"
+
+
+def test_a_provider_that_the_account_has_already_is_named(aws: Emulator, capsys: Captured) -> None:
+    access = access_deployment(app_runner_deployment())
+    command = Command(lambda: [access], capsys)
+    words = ("deploy", "--yes", "--parameter", "Repository=owner/shop")
+    with suppress(botocore.exceptions.ClientError):
+        # Of another test in this account.
+        boto3.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
+    command.must(*words, "--name", "first")
+    refused = command(*words, "--name", "second")
+    option = f"--parameter OidcProviderArn={PROVIDER}"
+    assert refused.err.endswith(f"Use that provider: {option}. --recreate deletes what is left of the stack first.\n")
+    command.must(*words, "--name", "second", "--recreate", *option.split())
+    command.must("destroy", "--yes", "--name", "second")
+    command.must("destroy", "--yes", "--name", "first")

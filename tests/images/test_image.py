@@ -21,7 +21,7 @@ from botocore.stub import Stubber
 from generator.errors import DeployError
 from generator.images.build import Tool, container_tool, publish
 from generator.images.context import TOOLS, Context
-from generator.images.repository import ImageRepository
+from generator.images.repository import ImageRepository, delete_images, images
 from generator.layers import app_runner_deployment
 from rehearsal.processes import START_SECONDS
 from tests.running import eventually
@@ -108,6 +108,12 @@ class Ecr:
         token = base64.b64encode(f"AWS:{TOKEN}".encode()).decode()
         self.stubber.add_response("get_authorization_token", {"authorizationData": [{"authorizationToken": token}]}, {})
 
+    def pushed(self) -> None:
+        """What is asked around a push."""
+        self.absent()
+        self.token()
+        self.present()
+
 
 @pytest.fixture
 def ecr() -> Iterator[Ecr]:
@@ -133,9 +139,7 @@ def test_an_image_that_is_there_is_not_built_and_needs_no_tool(tools: Tools, ecr
 @pytest.mark.parametrize("name", TOOLS)
 def test_each_tool_builds_logs_in_and_pushes(name: str, tools: Tools, ecr: Ecr, context: Context) -> None:
     tools.add(name)
-    ecr.absent()
-    ecr.token()
-    ecr.present()
+    ecr.pushed()
     image, _ = published(ecr, context)
     assert image == f"{URI}@{DIGEST}"
     verbs = [arguments[0] for _, arguments, _ in tools.calls]
@@ -155,9 +159,7 @@ def test_the_token_is_on_standard_input_only_and_stays_nowhere(
     name: str, tools: Tools, ecr: Ecr, context: Context
 ) -> None:
     tools.add(name)
-    ecr.absent()
-    ecr.token()
-    ecr.present()
+    ecr.pushed()
     _, said = published(ecr, context)
     ((login, given),) = [(arguments, given) for _, arguments, given in tools.calls if arguments[0] == "login"]
     assert given == TOKEN
@@ -173,43 +175,49 @@ def test_the_builders_own_ignore_file_is_the_one_the_tag_was_made_with(
     tools: Tools, ecr: Ecr, context: Context
 ) -> None:
     tools.add("podman")
-    ecr.absent()
-    ecr.token()
-    ecr.present()
+    ecr.pushed()
     published(ecr, context)
     build = tools.calls[0][1]
-    assert build[build.index("--ignorefile") + 1] == str(context.directory / ".dockerignore")
+    assert build[build.index("--ignorefile") + 1] == str(context.ignore_file)
     assert build[build.index("--format") + 1] == "docker"
 
 
-def test_a_failed_build_has_the_last_line_as_its_reason_and_nothing_is_pushed(
-    tools: Tools, ecr: Ecr, context: Context
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (
+            {"build": ["step 1\nERROR: failed to solve: no such package\n\n", 1]},
+            r"could not be built: failed to solve: no such package\. Nothing was pushed",
+        ),
+        (
+            {"build": ["exec /bin/sh: exec format error\nError: exit status 1", 1]},
+            r"cannot run programs for linux/amd64\. .*qemu-user-static",
+        ),
+        (
+            {"build": ["Error: initializing source docker://python:3.13: pinging container registry: no", 125]},
+            r"its base image cannot be pulled: .* --build-arg BASE=IMAGE\.",
+        ),
+        (
+            {
+                "build": [
+                    "ERROR: failed to solve: python: failed to resolve source metadata for docker.io: no host",
+                    125,
+                ]
+            },
+            r"its base image cannot be pulled: .* --build-arg BASE=IMAGE\.",
+        ),
+        ({"image": ["arm64", 0]}, "it is for arm64, and services run on linux/amd64"),
+    ],
+)
+def test_a_build_that_fails_says_why_and_nothing_is_pushed(
+    answers: dict[str, list[Any]], message: str, tools: Tools, ecr: Ecr, context: Context
 ) -> None:
     tools.add("docker")
-    tools.answer(build=["step 1\nERROR: failed to solve: no such package\n\n", 1])
+    tools.answer(**answers)
     ecr.absent()
-    with pytest.raises(DeployError, match=r"could not be built: failed to solve: no such package\. Nothing was pushed"):
+    with pytest.raises(DeployError, match=message):
         published(ecr, context)
-    assert [arguments[0] for _, arguments, _ in tools.calls] == ["build"]
-
-
-def test_a_machine_that_cannot_run_amd64_gets_advice(tools: Tools, ecr: Ecr, context: Context) -> None:
-    tools.add("podman")
-    tools.answer(build=["exec /bin/sh: exec format error\nError: exit status 1", 1])
-    ecr.absent()
-    with pytest.raises(DeployError, match=r"cannot run programs for linux/amd64\. .*qemu-user-static"):
-        published(ecr, context)
-
-
-def test_an_image_for_another_processor_is_refused_before_it_is_pushed(
-    tools: Tools, ecr: Ecr, context: Context
-) -> None:
-    tools.add("docker")
-    tools.answer(image=["arm64", 0])
-    ecr.absent()
-    with pytest.raises(DeployError, match="it is for arm64, and services run on linux/amd64"):
-        published(ecr, context)
-    assert "push" not in [arguments[0] for _, arguments, _ in tools.calls]
+    assert {arguments[0] for _, arguments, _ in tools.calls} <= {"build", "image"}
 
 
 def test_a_login_that_is_refused_does_not_show_the_token(tools: Tools, ecr: Ecr, context: Context) -> None:
@@ -232,29 +240,10 @@ def test_a_refused_push_is_an_error_and_the_tool_logs_out(tools: Tools, ecr: Ecr
     assert tools.calls[-1][1] == ["logout", REGISTRY]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Error: creating build container: initializing source docker://python:3.13: pinging container registry: no",
-        "ERROR: failed to solve: python:3.13: failed to resolve source metadata for docker.io/library/python: no host",
-    ],
-)
-def test_a_base_image_that_cannot_be_pulled_has_a_message_of_its_own(
-    line: str, tools: Tools, ecr: Ecr, context: Context
-) -> None:
-    tools.add("podman")
-    tools.answer(build=[line, 125])
-    ecr.absent()
-    with pytest.raises(DeployError, match=r"its base image cannot be pulled: .* --build-arg BASE=IMAGE\."):
-        published(ecr, context)
-
-
 def test_a_tag_that_was_pushed_from_elsewhere_in_the_meantime_is_used(tools: Tools, ecr: Ecr, context: Context) -> None:
     tools.add("docker")
     tools.answer(push=["tag invalid: The image tag 'content-1' already exists and cannot be overwritten", 1])
-    ecr.absent()
-    ecr.token()
-    ecr.present()
+    ecr.pushed()
     ecr.present()
     assert published(ecr, context)[0] == f"{URI}@{DIGEST}"
 
@@ -327,6 +316,42 @@ def test_ctrl_c_ends_the_tool(tools: Tools, context: Context, tmp_path: Path) ->
         assert process.wait(START_SECONDS) != 0
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+def test_a_repository_that_was_deleted_outside_has_no_images(ecr: Ecr) -> None:
+    ecr.stubber.add_client_error("list_images", "RepositoryNotFoundException")
+    assert images(ecr.repository.ecr, "users") == []
+
+
+def digest(number: int) -> str:
+    return f"sha256:{number:064}"
+
+
+def answers_deletion(ecr: Ecr, asked: range | list[int], failures: dict[int, str]) -> None:
+    ecr.stubber.add_response(
+        "batch_delete_image",
+        {
+            "failures": [
+                {"imageId": {"imageDigest": digest(number)}, "failureCode": code, "failureReason": f"{code}."}
+                for number, code in failures.items()
+            ]
+        },
+        {"repositoryName": "users", "imageIds": [{"imageDigest": digest(number)} for number in asked]},
+    )
+
+
+def test_images_of_an_index_are_deleted_after_it(ecr: Ecr) -> None:
+    answers_deletion(ecr, range(100), {7: "ImageReferencedByManifestList", 8: "ImageNotFound"})
+    answers_deletion(ecr, [100], {})
+    answers_deletion(ecr, [7], {})
+    delete_images(ecr.repository.ecr, "users", [digest(number) for number in range(101)])
+
+
+def test_an_image_that_cannot_be_deleted_is_an_error(ecr: Ecr) -> None:
+    answers_deletion(ecr, [1, 2], {1: "KmsError"})
+    answers_deletion(ecr, [1], {1: "KmsError"})
+    with pytest.raises(DeployError, match=rf"^users: {digest(1)} cannot be deleted: KmsError\.$"):
+        delete_images(ecr.repository.ecr, "users", [digest(1), digest(2)])
 
 
 def test_the_output_push_commands_makes_the_same_image_as_a_deployment(tmp_path: Path) -> None:

@@ -119,16 +119,28 @@ def test_without_app_runner_the_other_still_serves(deployment: LocalDeployment) 
     assert clusters() == before
 
 
-@pytest.mark.parametrize("words", ["preview", "preview --layer data", "deploy --yes", "deploy --yes --layer data"])
-def test_the_deployment_that_is_there_is_not_changed_to_another_by_default(
-    deployment: LocalDeployment, words: str
+CHANGE = ", or --deployment apprunner to change users-data to its template"
+
+
+@pytest.mark.parametrize(
+    ("words", "otherwise"),
+    [
+        ("preview", CHANGE),
+        ("preview --layer data", CHANGE),
+        ("deploy --yes", CHANGE),
+        ("deploy --yes --layer data", CHANGE),
+        ("destroy --yes", ", or --deployment apprunner to delete users-data"),
+        ("export-stacks", ", or --deployment apprunner to export users-data"),
+        ("rehearse --from-stacks users", ", or --deployment apprunner to export users-data"),
+        ("logs", ""),
+    ],
+)
+def test_the_deployment_that_is_there_is_not_taken_for_another_by_default(
+    deployment: LocalDeployment, words: str, otherwise: str
 ) -> None:
-    assert deployment(*words.split()) == 64
-    assert (
-        "users-ecs-express exists and users-apprunner does not: pass --deployment ecs-express, or --deployment "
-        "apprunner to change users-data to its template.\n"
-    ) in deployment.said
-    assert "14 removed" not in deployment.said
+    assert deployment(*words.split()) == 64, deployment.said
+    message = f"users-ecs-express exists and users-apprunner does not: pass --deployment ecs-express{otherwise}.\n"
+    assert deployment.said.endswith(message)
 
 
 def test_the_deployment_that_was_named_is_previewed(deployment: LocalDeployment) -> None:

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from troposphere import sns
 
 from generator.aws.calls import Clock
 from generator.compute.apprunner import AppRunnerCompute
 from generator.database.passwords import refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
 from generator.images.context import Context
-from generator.images.repository import images
-from generator.layers import Layer, app_runner_deployment
-from generator.operations import DeployedLayer, DeployOptions, Plan, Session, deploy_change_set
+from generator.layers import Deployment, Layer, app_runner_deployment, data_layer
+from generator.operations import DeployedLayer, DeployOptions, Plan, PreviewOptions, Session, deploy_change_set, preview
 from generator.operations.deploy import LayerDeployment
 from generator.operations.image import ImageSource
 from generator.report.text import plan_lines
+from generator.settings import Settings
 from tests.cloudformation_script import ADD, ARN, SIZE, STACK_ARN, UPDATE, Script, an_event
 from tests.stubbed import stubbed
 from tests.ui import ListUI
@@ -43,13 +44,13 @@ def deployed(script: Script, ui: ListUI | None = None, **options: Any) -> Deploy
     return LayerDeployment(session(script, ui), layer, DeployOptions(**options)).deploy(UPDATE)
 
 
-def pending(script: Script, *changes: dict[str, Any]) -> None:
-    """The stack exists, and a change set for it has these changes."""
+def pending(script: Script, change: dict[str, Any], *events: dict[str, Any], **asked: Any) -> None:
+    """The stack exists, and a change set for it has this change."""
     script.stack()
     script.stack()
     script.create("UPDATE", SIZE)
-    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=list(changes))
-    script.planned()
+    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[change])
+    script.planned(*events, **asked)
 
 
 @pytest.mark.parametrize(
@@ -161,12 +162,6 @@ def test_a_user_that_was_deleted_outside_is_a_sentence(gone: str) -> None:
             refuse_during_rotation("users-data", ["app"], memorydb)
 
 
-def test_a_repository_that_was_deleted_outside_has_no_images() -> None:
-    with stubbed("ecr") as (ecr, stubber):
-        stubber.add_client_error("list_images", "RepositoryNotFoundException")
-        assert images(ecr, "users") == []
-
-
 def test_an_obsolete_change_set_is_refused(script: Script) -> None:
     script.describe(StackName="users-data", ExecutionStatus="OBSOLETE")
     with pytest.raises(DeployError, match="it is OBSOLETE, because another one was executed since"):
@@ -177,6 +172,34 @@ def test_a_change_set_of_another_deployment_is_refused(script: Script) -> None:
     script.describe(StackName="prod-data")
     with pytest.raises(UsageError, match="for the stack prod-data, which is none of users-data, users-apprunner"):
         deploy_change_set([app_runner_deployment()], ARN, session(script))
+
+
+def test_a_change_set_is_of_the_deployment_that_has_its_template(script: Script) -> None:
+    storage = data_layer(Settings(), sns.Topic("News"), name="storage")
+    script.describe(StackName="users-data", StackId=STACK_ARN, ExecutionStatus="AVAILABLE", Changes=[ADD])
+    of_change_set = {"ChangeSetName": ARN, "TemplateStage": "Processed"}
+    script.stubber.add_response("get_template", {"TemplateBody": storage.text()}, of_change_set)
+    script.planned(new=dict(storage.template))
+    ui, deployments = ListUI(answer=False), [app_runner_deployment(), Deployment("beside", (storage,))]
+    with pytest.raises(DeclinedError):
+        deploy_change_set(deployments, ARN, session(script, ui), DeployOptions(data_stack="users-data"))
+    (plan,) = ui.shown
+    assert isinstance(plan, Plan)
+    assert plan.layer == "storage"
+
+
+def test_a_change_set_whose_plan_cannot_be_read_is_not_kept(script: Script) -> None:
+    script.stack()
+    script.stack()
+    script.stubber.add_response("create_change_set", {"Id": ARN, "StackId": STACK_ARN})
+    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[ADD])
+    script.stubber.add_client_error("get_template", "AccessDenied", "no", http_status_code=403)
+    script.delete()
+    script.stack()
+    deployment = Deployment("users", (Layer("data", "A layer without parts.", ()),))
+    (plan,) = preview(deployment, session(script), PreviewOptions(keep=True))
+    assert (plan.failed, plan.kept) == (True, "")
+    assert "AWS does not permit GetTemplate" in plan.note
 
 
 @pytest.mark.parametrize(("image", "asks"), [("{uri}:{tag}", True), ("{uri}:other", False), ("{uri}@sha256:1", False)])
@@ -236,11 +259,7 @@ ROLE = {
 
 def planned(script: Script, change: dict[str, Any], *events: dict[str, Any], **asked: Any) -> Plan:
     """What is shown of a change set before it is declined."""
-    script.stack()
-    script.stack()
-    script.create("UPDATE", SIZE)
-    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[change])
-    script.planned(*events, **asked)
+    pending(script, change, *events, **asked)
     script.delete()
     ui = ListUI(answer=False)
     with pytest.raises(DeclinedError):

@@ -60,8 +60,18 @@ def test_an_image_that_cannot_run_is_refused_before_anything_is_created(
 def test_an_index_without_the_platform_is_refused(platforms: tuple[str, ...], command: Command) -> None:
     digest = index("team/arm", *platforms)
     refused = command("preview", "--layer", "apprunner", "--image", f"{REGISTRY}/team/arm@{digest}")
-    assert refused.code == 64
-    assert "it is for linux/arm64, and services run on linux/amd64." in refused.err
+    assert refused.code == 1
+    assert "it is for linux/arm64, and services run on linux/amd64." in refused.out
+
+
+@pytest.mark.parametrize("layer", [(), ("--layer", "apprunner")])
+def test_a_preview_that_fails_is_in_every_format(layer: tuple[str, ...], command: Command) -> None:
+    words = ("preview", *layer, "--image", f"{REGISTRY}/team/arm:1", "--format")
+    found = json.loads(command(*words, "json").out)
+    assert (found["outcome"], found["layers"][-1]["failed"]) == ("failed", True)
+    markdown = command(*words, "markdown")
+    assert markdown.code == 1
+    assert "services run on linux/amd64" in markdown.out
 
 
 @pytest.mark.parametrize("reference", [":1", "@"])

@@ -32,14 +32,14 @@ def found(deployments: Sequence[Deployment], states: dict[str, str], layer: str 
                 stack = {"StackName": name, "StackId": arn, "StackStatus": state, "CreationTime": datetime.now(UTC)}
                 stubber.add_response("describe_stacks", {"Stacks": [stack]}, {"StackName": name})
         options = StackOptions(layer=layer, others=tuple(deployments[1:]))
-        return another_deployed(CloudFormation(client, Clock()), deployments[0], options)
+        return another_deployed(CloudFormation(client, Clock()), deployments[0], options, "delete {}")
 
 
 @pytest.mark.parametrize("layer", ["", "data"])
 def test_another_deployment_that_exists_instead_is_named(layer: str) -> None:
     assert found((APP_RUNNER, ECS), {OWN: ABSENT, OTHER: THERE}, layer) == (
         "users-ecs-express exists and users-apprunner does not: pass --deployment ecs-express, or --deployment "
-        "apprunner to change users-data to its template."
+        "apprunner to delete users-data."
     )
 
 

@@ -17,12 +17,8 @@ from generator.cli import main
 from generator.cli.logs import moment
 from generator.compute.apprunner import AppRunnerCompute
 from generator.compute.ecs_express import EcsExpressCompute
-from generator.layers import (
-    Deployment,
-    app_runner_deployment,
-    default_deployments,
-    ecs_express_deployment,
-)
+from generator.errors import DeployError
+from generator.layers import Deployment, app_runner_deployment, default_deployments, ecs_express_deployment
 from generator.operations import DeployOptions, LogLine, LogsOptions, Session, deploy, logs
 from generator.operations.logs import Source
 from rehearsal.local_aws import LocalAws
@@ -48,10 +44,7 @@ def read(deployment: Deployment, session: Session | None = None, **options: Any)
 
 @pytest.mark.parametrize(
     ("deployment", "operation", "stream"),
-    [
-        (APP_RUNNER, "CREATE_SERVICE SUCCEEDED", "instance/"),
-        (ECS, "deployment SUCCESSFUL", "service/Main/"),
-    ],
+    [(APP_RUNNER, "CREATE_SERVICE SUCCEEDED", "instance/"), (ECS, "deployment SUCCESSFUL", "service/Main/")],
     ids=["apprunner", "ecs-express"],
 )
 def test_two_instances_and_the_deployments_between_them(
@@ -142,9 +135,10 @@ class NoOperations(AppRunnerCompute):
         return ("g",)
 
 
-def source(stubber: Stubber, client: Any, ui: ListUI) -> Source:
+def source(stubber: Stubber, client: Any, ui: ListUI, *, follow: bool = True) -> Source:
     session = Session(ui, clients=lambda _: client)
-    return Source(session, NoOperations(), "arn:service", "", "", datetime.fromtimestamp(100, UTC))
+    options = LogsOptions(since=datetime.fromtimestamp(100, UTC), follow=follow)
+    return Source(session, NoOperations(), "arn:service", "", options)
 
 
 def texts(found: Source) -> list[str]:
@@ -205,6 +199,13 @@ def test_a_look_that_is_throttled_loses_nothing(prepared: tuple[Stubber, Any, Li
     assert "AWS throttles FilterLogEvents" in prepared[2].said[-1]
     page(prepared[0], 100, ("a", 150), ("b", 151))
     assert texts(found) == ["b"]
+
+
+def test_a_log_that_is_cut_short_by_throttling_is_an_error(prepared: tuple[Stubber, Any, ListUI]) -> None:
+    page(prepared[0], 100, ("a", 150), following="p2")
+    prepared[0].add_client_error("filter_log_events", "ThrottlingException", "Rate exceeded")
+    with pytest.raises(DeployError, match="AWS throttles FilterLogEvents"):
+        texts(source(*prepared, follow=False))
 
 
 def test_a_pattern_that_aws_does_not_understand_is_an_error(prepared: tuple[Stubber, Any, ListUI]) -> None:

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from troposphere import iam, sns
+from troposphere import Parameter, iam, sns
 
 from generator.cli import parser
-from generator.cli.arguments import change_options
+from generator.cli.arguments import change_options, chosen
 from generator.errors import UsageError
 from generator.layers import Deployment, Layer, app_runner_deployment
 from generator.operations import PreviewOptions
-from generator.operations.updates import stack_updates
-from generator.stacks.cloudformation import StackUpdate
+from generator.operations.updates import check_values, stack_updates
+from generator.stacks.cloudformation import CloudFormation, StackUpdate
+from tests.stubbed import stubbed
 from tests.ui import ListUI
 
 WEB = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/web:1"
@@ -30,9 +31,13 @@ def asked(*words: str | Path) -> dict[str, StackUpdate]:
 
 
 def updates(deployment: Deployment, ui: ListUI, *words: str | Path) -> dict[str, StackUpdate]:
+    return {layer.name: update for layer, update in stack_updates(deployment, ui, options(deployment, *words))}
+
+
+def options(deployment: Deployment, *words: str | Path) -> PreviewOptions:
     arguments = parser(verb="preview").parse_args(["preview", *map(str, words)])
-    options = PreviewOptions(**change_options(arguments))
-    return {layer.name: update for layer, update in stack_updates(deployment, ui, options)}
+    _, stacks = chosen([deployment], arguments)
+    return PreviewOptions(**stacks, **change_options(arguments))
 
 
 def test_a_parameter_goes_to_every_layer_that_has_it() -> None:
@@ -158,6 +163,30 @@ def test_a_tag_is_of_every_stack_or_of_one_layers(words: str, storage: dict[str,
     assert (found["storage"].tags, found["web"].tags) == (storage, web)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "--tag storag.team=a",
+            "No layer is called storag: storag.team is a tag of every stack. Did you mean storage.t",
+        ),
+        (
+            "--untag order.team",
+            "No layer is called order: order.team is a tag of every stack. Did you mean orders.team?",
+        ),
+        (
+            "--tag Web.cost.center=1",
+            "No layer is called Web: Web.cost.center is a tag of every stack. Did you mean web.",
+        ),
+        ("--tag cost.center=1 storage.team=a web=b kubernetes.io/name=c", ""),
+    ],
+)
+def test_a_key_that_nearly_begins_with_a_layer_is_reported(words: str, said: str) -> None:
+    updates(two_services(), ui := ListUI(), *words.split())
+    assert len(ui.said) == bool(said)
+    assert "".join(ui.said).startswith(said)
+
+
 def test_a_tag_is_taken_off_one_layers_stack() -> None:
     found = updates(two_services(), ListUI(), "--untag", "web.team", "cost.center", "--tag", "storage.owner=a")
     assert found["web"].removed_tags == ("cost.center", "team")
@@ -176,6 +205,52 @@ def test_a_tag_is_taken_off_one_layers_stack() -> None:
 def test_a_tag_of_a_layer_that_cannot_be_set_is_refused(words: str, message: str) -> None:
     with pytest.raises(UsageError, match=f"^{re.escape(message)}"):
         updates(two_services(), ListUI(), *words.split())
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "value", "words", "said"),
+    [
+        ("1", "2", "1", "", ["api: Size stays 1, although its default is 2 now. To change it: --parameter api.Size=2"]),
+        (
+            "",
+            "a",
+            "",
+            "",
+            ["api: Size stays empty, although its default is a now. To change it: --parameter api.Size=a"],
+        ),
+        (
+            "a",
+            "",
+            "a",
+            "",
+            ["api: Size stays a, although its default is empty now. To change it: --parameter api.Size="],
+        ),
+        # It never was the default; the default did not change; it is given.
+        ("1", "2", "3", "", []),
+        ("1", "1", "3", "", []),
+        ("1", "2", "1", "--parameter Size=3", None),
+        ("1", "2", "1", "--parameter ParameterKey=Size,UsePreviousValue=true", None),
+        ("2", "2", "2", "", None),
+    ],
+)
+def test_a_default_that_does_not_reach_the_stack_is_reported(
+    before: str, after: str, value: str, words: str, said: list[str] | None
+) -> None:
+    def template(default: str) -> Layer:
+        return Layer("api", "", (sns.Topic("Topic"), Parameter("Size", Type="String", Default=default)))
+
+    arn = "arn:aws:cloudformation:eu-west-1:1:stack/users-api/1"
+    stack = {"StackName": "users-api", "StackId": arn, "StackStatus": "CREATE_COMPLETE", "CreationTime": 0}
+    deployment, ui = Deployment("api", (template(after),)), ListUI()
+    asked = options(deployment, *words.split())
+    with stubbed("cloudformation") as (client, stubber):
+        parameters = [{"ParameterKey": "Size", "ParameterValue": value}]
+        stubber.add_response("describe_stacks", {"Stacks": [{**stack, "Parameters": parameters}]})
+        if said is not None:
+            # Asked for only where a value is not the default.
+            stubber.add_response("get_template", {"TemplateBody": template(before).text()})
+        check_values(CloudFormation(client), ui, deployment, stack_updates(deployment, ui, asked), asked)
+    assert ui.said == (said or [])
 
 
 def test_a_template_that_is_too_large_needs_a_bucket() -> None:

@@ -22,7 +22,8 @@ from generator.parts.network.place import existing_network
 from generator.settings import Settings
 from generator.template.elements import Input, export
 from generator.template.lint import lint
-from generator.workload import HealthCheck, MemoryDBAccess, Verification, Workload
+from generator.template.resources import resources_in
+from generator.workload import HealthCheck, MemoryDBAccess, Place, Verification, Workload
 from tests.templates import chosen, references, resources, statements, unresolved
 from tests.templates import imported as import_of
 
@@ -222,10 +223,60 @@ def test_a_variable_that_has_no_text_is_named_without_its_value(layer_of: LayerO
 
 
 @BOTH
-def test_a_secret_is_no_parameter(layer_of: LayerOf) -> None:
-    arn: Any = Parameter("TokenArn", Type="String")
-    with pytest.raises(TemplateError, match="TOKEN is of the type Parameter"):
-        layer_of(Settings(), Workload(secrets={"TOKEN": arn}))
+@pytest.mark.parametrize(
+    "arn",
+    [
+        Parameter("TokenArn", Type="String"),
+        Parameter("TokenArn", Type="AWS::SSM::Parameter::Value<String>"),
+        Input(Parameter("TokenArn", Type="String"), "Secrets", "Token"),
+    ],
+)
+def test_the_arn_of_a_secret_may_be_a_parameter(layer_of: LayerOf, arn: Parameter | Input) -> None:
+    layer = layer_of(Settings(), Workload(secrets={"TOKEN": arn}))
+    assert "TokenArn" in layer.parameters
+    found = json.dumps([resource["Properties"] for _, resource in resources_in(layer.template)])
+    # What the variable is read from, and what the service may read.
+    assert found.count('{"Ref": "TokenArn"}') >= 2
+
+
+@BOTH
+def test_a_parameter_that_hides_its_value_is_no_arn(layer_of: LayerOf) -> None:
+    hidden = Parameter("Token", Type="String", NoEcho=True)
+    with pytest.raises(TemplateError, match="a parameter with NoEcho, but takes the ARN of a secret, which is none"):
+        layer_of(Settings(), Workload(secrets={"TOKEN": hidden}))
+
+
+OTHER: Any = object()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"command": "python worker.py"}, 'command is of the type str, but must be a list, such as ["python", "worke'),
+        ({"security_groups": "sg-0a1b2c3d4e5f60718"}, "security_groups is of the type str, but must be a list"),
+        ({"statements": OTHER}, "statements is of the type object, but must be a list of statements."),
+        ({"environment": [("A", "b")]}, "environment is of the type list, but must be a mapping"),
+        ({"secrets": ["TOKEN"]}, "secrets is of the type list, but must be a mapping"),
+        ({"health": "/live"}, 'health is of the type str, but must be HealthCheck(path="/live").'),
+        ({"verification": {"/": 200}}, 'verification is of the type dict, but must be Verification(paths={"/": 200})'),
+        ({"network": "vpc-0a1b2c3d"}, "network is of the type str, but must be a Place"),
+        ({"memorydb": "False"}, "memorydb is of the type str, but must be True, False or MemoryDBAccess(…)."),
+        ({"internet": "no"}, "internet is of the type str, but must be True, False or None."),
+        ({"cpu": "256"}, "cpu is of the type str, but must be a whole number."),
+        ({"max_size": None}, "max_size is of the type NoneType, but must be a whole number."),
+    ],
+)
+def test_a_field_of_another_type_is_refused_with_what_it_must_be(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(TemplateError, match=re.escape(f"Workload.{message}")):
+        Workload(**fields)
+
+
+def test_paths_and_subnets_of_another_type_are_refused() -> None:
+    paths: Any = ["/health"]
+    with pytest.raises(TemplateError, match=r"Verification\.paths is of the type list, but must be statuses by their"):
+        Verification(paths=paths)
+    with pytest.raises(TemplateError, match=r"Place\.private_subnet_ids is of the type str, but must be a list of IDs"):
+        Place(vpc_id="vpc-0a1b2c3d", private_subnet_ids="subnet-0a1b2c3d")
 
 
 TEXT: Any = "8080"

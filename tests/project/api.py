@@ -15,7 +15,8 @@ HEAD = """\
 <!-- Made by `python -m tests.project.api > docs/api.md`. -->
 
 What `generator` exports, with an example each, which a test runs. [The tutorial](tutorial.md) uses it. What deploys is
-`generator.operations`, which [`examples/from_python.py`](../examples/from_python.py) uses. mypy needs
+`generator.operations`, which [`examples/from_python.py`](../examples/from_python.py) uses; the roles of CI are
+`generator.iam.access.access_deployment(deployment)`, which [permissions](permissions.md) describes. mypy needs
 `follow_untyped_imports = true` for `troposphere.*`, which has annotations but no `py.typed`.
 """
 

@@ -1,8 +1,9 @@
-"""The library as its users have it: a wheel in an environment of its own, and their code beside it."""
+"""The library as its users have it: a wheel in an environment of its own, with or without extras, and their code."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,61 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.environments import interpreter, run
+from tests.environments import PROJECT, interpreter, run
 from tests.running import ROOT
-
-USERS_PART = '''
-"""A part of a user's own, with a bucket that the layer names beside the library's parts."""
-
-from __future__ import annotations
-
-from dataclasses import dataclass
-
-from awacs.aws import Action, Allow, Statement
-from troposphere import GetAtt, Output, Parameter, Sub, s3
-from troposphere.validators.cloudformation import AWSCustomObject
-
-from generator import (
-    Condition, ForEach, Input, Layer, Place, Settings, TemplateMetadata, Transform, Workload, app_runner_layer,
-    data_layer, ecs_express_layer, export, imported, why,
-)
-
-
-@dataclass(frozen=True)
-class Bucket:
-    days: Input
-    bucket: s3.Bucket
-    name: Output
-
-
-def bucket(prefix: str = "") -> Bucket:
-    days = Input(Parameter("Days", Type="Number", Default=7), group="Bucket", label="Days to keep")
-    made = s3.Bucket(f"{prefix}Bucket", Metadata=why("Keeps what the cluster cannot"))
-    return Bucket(days, made, export(f"{prefix}BucketName", "The bucket.", made.ref()))
-
-
-class Thing(AWSCustomObject):
-    resource_type = "Custom::Thing"
-    props = {"ServiceToken": (str, True)}
-
-
-place = Place(vpc_id="vpc-0123456789abcdef0", private_subnet_ids=["subnet-0123456789abcdef0"])
-logs = s3.Bucket("Logs")
-data = data_layer(
-    Settings(), bucket(), logs, export("LogsArn", "The logs.", GetAtt(logs, "Arn")),
-    (Thing("Thing", ServiceToken=Sub("arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:f")),),
-    Transform("Company::Macro"), TemplateMetadata("Owner", "team"),
-    ForEach("Names", "Name", ["A", "B"], {"Topic${Name}": {"Type": "AWS::SNS::Topic"}}), name="storage",
-)
-read = Statement(Effect=Allow, Action=[Action("s3", "GetObject")], Resource=[imported("LogsArn")])
-workload = Workload(environment={"LOGS": imported("BucketName"), "LEVEL": "INFO"}, statements=(read,))
-on_app_runner = app_runner_layer(Settings(), workload, name="web")
-on_ecs = ecs_express_layer(Settings(), workload, bucket("More"))
-elsewhere = data_layer(Settings(), place=place)
-layer = Layer("mine", "Mine.", (bucket(), None))
-assert all(layer.text() for layer in (data, on_app_runner, on_ecs, elsewhere))
-text: str = layer.text()
-'''
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +28,22 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def installed(wheel: Path, directory: Path, extras: str) -> Path:
+    """Python of an environment with the wheel and what it installs with these extras."""
+    python = interpreter(directory, f"{PROJECT}{extras}")
+    pip("--python", str(python), "install", "--no-deps", "--no-index", str(wheel))
+    return python
+
+
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the wheel installed; what it depends on comes from the environment of the tests."""
-    made = interpreter(tmp_path_factory.mktemp("environment"))
-    pip("--python", str(made), "install", "--no-deps", "--no-index", str(wheel))
-    return made
+    return installed(wheel, tmp_path_factory.mktemp("environment"), "[deploy,lint]")
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Without extras."""
+    return installed(wheel, tmp_path_factory.mktemp("environment"), "")
 
 
 def pip(*arguments: str) -> None:
@@ -157,23 +115,56 @@ def test_a_preview_there_says_that_credentials_are_missing(
     )
 
 
-def strict_mypy(python: Path, *arguments: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    options = ("--strict", "--python-executable", python)
-    return run(sys.executable, "-m", "mypy", *options, *arguments, directory=directory)
+def missing(package: str, extra: str, instead: str = "") -> str:
+    either = rf"Run `make build`, or install this project with its extra \[{extra}\]{instead}\."
+    return f"{package} is not installed. {either}\n"
 
 
-def test_a_users_own_part_passes_strict_mypy_against_the_installed_package(python: Path, tmp_path: Path) -> None:
-    package = tmp_path / "mine"
-    package.mkdir()
-    (package / "__init__.py").write_text(USERS_PART)
+LINT = missing("cfn-lint", "lint", ", or pass --no-lint to build")
+DEPLOY = missing("boto(3|core)", "deploy")
+CLONE = "This command works only in a clone of the project: the installed package does not have it.\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        *((verb, LINT) for verb in ("build", "build --check")),
+        *((verb, DEPLOY) for verb in ("preview", "status", "logs", "export-stacks users")),
+        *((f"{verb} --yes", DEPLOY) for verb in ("deploy", "destroy", "rotate")),
+        ("completion bash", missing("shtab", "completion")),
+        *((verb, CLONE) for verb in ("serve", "rehearse")),
+    ],
+)
+def test_a_command_without_its_extra_names_it(bare: Path, tmp_path: Path, command: str, message: str) -> None:
+    shutil.copy(ROOT / "build.py", tmp_path)
+    ran = run(bare, "build.py", *command.split(), directory=tmp_path)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert re.fullmatch(message, ran.stderr)
+
+
+@pytest.mark.parametrize(
+    ("package", "message"),
+    [("rich", missing("rich", "deploy")), ("of_ones_own", r"ModuleNotFoundError: .* \(build\.py, line 8\)\. .*\n")],
+)
+def test_a_missing_package_of_a_program_is_of_an_extra_or_its_own(
+    bare: Path, tmp_path: Path, package: str, message: str
+) -> None:
+    (tmp_path / "build.py").write_text(OWN_BUILD.replace("lambda: [layer]", f"lambda: __import__({package!r})"))
+    ran = run(bare, "build.py", directory=tmp_path)
+    assert re.fullmatch(message, ran.stderr)
+
+
+def test_the_examples_pass_strict_mypy_against_the_installed_package(python: Path, tmp_path: Path) -> None:
+    examples = [file.name for file in (ROOT / "examples").glob("*.py")]
+    for name in examples:
+        shutil.copy(ROOT / "examples" / name, tmp_path)
+    wrong = tmp_path / "wrong.py"
+    wrong.write_text("from generator import Settings\nSettings(zones='2')\n")
+    # What docs/api.md says that mypy needs.
     (tmp_path / "mypy.ini").write_text("[mypy]\n[mypy-troposphere.*]\nfollow_untyped_imports = true\n")
-    checked = strict_mypy(python, "-p", "mine", directory=tmp_path)
-    assert checked.stdout == "Success: no issues found in 1 source file\n"
-    ran = run(python, "-c", "import generator, mine; print(generator.__file__)", directory=tmp_path)
-    assert ran.stdout.startswith(str(python.parents[1]))
-
-
-def test_a_mistake_in_a_users_part_does_not_pass(python: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("from generator import Settings\nSettings(zones='2')\n")
-    checked = strict_mypy(python, "mine.py", directory=tmp_path)
-    assert 'incompatible type "str"; expected "int"' in checked.stdout
+    options = ("--strict", "--python-executable", python)
+    checked = run(sys.executable, "-m", "mypy", *options, *examples, wrong.name, directory=tmp_path)
+    assert checked.stdout == (
+        'wrong.py:2: error: Argument "zones" to "Settings" has incompatible type "str"; expected "int"  [arg-type]\n'
+        f"Found 1 error in 1 file (checked {len(examples) + 1} source files)\n"
+    )

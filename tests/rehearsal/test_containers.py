@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from generator import Deployment, app_runner_layer, data_layer
+from generator.iam.access import access_deployment
 from generator.images.context import Context
 from rehearsal.containers import base_images, container_tool, remove_images, start
 from rehearsal.emulator.registry import Start
+from rehearsal.options import CommonOptions
 from tests.running import ROOT
 
 
@@ -23,6 +26,19 @@ def test_without_a_base_image_it_goes_on_without_containers(
         "Rehearsing without containers: the base image no.registry.invalid/base:1 cannot be pulled "
         "(podman pull: no such host).\n"
     )
+
+
+def test_of_several_services_the_first_that_cannot_be_built_decides(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, monkeypatch, "", "redis-server")
+    install(tmp_path, monkeypatch, 'case "$1" in pull) echo "no such host" >&2; exit 125 ;; esac')
+    (tmp_path / "Dockerfile").write_text("FROM no.registry.invalid/base:1\n")
+    services = (app_runner_layer(name=name) for name in ("web", "orders"))
+    deployment = Deployment("two", (data_layer(), *services))
+    (access,) = access_deployment(deployment).layers
+    assert CommonOptions(deployment, access, context=tmp_path).builder() is None
+    assert capsys.readouterr().err.count("Rehearsing without containers") == 1
 
 
 @pytest.mark.parametrize(("name", "required"), [("podman", False), (None, True)])

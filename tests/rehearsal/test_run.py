@@ -10,16 +10,19 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+from troposphere import GetAtt, Sub, awslambda, iam, kms, logs
 
 from generator.cli import main
 from generator.cli.rehearse import FAULTS as OFFERED
 from generator.compute import verification
 from generator.iam.access import access_deployment
 from generator.images.context import Context
-from generator.layers import app_runner_deployment, default_deployments
+from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments
+from generator.parts.permissions import trust
 from rehearsal.emulator.process import Call
 from rehearsal.local_aws import LocalAws
 from rehearsal.processes import START_SECONDS
@@ -113,8 +116,55 @@ def test_a_fault_on_ecs_express_is_found(
     run = rehearse("--compute", "ecs-express", "--fault", fault)
     assert run.code == 1
     assert message in run.err
+    # The log group is deleted with the stack.
+    wrote = "The end of what the service wrote:\n  Missing from the environment: MEMORYDB_PASSWORD." in run.err
+    assert wrote is (fault != "image")
     assert f"The fault was: {FAULTS[fault]}. It was found in: {step}." in run.out
     assert "Left behind: nothing." in run.out
+
+
+def test_resources_of_a_user_s_own_deploy_with_the_roles_of_the_access_layer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Names of their own, a key, and a role with policies that this project knows and one that it does not."""
+    gone: Any = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
+    key = kms.Key("Key", EnableKeyRotation=True, KeyPolicy={"Version": "2012-10-17", "Statement": [ADMINISTER]}, **gone)
+    group = logs.LogGroup("Group", LogGroupName=Sub("/${AWS::StackName}/work"), RetentionInDays=7, **gone)
+    policy = iam.ManagedPolicy("Reads", PolicyDocument={"Version": "2012-10-17", "Statement": [LIST]})
+    policies = (*("service-role/AWSLambdaBasicExecutionRole", "ReadOnlyAccess"),)
+    role = iam.Role(
+        "Worker",
+        Path="/work/",
+        AssumeRolePolicyDocument=trust("lambda.amazonaws.com"),
+        ManagedPolicyArns=[
+            *(Sub(f"arn:${{AWS::Partition}}:iam::aws:policy/{name}") for name in policies),
+            policy.ref(),
+        ],
+    )
+    function = awslambda.Function(
+        "Function",
+        Role=GetAtt(role, "Arn"),
+        Runtime="python3.13",
+        Handler="index.handler",
+        Timeout=30,
+        Code=awslambda.Code(ZipFile="def handler(event, context): pass"),
+    )
+    command = Command(
+        lambda: [Deployment("mine", (Layer("work", "Work.", (key, group, policy, role, function)),))], capsys
+    )
+    run = command("rehearse", "--process")
+    assert run.code == 0, run.err
+    assert "What ReadOnlyAccess needs is not known here, so the permissions boundary of this rehearsal " in run.err
+    assert "Left behind: nothing." in run.out
+
+
+ADMINISTER = {
+    "Effect": "Allow",
+    "Principal": {"AWS": Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")},
+    "Action": "kms:*",
+    "Resource": "*",
+}
+LIST = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
 
 
 def test_an_update_that_app_runner_rolls_back_is_found(rehearse: Rehearse) -> None:

@@ -53,7 +53,7 @@ Without installing, give cfn-lint the folder: `cfn-lint --append-rules=generator
       rev: TAG-OR-COMMIT
       hooks:
         - id: cfn-lint-memorydb-apprunner
-          files: ^templates/
+          files: ^templates/.*-layer.json$ # the policies beside them are not templates
   ```
 
 - **Exceptions.** `--ignore-checks W9630`, or in the Metadata of a resource

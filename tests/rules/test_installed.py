@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,13 +15,11 @@ import pytest
 from cfn_flip import to_json
 
 from generator.rules import RULES
-from tests.environments import interpreter, run
+from tests.environments import PROJECT, interpreter, run
 from tests.rules.test_rules import FILES
 from tests.running import ROOT
 
-# Without the packages that only commands need: the extra `lint` does not install them.
-WITHOUT = "import sys; sys.modules.update(dict.fromkeys(['boto3', 'botocore', 'docker', 'rich']))"
-CFN_LINT = ("-c", f"{WITHOUT}; from cfnlint.runner.cli import main; main()")
+CFN_LINT = ("-c", "from cfnlint.runner.cli import main; main()")
 TEMPLATE = """\
 Resources:
   Connector:
@@ -31,12 +30,12 @@ Resources:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with the package installed; what it depends on comes from the environment of the tests."""
+    """An environment with the package installed, as docs/rules.md says."""
     source = tmp_path_factory.mktemp("source")
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     shutil.copytree(ROOT / "generator", source / "generator", ignore=shutil.ignore_patterns("__pycache__"))
-    made = interpreter(tmp_path_factory.mktemp("environment"))
+    made = interpreter(tmp_path_factory.mktemp("environment"), f"{PROJECT}[lint]", "cfn-lint[sarif,junit]")
     pip = (sys.executable, "-m", "pip", "--quiet", "--python", str(made))
     install = ("install", "--no-deps", "--no-index", "--no-build-isolation", str(source))
     subprocess.run([*pip, *install], check=True, capture_output=True)
@@ -69,7 +68,7 @@ def test_reports_for_code_scanning_and_for_ci_name_the_rules(python: Path, tmp_p
 
 
 def test_stock_cfn_lint_takes_the_folder_without_this_library(tmp_path: Path) -> None:
-    python = interpreter(tmp_path / "environment")
+    python = interpreter(tmp_path / "environment", "cfn-lint")
     assert run(python, "-c", "import generator", directory=tmp_path).returncode == 1
     stock = (python, *CFN_LINT, "--append-rules", str(ROOT / "generator" / "rules"))
     linted = run(*stock, "--format", "parseable", "--", *FILES, directory=tmp_path)
@@ -85,3 +84,10 @@ def test_the_hook_runs_cfn_lint_with_the_rules() -> None:
     setup = ConfigParser()
     setup.read(ROOT / "setup.cfg")
     assert hook["additional_dependencies"] == setup["options.extras_require"]["lint"].split("\n")[1:]
+
+
+def test_the_hook_as_the_page_configures_it_lints_the_templates_and_no_policy() -> None:
+    (pattern,) = re.findall(r"files: (\S+)", (ROOT / "docs" / "rules.md").read_text())
+    files = {path.relative_to(ROOT) for path in (ROOT / "templates").rglob("*") if path.is_file()}
+    templates = {path for path in files if path.name.endswith("-layer.json")}
+    assert {path for path in files if re.search(pattern, str(path))} == templates

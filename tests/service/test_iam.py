@@ -176,11 +176,13 @@ def test_every_login_is_signed_with_the_roles_newest_credentials(memorydb: Stand
         memorydb.iam.keys = [*memorydb.iam.keys[-11:], keys]
         return keys
 
-    with endpoint(give, lasting=30) as role:
-        with Service(environment(memorydb, RENEWING, role=role), tmp_path) as service:
-            with Load(service.port, partial(live, EMAILS)).running() as load:
-                eventually(lambda: role.asked > 12)
-            assert_nothing_secret_was_logged(service)
+    with (
+        endpoint(give, lasting=30) as role,
+        Service(environment(memorydb, RENEWING, role=role), tmp_path) as service,
+    ):
+        with Load(service.port, partial(live, EMAILS)).running() as load:
+            eventually(lambda: role.asked > 12)
+        assert_nothing_secret_was_logged(service)
     assert load.errors == []
     assert {request.status for request in load.requests} == {200, 201, 204, 404}
     assert [login.refused for login in memorydb.logins if login.refused] == []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from generator.errors import DeployError
 from generator.operations.destroy import report_left_snapshot
 from generator.operations.session import Session
 from generator.stacks.cloudformation import CloudFormation, Stack
-from generator.stacks.inventory import STILL_USED, logical_ids
+from generator.stacks.inventory import CLUSTER, STILL_USED, inventory, logical_ids
 from tests.stubbed import stubbed
 from tests.ui import ListUI
 
@@ -49,6 +51,53 @@ def test_the_snapshot_of_a_stack_that_was_never_created_is_named(exists: bool) -
         if exists
         else []
     )
+
+
+def test_a_resource_without_a_physical_id_was_never_created() -> None:
+    failed = [
+        {"LogicalResourceId": name, "ResourceType": name, "ResourceStatus": "CREATE_FAILED", "LastUpdatedTimestamp": 0}
+        for name in (CLUSTER, "AWS::ECR::Repository", "AWS::AppRunner::Service")
+    ]
+    with stubbed("cloudformation") as (client, stubber):
+        stubber.add_response("get_template", {"TemplateBody": "{}"})
+        stubber.add_response("list_stack_resources", {"StackResourceSummaries": failed})
+        found = inventory(CloudFormation(client), Stack("users-data", ARN, "CREATE_FAILED"))
+    assert (found.resources, found.final_snapshot) == ((), "")
+
+
+@pytest.mark.parametrize(
+    ("declared", "created", "declares", "snapshot"),
+    [
+        (CLUSTER, [], True, ""),
+        (CLUSTER, [CLUSTER], True, "final-51af3dc0da7711e4872e1234567abcdb"),
+        ("AWS::SNS::Topic", ["AWS::SNS::Topic"], False, ""),
+    ],
+)
+def test_a_cluster_may_be_declared_and_not_created(
+    declared: str, created: list[str], declares: bool, snapshot: str
+) -> None:
+    resources = [
+        {
+            "LogicalResourceId": "One",
+            "PhysicalResourceId": "one",
+            "ResourceType": kind,
+            "ResourceStatus": "CREATE_COMPLETE",
+            "LastUpdatedTimestamp": 0,
+        }
+        for kind in created
+    ]
+    with stubbed("cloudformation") as (client, stubber):
+        body = json.dumps({"Resources": {"One": {"Type": declared}}})
+        stubber.add_response("get_template", {"TemplateBody": body})
+        stubber.add_response("list_stack_resources", {"StackResourceSummaries": resources})
+        found = inventory(CloudFormation(client), Stack("users-data", ARN, "ROLLBACK_COMPLETE"))
+    assert (found.declares_cluster, found.final_snapshot) == (declares, snapshot)
+
+
+def test_a_stack_that_waits_for_its_first_change_set_holds_nothing_and_is_not_asked_for_its_template() -> None:
+    with stubbed("cloudformation") as (client, _):
+        found = inventory(CloudFormation(client), Stack("users-data", ARN, "REVIEW_IN_PROGRESS"))
+    assert (found.resources, found.final_snapshot) == ((), "")
 
 
 def test_logical_ids_that_may_not_be_listed_are_none_and_another_error_is_raised() -> None:

@@ -69,10 +69,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     assert stacks() == {}
 
     deployed = command("deploy", "--yes", "--image", IMAGE, "--no-verify")
-    assert (deployed.code, stacks()) == (
-        0,
-        {"users-data": "CREATE_COMPLETE", "users-apprunner": "CREATE_COMPLETE"},
-    )
+    assert (deployed.code, stacks()) == (0, {"users-data": "CREATE_COMPLETE", "users-apprunner": "CREATE_COMPLETE"})
     assert "ServiceUrl: https://" in deployed.out
     assert "CREATE_COMPLETE              Cluster" in deployed.err
 
@@ -136,7 +133,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     assert tagged.code == 3
     assert "refused: VpcConnector: is replaced because of a tag" in tagged.out
     assert "ights" not in tagged.out
-    assert "tag the others: --tag LAYER.KEY=VALUE, such as --tag data.team=shop, or --layer LAYER." in tagged.out
+    assert "tag the others: --tag LAYER.KEY=VALUE, or --layer LAYER --tag KEY=VALUE." in tagged.out
 
     changed = command("deploy", "--yes", "--layer", "data", "--parameter", "SnapshotRetentionDays=3")
     assert (changed.code, stacks()["users-data"]) == (0, "UPDATE_COMPLETE")
@@ -165,10 +162,7 @@ def test_with_iam_a_deployment_has_no_secret_anywhere(command: Command) -> None:
     before = secrets()
     iam = ("--parameter", "Authentication=iam")
     deployed = command("deploy", "--yes", "--name", "iam", "--image", IMAGE, "--no-verify", *iam)
-    assert (deployed.code, stacks()) == (
-        0,
-        {"iam-data": "CREATE_COMPLETE", "iam-apprunner": "CREATE_COMPLETE"},
-    )
+    assert (deployed.code, stacks()) == (0, {"iam-data": "CREATE_COMPLETE", "iam-apprunner": "CREATE_COMPLETE"})
     assert secrets() == before
     (user,) = boto3.client("memorydb").describe_users()["Users"]
     assert user["Authentication"] == {"Type": "iam"}
@@ -250,7 +244,8 @@ def test_images_are_deleted_only_when_asked(command: Command) -> None:
     ecr = boto3.client("ecr")
     (repository,) = (one for one in ecr.describe_repositories()["repositories"] if one["repositoryName"] != "users")
     manifest = json.dumps({"schemaVersion": 2, "config": {"digest": "sha256:0"}, "layers": []})
-    ecr.put_image(repositoryName=repository["repositoryName"], imageManifest=manifest, imageTag="1")
+    for tag in ("1", "2"):
+        ecr.put_image(repositoryName=repository["repositoryName"], imageManifest=manifest, imageTag=tag)
     full = command("destroy", "--yes", "--name", "fourth")
     assert full.code == 1
     assert "holds 1 image:" in full.err

@@ -19,12 +19,14 @@ from generator import (
     data_layer,
     ecs_express_deployment,
     ecs_express_layer,
+    existing_network,
     export,
     imported,
     repository,
     user,
 )
 from generator.errors import TemplateError, UsageError
+from generator.iam.access import access_deployment
 
 DATA = data_layer(Settings(), export("PicturesName", "The bucket.", "pictures"))
 SERVICE = app_runner_layer()
@@ -36,6 +38,12 @@ def web(**fields: Any) -> Layer:
 
 def reads(*names: str) -> Layer:
     return web(environment={f"VALUE_{number}": imported(name) for number, name in enumerate(names)})
+
+
+ECS_TASKS = (
+    'ECS tasks need data_layer(Settings(task_endpoints="one")) or, in an existing VPC, the place of the data layer: '
+    "Workload(network=place)."
+)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +77,15 @@ def reads(*names: str) -> Layer:
             (data_layer(Settings(), repository("Mailer")), web(prefix="Mailer")),
             "Workload.prefix 'Mailer' needs user('Mailer') there.",
         ),
-        ((data_layer(), ecs_express_layer()), 'ECS tasks need data_layer(Settings(task_endpoints="one"))'),
+        *(
+            ((data, ecs_express_layer()), f"which the layer {data.name} does not export. {ECS_TASKS}")
+            for data in (
+                data_layer(),
+                data_layer(name="core", place=existing_network()),
+                data_layer(place=existing_network("vpc-1", ["subnet-1", "subnet-2"])),
+                data_layer(place=existing_network("vpc-1", ["subnet-1", "subnet-2"], task_subnet_ids=["subnet-3"])),
+            )
+        ),
         (
             (SERVICE, DATA),
             "The layer apprunner imports from data, which must be deployed before it and destroyed after it: "
@@ -120,6 +136,9 @@ def test_the_name_of_a_stack_has_at_most_128_characters() -> None:
 WORKLOAD: Any = Workload()
 SETTINGS: Any = Settings()
 BUCKET: Any = s3.Bucket("B")
+USER: Any = user()
+VPC: Any = "vpc-0a1b2c3d4e5f60718"
+LAYER: Any = data_layer()
 
 
 @pytest.mark.parametrize(
@@ -131,9 +150,12 @@ BUCKET: Any = s3.Bucket("B")
         (lambda: data_layer(BUCKET), "data_layer: the argument settings is of the type Bucket, but must be Se"),
         (lambda: app_runner_deployment(WORKLOAD), "the argument settings is of the type Workload"),
         (lambda: ecs_express_deployment(WORKLOAD), "the argument settings is of the type Workload"),
+        (lambda: data_layer(users=USER), "data_layer: the argument users is of the type User, but must be a list"),
+        (lambda: data_layer(place=VPC), "data_layer: the argument place is of the type str, but must be existing_n"),
+        (lambda: access_deployment(LAYER), "access_deployment: the argument deployment is of the type Layer, but"),
     ],
 )
-def test_arguments_in_another_order_are_named(call: Callable[[], object], message: str) -> None:
+def test_arguments_of_another_type_are_named(call: Callable[[], object], message: str) -> None:
     with pytest.raises(TemplateError, match=message):
         call()
 

@@ -126,6 +126,11 @@ def test_many_texts_have_the_findings_that_each_has_alone(processors: int, monke
     assert lint_all({}) == {}
 
 
+def test_collections_do_not_look_through_the_rules() -> None:
+    lint("{}")
+    assert gc.get_freeze_count() > 100_000
+
+
 def test_linting_many_leaves_garbage_collection_as_it_was() -> None:
     lint_all({"empty": ""})
     assert gc.isenabled()

@@ -24,7 +24,7 @@ from rehearsal.emulator.extensions.iam import denial, stack_roles
 from rehearsal.emulator.extensions.registration import Created, Props, add_resource_type, removal
 
 ROLE = "AWS::IAM::Role"
-ROLE_ARN = re.compile(r"arn:aws:iam::[0-9]{12}:role/([\w+=,.@-]+)")
+ROLE_ARN = re.compile(r"arn:aws:iam::[0-9]{12}:role/(?:[\w+=,.@-]+/)*([\w+=,.@-]+)")
 Asked = tuple[str, str, dict[str, str]]
 
 
@@ -66,7 +66,7 @@ def create_provider(logical_id: str, props: Props, stack_name: str) -> Created:
 
 def changes(name: str, old: Props, new: Props) -> Iterator[Asked]:
     """What CloudFormation calls to make a role what its properties say."""
-    arn = f"arn:aws:iam::{get_account_id()}:role/{name}"
+    arn = f"arn:aws:iam::{get_account_id()}:role{new.get('Path', '/')}{name}"
     was, is_now = (props.get("PermissionsBoundary", "") for props in (old, new))
     if not old:
         yield "iam:CreateRole", arn, {"iam:PermissionsBoundary": is_now}
@@ -84,12 +84,12 @@ def passed(resource_type: str, props: Props) -> Iterator[Asked]:
     """The roles that a resource's properties name, each passed to a service that it trusts."""
     if resource_type.startswith("AWS::IAM::"):
         return
-    for name in sorted(set(ROLE_ARN.findall(json.dumps(props)))):
+    for arn, name in sorted({(found[0], found[1]) for found in ROLE_ARN.finditer(json.dumps(props))}):
         trust = json.loads((iam._roles.get(name) or {}).get("AssumeRolePolicyDocument") or "{}")
         services = [statement.get("Principal", {}).get("Service", "") for statement in trust.get("Statement", [])]
         service = services[0] if services else ""
         to = service[0] if isinstance(service, list) else service
-        yield "iam:PassRole", f"arn:aws:iam::{get_account_id()}:role/{name}", {"iam:PassedToService": to}
+        yield "iam:PassRole", arn, {"iam:PassedToService": to}
 
 
 def ask(stack: str, asked: Iterator[Asked]) -> None:
