@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from ._access import AccessString, Selector
 from ._rule import Finding, Rule, finding
-from ._secrets import DYNAMIC
-from ._values import ABSENT, PSEUDO, RESOURCE, UNKNOWN, Node, is_known, is_true, whole_number
+from ._values import ABSENT, DYNAMIC, PSEUDO, RESOURCE, Node, is_known, is_true, known_part, whole_number
 
 USER = "AWS::MemoryDB::User"
 SECRET = "AWS::SecretsManager::Secret"
@@ -50,7 +49,7 @@ class PasswordForm(UserRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for password in _passwords(node):
             # What is unknown can be legal.
-            known = UNKNOWN.sub("", password)
+            known = known_part(password)
             if len(known) > LONGEST or (len(known) < SHORTEST and known == password):
                 message = f"A password of {len(known)} characters: MemoryDB takes {SHORTEST} to {LONGEST}"
                 yield finding(node, message, "AuthenticationMode")

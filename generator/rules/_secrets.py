@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from ._rule import Finding, Rule, finding
 from ._values import PARAMETER, RESOURCE, UNKNOWN, Node, Reference, Template, is_known
 
-DYNAMIC = re.compile(r"\{\{resolve:")
 SECRET_DYNAMIC = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):")
 STORED = re.compile(r"\{\{resolve:ssm:(?P<name>[^:}]+)(:[0-9]+)?\}\}")
 

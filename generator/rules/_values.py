@@ -38,6 +38,8 @@ ABSENT = chr(0xF0000)
 UNKNOWN = re.compile(f"[{chr(FIRST_UNKNOWN)}-{chr(LAST_UNKNOWN)}]")
 # More combinations than this are not looked at; cfn-lint stops at 512 by itself.
 MOST_VALUES = 256
+# A dynamic reference, whose value only a deployment can tell too.
+DYNAMIC = re.compile(r"\{\{resolve:.*?(\}\}|$)", re.DOTALL)
 VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 
 PARAMETER, RESOURCE, PSEUDO, OTHER = "parameter", "resource", "pseudo parameter", "other"
@@ -387,8 +389,15 @@ def _plain(value: Any) -> Any:
 
 
 def is_known(value: Any) -> bool:
-    """Whether a value is a text, number or truth value without unknowns."""
-    return (isinstance(value, str) and value != ABSENT and not UNKNOWN.search(value)) or isinstance(value, (int, float))
+    """Whether a value is a text, number or truth value without unknowns and dynamic references."""
+    if isinstance(value, str):
+        return value != ABSENT and not UNKNOWN.search(value) and not DYNAMIC.search(value)
+    return isinstance(value, (int, float))
+
+
+def known_part(value: Any, unknown: str = "") -> str:
+    """A text with something else in place of what is not known in it."""
+    return UNKNOWN.sub(unknown, DYNAMIC.sub(unknown, str(value)))
 
 
 def whole_number(value: Any) -> int | None:
