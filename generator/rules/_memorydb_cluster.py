@@ -225,7 +225,7 @@ class FinalSnapshot(ClusterRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for snapshot, where in node.values("FinalSnapshotName"):
             if snapshot == ABSENT and False in _retained(where, *POLICIES):
-                yield Finding(node.resource_path, "Deleting this cluster deletes its data: set FinalSnapshotName")
+                yield finding(node.whole(), "Deleting this cluster deletes its data: set FinalSnapshotName")
 
 
 class StrandedNetwork(ClusterRule):
@@ -251,7 +251,7 @@ class StrandedNetwork(ClusterRule):
         }
         if stranded:
             message = f"The retained cluster keeps {', '.join(sorted(stranded))} from being deleted"
-            yield Finding(node.resource_path, message)
+            yield finding(node.whole(), message)
 
 
 def _retained(node: Node, *policies: str) -> set[bool]:

@@ -190,19 +190,8 @@ class AccessStringTooBroad(UserRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for access in _access_strings(node):
             for selector in access.selectors:
-                for granted in _all_of(selector) if any(selector.usable()) else ():
+                for granted in selector.all_of() if any(selector.usable()) else ():
                     yield finding(node, f"The access string grants {granted}", "AccessString")
-
-
-def _all_of(selector: Selector) -> Iterator[str]:
-    """Of what a selector grants everything."""
-    every_key = {"rw": "every key", "r": "reading every key", "w": "writing every key"}
-    if keys := every_key.get(selector.universal_keys()):
-        yield keys
-    if selector.universal_commands():
-        yield "every command"
-    if selector.universal_channels():
-        yield "every channel"
 
 
 def _access_strings(user: Node) -> Iterator[AccessString]:
