@@ -34,9 +34,7 @@ def install() -> None:
 
     provisioners._sm_secret_string = secret_string
     provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"].update(
-        create=created,
-        update=updated,
-        delete=lambda secret_arn, props: delete(name_of(secret_arn), props),
+        create=created, update=updated, delete=lambda secret_arn, props: delete(name_of(secret_arn), props)
     )
     read, properties = drift._DRIFT_READERS["AWS::SecretsManager::Secret"]
     drift._DRIFT_READERS["AWS::SecretsManager::Secret"] = (
