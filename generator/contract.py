@@ -70,17 +70,7 @@ USER_KEYS = "user:*"
 # hset, hgetall and del are the service's own, multi and exec make its replacement of a user atomic, ping says whether
 # a shard answers; the rest finds nodes and follows a moving slot. redis-py's cluster client, which
 # the service does not use, needs "command" as well.
-USER_COMMANDS = (
-    "hset",
-    "hgetall",
-    "del",
-    "multi",
-    "exec",
-    "watch",
-    "cluster|slots",
-    "ping",
-    "asking",
-)
+USER_COMMANDS = ("hset", "hgetall", "del", "multi", "exec", "watch", "cluster|slots", "ping", "asking")
 
 # Bytes that CloudFormation takes as the template of a request (CloudFormation user guide, "Quotas").
 TEMPLATE_BODY_LIMIT = 51_200

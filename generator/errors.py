@@ -66,8 +66,6 @@ class DuplicateLogicalIdError(TemplateError):
 
     def __init__(self, *, logical_id: str, first: str, second: str) -> None:
         self.logical_id = logical_id
-        self.first = first
-        self.second = second
         super().__init__(
             f"Logical ID {logical_id} is used twice, by {first} and by {second}. "
             "Give one of the two parts a prefix, or pass the same object to both."
@@ -86,8 +84,6 @@ class MissingPackageError(GeneratorError):
     """An optional package that this verb needs is not installed."""
 
     def __init__(self, *, package: str, extra: str, make: str = "build", instead: str = "") -> None:
-        self.package = package
-        self.extra = extra
         if package.partition(".")[0] == "rehearsal":
             super().__init__(
                 "This command works only in a clone of the project: the installed package does not have it."

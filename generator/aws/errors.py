@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -18,12 +19,19 @@ CONFIGURED: ContextVar[Context] = ContextVar("CONFIGURED")
 
 
 @contextmanager
-def translate_errors(stack_name: str) -> Iterator[None]:
-    """Raises LocalError or DeployError for what botocore raises inside the block, without secrets in its message."""
+def translate_errors(stack_name: str, known: Mapping[str, DeployError] = MappingProxyType({})) -> Iterator[None]:
+    """Raises LocalError or DeployError for what botocore raises inside the block, without secrets in its message.
+
+    known: what to raise instead, by the code of AWS's answer or by words of its message.
+    """
     try:
         yield
     # The last is not a BotoCoreError (botocore 1.44, parsers.py).
     except (BotoCoreError, ClientError, ResponseParserError) as error:
+        answer = error.response["Error"] if isinstance(error, ClientError) else {}
+        for words, instead in known.items():
+            if words == answer.get("Code") or words in answer.get("Message", ""):
+                raise instead from error
         found = fault(error, CONFIGURED.get(Context(environment=os.environ)))
         if found.local:
             raise local_error(found) from error

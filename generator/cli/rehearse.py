@@ -94,18 +94,22 @@ def _access(found: Sequence[Deployment], deployment: Deployment) -> Layer:
     """The access layer of the program for this deployment, or one without statements of the program's own."""
     from generator.iam.access import AccessLayer, access_deployment
     from generator.iam.boundary import EVERYTHING, unknown_rights
+    from generator.iam.execution_role import unknown_types
 
     for layer in (each.layers[0] for each in found):
         if isinstance(layer, AccessLayer) and layer.deployment is deployment:
             return layer
-    if unknown := unknown_rights(deployment.layers):
-        print(
-            f"What {' and '.join(unknown)} allows is not known here, so the permissions boundary of this rehearsal "
-            "allows everything. In an access layer, pass it to access_deployment, as statements.",
-            file=sys.stderr,
-        )
-        return access_deployment(deployment, EVERYTHING).layers[0]
-    return access_deployment(deployment).layers[0]
+    unknown, types = unknown_rights(deployment.layers), unknown_types(deployment.layers)
+    for what, who in ((unknown, "the permissions boundary"), (types, "CloudFormation's role")):
+        if what:
+            print(
+                f"What {' and '.join(what)} needs is not known here, so {who} of this rehearsal allows everything. In "
+                "an access layer, pass it to access_deployment, as statements.",
+                file=sys.stderr,
+            )
+    return access_deployment(
+        deployment, *[EVERYTHING] * bool(unknown), for_cloudformation=[EVERYTHING] * bool(types)
+    ).layers[0]
 
 
 def _upgrade(program: dict[str, Any], stacks: dict[str, Any], arguments: argparse.Namespace) -> int:

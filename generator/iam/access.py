@@ -19,10 +19,10 @@ from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Output, Ref, Sub
 from generator import contract
 from generator.errors import TemplateError, check_type
 from generator.iam.boundary import boundary, unknown_rights
-from generator.iam.execution_role import execution_role
+from generator.iam.execution_role import execution_role, unknown_types
 from generator.iam.policies import INLINE_LIMIT, MANAGED_LIMIT, of_commands, size, split
 from generator.layers import Deployment, Layer
-from generator.parts.permissions import POLICY_VERSION, trust
+from generator.parts.permissions import POLICY_VERSION, document, trust
 from generator.template.assemble import assemble
 from generator.template.elements import Condition, Input, Part, why
 from generator.template.inputs import ACCESS
@@ -56,12 +56,13 @@ JOBS: dict[str, tuple[str, list[str], str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class AccessLayer(Layer):
-    """The roles of the layers of `deployment`. gitlab: the host that GitLab runs on; own: statements of the boundary
-    for the layers' roles, besides those that are derived."""
+    """The roles of the layers of `deployment`. gitlab: the host that GitLab runs on. Statements besides those that are
+    derived: own: of the boundary for the layers' roles; for_cloudformation: of CloudFormation's role."""
 
     deployment: Deployment
     gitlab: str
     own: tuple[aws.Statement, ...]
+    for_cloudformation: tuple[aws.Statement, ...]
 
     # Made when it is needed: cfn-lint, which says what CloudFormation needs, takes a second to import.
     @cached_property
@@ -70,7 +71,7 @@ class AccessLayer(Layer):
 
     @property
     def made_from(self) -> str:
-        own = aws.PolicyDocument(Statement=list(self.own)).to_json()
+        own = aws.PolicyDocument(Statement=[*self.own, *self.for_cloudformation]).to_json()
         return json.dumps([self.description, self.gitlab, own, *(layer.text() for layer in self.deployment.layers)])
 
     @property
@@ -79,14 +80,20 @@ class AccessLayer(Layer):
         return False
 
 
-def access_deployment(deployment: Deployment, *own: aws.Statement, gitlab: str = "gitlab.com") -> Deployment:
+def access_deployment(
+    deployment: Deployment,
+    *own: aws.Statement,
+    for_cloudformation: Sequence[aws.Statement] = (),
+    gitlab: str = "gitlab.com",
+) -> Deployment:
     """The roles with which `deployment` is previewed, deployed and rotated, as a deployment of one layer, `access`.
 
-    own: what its roles may do besides what their inline policies say, for instance by managed policies. gitlab: the
-    host that GitLab runs on, for pipelines there.
+    own: what its roles may do besides what the templates' policies say, for instance by managed policies of AWS.
+    for_cloudformation: what CloudFormation may do besides what the schemas of the templates' types list, for instance
+    pass a role that exists. gitlab: the host that GitLab runs on, for pipelines there.
 
-    The template raises TemplateError for a managed policy that needs `own`, and for a policy beyond IAM's limits; and
-    MissingPackageError without cfn-lint.
+    The template raises TemplateError for a managed policy that needs `own`, for a type that needs `for_cloudformation`,
+    and for a policy beyond IAM's limits; and MissingPackageError without cfn-lint.
 
     >>> from generator import app_runner_deployment
     >>> access_deployment(app_runner_deployment()).layers[0].file_name
@@ -103,6 +110,7 @@ def access_deployment(deployment: Deployment, *own: aws.Statement, gitlab: str =
         deployment=deployment,
         gitlab=gitlab,
         own=own,
+        for_cloudformation=tuple(for_cloudformation),
     )
     return Deployment(name, (layer,))
 
@@ -113,6 +121,11 @@ def _parts(layer: AccessLayer) -> Iterator[Part]:
         raise TemplateError(
             f"What {' and '.join(unknown)} allows is not known here: pass it to access_deployment, as "
             "statements, for the permissions boundary."
+        )
+    if (types := unknown_types(layers)) and not layer.for_cloudformation:
+        raise TemplateError(
+            f"What CloudFormation needs for {' and '.join(types)} is not known here: pass it to access_deployment as "
+            "statements, for_cloudformation=[...]."
         )
     yield _inputs(), CREATES_PROVIDER, USES_GITLAB
     yield iam.OIDCProvider(
@@ -128,7 +141,7 @@ def _parts(layer: AccessLayer) -> Iterator[Part]:
         "boundary",
         boundary(layers, PLACEHOLDER, *layer.own),
     )
-    yield from _cloudformation_role(layers)
+    yield from _cloudformation_role(document(*execution_role(layers, PLACEHOLDER).Statement, *layer.for_cloudformation))
     commands = of_commands(layers)
     for command, policy in commands.items():
         reason, on_github, on_gitlab = JOBS[command]
@@ -139,9 +152,9 @@ def _parts(layer: AccessLayer) -> Iterator[Part]:
     yield from _outputs(layer.deployment.name, commands)
 
 
-def _cloudformation_role(layers: Sequence[Layer]) -> Iterator[Part]:
+def _cloudformation_role(whole: aws.PolicyDocument) -> Iterator[Part]:
     """The role that CloudFormation deploys with, and managed policies for what its inline policy has no room for."""
-    inline, *more = split(execution_role(layers, PLACEHOLDER), _longest)
+    inline, *more = split(whole, _longest)
     yield _role(
         "CloudFormationRole",
         "CloudFormation deploys with it; nothing else can assume it, nor CloudFormation for another account",

@@ -61,7 +61,7 @@ MANAGED = {
     "AWSXRayDaemonWriteAccess": ("xray:GetSampling*", "xray:Put*"),
 }
 EVERYTHING = aws.Statement(Effect=aws.Allow, Action=[aws.Action("*")], Resource=["*"])
-"""For a rehearsal, where no statement says what an unknown policy allows."""
+"""For a rehearsal, where no statement says what an unknown policy or type needs."""
 # What gives a role statements besides its own inline policies.
 POLICIES = ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy", "AWS::IAM::RolePolicy")
 

@@ -25,6 +25,9 @@ from generator.parts.permissions import document
 
 # Any Region that has all the types of the templates.
 SCHEMA_REGION = "us-east-1"
+CUSTOM = ("Custom::", "AWS::CloudFormation::CustomResource")
+# Types that nothing is created for.
+WITHOUT_HANDLERS = (*CUSTOM, "AWS::CDK::Metadata", "AWS::CloudFormation::WaitCondition")
 LINKED, PASSED = "iam:CreateServiceLinkedRole", "iam:PassRole"
 READS_A_KEY, READS_ALARMS = "kms:DescribeKey", "cloudwatch:DescribeAlarms"
 READS = ("Describe", "Get", "List")
@@ -38,6 +41,12 @@ def execution_role(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     Raises MissingPackageError without cfn-lint.
     """
     return document(*resource_statements(layers, name))
+
+
+def unknown_types(layers: Sequence[Layer]) -> list[str]:
+    """The types whose handlers need actions that are not known here: their schemas list none, or a macro makes them."""
+    of_types = _by_type(resources_of(layers, ""))
+    return sorted(kind for kind, actions in of_types.items() if not (actions or kind.startswith(WITHOUT_HANDLERS)))
 
 
 def resource_statements(layers: Sequence[Layer], name: str, *, reading: bool = False) -> list[aws.Statement]:
@@ -130,8 +139,7 @@ def _by_type(resources: Sequence[TemplateResource]) -> dict[str, set[str]]:
 
 def _custom_resources(resources: Sequence[TemplateResource]) -> aws.Statement:
     """The functions of custom resources, which CloudFormation invokes with its role."""
-    custom = ("Custom::", "AWS::CloudFormation::CustomResource")
-    tokens = [one.properties.get("ServiceToken") for one in resources if one.resource_type.startswith(custom)]
+    tokens = [one.properties.get("ServiceToken") for one in resources if one.resource_type.startswith(CUSTOM)]
     arns = {pattern(token) for token in tokens}
     functions = {arn if arn.startswith("arn:") else "arn:aws:lambda:*:*:function:*" for arn in arns}
     return statement("CustomResources", ["lambda:InvokeFunction"], (arn for arn in functions if ":lambda:" in arn))

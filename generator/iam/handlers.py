@@ -99,12 +99,7 @@ EXTRA: dict[tuple[str, str], tuple[str, ...]] = {
 
 # Allowed only for a role that has, or gets, the deployment's permissions boundary (Service Authorization Reference,
 # IAM, condition key iam:PermissionsBoundary, which each of these takes). What takes rights away needs no boundary.
-BOUNDED = {
-    "iam:AttachRolePolicy",
-    "iam:CreateRole",
-    "iam:PutRolePermissionsBoundary",
-    "iam:PutRolePolicy",
-}
+BOUNDED = {"iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"}
 
 # Dynamic references are resolved with the role's rights (CloudFormation user guide, "Get a secret or secret value from
 # Secrets Manager").

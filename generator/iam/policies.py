@@ -31,6 +31,16 @@ INLINE_LIMIT = 10_240
 MANAGED_LIMIT = 6_144
 EXECUTION_ROLE = "execution-role"
 
+# To look at stacks and change sets, and to make change sets that are not executed.
+LOOK = (
+    cloudformation.DescribeChangeSet,
+    cloudformation.DescribeStacks,
+    cloudformation.GetTemplate,
+    cloudformation.ListChangeSets,
+    cloudformation.ListStackResources,
+)
+MAKE = (cloudformation.CreateChangeSet, cloudformation.DeleteChangeSet)
+EXPORTS = statement("Exports", [cloudformation.ListExports, cloudformation.ListImports], ["*"])
 # Whether a given image exists, and for which processor it is: its manifest, and the URL of its configuration.
 READ_IMAGE = (ecr.BatchGetImage, ecr.GetDownloadUrlForLayer)
 
@@ -92,16 +102,8 @@ def preview(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     A first preview leaves an empty stack, which DeleteStack removes; IAM has no condition for empty stacks.
     """
     stacks = _stacks(layers, name)
-    look = [
-        cloudformation.DescribeChangeSet,
-        cloudformation.DescribeStacks,
-        cloudformation.GetTemplate,
-        cloudformation.ListChangeSets,
-        cloudformation.ListStackResources,
-    ]
-    make = [cloudformation.CreateChangeSet, cloudformation.DeleteChangeSet]
     return document(
-        statement("ChangeSets", [*look, *make], stacks),
+        statement("ChangeSets", [*LOOK, *MAKE], stacks),
         _findings(stacks),
         statement("EmptyStack", [cloudformation.DeleteStack], stacks),
         *_images(layers, name, [ecr.DescribeImages, *READ_IMAGE]),
@@ -116,28 +118,18 @@ def deploy(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     stacks = _stacks(layers, name)
     memorydb_users = users(resources_of(layers, name))
     services = _services(layers, name)
+    execute = [
+        cloudformation.DeleteStack,
+        cloudformation.DescribeStackEvents,
+        cloudformation.ExecuteChangeSet,
+        cloudformation.GetStackPolicy,
+        cloudformation.SetStackPolicy,
+        cloudformation.UpdateTerminationProtection,
+    ]
     return document(
-        statement(
-            "Stacks",
-            [
-                cloudformation.CreateChangeSet,
-                cloudformation.DeleteChangeSet,
-                cloudformation.DeleteStack,
-                cloudformation.DescribeChangeSet,
-                cloudformation.DescribeStackEvents,
-                cloudformation.DescribeStacks,
-                cloudformation.ExecuteChangeSet,
-                cloudformation.GetStackPolicy,
-                cloudformation.GetTemplate,
-                cloudformation.ListChangeSets,
-                cloudformation.ListStackResources,
-                cloudformation.SetStackPolicy,
-                cloudformation.UpdateTerminationProtection,
-            ],
-            stacks,
-        ),
+        statement("Stacks", [*LOOK, *MAKE, *execute], stacks),
         _findings(stacks),
-        _exports(),
+        EXPORTS,
         statement(
             "PassRole",
             [iam.PassRole],
@@ -186,7 +178,7 @@ def rotate(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
     ]
     return document(
         statement("Stacks", [cloudformation.DescribeStacks], _stacks(layers, name)),
-        _exports(),
+        EXPORTS,
         statement("Users", [memorydb.DescribeUsers, memorydb.UpdateUser], users(resources)),
         statement("Passwords", versions, secrets(resources)),
         statement("NewPassword", [secretsmanager.GetRandomPassword], ["*"]),
@@ -198,10 +190,6 @@ def rotate(layers: Sequence[Layer], name: str) -> aws.PolicyDocument:
 
 def _stacks(layers: Sequence[Layer], name: str) -> list[str]:
     return [f"arn:aws:cloudformation:*:*:stack/{name}-{layer.name}/*" for layer in layers]
-
-
-def _exports() -> aws.Statement:
-    return statement("Exports", [cloudformation.ListExports, cloudformation.ListImports], ["*"])
 
 
 def _findings(stacks: list[str]) -> aws.Statement:

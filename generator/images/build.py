@@ -60,8 +60,7 @@ class Tool:
             command += ["--format", "docker"]
             # Podman reuses the layer of an ENV that was made with another build argument (buildah, issue 5501).
             command += ["--layers=false"] if self.kind == "podman" else []
-            ignored = context.directory / ".dockerignore"
-            command += ["--ignorefile", str(ignored)] if ignored.exists() else []
+            command += ["--ignorefile", str(context.ignore_file)] if context.ignore_file.exists() else []
         return [*command, str(context.directory)]
 
     def architecture(self, image: str) -> list[str]:
@@ -76,22 +75,19 @@ def container_tool(name: str | None) -> Tool:
 
     Raises DeployError if none does.
     """
-    if name is not None:
-        why = _unusable(name)
-        if why:
-            raise DeployError(stack=name, what="The container tool cannot be used", why=why, then=_INSTEAD)
-        return Tool(name, Path(name).name)
-    reasons = []
-    for found in TOOLS:
+    reasons = {}
+    for found in TOOLS if name is None else (name,):
         why = _unusable(found)
         if not why:
-            return Tool(found, found)
-        if shutil.which(found):
-            reasons.append(f"{found}: {why}")
+            return Tool(found, Path(found).name)
+        reasons[found] = why
+    if name is not None:
+        raise DeployError(stack=name, what="The container tool cannot be used", why=reasons[name], then=_INSTEAD)
+    installed = [f"{found}: {why}" for found, why in reasons.items() if shutil.which(found)]
     raise DeployError(
         stack="image",
         what="There is no container tool to build with",
-        why="; ".join(reasons) or f"none of {', '.join(TOOLS)} is installed",
+        why="; ".join(installed) or f"none of {', '.join(TOOLS)} is installed",
         then=_INSTEAD,
     )
 
@@ -199,12 +195,7 @@ def _logged_in(tool: Tool, registry: str, name: str, password: str) -> Iterator[
     with tempfile.TemporaryDirectory(prefix="registry-") as directory:
         options = ["--authfile", str(Path(directory, "auth.json"))] if tool.kind in DAEMONLESS else []
         command = [tool.program, "login", "--username", name, "--password-stdin", *options, registry]
-        ended = subprocess.run(
-            command,
-            input=password.encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        ended = subprocess.run(command, input=password.encode(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if ended.returncode:
             output = ended.stdout.decode(errors="replace").replace(password, "****").strip().splitlines()
             raise DeployError(

@@ -1,7 +1,7 @@
 """The build context of an image, and the tag that names what is in it: same content, same tag, on every machine.
 
-The tag covers what the builder gets: the files that .dockerignore does not exclude (path, content, executable bit),
-the build arguments and the platform. It does not cover times, owners, empty directories and the file system's order.
+The tag covers what the builder gets: the files that no ignore file excludes (path, content, executable bit), the build
+arguments and the platform. It does not cover times, owners, empty directories and the file system's order.
 """
 
 from __future__ import annotations
@@ -37,6 +37,13 @@ class Context:
         """Whether there is a Dockerfile."""
         return (self.directory / DOCKERFILE).is_file()
 
+    @property
+    def ignore_file(self) -> Path:
+        """What excludes files: the Dockerfile's own ignore file, or that of the folder, which need not exist (Docker
+        documentation, "Build context")."""
+        own = self.directory / f"{DOCKERFILE}.dockerignore"
+        return own if own.exists() else self.directory / ".dockerignore"
+
     def tag(self) -> str:
         """`content-` and 128 bits of a SHA-256, in hexadecimal. Raises UsageError without a Dockerfile, OutputError for
         a file that cannot be read."""
@@ -64,11 +71,11 @@ class Context:
 
     def _ignored(self) -> list[str]:
         try:
-            lines = (self.directory / ".dockerignore").read_text(encoding="utf-8-sig").splitlines()
+            lines = self.ignore_file.read_text(encoding="utf-8-sig").splitlines()
         except FileNotFoundError:
             return []
         except (OSError, UnicodeDecodeError) as error:
-            raise OutputError(action="read", path=self.directory / ".dockerignore", reason=str(error)) from error
+            raise OutputError(action="read", path=self.ignore_file, reason=str(error)) from error
         return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
     def _parts(self) -> Iterator[bytes]:

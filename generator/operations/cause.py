@@ -30,9 +30,10 @@ def last_operation(
         cause = operation.cause or stack.reason or "CloudFormation gives no reason"
         if compute and (arn := failed_service(operation, compute)):
             service = Service(session, compute)
+            window = Window(operation.events[0].moment, operation.events[-1].moment)
             if report_log:
-                service.report_log(arn, window(operation))
-            cause = service.explain(cause, arn, window(operation))
+                service.report_log(arn, window)
+            cause = service.explain(cause, arn, window)
     return LastOperation(operation.kind, operation.id, outcome, operation.events[0].moment, cause.rstrip("."))
 
 
@@ -43,8 +44,3 @@ def failed_service(operation: Operation, compute: Compute) -> str:
         return ""
     own = [event.physical_id for event in operation.events if event.logical_id == failure.logical_id]
     return next(filter(None, reversed(own)), "")
-
-
-def window(operation: Operation) -> Window:
-    """The time from the operation's first event to its last one."""
-    return Window(operation.events[0].moment, operation.events[-1].moment)

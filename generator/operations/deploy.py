@@ -24,7 +24,7 @@ from generator.operations.updates import check_values, stack_updates, uploaded, 
 from generator.operations.watch import watch
 from generator.report.results import Plan
 from generator.stacks.change_set import ChangeSet
-from generator.stacks.cloudformation import PendingChangeSet, Stack, StackUpdate, place
+from generator.stacks.cloudformation import PendingChangeSet, Stack, StackUpdate, name_in, place
 from generator.stacks.events import NEVER_CREATED, SUCCEEDED, advice, in_progress, left_behind
 from generator.stacks.exports import check_import
 from generator.stacks.inventory import CLUSTER
@@ -196,8 +196,7 @@ class LayerDeployment:
             )
         if change_set.missing_export:
             # It may exist by now.
-            client = self.session.cloudformation.client
-            check_import(client, change_set.stack_name, change_set.missing_export)
+            check_import(self.session.cloudformation.client, change_set.stack_name, change_set.missing_export)
         self._check_error_rate(change_set)
         users = [found.physical_id for found in change_set.changes if found.resource_type == USER and found.physical_id]
         if users:
@@ -242,9 +241,8 @@ class LayerDeployment:
         try:
             stack, events = watch(self.session, stack_arn, since, compute.usual_minutes if compute else {})
         except KeyboardInterrupt:
-            stack_name = stack_arn.split("/")[1]
             self.session.ui.progress(
-                f"\nCloudFormation is still deploying {stack_name}. Run the command again to keep watching."
+                f"\nCloudFormation is still deploying {name_in(stack_arn)}. Run the command again to keep watching."
             )
             raise
         if stack.status not in SUCCEEDED:
@@ -261,7 +259,7 @@ class LayerDeployment:
     def _failure(self, stack: Stack) -> DeployError:
         if stack.status == "DELETE_COMPLETE":
             return DeployError(
-                stack=stack.arn.split("/")[1],
+                stack=stack.name,
                 what="The stack was deleted while it was deployed",
                 why="another command or the console deleted it",
                 then="If it was not meant to be deleted, deploy again.",

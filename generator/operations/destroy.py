@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from generator.aws.errors import translate_errors
 from generator.compute import Compute
 from generator.database.snapshots import snapshot_exists
 from generator.errors import DeclinedError, DeployError, UsageError
@@ -15,8 +16,8 @@ from generator.operations.instead import another_deployed
 from generator.operations.options import DestroyOptions
 from generator.operations.session import Session
 from generator.operations.watch import watch
-from generator.report.results import Removal, count_of_images
-from generator.stacks.cloudformation import Stack, busy
+from generator.report.results import Removal, counted
+from generator.stacks.cloudformation import Stack, busy, place
 from generator.stacks.events import NEVER_CREATED, first_failure, updating
 from generator.stacks.inventory import STILL_USED, Inventory, final_snapshot, importers, inventory
 
@@ -61,7 +62,7 @@ def destroy(deployment: Deployment, session: Session, options: DestroyOptions = 
         _check_snapshot_name(session, one)
     kept = {one.stack.name: tuple(_kept(one, computes)) for one in inventories}
     session.ui.show(Removal(inventories, kept, {name: len(digests) for name, digests in repositories.items()}))
-    if not session.ui.confirm_name(options.name, f"Type {options.name} to delete all this ({stacks[0].place}):"):
+    if not session.ui.confirm_name(options.name, f"Type {options.name} to delete all this ({place(stacks[0].arn)}):"):
         raise DeclinedError("Nothing was deleted.")
     for name, digests in repositories.items():
         delete_images(session.client("ecr"), name, digests)
@@ -69,7 +70,8 @@ def destroy(deployment: Deployment, session: Session, options: DestroyOptions = 
         _delete(session, one, options.role_arn)
         if compute := computes[one.stack.name]:
             for service in one.of_type(compute.resource_type):
-                wait_until_drained(session, compute, service.physical_id)
+                with translate_errors(one.stack.name):
+                    wait_until_drained(session, compute, service.physical_id)
         elif one.stack.status in NEVER_CREATED and one.declares_cluster and not one.final_snapshot:
             report_left_snapshot(session, one.stack)
     return Destroyed(tuple(stack.name for stack in stacks), absent)
@@ -125,7 +127,7 @@ def _images(session: Session, one: Inventory, options: DestroyOptions) -> Mappin
         if digests and not options.purge_images:
             raise DeployError(
                 stack=one.stack.name,
-                what=f"The repository {repository.physical_id} holds {count_of_images(len(digests))}",
+                what=f"The repository {repository.physical_id} holds {counted(len(digests), 'image')}",
                 why="CloudFormation deletes empty repositories only",
                 then="Pass --purge-images to delete them too.",
             )
@@ -149,9 +151,9 @@ def _kept(one: Inventory, computes: Mapping[str, Compute | None]) -> Iterator[st
             yield f"{resource.logical_id} ({resource.physical_id})"
     if one.final_snapshot:
         yield f"snapshot {one.final_snapshot}, from which a new data stack can be restored (SnapshotName)"
-    compute = computes[one.stack.name]
-    for service in one.of_type(compute.resource_type) if compute else ():
-        yield from compute.leaves(service.physical_id) if compute else ()
+    if compute := computes[one.stack.name]:
+        for service in one.of_type(compute.resource_type):
+            yield from compute.leaves(service.physical_id)
 
 
 def _delete(session: Session, one: Inventory, role_arn: str) -> None:
@@ -159,7 +161,6 @@ def _delete(session: Session, one: Inventory, role_arn: str) -> None:
     stack = one.stack
     if stack.protected:
         session.cloudformation.set_termination_protection(stack.name, on=False)
-
     try:
         left, _ = session.clock.poll(
             lambda: _attempt(session, stack, role_arn),

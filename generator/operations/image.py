@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -79,32 +80,29 @@ class ImageSource:
 
     def previewed(self, update: StackUpdate) -> StackUpdate:
         """The update with the image that a deployment would run. Builds nothing."""
-        found = self._context_and_repository(update)
-        if found is None:
-            return update
-        context, repository = found
-        tag = context.tag()
-        digest = repository.digest(tag)
-        if not digest:
+
+        def expected(context: Context, repository: ImageRepository) -> str:
+            tag = context.tag()
+            if digest := repository.digest(tag):
+                return f"{repository.uri}@{digest}"
             self.session.ui.progress(f"{tag} is not in {repository.name} yet. A deployment builds and pushes it.")
-        return _with_image(update, f"{repository.uri}@{digest}" if digest else f"{repository.uri}:{tag}")
+            return f"{repository.uri}:{tag}"
+
+        return self._with_image(update, expected)
 
     def publish_previewed(self, image: str) -> None:
         """Builds and pushes the image of a reviewed change set, which `previewed` named by the tag of its source."""
         uri, _, tag = image.rpartition(":")
         context = self._context()
         if "@" not in image and context and context.exists and tag == context.tag():
-            repository = ImageRepository(uri, self.session.client("ecr"))
-            publish(self.options.container_tool, context, repository, tag, self.session.ui.progress)
+            self._publish(context, ImageRepository(uri, self.session.client("ecr")))
 
     def published(self, update: StackUpdate) -> StackUpdate:
         """The update with its image, built and pushed unless the repository has it."""
-        found = self._context_and_repository(update)
-        if found is None:
-            return update
-        context, repository = found
-        image = publish(self.options.container_tool, context, repository, context.tag(), self.session.ui.progress)
-        return _with_image(update, image)
+        return self._with_image(update, self._publish)
+
+    def _publish(self, context: Context, repository: ImageRepository) -> str:
+        return publish(self.options.container_tool, context, repository, context.tag(), self.session.ui.progress)
 
     def _context(self) -> Context | None:
         """What the image is built from; None where it is built elsewhere."""
@@ -127,10 +125,10 @@ class ImageSource:
         # Another command may delete the data layer while this one waits.
         return data.outputs.get(self.compute.repository, "") if data and not data.deleting else ""
 
-    def _context_and_repository(self, update: StackUpdate) -> tuple[Context, ImageRepository] | None:
-        """What the image is built from and where it is pushed; None where the image is given or stays."""
+    def _with_image(self, update: StackUpdate, image_of: Callable[[Context, ImageRepository], str]) -> StackUpdate:
+        """The update with the image that `image_of` returns; as it is where the image is given or stays."""
         if contract.IMAGE_URI in update.parameters:
-            return None
+            return update
         context = self._context()
         if not (context and context.exists) and not self.options.context:
             stack = self.session.cloudformation.stack(update.stack_name)
@@ -140,7 +138,7 @@ class ImageSource:
                 if context:
                     why = f"There is no Dockerfile in {context.directory.resolve()}"
                 self.session.ui.progress(f"{why}: the image stays {image}.")
-                return None
+                return update
         context = self._built_here(update)
         uri = self._repository_uri(update)
         if not uri:
@@ -150,8 +148,5 @@ class ImageSource:
                 why=f"the stack is being deleted, or has no output {self.compute.repository}",
                 then="Deploy the data layer first, or pass --image URI.",
             )
-        return context, ImageRepository(uri, self.session.client("ecr"))
-
-
-def _with_image(update: StackUpdate, image: str) -> StackUpdate:
-    return replace(update, parameters={**update.parameters, contract.IMAGE_URI: image})
+        image = image_of(context, ImageRepository(uri, self.session.client("ecr")))
+        return replace(update, parameters={**update.parameters, contract.IMAGE_URI: image})

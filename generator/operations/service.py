@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -47,10 +49,14 @@ class Service:
     session: Session
     compute: Compute
 
+    @property
+    def _client(self) -> Any:
+        return self.session.client(self.compute.client_name)
+
     def running(self, stack_name: str, service_arn: str) -> Running:
         """The service as its API describes it."""
         with translate_errors(stack_name):
-            return self.compute.running(self.session.client(self.compute.client_name), service_arn)
+            return self.compute.running(self._client, service_arn)
 
     def check_updatable(self, stack_name: str) -> None:
         """Raises DeployError for a service that CloudFormation could not update, such as a paused one.
@@ -160,9 +166,9 @@ class Service:
         arn = stack.outputs[contract.SERVICE_ARN]
         before = self._settled(stack.name, arn)
         with translate_errors(stack.name):
-            self.compute.redeploy(self.session.client(self.compute.client_name), arn)
-        verification = Verification(stack.name, clock=self.session.clock)
-        verification.check_started(lambda: self.running(stack.name, arn), before)
+            self.compute.redeploy(self._client, arn)
+        observe = partial(self.running, stack.name, arn)
+        Verification(stack.name, clock=self.session.clock).check_started(observe, before)
         return self.verify(stack)
 
     def verify(self, stack: Stack) -> tuple[Fact, ...]:
@@ -173,11 +179,8 @@ class Service:
         arn = stack.outputs[contract.SERVICE_ARN]
         expected = self._expected(stack)
         verification = Verification(stack.name, clock=self.session.clock)
+        observe = partial(self.running, stack.name, arn)
         facts: list[Fact] = []
-
-        def observe() -> Running:
-            return self.running(stack.name, arn)
-
         self.session.ui.progress(f"{stack.name}: verifying that what runs is what was deployed")
         try:
             facts += map(self._reported, verification.check_reported(observe, expected))
@@ -200,12 +203,10 @@ class Service:
 
     def explain(self, why: str, service_arn: str, window: Window) -> str:
         """`why` with what the service's own API and log say about that time: CloudFormation's reason is often empty."""
-        client = self.session.client(self.compute.client_name)
-        try:
-            reasons = self.compute.reasons(client, service_arn, window.since, window.until)
-        except (BotoCoreError, ClientError):
-            # The service is gone, or the caller may not ask; `why` remains.
-            reasons = ()
+        reasons: tuple[str, ...] = ()
+        # The service may be gone, or the caller may not ask; `why` remains.
+        with suppress(BotoCoreError, ClientError):
+            reasons = self.compute.reasons(self._client, service_arn, window.since, window.until)
         text = "; ".join([why.rstrip("."), *(reason for reason in reasons if reason not in why)])
         lines = [line for _, found in self._ends_of_logs(service_arn, window) for line in found]
         return f"{text}; its log ends with: {redact(lines[-1])}" if lines else text
@@ -216,7 +217,7 @@ class Service:
         if running.outcome is not Outcome.FAILED:
             return why
         with translate_errors(stack.name):
-            last = self.compute.operations(self.session.client(self.compute.client_name), arn)[0]
+            last = self.compute.operations(self._client, arn)[0]
         return self.explain(why, arn, Window(last.started, last.ended or ALWAYS.until))
 
     def report_log(self, service_arn: str, window: Window = ALWAYS) -> None:
@@ -228,9 +229,11 @@ class Service:
 
     def _ends_of_logs(self, service_arn: str, window: Window) -> Iterator[tuple[str, list[str]]]:
         """The log groups that have lines of that time, and the last important ones."""
-        for group in self._log_groups(service_arn):
-            if lines := important_lines(last_lines(self.session.client("logs"), group, window)):
-                yield group, lines
+        # The caller reports another error, which this one must not hide.
+        with suppress(BotoCoreError, ClientError):
+            for group in self.compute.log_groups(self._client, service_arn):
+                if lines := important_lines(last_lines(self.session.client("logs"), group, window)):
+                    yield group, lines
 
     def _reported(self, fact: Fact) -> Fact:
         self.session.ui.progress(f"  {fact.about:16} {fact.found}")
@@ -251,15 +254,7 @@ class Service:
 
     def _limit_logs(self, stack_name: str, service_arn: str) -> None:
         with translate_errors(stack_name):
-            groups = self.compute.log_groups(self.session.client(self.compute.client_name), service_arn)
+            groups = self.compute.log_groups(self._client, service_arn)
             for group in set_retention(self.session.client("logs"), groups):
-                self.session.ui.progress(
-                    f"  log group        {group}: retention set to {RETENTION_DAYS} days (was: never expires)"
-                )
-
-    def _log_groups(self, service_arn: str) -> tuple[str, ...]:
-        try:
-            return self.compute.log_groups(self.session.client(self.compute.client_name), service_arn)
-        except (BotoCoreError, ClientError):
-            # The caller reports another error, which this one must not hide.
-            return ()
+                kept = f"retention set to {RETENTION_DAYS} days (was: never expires)"
+                self.session.ui.progress(f"  log group        {group}: {kept}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from generator.errors import DeployError, GeneratorError
 from generator.operations.session import Session
+from generator.stacks.cloudformation import name_in
 from generator.stacks.inventory import logical_ids
 from generator.stacks.stack_policy import protected, protected_by, stack_policy, without
 from generator.template.resources import resources_in
@@ -39,14 +40,14 @@ def guarded(
         return
     found = protected_by("" if new else session.cloudformation.stack_policy(stack_arn))
     if found is None:
-        session.ui.progress(f"{_name(stack_arn)} has a stack policy of its own, which stays as it is.")
+        session.ui.progress(f"{name_in(stack_arn)} has a stack policy of its own, which stays as it is.")
         yield
         return
     standing = found if new or wanted <= found else found | _present(session, stack_arn, wanted)
     lifted = without(standing, allowed)
     if lifted != standing and not wait:
         raise DeployError(
-            stack=_name(stack_arn),
+            stack=name_in(stack_arn),
             what="The change set was not executed",
             why="the stack policy has to be lifted until CloudFormation has finished",
             then="Deploy without --no-wait.",
@@ -98,11 +99,7 @@ class _Policy:
             self.report(f"does not protect {_listed(names - self.names)}: the next deployment sets it again. {error}")
 
     def report(self, what: str) -> None:
-        self.session.ui.progress(f"{_name(self.stack_arn)}: the stack policy {what}")
-
-
-def _name(stack_arn: str) -> str:
-    return stack_arn.split("/")[1]
+        self.session.ui.progress(f"{name_in(self.stack_arn)}: the stack policy {what}")
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -134,10 +134,7 @@ def _report_kept_defaults(cloudformation: CloudFormation, ui: UI, layer: Layer, 
 
 
 def _check_logical_ids(
-    cloudformation: CloudFormation,
-    layers: Sequence[Layer],
-    stacks: Mapping[str, Stack | None],
-    options: ChangeOptions,
+    cloudformation: CloudFormation, layers: Sequence[Layer], stacks: Mapping[str, Stack | None], options: ChangeOptions
 ) -> None:
     known = {name for layer in layers for name, _ in resources_in(layer.template)}
     unknown = [name for name in options.allow_replacement if name not in known]
@@ -211,15 +208,13 @@ def _check_tags(deployment: Deployment, ui: UI, options: ChangeOptions) -> None:
 
 def _tags(deployment: Deployment, layer: Layer, options: ChangeOptions) -> tuple[dict[str, str], tuple[str, ...]]:
     """The tags of a layer's stack to set and to take off: those of every layer, then those of this one, which win."""
+    given = [(*_layer_and_key(deployment, key), value) for key, value in options.tags.items()]
+    taken_off = [_layer_and_key(deployment, key) for key in options.removed_tags]
     tags: dict[str, str] = {}
     removed: set[str] = set()
     for only in ("", layer.name):
-        off = {key for of, key in (_layer_and_key(deployment, each) for each in options.removed_tags) if of == only}
-        on = {
-            key: value
-            for of, key, value in ((*_layer_and_key(deployment, each), value) for each, value in options.tags.items())
-            if of == only
-        }
+        off = {key for of, key in taken_off if of == only}
+        on = {key: value for of, key, value in given if of == only}
         tags = {key: value for key, value in tags.items() if key not in off} | on
         removed = (removed | off) - on.keys()
     return checked_tags(f"The layer {layer.name}", tags), tuple(sorted(removed))

@@ -11,7 +11,7 @@ from troposphere import AWSHelperFn, NoValue, Parameter, Region, iam
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.parts.authentication import FixedLogin, Login, login_of
+from generator.parts.authentication import Login, login_of
 from generator.parts.image import image_input
 from generator.parts.imports import imported_memorydb
 from generator.parts.permissions import allow, policy
@@ -54,7 +54,7 @@ class Basis:
         # A parameter among the variables is the layer's.
         values = (*self.workload.environment.values(), *self.workload.secrets.values())
         own = [value for value in values if isinstance(value, Input | Parameter)]
-        return self.place.inputs if self.place else (), self.login.mode, self.login.uses_password, tuple(own)
+        return self.place.inputs if self.place else (), self.login.inputs, tuple(own)
 
     @property
     def image_uri(self) -> Value | None:
@@ -130,9 +130,7 @@ def basis(workload: Workload, default: Place, reserved: str = "", *, needs_place
     needs_place = needs_place or access is not None or bool(workload.security_groups)
     place = workload.network or (default if needs_place else None)
     _check_variables(workload, CLUSTER_VARIABLES if access else (), reserved)
-    return Basis(
-        workload, image_input(workload), place, access, login_of(access) if access else FixedLogin(password=False)
-    )
+    return Basis(workload, image_input(workload), place, access, login_of(access) if access else Login(password=False))
 
 
 def _check_port_and_paths(workload: Workload) -> None:

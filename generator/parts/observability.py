@@ -56,10 +56,7 @@ def log_group(logical_id: str, days: int = 30) -> tuple[Input, logs.LogGroup]:
         label="Log retention (days)",
     )
     return retention, logs.LogGroup(
-        logical_id,
-        RetentionInDays=retention.ref(),
-        DeletionPolicy="Delete",
-        UpdateReplacePolicy="Delete",
+        logical_id, RetentionInDays=retention.ref(), DeletionPolicy="Delete", UpdateReplacePolicy="Delete"
     )
 
 

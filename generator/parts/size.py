@@ -58,21 +58,12 @@ def size(
         description=f"Memory of {one}, in MB. Possible sizes for each Cpu: {pairs}.",
         label="Memory (MB)",
     )
-    min_size = SIZE_GROUP.whole_number(
-        "MinSize",
-        default=workload.min_size,
-        least=1,
-        most=most,
-        description=f"{ready} At most MaxSize.",
-        label=f"Minimum {many}",
-    )
-    max_size = SIZE_GROUP.whole_number(
-        "MaxSize",
-        default=workload.max_size,
-        least=1,
-        most=most,
-        description=f"The maximum number of {many}.",
-        label=f"Maximum {many}",
+    min_size, max_size = (
+        SIZE_GROUP.whole_number(name, default=number, least=1, most=most, description=description, label=label)
+        for name, number, description, label in (
+            ("MinSize", workload.min_size, f"{ready} At most MaxSize.", f"Minimum {many}"),
+            ("MaxSize", workload.max_size, f"The maximum number of {many}.", f"Maximum {many}"),
+        )
     )
     fits = (
         Rule(

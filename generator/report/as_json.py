@@ -48,13 +48,12 @@ def _text(document: Mapping[str, object]) -> str:
 
 def _fields(value: object, names: str) -> dict[str, object]:
     """The attributes of these names, with the names in camel case; `name?` is null where the attribute is empty."""
-    fields = [(name.rstrip("?"), name.endswith("?")) for name in names.split()]
-    return {
-        re.sub("_(.)", lambda letter: letter[1].upper(), name): (getattr(value, name) or None)
-        if null
-        else getattr(value, name)
-        for name, null in fields
-    }
+    fields: dict[str, object] = {}
+    for word in names.split():
+        name = word.rstrip("?")
+        found = getattr(value, name)
+        fields[re.sub("_(.)", lambda letter: letter[1].upper(), name)] = found if name == word else found or None
+    return fields
 
 
 def _plan(plan: Plan, prices: Prices | None) -> dict[str, object]:

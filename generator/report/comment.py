@@ -132,26 +132,24 @@ def _stack(plan: Plan) -> Iterator[_Block]:
         yield _Block(f"> [!{alert}]\n> {_plain(str(found))}\n\n", (-1, 1), "warnings")
     added = [change for change in plan.listed if change.effect is Effect.ADDS]
     added = added if len(added) > FEW_ADDED else []
-    if len(added) < len(plan.changes):
-        yield _Block("| resource | what happens | why |\n|---|---|---|\n")
-    for change in plan.listed:
-        if change not in added:
-            yield _Block(_row(change), (0, change.effect), "resources")
+    rows = [(_row(change), change.effect) for change in plan.listed if change not in added]
     for leaders, followers in plan.followers.items():
         names = ", ".join(_code(change.logical_id) for change in followers)
         row = f"| {follow(len(followers))} {', '.join(map(_code, leaders))} | modified | {names} |\n"
-        yield _Block(row, (0, Effect.MODIFIES), "resources")
+        rows.append((row, Effect.MODIFIES))
     if plan.tagged:
         names = ", ".join(_code(change.logical_id) for change in plan.tagged)
-        yield _Block(f"| {take_tags(len(plan.tagged))} | modified | {names} |\n", (0, Effect.MODIFIES), "resources")
-    yield _Block("\n" if len(added) < len(plan.changes) else "")
+        rows.append((f"| {take_tags(len(plan.tagged))} | modified | {names} |\n", Effect.MODIFIES))
+    if rows:
+        yield _Block("| resource | what happens | why |\n|---|---|---|\n")
+        yield from (_Block(row, (0, effect), "resources") for row, effect in rows)
+        yield _Block("\n")
     if added:
         yield _Block(
             f"<details><summary>{len(added)} resources are added</summary>\n\n| resource | type |\n|---|---|\n"
         )
         for change in added:
-            row = f"| {_code(change.logical_id)} | {_plain(change.resource_type.removeprefix('AWS::'))} |\n"
-            yield _Block(row, (0, Effect.ADDS), "resources")
+            yield _Block(f"| {_code(change.logical_id)} | {_type(change)} |\n", (0, Effect.ADDS), "resources")
         yield _Block("\n</details>\n\n")
 
 
@@ -164,10 +162,14 @@ def _row(change: Change) -> str:
     if change.effect < Effect.MODIFIES:
         text = f"**{text}**"
     elif not change.properties:
-        text = f"{text}: {_plain(change.resource_type.removeprefix('AWS::'))}"
+        text = f"{text}: {_type(change)}"
     removed = "no longer in the template" if change.action == "Remove" else ""
     reasons = [some(why) or _plain("; ".join(change.unknown)) or removed, _plain(not_compared(change))]
     return f"| {_code(change.logical_id)} | {text} | {'; '.join(filter(None, reasons))} |\n"
+
+
+def _type(change: Change) -> str:
+    return _plain(change.resource_type.removeprefix("AWS::"))
 
 
 def _why(changed: PropertyChange) -> str:
@@ -191,8 +193,8 @@ def _details(plans: Sequence[Plan], prices: Prices | None) -> Iterator[_Block]:
         yield _Block(_costs(billed, prices), (1, 0), "lists of costs")
     for plan in plans:
         if plan.outputs:
-            number = f"{len(plan.outputs)} output{'s' * (len(plan.outputs) != 1)}"
-            text = _folded(f"{_plain(plan.stack_name)}: {number}", _diff(plan.outputs))
+            outputs = f"{len(plan.outputs)} output{'s' * (len(plan.outputs) != 1)}"
+            text = _folded(f"{_plain(plan.stack_name)}: {outputs}", _diff(plan.outputs))
             yield _Block(text, (1, 1), "lists of outputs")
     changes = [(plan, change) for plan in plans for change in plan.listed if change.properties or change.unknown]
     for plan, change in sorted(changes, key=lambda pair: pair[1].effect):

@@ -218,7 +218,7 @@ def verdict(plans: Sequence[Plan]) -> str:
     then broader rights."""
     failed = [f"{plan.stack_name}: {plan.note.rstrip('.')}" for plan in plans if plan.failed]
     refusals = [(plan, refusal.logical_id, f" {refusal.what}") for plan in plans for refusal in plan.refusals]
-    plans = _previewed(plans)
+    plans = [plan for plan in plans if not plan.failed]
     worst = outcome(plans)
     changes = [(plan, change) for plan in plans for change in plan.changes if key_of(change.effect) == worst]
     texts = [f"Could not be previewed: {some(failed, '; ')}."] if failed else []
@@ -243,7 +243,7 @@ def summary(plans: Sequence[Plan], prices: Prices | None = None) -> str:
     Resources of a template without a change set are counted apart, those of a plan that failed not at all. Empty if
     every plan failed.
     """
-    plans = _previewed(plans)
+    plans = [plan for plan in plans if not plan.failed]
     if not plans:
         return ""
     rights = Counter(right.direction for plan in plans for right in plan.rights)
@@ -261,10 +261,6 @@ def _named(found: Sequence[tuple[Plan, str, str]]) -> list[str]:
     """Each logical ID once, with its layer if there are several, and what is said of it."""
     several = len({plan.layer for plan, _, _ in found}) > 1
     return list(dict.fromkeys(f"{name}{f' ({plan.layer})' if several else ''}{text}" for plan, name, text in found))
-
-
-def _previewed(plans: Sequence[Plan]) -> Sequence[Plan]:
-    return [plan for plan in plans if not plan.failed]
 
 
 def rehearsed(document: str, source: str) -> str:
@@ -289,9 +285,8 @@ def cost_of(billed: Billed, prices: Prices | None) -> str:
 
 def some(names: Sequence[str], separator: str = ", ", most: int = 4) -> str:
     """The first names, and how many more there are, if it is not one."""
-    if len(names) <= most + 1:
-        return separator.join(names)
-    return f"{separator.join(names[:most])}{separator}and {len(names) - most} more"
+    shown = names if len(names) <= most + 1 else [*names[:most], f"and {len(names) - most} more"]
+    return separator.join(shown)
 
 
 def _changes(plans: Sequence[Plan]) -> str:
@@ -300,8 +295,8 @@ def _changes(plans: Sequence[Plan]) -> str:
     total = sum(counts.values())
     if not total:
         return unseen.strip() or "Nothing to change."
-    changes = "1 change" if total == 1 else f"{total} changes"
-    return f"{changes}: {', '.join(_count(effect, counts[effect]) for effect in sorted(counts))}.{unseen}"
+    named = ", ".join(f"{number} {name_of(effect, number)}" for effect, number in sorted(counts.items()))
+    return f"{counted(total, 'change')}: {named}.{unseen}"
 
 
 def take_tags(number: int) -> str:
@@ -311,7 +306,7 @@ def take_tags(number: int) -> str:
 
 def follow(number: int) -> str:
     """What is said of followers, before the names of what they follow."""
-    return "1 resource follows" if number == 1 else f"{number} resources follow"
+    return f"{counted(number, 'resource')} follow{'s' if number == 1 else ''}"
 
 
 def happens(change: Change) -> str:
@@ -354,9 +349,5 @@ def name_of(effect: Effect, number: int = 1) -> str:
     return "loses data" if effect is Effect.LOSES_DATA and number == 1 else NAMES[effect]
 
 
-def count_of_images(number: int) -> str:
-    return "1 image" if number == 1 else f"{number} images"
-
-
-def _count(effect: Effect, number: int) -> str:
-    return f"{number} {name_of(effect, number)}"
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -17,7 +17,7 @@ from generator.report.results import (
     RotationPlan,
     ServiceStatus,
     cost_of,
-    count_of_images,
+    counted,
     follow,
     happens,
     key_of,
@@ -49,8 +49,7 @@ SYMBOLS = {
 }
 
 # What an outcome is shown like, if it is worse than a change in place.
-VERDICTS = {
-    **{key_of(effect): effect for effect in Effect if effect < Effect.MODIFIES},
+VERDICTS = {key_of(effect): effect for effect in Effect if effect < Effect.MODIFIES} | {
     "refused": Effect.LOSES_DATA,
     "failed": Effect.LOSES_DATA,
     "broader": Effect.UNKNOWN,
@@ -75,7 +74,7 @@ def lines(result: Result) -> Iterator[Line]:
         case RotationPlan():
             yield from map(Line, _rotation(result))
         case LayerStatus():
-            yield from map(Line, _status(result))
+            yield from _status(result)
         case Stack():
             yield from map(Line, _outputs(result))
 
@@ -195,7 +194,7 @@ def _removal(removal: Removal) -> Iterator[str]:
         for resource in inventory.resources:
             if not resource.retained:
                 number = removal.images.get(resource.physical_id, 0)
-                images = f", with {count_of_images(number)}" if number else ""
+                images = f", with {counted(number, 'image')}" if number else ""
                 yield f"  - {resource.logical_id}  {resource.resource_type}  {resource.physical_id}{images}"
         for kept in removal.kept[inventory.stack.name]:
             yield f"  kept: {kept}"
@@ -208,21 +207,21 @@ def _rotation(plan: RotationPlan) -> Iterator[str]:
     yield from (f"  {name} will be redeployed" for name in plan.services)
 
 
-def _status(status: LayerStatus) -> Iterator[str]:
+def _status(status: LayerStatus) -> Iterator[Line]:
     stack = status.stack
     if stack is None:
-        yield f"{status.stack_name}: does not exist"
+        yield Line(f"{status.stack_name}: does not exist")
         return
-    yield f"{stack.name}: {stack.status}{f' ({stack.reason})' if stack.reason else ''}"
+    yield Line(f"{stack.name}: {stack.status}{f' ({stack.reason})' if stack.reason else ''}")
     if operation := status.operation:
-        yield f"  last operation: {operation.kind} {operation.outcome.value}, begun {utc(operation.began)}"
+        yield Line(f"  last operation: {operation.kind} {operation.outcome.value}, begun {utc(operation.began)}")
     if status.cause:
-        yield f"  cause: {status.cause}"
-    yield from (f"  {output}" for output in _outputs(stack))
+        yield Line(f"  cause: {status.cause}", Effect.LOSES_DATA)
+    yield from (Line(f"  {output}") for output in _outputs(stack))
     if status.service:
-        yield from _service(status.service)
+        yield from map(Line, _service(status.service))
     if status.drift:
-        yield from _drift(status.drift)
+        yield from map(Line, _drift(status.drift))
 
 
 def _outputs(stack: Stack) -> Iterator[str]:

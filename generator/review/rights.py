@@ -36,21 +36,15 @@ POLICY_NAME = re.compile(r"(?<!Lifecycle)(?<!Ssl)(?<!SSL)Polic(y|ies)(Document|T
 
 ATTACHED = {
     "ManagedPolicyArns": ("managed policy", "AWS::IAM::"),
-    "Roles": ("IAM statement", "AWS::IAM::"),
-    "Users": ("IAM statement", "AWS::IAM::"),
-    "Groups": ("IAM statement", "AWS::IAM::"),
+    **dict.fromkeys(("Roles", "Users", "Groups"), ("IAM statement", "AWS::IAM::")),
     "UserNames": ("access string", "AWS::MemoryDB::ACL"),
     "UserIds": ("access string", "AWS::ElastiCache::UserGroup"),
-    "SecurityGroups": ("security group", "AWS::"),
-    "SecurityGroupIds": ("security group", "AWS::"),
-    "VpcSecurityGroupIds": ("security group", "AWS::"),
+    **dict.fromkeys(("SecurityGroups", "SecurityGroupIds", "VpcSecurityGroupIds"), ("security group", "AWS::")),
 }
 """Lists to which something is added, or from which it is taken: what is attached, and to which types."""
 
 PUBLIC: dict[str, list[tuple[str, str, str | None]]] = {
-    "AWS::AppRunner::Service": [
-        ("NetworkConfiguration.IngressConfiguration.IsPubliclyAccessible", "true", "true"),
-    ],
+    "AWS::AppRunner::Service": [("NetworkConfiguration.IngressConfiguration.IsPubliclyAccessible", "true", "true")],
     "AWS::DMS::ReplicationInstance": [("PubliclyAccessible", "true", "true")],
     "AWS::EC2::Subnet": [("MapPublicIpOnLaunch", "true", "false")],
     "AWS::ECS::Service": [("NetworkConfiguration.AwsvpcConfiguration.AssignPublicIp", "ENABLED", "DISABLED")],
@@ -126,8 +120,8 @@ def _policies(resource_type: str, old: Properties | None, new: Properties | None
         if before == after and not is_unknown(str(after)):
             continue
         try:
-            for found in statements.compare(before, after):
-                yield kind, found.direction, found.statement, found.why
+            for direction, statement, why in statements.compare(before, after):
+                yield kind, direction, statement, why
         except ValueError:
             yield kind, "different", _text(after or before), "cannot be compared: a policy cannot be read here"
 

@@ -142,17 +142,9 @@ class Grant:
         return [(condition, truth) for condition, truth in truths if truth is not Truth.YES]
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One statement, as it reads, and what it newly or no longer allows or denies."""
-
-    direction: Direction
-    statement: str
-    why: str
-
-
-def compare(before: Iterable[Any], after: Iterable[Any]) -> Iterator[Difference]:
-    """The statements that change what some policy documents allow together; ValueError if one cannot be read."""
+def compare(before: Iterable[Any], after: Iterable[Any]) -> Iterator[tuple[Direction, str, str]]:
+    """The statements that change what some policy documents allow together: the direction, the statement as it reads,
+    and what it newly or no longer allows or denies. ValueError if a document cannot be read."""
     old, new = ([grant for document in side for grant in grants(document)] for side in (before, after))
     for gained, ours, theirs in ((True, new, old), (False, old, new)):
         known = {grant for grant in theirs if not is_unknown(grant.statement)}
@@ -164,11 +156,9 @@ def compare(before: Iterable[Any], after: Iterable[Any]) -> Iterator[Difference]
         for (statement, truth), those in found.items():
             why = _why(those, theirs, gained)
             if truth is Truth.NO:
-                yield Difference("broader" if gained == those[0].allows else "narrower", statement, why)
+                yield "broader" if gained == those[0].allows else "narrower", statement, why
             else:
-                yield Difference(
-                    "different", statement, f"possibly {why}; this cannot be decided before the deployment"
-                )
+                yield "different", statement, f"possibly {why}; this cannot be decided before the deployment"
 
 
 def _why(those: Sequence[Grant], others: Sequence[Grant], gained: bool) -> str:

@@ -38,7 +38,8 @@ RUNNABLE = frozenset(COMMANDS) - CONTAINERS - ALWAYS
 CATEGORIES = frozenset(category for command in COMMANDS.values() for category in command.categories)
 
 PASSWORD_WORDS = ("nopass", "resetpass")
-USER_WORDS = ("on", "off", "sanitize-payload", "skip-sanitize-payload", "clearselectors")
+WITHOUT_EFFECT = ("sanitize-payload", "skip-sanitize-payload")
+EVERY_MODULE = {f"@{name}" for name in MODULES}
 EVERYTHING = re.compile(r"\**\?\**\*|\*+\??\**")
 
 
@@ -83,7 +84,7 @@ class Selector:
             case "resetchannels":
                 self.all_channels, self.channels = False, set()
             case "allcommands" | "+@all":
-                self.commands, self.removed, self.first_arguments = set(COMMANDS) | _modules(), set(), {}
+                self.commands, self.removed, self.first_arguments = set(COMMANDS) | EVERY_MODULE, set(), {}
             case "nocommands" | "-@all":
                 self.commands, self.removed, self.first_arguments = set(), set(), {}
             case _ if word[0] in "~%":
@@ -136,10 +137,10 @@ class Selector:
             self.first_arguments.pop(member, None)
 
     def permissions(self) -> set[str]:
-        """What some key or channel gives: "r", "w", "any" and "channel"."""
-        keys = {permission for permissions in self.keys.values() for permission in permissions}
-        keys |= {"r", "w"} if self.all_keys else set()
-        return keys | ({"any"} if keys else set()) | ({"channel"} if self.channels or self.all_channels else set())
+        """What some key or channel gives: "r", "w", "rw" (both on the same key), "any" and "channel"."""
+        given = {"rw"} if self.all_keys else set(self.keys.values())
+        given |= set("".join(given)) | ({"any"} if given else set())
+        return given | ({"channel"} if self.channels or self.all_channels else set())
 
     def usable(self) -> Iterator[str]:
         """The commands that can be run, on some key or channel where they need one."""
@@ -147,7 +148,7 @@ class Selector:
         for name in (*self.commands, *self.first_arguments):
             # A module's commands are taken to need any key.
             needs = COMMANDS[name].needs if name in COMMANDS else ("any",)
-            if name not in CONTAINERS | ALWAYS and _satisfied(needs, given, self):
+            if name not in CONTAINERS | ALWAYS and given.issuperset(needs):
                 yield name
 
     def universal_keys(self) -> str:
@@ -165,20 +166,6 @@ class Selector:
         return self.commands | self.removed >= RUNNABLE
 
 
-def _satisfied(needs: tuple[str, ...], given: set[str], selector: Selector) -> bool:
-    def has(need: str) -> bool:
-        # A command that reads and writes a key needs both on the same key.
-        if need == "rw":
-            return selector.all_keys or "rw" in selector.keys.values()
-        return need in given
-
-    return all(map(has, needs))
-
-
-def _modules() -> set[str]:
-    return {f"@{name}" for name in MODULES}
-
-
 class AccessString:
     """An access string, read.
 
@@ -188,41 +175,27 @@ class AccessString:
     """
 
     def __init__(self, text: str) -> None:
-        self.enabled = False
-        self.unknown = False
-        self.errors: list[str] = []
-        root = Selector()
-        self.selectors = [root]
-        for word in _words(text):
-            if any(UNKNOWN.search(part) and part[0] not in "~%&" for part in word.strip("()").split()):
-                self.unknown = True
-            elif word[0] == "(":
-                self._selector(word)
-            elif word.lower() in USER_WORDS:
-                self._user(word.lower())
-            elif word[0] in "><#!" or word.lower() in PASSWORD_WORDS:
-                self.errors.append("A password rule does not belong in an access string: use AuthenticationMode")
-            else:
-                self._note(root.read(word))
+        self.enabled = self.unknown = False
+        self.selectors = [Selector()]
+        self.errors = [error for word in _words(text) for error in self._read(word) if error]
 
-    def _user(self, word: str) -> None:
-        if word in ("on", "off"):
-            self.enabled = word == "on"
-        elif word == "clearselectors":
+    def _read(self, word: str) -> Iterator[str | None]:
+        lower = word.lower()
+        if any(UNKNOWN.search(part) and part[0] not in "~%&" for part in word.strip("()").split()):
+            self.unknown = True
+        elif word[0] == "(" and word.endswith(")"):
+            self.selectors.append(selector := Selector())
+            yield from map(selector.read, word[1:-1].split())
+        elif word[0] == "(":
+            yield f"The parenthesis {word!r} is not closed"
+        elif lower in ("on", "off"):
+            self.enabled = lower == "on"
+        elif lower == "clearselectors":
             del self.selectors[1:]
-
-    def _selector(self, word: str) -> None:
-        if not word.endswith(")"):
-            self.errors.append(f"The parenthesis {word!r} is not closed")
-            return
-        selector = Selector()
-        for inner in word[1:-1].split():
-            self._note(selector.read(inner))
-        self.selectors.append(selector)
-
-    def _note(self, error: str | None) -> None:
-        if error:
-            self.errors.append(error)
+        elif word[0] in "><#!" or lower in PASSWORD_WORDS:
+            yield "A password rule does not belong in an access string: use AuthenticationMode"
+        elif lower not in WITHOUT_EFFECT:
+            yield self.selectors[0].read(word)
 
     def usable(self) -> set[str]:
         """The commands that can be run, by any selector."""

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from ._network import group_set, identity, routed_to_the_internet, with_public_addresses
-from ._rule import (
-    TEMPLATE_REFERENCE,
-    Finding,
-    LiteralNameRule,
-    MinOverMaxRule,
-    ReplacingTagsRule,
-    Rule,
-    finding,
-)
-from ._secrets import secrets
+from ._network import group_set, identity, public_and_private, with_public_addresses
+from ._rule import TEMPLATE_REFERENCE, Finding, LiteralNameRule, MinOverMaxRule, ReplacingTagsRule, Rule, finding
+from ._secrets import PlainSecretRule
 from ._values import ABSENT, Node, is_true, whole_number
 
 SERVICE = "AWS::AppRunner::Service"
@@ -48,7 +40,7 @@ class ServiceRule(Rule):
     types = (SERVICE,)
 
 
-class PlainSecret(ServiceRule):
+class PlainSecret(PlainSecretRule, ServiceRule):
     id = "W9631"
     shortdesc = "App Runner secrets are not plain variables"
     description = (
@@ -57,11 +49,8 @@ class PlainSecret(ServiceRule):
         "RuntimeEnvironmentSecrets takes the ARN of a Secrets Manager secret or SSM parameter."
     )
     source_url = f"{SERVICE_GUIDE}/env-variable.html"
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for name, variable in _variables(node, VARIABLES):
-            for reason in secrets(name, variable):
-                yield finding(variable, f"The variable {name} {reason}: move it to {SECRETS}")
+    places = tuple((*configuration, VARIABLES) for configuration in CONFIGURATIONS)
+    instead = SECRETS
 
 
 class ReservedPort(ServiceRule):
@@ -157,7 +146,9 @@ class ConnectorsShareGroups(ConnectorRule):
                 # The first of two is the one that is taken.
                 if other.logical_id == node.logical_id:
                     break
-                if any(group_set(node.template, theirs) == ours for theirs, _ in other.lists("SecurityGroups")):
+                if ours and any(
+                    group_set(node.template, theirs) == ours for theirs, _ in other.lists("SecurityGroups")
+                ):
                     message = f"{other.logical_id} has the same security groups, so this connector is refused"
                     yield finding(node, message, "SecurityGroups")
 
@@ -173,7 +164,7 @@ class PublicConnector(ConnectorRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for item in node.items("Subnets"):
             subnet = identity(node.template, item.value)
-            if subnet and subnet in routed_to_the_internet(item) | with_public_addresses(item):
+            if subnet in public_and_private(item)[0] | with_public_addresses(item):
                 yield finding(item, f"{subnet} is a public subnet, from which a connector reaches nothing outside")
 
 
@@ -229,6 +220,7 @@ class SecretsWithoutRole(ServiceRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for configuration in CONFIGURATIONS:
             for item in node.items(*configuration, SECRETS):
+                # A list that is unknown can be empty.
                 for role, _ in item.of(node.value, node.path).values("InstanceConfiguration", "InstanceRoleArn"):
-                    if role == ABSENT:
+                    if role == ABSENT and isinstance(item.value, dict):
                         yield finding(node, f"Reading {SECRETS} needs InstanceRoleArn")

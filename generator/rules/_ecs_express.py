@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ._network import identity, routed_to_the_internet, subnets
+from ._network import identity, public_and_private
 from ._rule import TEMPLATE_REFERENCE, Finding, MinOverMaxRule, ReplacingTagsRule, Rule, finding
-from ._secrets import secrets
+from ._secrets import PlainSecretRule
 from ._values import ABSENT, PARAMETER, Node, whole_number
 
 SERVICE = "AWS::ECS::ExpressGatewayService"
@@ -134,7 +134,7 @@ class MinOverMax(MinOverMaxRule, ExpressRule):
     least, most = ("MinTaskCount", 1), ("MaxTaskCount", ABSENT)
 
 
-class PlainSecret(ExpressRule):
+class PlainSecret(PlainSecretRule, ExpressRule):
     id = "W9646"
     shortdesc = "ECS Express secrets are not plain variables"
     description = (
@@ -143,12 +143,8 @@ class PlainSecret(ExpressRule):
         "takes the ARN of a Secrets Manager secret or SSM parameter."
     )
     source_url = f"{DEVELOPER_GUIDE}/express-service-best-practices.html"
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for variable in node.items("PrimaryContainer", "Environment"):
-            for name, where in variable.values("Name"):
-                for reason in secrets(name, where):
-                    yield finding(variable, f"The variable {name} {reason}: move it to Secrets")
+    places = (("PrimaryContainer", "Environment"),)
+    instead = "Secrets"
 
 
 class MixedSubnets(ExpressRule):
@@ -162,8 +158,8 @@ class MixedSubnets(ExpressRule):
 
     def findings(self, node: Node) -> Iterator[Finding]:
         for values, where in node.lists("NetworkConfiguration", "Subnets"):
-            known = {identity(node.template, value) for value in values} & subnets(where)
-            public = known & routed_to_the_internet(where)
-            if public and public != known:
+            given = {identity(node.template, value) for value in values}
+            public, private = public_and_private(where)
+            if given & public and given & private:
                 message = "Some of these subnets are public and some private"
                 yield finding(node, message, "NetworkConfiguration", "Subnets")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from ._apprunner import SERVICE as APP_RUNNER
@@ -17,11 +19,7 @@ ROLES: dict[str, dict[tuple[str, ...], str]] = {
         ("SourceConfiguration", "AuthenticationConfiguration", "AccessRoleArn"): "build.apprunner",
         ("InstanceConfiguration", "InstanceRoleArn"): "tasks.apprunner",
     },
-    ECS_EXPRESS: {
-        ("InfrastructureRoleArn",): "ecs",
-        ("ExecutionRoleArn",): "ecs-tasks",
-        ("TaskRoleArn",): "ecs-tasks",
-    },
+    ECS_EXPRESS: {("InfrastructureRoleArn",): "ecs", ("ExecutionRoleArn",): "ecs-tasks", ("TaskRoleArn",): "ecs-tasks"},
 }
 BUCKET = "AWS::S3::Bucket"
 WITH_POLICIES = ("AWS::IAM::Group", "AWS::IAM::Role", "AWS::IAM::User")
@@ -51,27 +49,40 @@ class Trust(Rule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for names, service in ROLES[node.type].items():
             for value, where in node.values(*names):
-                reference = node.template.reference(value)
-                if reference and reference.kind == RESOURCE and reference.attribute == "Arn":
-                    for role in where.beside("AWS::IAM::Role"):
-                        if role.logical_id == reference.name and not _trusts(role, service):
-                            message = f"{role.logical_id} does not trust {service}.amazonaws.com, which assumes it"
-                            yield finding(node, message, *names)
+                for role in where.beside("AWS::IAM::Role"):
+                    if _is_arn_of(value, role) and not _trusts(role, service):
+                        message = f"{role.logical_id} does not trust {service}.amazonaws.com, which assumes it"
+                        yield finding(node, message, *names)
+
+
+def _is_arn_of(value: Any, role: Node) -> bool:
+    """Whether a value is a role's attribute, or an ARN that ends with its name."""
+    reference = role.template.reference(value)
+    if reference:
+        return (reference.kind, reference.name, reference.attribute) == (RESOURCE, role.logical_id, "Arn")
+    named = re.search(r":role/(?:.*/)?([^/]+)$", str(value))
+    return named is not None and role.is_called(named[1], "RoleName")
 
 
 def _trusts(role: Node, service: str) -> bool:
     """Whether a role's policy lets a service assume it, or is not known well enough to say that it does not."""
     principals = [
         text
-        for statement in _objects(role, "AssumeRolePolicyDocument", "Statement")
-        for principal, where in statement.values("Principal")
+        for document in _objects(role, "AssumeRolePolicyDocument")
+        for statement in _objects(document, "Statement")
+        for effect, allowing in statement.values("Effect")
+        if effect != "Deny"
+        for principal, where in allowing.values("Principal")
         for _, text, _ in _texts(where, principal, ())
         if text != ABSENT
     ]
-    return not principals or any(
-        UNKNOWN.search(principal) or principal == "*" or principal.startswith(f"{service}.amazonaws.")
-        for principal in principals
-    )
+    return not principals or any(_may_be(service, principal) for principal in principals)
+
+
+def _may_be(service: str, principal: str) -> bool:
+    known, *unknown = UNKNOWN.split(principal, 1)
+    begins = f"{service}.amazonaws."
+    return known == "*" or known.startswith(begins) or (bool(unknown) and begins.startswith(known))
 
 
 class Objects(Rule):
@@ -129,13 +140,16 @@ class LiteralPartition(Rule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for path, text, where in _texts(node, node.value, node.path):
             # What a parameter is set to is the deployment's choice.
-            if LITERAL_PARTITION.search(text) and not where.parameters:
+            if LITERAL_PARTITION.search(text) and not where.parameters and not where.in_one_place():
                 yield Finding(path, "A literal partition in an ARN: write ${AWS::Partition}")
 
 
 def _objects(node: Node, *names: str) -> Iterator[Node]:
-    """The objects that a property can have: one, or those of a list."""
+    """The objects that a property can have: one, those of a list, or one written as JSON."""
     for value, where in node.values(*names):
+        if isinstance(value, str):
+            with suppress(ValueError, RecursionError):
+                value = json.loads(value)
         if isinstance(value, dict):
             yield where.of(value, (*node.path, *names))
         else:

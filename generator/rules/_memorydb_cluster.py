@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from ._rule import TEMPLATE_REFERENCE, Finding, LiteralNameRule, Rule, finding
-from ._values import ABSENT, RESOURCE, Node, is_false, is_known, is_true, whole_number
+from ._values import ABSENT, RESOURCE, UNKNOWN, Node, is_false, is_known, is_true, whole_number
 
 CLUSTER = "AWS::MemoryDB::Cluster"
 GLOBAL = "AWS::MemoryDB::MultiRegionCluster"
@@ -39,6 +39,7 @@ NAMES = {
     "AWS::MemoryDB::SubnetGroup": ("SubnetGroupName", 255),
     "AWS::MemoryDB::User": ("UserName", 40),
 }
+FINAL_SNAPSHOT = ("FinalSnapshotName", 255)
 LEGAL_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 
@@ -121,13 +122,11 @@ class Engine(ClusterRule):
 def _families(cluster: Node) -> Iterator[str]:
     """The family of a cluster's parameter group: of a default one its name tells, of another one its resource."""
     for group, where in cluster.usual("ParameterGroupName"):
-        reference = where.template.reference(group)
-        if reference and reference.kind == RESOURCE:
-            for resource in where.template.resources(PARAMETER_GROUP):
-                if resource.logical_id == reference.name:
-                    yield from (str(family) for family, _ in resource.usual("Family") if is_known(family))
-        elif is_known(group) and str(group).startswith("default."):
+        if is_known(group) and str(group).startswith("default."):
             yield str(group)
+        for resource in where.template.resources(PARAMETER_GROUP):
+            if resource.is_called(group, "ParameterGroupName"):
+                yield from (str(family) for family, _ in resource.usual("Family") if is_known(family))
 
 
 class NodeCount(ClusterRule):
@@ -144,18 +143,13 @@ class NodeCount(ClusterRule):
             yield finding(node, f"{number} shards: a cluster has 1 to {MAX_NODES}", "NumShards")
         for number in _outside(node, "NumReplicasPerShard", 0, MAX_REPLICAS):
             yield finding(node, f"{number} replicas: a shard has 0 to {MAX_REPLICAS}", "NumReplicasPerShard")
-        if node.type == CLUSTER:
-            for value, where in node.usual("NumShards", default=DEFAULT_SHARDS):
-                for other, _ in where.usual("NumReplicasPerShard", default=DEFAULT_REPLICAS):
-                    yield from self._nodes(node, whole_number(value), whole_number(other))
-
-    def _nodes(self, node: Node, shards: int | None, replicas: int | None) -> Iterator[Finding]:
-        if shards is None or replicas is None or shards > MAX_NODES or replicas > MAX_REPLICAS:
-            return
-        nodes = shards * (1 + replicas)
-        if nodes > MAX_NODES:
-            message = f"{shards} shards with {replicas} replicas are {nodes} nodes, over {MAX_NODES}"
-            yield finding(node, message, "NumShards")
+        for value, where in node.usual("NumShards", default=DEFAULT_SHARDS) if node.type == CLUSTER else ():
+            for other, _ in where.usual("NumReplicasPerShard", default=DEFAULT_REPLICAS):
+                shards, replicas = whole_number(value) or 0, whole_number(other) or 0
+                nodes = shards * (1 + replicas)
+                if nodes > MAX_NODES >= shards and replicas <= MAX_REPLICAS:
+                    message = f"{shards} shards with {replicas} replicas are {nodes} nodes, over {MAX_NODES}"
+                    yield finding(node, message, "NumShards")
 
 
 def _outside(node: Node, name: str, least: int, most: int) -> Iterator[int]:
@@ -230,7 +224,7 @@ class FinalSnapshot(ClusterRule):
 
     def findings(self, node: Node) -> Iterator[Finding]:
         for snapshot, where in node.values("FinalSnapshotName"):
-            if snapshot == ABSENT and any(_may_delete(where, policy) for policy in POLICIES):
+            if snapshot == ABSENT and False in _retained(where, *POLICIES):
                 yield Finding(node.resource_path, "Deleting this cluster deletes its data: set FinalSnapshotName")
 
 
@@ -244,34 +238,29 @@ class StrandedNetwork(ClusterRule):
     source_url = CLUSTER_REFERENCE
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        if not any(_may_retain(node, policy) for policy in POLICIES):
+        if True not in _retained(node, *POLICIES):
             return
-        values = [value for value, _ in node.values("SubnetGroupName")]
-        values += [item for items, _ in node.lists("SecurityGroupIds") for item in items]
+        names = [name for name, _ in node.values("SubnetGroupName")]
+        values = [*names, *(item.value for item in node.items("SecurityGroupIds"))]
         used = {made.name for value in values for made in node.template.made_from(value) if made.kind == RESOURCE}
         stranded = {
             resource.logical_id
             for resource in node.template.resources(SUBNET_GROUP, SECURITY_GROUP)
-            if resource.logical_id in used and _may_delete(resource, "DeletionPolicy")
+            if resource.logical_id in used or any(resource.is_called(name, "SubnetGroupName") for name in names)
+            if False in _retained(resource, "DeletionPolicy")
         }
         if stranded:
             message = f"The retained cluster keeps {', '.join(sorted(stranded))} from being deleted"
             yield Finding(node.resource_path, message)
 
 
-def _policies(node: Node, policy: str) -> Iterator[str]:
-    """What a policy is; by AWS::LanguageExtensions it may be a Ref. Without one, Delete."""
-    for value, _ in node.whole().usual(policy, default="Delete"):
-        if is_known(value):
-            yield str(value)
+def _retained(node: Node, *policies: str) -> set[bool]:
+    """Whether the resource is retained: both where the policies can say either. Without one it is deleted.
 
-
-def _may_delete(node: Node, policy: str) -> bool:
-    return any(not value.startswith("Retain") for value in _policies(node, policy))
-
-
-def _may_retain(node: Node, policy: str) -> bool:
-    return any(value.startswith("Retain") for value in _policies(node, policy))
+    By AWS::LanguageExtensions a policy may be a Ref.
+    """
+    values = (value for policy in policies for value, _ in node.whole().usual(policy, default="Delete"))
+    return {str(value).startswith("Retain") for value in values if is_known(value)}
 
 
 class FixedName(LiteralNameRule):
@@ -283,7 +272,7 @@ class FixedName(LiteralNameRule):
     )
     types = tuple(NAMES)
     source_url = f"{SERVICE_GUIDE}/quota-limits.html"
-    names: ClassVar = {resource_type: (name, "FinalSnapshotName") for resource_type, (name, _) in NAMES.items()}
+    names: ClassVar = {resource_type: (name, FINAL_SNAPSHOT[0]) for resource_type, (name, _) in NAMES.items()}
 
 
 class LegalName(Rule):
@@ -291,18 +280,20 @@ class LegalName(Rule):
     shortdesc = "MemoryDB names are legal"
     description = (
         "Lower-case letters, digits and single hyphens, a letter first, no hyphen last; 40 characters for a cluster, "
-        "ACL or user, 255 for a subnet group or parameter group."
+        "ACL or user, 255 for a subnet group, parameter group or final snapshot."
     )
     types = tuple(NAMES)
     source_url = f"{SERVICE_GUIDE}/quota-limits.html"
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        name, longest = NAMES[node.type]
-        for value, _ in node.values(name):
-            if not is_known(value):
-                continue
-            if len(str(value)) > longest:
-                yield finding(node, f"{value!r} has {len(str(value))} characters, over {longest}", name)
-            elif not LEGAL_NAME.fullmatch(str(value)):
-                message = f"{value!r} is not a name: lower-case letters, digits, single hyphens, a letter first"
-                yield finding(node, message, name)
+        for name, longest in (NAMES[node.type], FINAL_SNAPSHOT):
+            for value, _ in node.values(name):
+                if value == ABSENT or isinstance(value, (dict, list)):
+                    continue
+                length = len(UNKNOWN.sub("", str(value)))
+                if length > longest:
+                    yield finding(node, f"'{value}' has {length} characters, over {longest}", name)
+                # What is unknown is legal, as one letter is.
+                elif value and not LEGAL_NAME.fullmatch(UNKNOWN.sub("a", str(value))):
+                    message = f"'{value}' is not a name: lower-case letters, digits, single hyphens, a letter first"
+                    yield finding(node, message, name)

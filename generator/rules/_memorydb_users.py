@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ._access import AccessString, Selector
 from ._rule import Finding, Rule, finding
 from ._secrets import DYNAMIC
-from ._values import ABSENT, RESOURCE, Node, is_known, is_true, whole_number
+from ._values import ABSENT, PSEUDO, RESOURCE, UNKNOWN, Node, is_known, is_true, whole_number
 
 USER = "AWS::MemoryDB::User"
 SECRET = "AWS::SecretsManager::Secret"
@@ -33,10 +34,11 @@ class PlaintextPassword(UserRule):
     source_url = f"{SERVICE_GUIDE}/auth.html"
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        # With an empty default the deployment has to give one.
-        if any(_readable_passwords(node)):
-            message = "A password is written in the template: refer to a secret instead"
-            yield finding(node, message, "AuthenticationMode")
+        for password in _passwords(node):
+            # The stack's name and Region can be read too.
+            if all(reference.kind == PSEUDO for reference in node.template.references(password)):
+                message = "A password is written in the template: refer to a secret instead"
+                yield finding(node, message, "AuthenticationMode")
 
 
 class PasswordForm(UserRule):
@@ -46,19 +48,21 @@ class PasswordForm(UserRule):
     source_url = f"{SERVICE_GUIDE}/auth.html"
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        for password in filter(None, _readable_passwords(node)):
-            if not SHORTEST <= len(password) <= LONGEST:
-                message = f"A password of {len(password)} characters: MemoryDB takes {SHORTEST} to {LONGEST}"
+        for password in _passwords(node):
+            # What is unknown can be legal.
+            known = UNKNOWN.sub("", password)
+            if len(known) > LONGEST or (len(known) < SHORTEST and known == password):
+                message = f"A password of {len(known)} characters: MemoryDB takes {SHORTEST} to {LONGEST}"
                 yield finding(node, message, "AuthenticationMode")
-            if any(character in ILLEGAL or not character.isprintable() for character in password):
+            if any(character in ILLEGAL or not character.isprintable() for character in known):
                 message = f"A password with an illegal character: MemoryDB refuses {' '.join(ILLEGAL)} and unprintable"
                 yield finding(node, f"{message} ones", "AuthenticationMode")
 
 
-def _readable_passwords(user: Node) -> Iterator[str]:
-    """The passwords that are written in the template."""
+def _passwords(user: Node) -> Iterator[str]:
+    """The passwords that are no dynamic references. With an empty default the deployment has to give one."""
     for item in user.items("AuthenticationMode", "Passwords"):
-        if is_known(item.value) and not DYNAMIC.search(str(item.value)):
+        if item.value and not isinstance(item.value, (dict, list)) and not DYNAMIC.search(str(item.value)):
             yield str(item.value)
 
 
@@ -70,11 +74,10 @@ class PasswordOrIam(UserRule):
 
     def findings(self, node: Node) -> Iterator[Finding]:
         for kind, where in node.values("AuthenticationMode", "Type"):
-            for given, _ in where.values("AuthenticationMode", "Passwords"):
-                has_none = given == ABSENT or given == []
-                if kind == "iam" and not has_none:
+            for passwords, _ in where.lists("AuthenticationMode", "Passwords"):
+                if kind == "iam" and passwords:
                     yield finding(node, "A user of type iam has no passwords", "AuthenticationMode")
-                elif kind == "password" and has_none:
+                elif kind == "password" and not passwords:
                     yield finding(node, "A user of type password needs one", "AuthenticationMode")
 
 
@@ -88,9 +91,9 @@ class GeneratedPassword(UserRule):
     source_url = f"{SERVICE_GUIDE}/auth.html"
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        secrets = {name for item in node.items("AuthenticationMode", "Passwords") for name in _secrets(item)}
+        passwords = [str(item.value) for item in node.items("AuthenticationMode", "Passwords")]
         for resource in node.template.resources(SECRET):
-            if resource.logical_id in secrets:
+            if any(_refers_to(resource, password) for password in passwords):
                 for value, where in resource.values("GenerateSecretString"):
                     if isinstance(value, dict):
                         yield from self._generated(where.of(value, (*where.path, "GenerateSecretString")))
@@ -107,10 +110,13 @@ class GeneratedPassword(UserRule):
                     yield finding(node, f"May generate {' '.join(missing)}, which MemoryDB refuses")
 
 
-def _secrets(password: Node) -> Iterator[str]:
-    """Logical IDs that a dynamic reference to Secrets Manager is built from."""
-    if "resolve:secretsmanager" in str(password.value):
-        yield from (made.name for made in password.template.made_from(password.value) if made.kind == RESOURCE)
+def _refers_to(secret: Node, password: str) -> bool:
+    """Whether a password is a dynamic reference to a secret, by its ARN or its name."""
+    identifier = re.search(r"\{\{resolve:secretsmanager:([^:}]+)", password)
+    return identifier is not None and (
+        secret.is_called(identifier[1], "Name")
+        or any(made.kind == RESOURCE and made.name == secret.logical_id for made in secret.template.made_from(password))
+    )
 
 
 class NoEcho(UserRule):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 
-from ._values import ABSENT, Node, template_of, whole_number
+from ._values import Node, template_of, whole_number
 
 TEMPLATE_REFERENCE = "https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference"
 
@@ -48,9 +48,8 @@ class ReplacingTagsRule(Rule):
     replaced: ClassVar = "resource"
 
     def findings(self, node: Node) -> Iterator[Finding]:
-        for tags, _ in node.values("Tags"):
-            if tags and tags != ABSENT:
-                yield finding(node, f"Changing a tag replaces this {self.replaced}", "Tags")
+        if any(isinstance(tag.value, dict) for tag in node.items("Tags")):
+            yield finding(node, f"Changing a tag replaces this {self.replaced}", "Tags")
 
 
 class LiteralNameRule(Rule):

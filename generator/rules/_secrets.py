@@ -6,17 +6,19 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
+from ._rule import Finding, Rule, finding
 from ._values import PARAMETER, RESOURCE, UNKNOWN, Node, Reference, Template, is_known
 
 DYNAMIC = re.compile(r"\{\{resolve:")
 SECRET_DYNAMIC = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):")
+STORED = re.compile(r"\{\{resolve:ssm:(?P<name>[^:}]+)(:[0-9]+)?\}\}")
 
 # The last word of a name, after words are separated: dbPassword is DB_PASSWORD.
 SECRET_NAME = re.compile(
-    r"(^|_)(PASS|[A-Z]*PASSWORD|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|CREDENTIALS?|APIKEY"
-    r"|(API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION|MASTER|AUTH)_KEY)(_?[0-9]+)?$"
+    r"(^|_)(PASS|[A-Z]*PASSWORDS?|PASSWD|PASSPHRASE|PWD|SECRET|TOKEN|CREDENTIALS?|APIKEY|SECRET_KEY_BASE"
+    r"|(API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION|MASTER|AUTH|JWT|HMAC|LICENSE)_KEYS?)(_?[0-9]+)?$"
 )
 PASSWORD_NAME = re.compile(r"(PASS|PASSWORD|PASSWD|PASSPHRASE|PWD)(_?[0-9]+)?$")
 # A name that says what its value is about: REQUIRE_PASSWORD is a flag, MAX_TOKEN a count.
@@ -30,11 +32,9 @@ ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.*", re.DOTALL)
 ARN_WITH_KEY = re.compile(rf"{UNKNOWN.pattern}(:[^:{UNKNOWN.pattern[1:-1]}]*){{1,3}}")
 
 # scheme://user:password@host; the password may be unknown.
-USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@?#]*:(?P<password>[^/\s@?#]+)@")
-# ;Password=...; of a connection string and ?password=... of a URL.
-FIELD = re.compile(
-    r"(?:^|[?&;])\s*(?:password|passwd|pwd|secret|token|api_?key|access_?token)=(?P<password>[^;&\s]+)", re.IGNORECASE
-)
+USER_INFO = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@?#]*:([^/\s@?#]+)@")
+# ;Password=...; of a connection string, ?password=... of a URL, -Ddb.password=... of a command line.
+FIELD = re.compile(r"(?:^|[?&;:,\s])(?:-D|--)?(\w[\w.-]*)=([^;&,\s]+)")
 # Where something else will put the password.
 PLACEHOLDER = re.compile(r"[$%]?\{.*\}|\$\(.*\)|\$[A-Za-z_]\w*|%[A-Za-z_]\w*%|%s|<.*>|\[.*\]|\*+|x+|X+|\.\.\.")
 SECRET_FORMAT = re.compile(
@@ -52,6 +52,19 @@ def secrets(name: Any, variable: Node) -> Iterator[str]:
                 yield reason
             elif _looks_secret(template, name, value):
                 yield "looks like a secret"
+
+
+class PlainSecretRule(Rule):
+    """A secret is not a plain variable. places: the lists of variables; instead: the property that takes secrets."""
+
+    places: ClassVar[tuple[tuple[str, ...], ...]]
+    instead: ClassVar[str]
+
+    def findings(self, node: Node) -> Iterator[Finding]:
+        for variable in (variable for place in self.places for variable in node.items(*place)):
+            for name, where in variable.values("Name"):
+                for reason in secrets(name, where):
+                    yield finding(variable, f"The variable {name} {reason}: move it to {self.instead}")
 
 
 def separated(name: Any) -> str:
@@ -74,9 +87,11 @@ def _contained_secret(template: Template, value: Any) -> str | None:
     text = str(value)
     if SECRET_DYNAMIC.search(text):
         return "contains a dynamic reference to a secret"
-    credentials = (*USER_INFO.finditer(text), *FIELD.finditer(text))
-    if not all(PLACEHOLDER.fullmatch(match["password"]) for match in credentials):
+    if any(not PLACEHOLDER.fullmatch(password) for password in USER_INFO.findall(text)):
         return "contains a password in a URL or connection string"
+    for name, field in FIELD.findall(text):
+        if SECRET_NAME.search(separated(name)) if UNKNOWN.search(field) else _looks_secret(template, name, field):
+            return "contains a password in a URL or connection string"
     if SECRET_FORMAT.search(text):
         return "has the form of a private key or token"
     if any(_looks_secret(template, *field) for field in _json_fields(text) if not _is_arn(template, str(field[1]))):
@@ -102,9 +117,11 @@ def _looks_secret(template: Template, name: Any, value: Any) -> bool:
     words = separated(name)
     if not SECRET_NAME.search(words) or ABOUT_NAME.search(words) or isinstance(value, (list, dict, bool)):
         return False
+    text = str(value).strip()
+    if stored := STORED.fullmatch(text):
+        return bool(SECRET_NAME.search(separated(stored["name"])))
     if not is_known(value):
         return any(_is_value(template, reference) for reference in template.references(value))
-    text = str(value).strip()
     if re.fullmatch(r"-?[0-9.]+", text):
         return bool(PASSWORD_NAME.search(words))
     return bool(text) and not any(other.fullmatch(text) for other in (FLAG, PLACEHOLDER, PATH, ADDRESS))
@@ -112,6 +129,8 @@ def _looks_secret(template: Template, name: Any, value: Any) -> bool:
 
 def _is_value(template: Template, reference: Reference) -> bool:
     """Whether an unknown is a value that is set in clear, and not the name of a secret."""
+    if template.type_of(reference.name) == "AWS::SSM::Parameter" and reference.attribute == "Value":
+        return bool(SECRET_NAME.search(separated(reference.name)))
     if reference.kind == RESOURCE:
         return bool(SECRET_NAME.search(separated(reference.attribute.rpartition(".")[2])))
     declared = template.parameter(reference.name)

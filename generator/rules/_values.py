@@ -14,14 +14,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
-from functools import lru_cache, partial
-from itertools import islice
+from copy import deepcopy
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache, partial, reduce
+from itertools import combinations, islice
+from operator import or_
 from typing import Any, ClassVar, NamedTuple
 
+from cfnlint.conditions._utils import get_hash
 from cfnlint.context import Context
+from cfnlint.context.conditions import Conditions
 from cfnlint.context.conditions.exceptions import Unsatisfiable
 from cfnlint.helpers import PSEUDOPARAMS, is_function
 from cfnlint.jsonschema._resolvers_cfn import fn_resolvers
@@ -65,9 +70,11 @@ class Template:
         self._context: Context | None = None
         # cfn-lint's own rules say what is wrong with a template that has no context.
         with suppress(AttributeError, TypeError, ValueError):
-            self._context = cfn.context
+            self._template = _with_mappings(cfn)
+            self._context = _with_conditions(cfn.context, self._template.get("Conditions", {}))
         self._unknowns: dict[Reference, str] = {}
         self._references: dict[str, Reference] = {}
+        self._written = {ord(ABSENT): "${AWS::NoValue}"}
         self._validator = CfnTemplateValidator({}).extend(fn_resolvers=_resolvers(self))
 
         class AnyParameters(_Context):
@@ -86,7 +93,8 @@ class Template:
         start = within or self._context
         if start is None:
             return
-        for logical_id, resource in self.cfn.get_resources(list(types)).items():
+        for logical_id in self.cfn.get_resources(list(types)):
+            resource = self._template["Resources"][logical_id]
             context = self.any_parameters.of(start)
             condition = resource.get("Condition")
             if isinstance(condition, str):
@@ -99,7 +107,7 @@ class Template:
             for properties, node in Node(self, resource, path, resource, validator).values("Properties"):
                 if isinstance(properties, dict):
                     yield node.of(properties, (*path, "Properties"))
-                elif resource.get("Properties") is None:
+                elif properties == ABSENT:
                     yield node.of({}, (*path, "Properties"))
 
     def type_of(self, logical_id: str) -> str:
@@ -121,11 +129,14 @@ class Template:
             character = chr(FIRST_UNKNOWN + len(self._unknowns))
             self._unknowns[reference] = character
             self._references[character] = reference
+            name = f"{reference.name}.{reference.attribute}" if reference.attribute else reference.name
+            self._written[ord(character)] = self.readable(f"${{{name}}}")
         return self._unknowns[reference]
 
     def references(self, value: Any) -> list[Reference]:
         """What the unknowns in a text stand for."""
-        return [self._references[character] for character in UNKNOWN.findall(value)] if isinstance(value, str) else []
+        found = UNKNOWN.findall(value) if isinstance(value, str) else []
+        return [self._references[character] for character in found if character in self._references]
 
     def reference(self, value: Any) -> Reference | None:
         """What a text stands for that is one unknown and nothing else."""
@@ -137,14 +148,61 @@ class Template:
         for reference in self.references(value):
             yield from reference.all()
 
+    def compared_by(self, condition: str) -> Iterator[Any]:
+        """What a condition compares, its own conditions' comparisons included."""
+        if self._context is not None:
+            for equal in self._context.conditions.conditions[condition].equals:
+                yield from (side.instance for side in equal.parameters)
+
     def readable(self, text: str) -> str:
         """A text with its unknowns written as Fn::Sub would."""
 
-        def written(match: re.Match[str]) -> str:
-            reference = self._references[match.group()]
-            return f"${{{reference.name}{'.' * bool(reference.attribute)}{reference.attribute}}}"
+        return text.translate(self._written)
 
-        return UNKNOWN.sub(written, text).replace(ABSENT, "${AWS::NoValue}")
+
+def _with_mappings(cfn: Any) -> Any:
+    """The template with its Fn::FindInMap, which cfn-lint replaces by any value of a mapping, as it transforms."""
+    if not cfn.has_language_extensions_transform():
+        return cfn.template
+    template = deepcopy(cfn.template)
+    for *path, function, expression in cfn.transform_pre["Fn::FindInMap"]:
+        # What is in a loop is elsewhere now.
+        with suppress(IndexError, KeyError, TypeError):
+            node: Any = template
+            for key in path[:-1]:
+                node = node[key]
+            node[path[-1]] = {function: expression}
+    return template
+
+
+def _with_conditions(context: Context, written: Any) -> Context:
+    """The context with conditions in which no expression equals two texts, nor a parameter what is not allowed.
+
+    cfn-lint lets only those parameters have one value that have allowed values, and takes true for another text than
+    "true".
+    """
+    conditions = Conditions.create_from_instance(written, {}, {})
+    facts: list[Any] = []
+    compared: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+    for equal in (equal for condition in conditions.conditions.values() for equal in condition.equals):
+        match equal.left.instance, equal.right.instance:
+            case (str(one), str(other)):
+                facts.append(equal.cnf if one.lower() == other.lower() else ~equal.cnf)
+            case (str(text), expression) | (expression, str(text)):
+                same = compared[get_hash(expression)].setdefault(text.lower(), equal.cnf)
+                facts.append(~(same ^ equal.cnf))
+    for texts in compared.values():
+        facts += (~(one & other) for one, other in combinations(texts.values(), 2))
+    for name, parameter in context.parameters.items():
+        allowed = {str(value).lower() for value in parameter.allowed_values or ()}
+        texts = compared[get_hash({"Ref": name})]
+        facts += (~texts[text] for text in texts.keys() - allowed if allowed)
+        if texts and texts.keys() >= allowed > set():
+            facts.append(reduce(or_, texts.values()))
+    cnf = conditions.cnf.copy()
+    for fact in facts:
+        cnf.add_prop(fact)
+    return context.evolve(conditions=replace(conditions, cnf=cnf))
 
 
 class _Context(Context):
@@ -220,7 +278,22 @@ class Node:
     @property
     def parameters(self) -> dict[str, Any]:
         """The values of parameters that were chosen on the way here."""
-        return dict(self._validator.context.ref_values)
+        return {name: value for name, value in self._validator.context.ref_values.items() if name not in PSEUDOPARAMS}
+
+    def in_one_place(self) -> bool:
+        """Whether the conditions or mappings on the way here chose a Region or partition."""
+        context = self._validator.context
+        compared = [side for name in context.conditions.status for side in self.template.compared_by(name)]
+        return any(
+            {"Ref": name} in compared or name in context.ref_values for name in ("AWS::Partition", "AWS::Region")
+        )
+
+    def is_called(self, value: Any, name: str) -> bool:
+        """Whether a value is what this resource is called: its Ref, or what the property `name` can be."""
+        reference = self.template.reference(value)
+        if reference and reference.kind == RESOURCE:
+            return reference.name == self.logical_id and not reference.attribute
+        return value != ABSENT and any(value == given for given, _ in self.values(name))
 
     def of(self, value: Any, path: tuple[Any, ...]) -> Node:
         """Another value of the same resource under the same conditions."""
@@ -253,20 +326,17 @@ class Node:
                 yield value
 
     def items(self, *names: str) -> Iterator[Node]:
-        """The items of a list, each once for each value it can have; a list that is unknown has none."""
+        """The items of a list, each once for each value it can have; a list that is unknown is one unknown."""
         for value, node in self.values(*names):
-            for index, item in enumerate(value if isinstance(value, list) else ()):
+            for index, item in enumerate(value if isinstance(value, list) else [value]):
                 for one, where in node.resolve(item):
                     if one != ABSENT:
-                        yield where.of(one, (*self.path, *names, index))
+                        yield where.of(one, (*self.path, *names, *[index] * isinstance(value, list)))
 
     def lists(self, *names: str) -> Iterator[tuple[list[Any], Node]]:
         """The lists that a property can be, with each combination of their items' values; NoValue left out."""
         for value, node in self.values(*names):
-            if isinstance(value, list):
-                yield from _combinations(value, node)
-            elif isinstance(value, str) and value != ABSENT:
-                yield [value], node
+            yield from _combinations(value if isinstance(value, list) else [value], node)
 
     def resolve(self, expression: Any, usual: bool = False) -> Iterator[tuple[Any, Node]]:
         """The values of an expression under the conditions of this node."""
@@ -344,6 +414,8 @@ def template_of(cfn: Any) -> Template:
 def _resolvers(template: Template) -> dict[str, Any]:
     """cfn-lint's resolvers, with an unknown for what they leave out."""
     own = {
+        # Encoding hides nothing: what is encoded is judged.
+        "Fn::Base64": lambda validator, instance: validator.resolve_value(instance),
         "Fn::FindInMap": _find_in_map,
         "Fn::GetAtt": _get_att,
         "Fn::Sub": _sub,
@@ -417,29 +489,32 @@ def _json_pieces(node: Any) -> Iterator[Any]:
 
 
 def _find_in_map(validator: Any, instance: Any) -> Iterator[Any]:
-    """The value for each key that is possible: of a key that is unknown, that the map has it is known."""
+    """The value for each key that is possible; the default where it can be another one."""
     maps = validator.context.mappings.maps
+    defaults = [option["DefaultValue"] for option in instance[3:] if "DefaultValue" in option]
     for name, named, _ in validator.resolve_value(instance[0]):
-        if isinstance(name, str) and name in maps:
-            for top, chosen in _keys(named, instance[1], maps[name].keys):
-                for second, where in _keys(chosen, instance[2], maps[name].keys[top].keys):
-                    yield maps[name].keys[top].keys[second], where, None
-    match instance[3:]:
-        case [{"DefaultValue": default}]:
-            yield from validator.resolve_value(default)
+        rows = maps[name].keys if isinstance(name, str) and name in maps else {}
+        for top, chosen in _keys(named, instance[1], rows):
+            columns = rows[top].keys if top is not None else {}
+            for second, where in _keys(chosen, instance[2], columns):
+                if second is not None:
+                    yield columns[second], where, None
+                for default in defaults if second is None else ():
+                    yield from where.resolve_value(default)
 
 
-def _keys(validator: Any, expression: Any, keys: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _keys(validator: Any, expression: Any, keys: dict[str, Any]) -> Iterator[tuple[str | None, Any]]:
+    """The keys that an expression can be; None for another one, as an unknown may be."""
     for value, where, _ in validator.resolve_value(expression):
         reference = validator.context.template.reference(value)
         if reference is None:
-            if str(value) in keys:
-                yield str(value), where
+            yield str(value) if str(value) in keys else None, where
             continue
         for key in keys:
             # resolve_value drops what contradicts the conditions so far.
-            chosen = {reference.name: key} if reference.kind == PARAMETER else {}
+            chosen = {reference.name: key} if reference.kind in (PARAMETER, PSEUDO) else {}
             yield key, where.evolve(context=where.context.evolve(ref_values=chosen))
+        yield None, where
 
 
 def _mentioned(template: Template, node: Any, validator: Any) -> Iterator[Reference]:

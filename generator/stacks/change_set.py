@@ -32,20 +32,10 @@ SECRET = re.compile(
 )
 
 KNOWN_FIELDS = {
-    "Action",
-    "AfterContext",
-    "BeforeContext",
-    "Details",
-    "LogicalResourceId",
-    "PhysicalResourceId",
-    "PolicyAction",
+    *("Action", "AfterContext", "BeforeContext", "Details", "LogicalResourceId", "PhysicalResourceId", "PolicyAction"),
     # What a drift-aware change set compares with; `PropertyChange.deployed` has what differs.
     "PreviousDeploymentContext",
-    "Replacement",
-    "ResourceDriftIgnoredAttributes",
-    "ResourceDriftStatus",
-    "ResourceType",
-    "Scope",
+    *("Replacement", "ResourceDriftIgnoredAttributes", "ResourceDriftStatus", "ResourceType", "Scope"),
 }
 
 

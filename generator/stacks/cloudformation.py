@@ -42,12 +42,7 @@ PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 5.0
 CHANGE_SET_MINUTES = 30
 DISCARD_SECONDS = 60
 # A change set that was executed, deleted or made obsolete (API reference, ExecuteChangeSet, Errors).
-STALE = (
-    "ChangeSetNotFound",
-    "ChangeSetNotFoundException",
-    "InvalidChangeSetStatus",
-    "InvalidChangeSetStatusException",
-)
+STALE = ("ChangeSetNotFound", "ChangeSetNotFoundException", "InvalidChangeSetStatus", "InvalidChangeSetStatusException")
 # How long MemoryDB's resource handler may take.
 FOLLOW_HOURS = 36
 
@@ -74,11 +69,6 @@ class Stack:
     def deleting(self) -> bool:
         """Whether it is being deleted."""
         return self.status == "DELETE_IN_PROGRESS"
-
-    @property
-    def place(self) -> str:
-        """Its account and Region."""
-        return place(self.arn)
 
 
 @dataclass(frozen=True)
@@ -263,51 +253,38 @@ class CloudFormation:
         """Starts what the change set says. `follow` waits for its end."""
         # A new stack got OnStackFailure with CreateChangeSet; CloudFormation refuses both together.
         update = {} if found.creates else {"DisableRollback": disable_rollback}
-        with translate_errors(found.stack_name):
-            try:
-                self.client.execute_change_set(ChangeSetName=found.arn, **update)
-            except botocore.exceptions.ClientError as error:
-                if error.response["Error"].get("Code") not in STALE:
-                    raise
-                raise DeployError(
-                    stack=found.stack_name,
-                    what="Nothing was executed",
-                    why="another deployment was executed, or the change set was deleted, after this one was shown",
-                    then="Deploy again to see what is left to change.",
-                ) from error
+        stale = DeployError(
+            stack=found.stack_name,
+            what="Nothing was executed",
+            why="another deployment was executed, or the change set was deleted, after this one was shown",
+            then="Deploy again to see what is left to change.",
+        )
+        with translate_errors(found.stack_name, dict.fromkeys(STALE, stale)):
+            self.client.execute_change_set(ChangeSetName=found.arn, **update)
 
     def set_termination_protection(self, stack_name: str, *, on: bool) -> None:
         with translate_errors(stack_name):
             self.client.update_termination_protection(StackName=stack_name, EnableTerminationProtection=on)
 
-    def stack_policy(self, stack_name: str) -> str:
+    def stack_policy(self, stack_arn: str) -> str:
         """The text of the stack's policy; empty if none was set."""
-        with translate_errors(stack_name):
-            try:
-                return str(self.client.get_stack_policy(StackName=stack_name).get("StackPolicyBody", ""))
-            except botocore.exceptions.ClientError as error:
-                if "does not exist" not in error.response["Error"].get("Message", ""):
-                    raise
-                raise DeployError(
-                    stack=stack_name.split("/")[1] if "/" in stack_name else stack_name,
-                    what="Nothing was executed",
-                    why="another command or the console deleted the stack after its change set was shown",
-                    then="If it was not meant to be deleted, deploy again.",
-                ) from error
+        deleted = DeployError(
+            stack=name_in(stack_arn),
+            what="Nothing was executed",
+            why="another command or the console deleted the stack after its change set was shown",
+            then="If it was not meant to be deleted, deploy again.",
+        )
+        with translate_errors(stack_arn, {"does not exist": deleted}):
+            return str(self.client.get_stack_policy(StackName=stack_arn).get("StackPolicyBody", ""))
 
-    def set_stack_policy(self, stack_name: str, text: str) -> None:
-        with translate_errors(stack_name):
-            self.client.set_stack_policy(StackName=stack_name, StackPolicyBody=text)
+    def set_stack_policy(self, stack_arn: str, text: str) -> None:
+        with translate_errors(stack_arn):
+            self.client.set_stack_policy(StackName=stack_arn, StackPolicyBody=text)
 
     def delete(self, stack: Stack, *, role_arn: str = "") -> None:
         """Starts the deletion of a stack. Raises DeployError for one that is being updated."""
-        with translate_errors(stack.name):
-            try:
-                self.client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
-            except botocore.exceptions.ClientError as error:
-                if "cannot be deleted while in status" not in error.response["Error"].get("Message", ""):
-                    raise
-                raise busy(stack.name, "Destroy") from error
+        with translate_errors(stack.name, {"cannot be deleted while in status": busy(stack.name, "Destroy")}):
+            self.client.delete_stack(StackName=stack.arn, **({"RoleARN": role_arn} if role_arn else {}))
 
     def last_event(self, stack_arn: str) -> str:
         """The ID of the newest event, for `follow`; empty if there is none."""
@@ -327,10 +304,11 @@ class CloudFormation:
 
         def look() -> Stack:
             found = self.stack(stack_arn)
-            fresh = self._events(stack_arn, events[-1].id if events else since)
+            known = events[-1].id if events else since
+            fresh = list(takewhile(lambda event: event.id != known, self._newest_first(stack_arn)))[::-1]
             events.extend(fresh)
             on_events(fresh)
-            return found or Stack(stack_arn, stack_arn, "DELETE_COMPLETE")
+            return found or Stack(name_in(stack_arn), stack_arn, "DELETE_COMPLETE")
 
         stack = self._poll(look, lambda stack: not in_progress(stack.status), seconds=3600 * FOLLOW_HOURS)
         if in_progress(stack.status):
@@ -344,10 +322,6 @@ class CloudFormation:
 
     def _poll(self, look: Callable[[], Any], done: Callable[[Any], bool], *, seconds: float) -> Any:
         return self.clock.poll(look, done, seconds=seconds, pause=PAUSE_SECONDS, longest=LONGEST_PAUSE_SECONDS)
-
-    def _events(self, stack_arn: str, since: str) -> list[Event]:
-        """The events after `since`, oldest first."""
-        return list(takewhile(lambda event: event.id != since, self._newest_first(stack_arn)))[::-1]
 
     def _newest_first(self, stack_arn: str) -> Iterator[Event]:
         with translate_errors(stack_arn):
@@ -450,6 +424,11 @@ def busy(stack_name: str, verb: str) -> DeployError:
         why="the stack is being updated by another command or the console",
         then=f"{verb} again when it has finished: status shows that.",
     )
+
+
+def name_in(arn: str) -> str:
+    """The name of a stack by its ARN."""
+    return arn.split("/")[1]
 
 
 def place(arn: str) -> str:

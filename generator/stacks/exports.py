@@ -8,6 +8,7 @@ from typing import Any
 from generator.aws.calls import pages
 from generator.aws.errors import translate_errors
 from generator.errors import DeployError
+from generator.stacks.cloudformation import name_in
 
 
 def check_import(client: Any, stack_name: str, name: str) -> None:
@@ -15,7 +16,7 @@ def check_import(client: Any, stack_name: str, name: str) -> None:
     first."""
     with translate_errors(stack_name):
         listed = [export for page in pages(client.list_exports) for export in page["Exports"]]
-    stacks = {export["Name"]: export["ExportingStackId"].split("/")[1] for export in listed}
+    stacks = {export["Name"]: name_in(export["ExportingStackId"]) for export in listed}
     if name in stacks:
         return
     same_output = [other for other in stacks if other.rpartition("-")[2] == name.rpartition("-")[2]]

@@ -51,7 +51,7 @@ class Inventory:
 
 
 def inventory(cloudformation: CloudFormation, stack: Stack) -> Inventory:
-    """What a stack holds, by its deployed template."""
+    """What a stack holds, by its deployed template. A resource without a physical ID was never created."""
     # Until its first change set is executed, a stack has no template (awscdk-v1-stack-finder issue 273).
     if not stack.exists:
         return Inventory(stack, (), "", declares_cluster=False)
@@ -59,11 +59,12 @@ def inventory(cloudformation: CloudFormation, stack: Stack) -> Inventory:
     resources = tuple(
         StackResource(
             logical_id=resource["LogicalResourceId"],
-            physical_id=resource.get("PhysicalResourceId", ""),
+            physical_id=resource["PhysicalResourceId"],
             resource_type=resource["ResourceType"],
             retained=_retained(declared.get(resource["LogicalResourceId"], {})),
         )
         for resource in cloudformation.resources(stack.arn)
+        if resource.get("PhysicalResourceId")
     )
     cluster = any(resource.resource_type == CLUSTER for resource in resources)
     declares = any(resource.get("Type") == CLUSTER for resource in declared.values())

@@ -7,18 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
-from troposphere import (
-    AWSHelperFn,
-    AWSObject,
-    Export,
-    FindInMap,
-    GenericHelperFn,
-    If,
-    NoValue,
-    Output,
-    Parameter,
-    Sub,
-)
+from troposphere import AWSHelperFn, AWSObject, Export, FindInMap, GenericHelperFn, If, NoValue, Output, Parameter, Sub
 from troposphere.validators.cloudformation import AWSCustomObject
 
 from generator.errors import check_type

@@ -13,90 +13,29 @@ from generator.template.resources import resources_in
 HOLDS_DATA = "HoldsData"
 """The key of a resource's Metadata that says, with true or false, whether it holds data, whatever its type."""
 
-STATEFUL = frozenset(
-    {
-        "AWS::APS::Workspace",
-        "AWS::Backup::BackupVault",
-        "AWS::Backup::LogicallyAirGappedBackupVault",
-        "AWS::Cassandra::Keyspace",
-        "AWS::Cassandra::Table",
-        "AWS::CloudFormation::Stack",
-        "AWS::CloudFront::KeyValueStore",
-        "AWS::CloudTrail::EventDataStore",
-        "AWS::CodeArtifact::Domain",
-        "AWS::CodeArtifact::Repository",
-        "AWS::CodeCommit::Repository",
-        "AWS::Cognito::IdentityPool",
-        "AWS::Cognito::UserPool",
-        "AWS::DSQL::Cluster",
-        "AWS::DocDB::DBCluster",
-        "AWS::DocDB::DBInstance",
-        "AWS::DocDB::GlobalCluster",
-        "AWS::DocDBElastic::Cluster",
-        "AWS::DynamoDB::GlobalTable",
-        "AWS::DynamoDB::Table",
-        "AWS::EC2::Instance",
-        "AWS::EC2::Volume",
-        "AWS::ECR::PublicRepository",
-        "AWS::ECR::Repository",
-        "AWS::EFS::FileSystem",
-        "AWS::EMR::Cluster",
-        "AWS::ElastiCache::CacheCluster",
-        "AWS::ElastiCache::ReplicationGroup",
-        "AWS::ElastiCache::ServerlessCache",
-        "AWS::Elasticsearch::Domain",
-        "AWS::FSx::FileSystem",
-        "AWS::FSx::Volume",
-        "AWS::HealthImaging::Datastore",
-        "AWS::HealthLake::FHIRDatastore",
-        "AWS::KMS::Key",
-        "AWS::KMS::ReplicaKey",
-        "AWS::Kendra::Index",
-        "AWS::Kinesis::Stream",
-        "AWS::KinesisVideo::Stream",
-        "AWS::Lightsail::Bucket",
-        "AWS::Lightsail::Database",
-        "AWS::Lightsail::Disk",
-        "AWS::Lightsail::Instance",
-        "AWS::MSK::Cluster",
-        "AWS::MSK::ServerlessCluster",
-        "AWS::MSK::Topic",
-        "AWS::MemoryDB::Cluster",
-        "AWS::MemoryDB::MultiRegionCluster",
-        "AWS::Neptune::DBCluster",
-        "AWS::Neptune::DBInstance",
-        "AWS::Neptune::GlobalCluster",
-        "AWS::NeptuneGraph::Graph",
-        "AWS::OpenSearchServerless::Collection",
-        "AWS::OpenSearchService::Domain",
-        "AWS::Organizations::Account",
-        "AWS::PaymentCryptography::Key",
-        "AWS::QLDB::Ledger",
-        "AWS::RDS::DBCluster",
-        "AWS::RDS::DBInstance",
-        "AWS::RDS::GlobalCluster",
-        "AWS::Redshift::Cluster",
-        "AWS::RedshiftServerless::Namespace",
-        "AWS::Route53::HostedZone",
-        "AWS::S3::Bucket",
-        "AWS::S3Express::DirectoryBucket",
-        "AWS::S3Outposts::Bucket",
-        "AWS::S3Tables::Namespace",
-        "AWS::S3Tables::Table",
-        "AWS::S3Tables::TableBucket",
-        "AWS::S3Vectors::Index",
-        "AWS::S3Vectors::VectorBucket",
-        "AWS::SDB::Domain",
-        "AWS::SQS::Queue",
-        "AWS::SecretsManager::Secret",
-        "AWS::Timestream::Database",
-        "AWS::Timestream::InfluxDBCluster",
-        "AWS::Timestream::InfluxDBInstance",
-        "AWS::Timestream::Table",
-        "AWS::VerifiedPermissions::PolicyStore",
-        "AWS::WorkSpaces::Workspace",
-    }
-)
+_TYPES = """\
+AWS::APS::Workspace AWS::Backup::BackupVault AWS::Backup::LogicallyAirGappedBackupVault AWS::Cassandra::Keyspace
+AWS::Cassandra::Table AWS::CloudFormation::Stack AWS::CloudFront::KeyValueStore AWS::CloudTrail::EventDataStore
+AWS::CodeArtifact::Domain AWS::CodeArtifact::Repository AWS::CodeCommit::Repository AWS::Cognito::IdentityPool
+AWS::Cognito::UserPool AWS::DSQL::Cluster AWS::DocDB::DBCluster AWS::DocDB::DBInstance AWS::DocDB::GlobalCluster
+AWS::DocDBElastic::Cluster AWS::DynamoDB::GlobalTable AWS::DynamoDB::Table AWS::EC2::Instance AWS::EC2::Volume
+AWS::ECR::PublicRepository AWS::ECR::Repository AWS::EFS::FileSystem AWS::EMR::Cluster
+AWS::ElastiCache::CacheCluster AWS::ElastiCache::ReplicationGroup AWS::ElastiCache::ServerlessCache
+AWS::Elasticsearch::Domain AWS::FSx::FileSystem AWS::FSx::Volume AWS::HealthImaging::Datastore
+AWS::HealthLake::FHIRDatastore AWS::KMS::Key AWS::KMS::ReplicaKey AWS::Kendra::Index AWS::Kinesis::Stream
+AWS::KinesisVideo::Stream AWS::Lightsail::Bucket AWS::Lightsail::Database AWS::Lightsail::Disk
+AWS::Lightsail::Instance AWS::MSK::Cluster AWS::MSK::ServerlessCluster AWS::MSK::Topic AWS::MemoryDB::Cluster
+AWS::MemoryDB::MultiRegionCluster AWS::Neptune::DBCluster AWS::Neptune::DBInstance AWS::Neptune::GlobalCluster
+AWS::NeptuneGraph::Graph AWS::OpenSearchServerless::Collection AWS::OpenSearchService::Domain
+AWS::Organizations::Account AWS::PaymentCryptography::Key AWS::QLDB::Ledger AWS::RDS::DBCluster
+AWS::RDS::DBInstance AWS::RDS::GlobalCluster AWS::Redshift::Cluster AWS::RedshiftServerless::Namespace
+AWS::Route53::HostedZone AWS::S3::Bucket AWS::S3Express::DirectoryBucket AWS::S3Outposts::Bucket
+AWS::S3Tables::Namespace AWS::S3Tables::Table AWS::S3Tables::TableBucket AWS::S3Vectors::Index
+AWS::S3Vectors::VectorBucket AWS::SDB::Domain AWS::SQS::Queue AWS::SecretsManager::Secret
+AWS::Timestream::Database AWS::Timestream::InfluxDBCluster AWS::Timestream::InfluxDBInstance
+AWS::Timestream::Table AWS::VerifiedPermissions::PolicyStore AWS::WorkSpaces::Workspace
+"""
+STATEFUL = frozenset(_TYPES.split())
 """The types that hold data: cfn-lint's StatefulResources.json, which a test compares, but for log groups, whose entries
 expire anyway, and further ones by the services' own guides. HoldsData marks a log that has to stay."""
 

@@ -213,12 +213,14 @@ class Answer(BaseHTTPRequestHandler):
         ("gone", "The AWS credentials cannot be read", "the profile gone names /nonexistent/tool: No such file", "Ch"),
         ("web", "The AWS credentials cannot be read", "the profile web names /nonexistent/token: No such file", "Ch"),
         ("login", "The AWS credentials need a package that is not installed", "", ""),
+        ("", "There are no AWS credentials", "Unable to locate credentials",
+         "Run `aws configure` or `aws sso login`, or choose another profile with --profile."),
     ],
 )  # fmt: skip
 def test_a_profile_that_gives_no_credentials_says_why(
     profile: str, what: str, why: str, then: str, environment: Environment
 ) -> None:
-    given = environment(AWS_PROFILE=profile)
+    given = environment(**({"AWS_PROFILE": profile} if profile else {}))
     found = one_line(fault(raised(lambda: look_up_credentials(boto3.Session())), context(given)))
     assert found.what == what
     assert why in found.why
@@ -226,18 +228,7 @@ def test_a_profile_that_gives_no_credentials_says_why(
     assert found.local
 
 
-def test_no_credentials_at_all(environment: Environment) -> None:
-    given = environment()
-    found = one_line(fault(raised(lambda: look_up_credentials(boto3.Session())), context(given)))
-    assert text(found) == (
-        "There are no AWS credentials: Unable to locate credentials. Run `aws configure` or `aws sso login`, or choose "
-        "another profile with --profile."
-    )
-
-
-def test_a_code_of_an_mfa_device_cannot_be_asked_for_without_a_terminal(
-    environment: Environment,
-) -> None:
+def test_a_code_of_an_mfa_device_cannot_be_asked_for_without_a_terminal(environment: Environment) -> None:
     code = (
         "import boto3; from generator.aws.errors import local_error; from generator.aws.faults import *\n"
         "try: look_up_credentials(boto3.Session())\n"
@@ -523,9 +514,7 @@ def test_only_where_nothing_answers_aws_cannot_be_reached() -> None:
     assert fault(error, Context(region="eu-west-1")).why == "no answer came in time"
 
 
-def test_a_proxy_that_cannot_be_used_is_named_without_its_password(
-    environment: Environment,
-) -> None:
+def test_a_proxy_that_cannot_be_used_is_named_without_its_password(environment: Environment) -> None:
     # A port that is bound but does not listen refuses, and nothing else can take it.
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))

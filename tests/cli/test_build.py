@@ -209,26 +209,25 @@ def test_check_takes_a_missing_file_for_an_empty_one(tmp_path: Path, capsys: Cap
     assert files(tmp_path) == []
 
 
-def test_a_logical_id_used_twice_is_one_paragraph_and_1(tmp_path: Path, capsys: Captured) -> None:
-    parts = (sns.Topic("Topic"), sns.Topic("Topic"))
-    assert main(lambda: [Deployment("d", (Layer("twice", "Twice.", parts),))], argv=["--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith(
-        "The layer twice: Logical ID Topic is used twice, by the AWS::SNS::Topic of part 1 and by the AWS::SNS::Topic "
-        "of part 2."
-    )
-    assert files(tmp_path) == []
-
-
-def test_two_layers_of_one_name_are_refused(tmp_path: Path, capsys: Captured) -> None:
-    assert main(lambda: [Deployment("two", (topic(), topic()))], argv=["--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == "Two layers of the deployment two are named 'topic'.\n"
-    assert files(tmp_path) == []
-
-
-def test_two_layers_of_one_file_are_refused(tmp_path: Path, capsys: Captured) -> None:
-    other = Deployment("other", (topic(DisplayName="another"),))
-    assert main(lambda: [*one_topic(), other], argv=["--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith("Two layers would be written to topic-layer.json: give one of them")
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (
+            lambda: Layer("twice", "Twice.", (sns.Topic("Topic"), sns.Topic("Topic"))),
+            "The layer twice: Logical ID Topic is used twice, by the AWS::SNS::Topic of part 1 and by the "
+            "AWS::SNS::Topic of part 2.",
+        ),
+        (lambda: Deployment("two", (topic(), topic())), "Two layers of the deployment two are named 'topic'."),
+        (
+            lambda: [*one_topic(), Deployment("other", (topic(DisplayName="another"),))],
+            "Two layers would be written to topic-layer.json: give one of them",
+        ),
+    ],
+    ids=["a logical ID", "a name", "a file"],
+)
+def test_what_is_there_twice_is_refused(made: Any, message: str, tmp_path: Path, capsys: Captured) -> None:
+    assert main(made, argv=["--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(message)
     assert files(tmp_path) == []
 
 
@@ -260,9 +259,11 @@ def test_a_template_beyond_the_limit_is_written_with_its_size_printed(tmp_path: 
         main(lambda: [Deployment("d", (Layer("big", "Big.", topics),))], argv=["--out", str(tmp_path), "--no-lint"])
         == 0
     )
-    size = (tmp_path / "big-layer.json").stat().st_size
-    assert size > 51_200
-    assert f"500 resources, 0 parameters, {size:,} of 51,200 bytes" in capsys.readouterr().out
+    text = (tmp_path / "big-layer.json").read_text()
+    sent = len(json.dumps(json.loads(text), separators=(",", ":")))
+    assert len(text) > sent > 51_200
+    sizes = f"{len(text):,} bytes, {sent:,} of 51,200 without white space, not linted"
+    assert f"big-layer.json: 500 resources, 0 parameters, {sizes}\n" in capsys.readouterr().out
 
 
 def test_build_py_and_the_module_are_the_same_and_the_committed_templates_are_current() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -11,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from generator.cli import main
-from generator.cli.arguments import Program, add_account_options, chosen_deployment
+from generator.cli import main, parser
+from generator.cli.arguments import chosen
 from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments, default_layers
 from generator.settings import Settings
 from tests.command import Captured
@@ -22,12 +21,8 @@ from tests.running import ROOT
 
 def of(*arguments: str) -> list[str]:
     """The files of the deployment that a command takes."""
-    parser = argparse.ArgumentParser()
-    add_account_options(parser, Program("build.py"))
-    chosen = parser.parse_args(arguments)
-    return [
-        layer.file_name for layer in chosen_deployment(default_deployments(), chosen.deployment, chosen.layer).layers
-    ]
+    deployment, _ = chosen(default_deployments(), parser(verb="status").parse_args(["status", *arguments]))
+    return [layer.file_name for layer in deployment.layers]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -64,11 +59,6 @@ def test_layers_alone_are_one_deployment(tmp_path: Path, capsys: Captured) -> No
     assert capsys.readouterr().err == "There is no deployment 'x'; there are apprunner.\n"
 
 
-def test_two_deployments_of_one_name_are_refused(capsys: Captured) -> None:
-    assert main(lambda: 2 * [app_runner_deployment()], argv=["build"]) == 64
-    assert capsys.readouterr().err == "Two deployments are named 'apprunner': give each a name of its own.\n"
-
-
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
@@ -77,9 +67,10 @@ def test_two_deployments_of_one_name_are_refused(capsys: Captured) -> None:
         (5, "build.py returns 5 instead of deployments. Does its function end without return?"),
         ([Settings()], "build.py returns a value of the type Settings among its deployments and layers."),
         ([app_runner_deployment(), None], "build.py returns a value of the type NoneType among its deployments and"),
+        (2 * [app_runner_deployment()], "Two deployments are named 'apprunner': give each a name of its own.\n"),
     ],
 )
-def test_a_build_py_without_a_deployment_is_refused(returned: Any, message: str, capsys: Captured) -> None:
+def test_what_build_py_returns_is_checked(returned: Any, message: str, capsys: Captured) -> None:
     assert main(lambda: returned, argv=["build"]) == 64
     assert capsys.readouterr().err.startswith(message)
 
@@ -116,11 +107,6 @@ def test_the_prefix_of_the_stacks_is_that_of_build_py(capsys: Captured) -> None:
     assert "(default: shop)" in capsys.readouterr().out
 
 
-def test_an_unknown_layer_is_named_with_the_known_ones(capsys: Captured) -> None:
-    assert main(one_topic, argv=["preview", "--layer", "data"]) == 64
-    assert capsys.readouterr().err == "There is no layer 'data'; there are topic.\n"
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -128,6 +114,7 @@ def test_an_unknown_layer_is_named_with_the_known_ones(capsys: Captured) -> None
         (["frobnicate"], "There is no command 'frobnicate'. There are build, preview, deploy,"),
         (["build", "--out"], "Argument --out: expected one argument."),
         (["--layer", "dat"], "There is no layer 'dat'; there are topic."),
+        (["preview", "--layer", "data"], "There is no layer 'data'; there are topic."),
         (["--chec"], "Unrecognized arguments: --chec."),
         (["--name", "n" * 130], f"Argument --name: {'n' * 20}... has 130 characters, at most 100 are allowed."),
         (["--name", "n_n"], "Argument --name: 'n_n' must be letters, digits and hyphens, with a letter first."),

@@ -32,11 +32,7 @@ from tests.running import ROOT
     ],
 )
 def test_color_in_a_file_is_for_force_color_and_never_for_no_color(
-    variables: dict[str, str],
-    plain: bool,
-    colored: bool,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: Captured,
+    variables: dict[str, str], plain: bool, colored: bool, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     for name in ("FORCE_COLOR", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -110,10 +111,7 @@ GITHUB = "token.actions.githubusercontent.com"
 @pytest.mark.parametrize("role", ["DeployRole", "RotateRole"])
 def test_only_jobs_in_the_environment_deploy_and_rotate(role: str) -> None:
     assert trusted(access(DEPLOYMENTS[0]), role, "GitHub") == {
-        "StringEquals": {
-            f"{GITHUB}:aud": "sts.amazonaws.com",
-            f"{GITHUB}:sub": ["repo:o/r:environment:live"],
-        }
+        "StringEquals": {f"{GITHUB}:aud": "sts.amazonaws.com", f"{GITHUB}:sub": ["repo:o/r:environment:live"]}
     }
 
 
@@ -379,13 +377,19 @@ def test_a_role_with_another_name_is_not_created(deployed: Any) -> None:
     assert "not authorized to perform: iam:CreateRole" in deployed({"Mine": role(BOUNDARY, RoleName="another")})
 
 
+PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{GITHUB}"
+
+
 def test_a_provider_that_the_account_has_already_is_named(aws: Emulator, capsys: Captured) -> None:
     access = access_deployment(app_runner_deployment())
     command = Command(lambda: [access], capsys)
     words = ("deploy", "--yes", "--parameter", "Repository=owner/shop")
+    with suppress(botocore.exceptions.ClientError):
+        # Of another test in this account.
+        boto3.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=PROVIDER)
     command.must(*words, "--name", "first")
     refused = command(*words, "--name", "second")
-    option = f"--parameter OidcProviderArn=arn:aws:iam::{ACCOUNT}:oidc-provider/{GITHUB}"
+    option = f"--parameter OidcProviderArn={PROVIDER}"
     assert refused.err.endswith(f"Use that provider: {option}. --recreate deletes what is left of the stack first.\n")
     command.must(*words, "--name", "second", "--recreate", *option.split())
     command.must("destroy", "--yes", "--name", "second")

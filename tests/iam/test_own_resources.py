@@ -30,7 +30,7 @@ from troposphere import (
     sns,
     wafv2,
 )
-from troposphere.cloudformation import CustomResource
+from troposphere.cloudformation import CustomResource, WaitConditionHandle
 
 from generator import Deployment, Layer, Settings, Workload, app_runner_layer, ecs_express_layer, export, imported
 from generator.errors import TemplateError
@@ -201,6 +201,24 @@ def test_nothing_gives_rights_to_users_or_groups(resource: AWSObject) -> None:
 )
 def test_custom_resources_are_functions_that_cloudformation_invokes(token: Any, expected: list[str]) -> None:
     assert on("lambda:InvokeFunction", CustomResource("Own", ServiceToken=token)) == expected
+
+
+@pytest.mark.parametrize(
+    "kind", ["AWS::CodeBuild::Project", "AWS::DocDB::DBCluster", "AWS::IAM::User", "AWS::Serverless::Function"]
+)
+def test_what_a_type_needs_is_asked_for_where_its_schema_does_not_say(kind: str) -> None:
+    one = type("One", (AWSObject,), {"resource_type": kind, "props": {}})("One")
+    handle = WaitConditionHandle("Handle")
+    deployment = Deployment("shop", (layer(one, handle, CustomResource("Custom", ServiceToken="arn:aws:sns:r:1:t")),))
+    message = (
+        f"What CloudFormation needs for {kind} is not known here: pass it to access_deployment as statements, for_"
+    )
+    with pytest.raises(TemplateError, match=message):
+        access_deployment(deployment).layers[0].text()
+    builds = awacs.Statement(Effect=awacs.Allow, Action=[awacs.Action("codebuild", "*")], Resource=["*"])
+    made = access_deployment(deployment, for_cloudformation=[builds]).layers[0].template["Resources"]
+    assert "codebuild:*" in json.dumps(made["CloudFormationRole"])
+    assert "codebuild:*" not in json.dumps(made["PermissionsBoundary"])
 
 
 # The boundary.

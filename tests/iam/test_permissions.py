@@ -243,12 +243,7 @@ REFUSED: list[tuple[str, str, str, dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("user", "service", "operation", "arguments", "action"), REFUSED)
 def test_what_a_policy_does_not_allow_is_refused(
-    user: str,
-    service: str,
-    operation: str,
-    arguments: dict[str, Any],
-    action: str,
-    sessions: dict[str, boto3.Session],
+    user: str, service: str, operation: str, arguments: dict[str, Any], action: str, sessions: dict[str, boto3.Session]
 ) -> None:
     with pytest.raises(botocore.exceptions.ClientError, match=f"is not authorized to perform: {action}"):
         getattr(sessions[user].client(service), operation)(**arguments)

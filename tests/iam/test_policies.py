@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +27,6 @@ from generator.layers import (
     app_runner_layer,
     data_layer,
     default_deployments,
-    ecs_express_deployment,
     ecs_express_layer,
 )
 from generator.settings import Settings
@@ -36,7 +34,6 @@ from generator.template.lint import lint
 from generator.workload import Workload
 
 DOCUMENTS = policies.documents(app_runner_deployment().layers, "users")
-PAGE = (Path(__file__).parents[2] / "docs" / "permissions.md").read_text()
 # Each with the reason in docs/permissions.md.
 WITHOUT_LIMIT = {
     "Autoscaling",
@@ -104,15 +101,6 @@ def test_what_is_said_to_take_no_resource_takes_none() -> None:
         if known[service]["Actions"][name.lower()].get("Resources")
     }
     assert takes == {"sns:Unsubscribe"}
-
-
-def test_the_page_tells_how_large_they_are() -> None:
-    listed = re.findall(r"^\| `([\w-]+\.json)` \| .* \| ([\d,]+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
-    found = {(file, f"{len(policies.actions(text))}", f"{policies.size(text):,}") for file, text in DOCUMENTS.items()}
-    assert set(listed) == found
-    on_ecs = policies.documents(ecs_express_deployment().layers, "users")
-    (numbers,) = re.findall(r"ECS Express has ([\d, ]+) and (\d+) actions", PAGE)
-    assert ", ".join(numbers) == ", ".join(str(len(policies.actions(on_ecs[file]))) for file, _, _ in listed)
 
 
 def linted(text: str) -> list[str]:

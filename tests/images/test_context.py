@@ -86,6 +86,13 @@ def test_what_reaches_the_image_changes_the_tag(source: Path, change: Callable[[
     assert Context(source).tag() != before
 
 
+def test_the_ignore_file_of_the_dockerfile_comes_before_that_of_the_folder(source: Path) -> None:
+    own = source / "Dockerfile.dockerignore"
+    own.write_text("service\n")
+    assert Context(source).files() == [".dockerignore", "Dockerfile", "Dockerfile.dockerignore", "notes.txt"]
+    assert Context(source).ignore_file == own
+
+
 def test_a_build_argument_changes_the_tag_and_a_secret_does_not(source: Path) -> None:
     plain = Context(source).tag()
     assert Context(source, {"BASE": "a"}).tag() != plain

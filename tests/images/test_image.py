@@ -107,6 +107,12 @@ class Ecr:
         token = base64.b64encode(f"AWS:{TOKEN}".encode()).decode()
         self.stubber.add_response("get_authorization_token", {"authorizationData": [{"authorizationToken": token}]}, {})
 
+    def pushed(self) -> None:
+        """What is asked around a push."""
+        self.absent()
+        self.token()
+        self.present()
+
 
 @pytest.fixture
 def ecr() -> Iterator[Ecr]:
@@ -132,9 +138,7 @@ def test_an_image_that_is_there_is_not_built_and_needs_no_tool(tools: Tools, ecr
 @pytest.mark.parametrize("name", TOOLS)
 def test_each_tool_builds_logs_in_and_pushes(name: str, tools: Tools, ecr: Ecr, context: Context) -> None:
     tools.add(name)
-    ecr.absent()
-    ecr.token()
-    ecr.present()
+    ecr.pushed()
     image, _ = published(ecr, context)
     assert image == f"{URI}@{DIGEST}"
     verbs = [arguments[0] for _, arguments, _ in tools.calls]
@@ -154,9 +158,7 @@ def test_the_token_is_on_standard_input_only_and_stays_nowhere(
     name: str, tools: Tools, ecr: Ecr, context: Context
 ) -> None:
     tools.add(name)
-    ecr.absent()
-    ecr.token()
-    ecr.present()
+    ecr.pushed()
     _, said = published(ecr, context)
     ((login, given),) = [(arguments, given) for _, arguments, given in tools.calls if arguments[0] == "login"]
     assert given == TOKEN
@@ -172,43 +174,49 @@ def test_the_builders_own_ignore_file_is_the_one_the_tag_was_made_with(
     tools: Tools, ecr: Ecr, context: Context
 ) -> None:
     tools.add("podman")
-    ecr.absent()
-    ecr.token()
-    ecr.present()
+    ecr.pushed()
     published(ecr, context)
     build = tools.calls[0][1]
-    assert build[build.index("--ignorefile") + 1] == str(context.directory / ".dockerignore")
+    assert build[build.index("--ignorefile") + 1] == str(context.ignore_file)
     assert build[build.index("--format") + 1] == "docker"
 
 
-def test_a_failed_build_has_the_last_line_as_its_reason_and_nothing_is_pushed(
-    tools: Tools, ecr: Ecr, context: Context
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        (
+            {"build": ["step 1\nERROR: failed to solve: no such package\n\n", 1]},
+            r"could not be built: failed to solve: no such package\. Nothing was pushed",
+        ),
+        (
+            {"build": ["exec /bin/sh: exec format error\nError: exit status 1", 1]},
+            r"cannot run programs for linux/amd64\. .*qemu-user-static",
+        ),
+        (
+            {"build": ["Error: initializing source docker://python:3.13: pinging container registry: no", 125]},
+            r"its base image cannot be pulled: .* --build-arg BASE=IMAGE\.",
+        ),
+        (
+            {
+                "build": [
+                    "ERROR: failed to solve: python: failed to resolve source metadata for docker.io: no host",
+                    125,
+                ]
+            },
+            r"its base image cannot be pulled: .* --build-arg BASE=IMAGE\.",
+        ),
+        ({"image": ["arm64", 0]}, "it is for arm64, and services run on linux/amd64"),
+    ],
+)
+def test_a_build_that_fails_says_why_and_nothing_is_pushed(
+    answers: dict[str, list[Any]], message: str, tools: Tools, ecr: Ecr, context: Context
 ) -> None:
     tools.add("docker")
-    tools.answer(build=["step 1\nERROR: failed to solve: no such package\n\n", 1])
+    tools.answer(**answers)
     ecr.absent()
-    with pytest.raises(DeployError, match=r"could not be built: failed to solve: no such package\. Nothing was pushed"):
+    with pytest.raises(DeployError, match=message):
         published(ecr, context)
-    assert [arguments[0] for _, arguments, _ in tools.calls] == ["build"]
-
-
-def test_a_machine_that_cannot_run_amd64_gets_advice(tools: Tools, ecr: Ecr, context: Context) -> None:
-    tools.add("podman")
-    tools.answer(build=["exec /bin/sh: exec format error\nError: exit status 1", 1])
-    ecr.absent()
-    with pytest.raises(DeployError, match=r"cannot run programs for linux/amd64\. .*qemu-user-static"):
-        published(ecr, context)
-
-
-def test_an_image_for_another_processor_is_refused_before_it_is_pushed(
-    tools: Tools, ecr: Ecr, context: Context
-) -> None:
-    tools.add("docker")
-    tools.answer(image=["arm64", 0])
-    ecr.absent()
-    with pytest.raises(DeployError, match="it is for arm64, and services run on linux/amd64"):
-        published(ecr, context)
-    assert "push" not in [arguments[0] for _, arguments, _ in tools.calls]
+    assert {arguments[0] for _, arguments, _ in tools.calls} <= {"build", "image"}
 
 
 def test_a_login_that_is_refused_does_not_show_the_token(tools: Tools, ecr: Ecr, context: Context) -> None:
@@ -231,29 +239,10 @@ def test_a_refused_push_is_an_error_and_the_tool_logs_out(tools: Tools, ecr: Ecr
     assert tools.calls[-1][1] == ["logout", REGISTRY]
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "Error: creating build container: initializing source docker://python:3.13: pinging container registry: no",
-        "ERROR: failed to solve: python:3.13: failed to resolve source metadata for docker.io/library/python: no host",
-    ],
-)
-def test_a_base_image_that_cannot_be_pulled_has_a_message_of_its_own(
-    line: str, tools: Tools, ecr: Ecr, context: Context
-) -> None:
-    tools.add("podman")
-    tools.answer(build=[line, 125])
-    ecr.absent()
-    with pytest.raises(DeployError, match=r"its base image cannot be pulled: .* --build-arg BASE=IMAGE\."):
-        published(ecr, context)
-
-
 def test_a_tag_that_was_pushed_from_elsewhere_in_the_meantime_is_used(tools: Tools, ecr: Ecr, context: Context) -> None:
     tools.add("docker")
     tools.answer(push=["tag invalid: The image tag 'content-1' already exists and cannot be overwritten", 1])
-    ecr.absent()
-    ecr.token()
-    ecr.present()
+    ecr.pushed()
     ecr.present()
     assert published(ecr, context)[0] == f"{URI}@{DIGEST}"
 

@@ -287,10 +287,7 @@ PAIRS = {
         held=("Cluster", "update"),
     ),
     "rotate, deploy of both while the first asks": Row(
-        BOTH,
-        rotating,
-        before_the_confirmation(deploying(MaxSize="4")),
-        end={**UP, SERVICE: "UPDATE_COMPLETE"},
+        BOTH, rotating, before_the_confirmation(deploying(MaxSize="4")), end={**UP, SERVICE: "UPDATE_COMPLETE"}
     ),
 }
 

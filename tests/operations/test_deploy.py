@@ -15,15 +15,7 @@ from generator.database.passwords import refuse_during_rotation
 from generator.errors import DataLossError, DeclinedError, DeployError, UsageError
 from generator.images.context import Context
 from generator.layers import Deployment, Layer, app_runner_deployment, data_layer
-from generator.operations import (
-    DeployedLayer,
-    DeployOptions,
-    Plan,
-    PreviewOptions,
-    Session,
-    deploy_change_set,
-    preview,
-)
+from generator.operations import DeployedLayer, DeployOptions, Plan, PreviewOptions, Session, deploy_change_set, preview
 from generator.operations.deploy import LayerDeployment
 from generator.operations.image import ImageSource
 from generator.report.text import plan_lines
@@ -52,13 +44,13 @@ def deployed(script: Script, ui: ListUI | None = None, **options: Any) -> Deploy
     return LayerDeployment(session(script, ui), layer, DeployOptions(**options)).deploy(UPDATE)
 
 
-def pending(script: Script, *changes: dict[str, Any]) -> None:
-    """The stack exists, and a change set for it has these changes."""
+def pending(script: Script, change: dict[str, Any], *events: dict[str, Any], **asked: Any) -> None:
+    """The stack exists, and a change set for it has this change."""
     script.stack()
     script.stack()
     script.create("UPDATE", SIZE)
-    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=list(changes))
-    script.planned()
+    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[change])
+    script.planned(*events, **asked)
 
 
 @pytest.mark.parametrize(
@@ -267,11 +259,7 @@ ROLE = {
 
 def planned(script: Script, change: dict[str, Any], *events: dict[str, Any], **asked: Any) -> Plan:
     """What is shown of a change set before it is declined."""
-    script.stack()
-    script.stack()
-    script.create("UPDATE", SIZE)
-    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[change])
-    script.planned(*events, **asked)
+    pending(script, change, *events, **asked)
     script.delete()
     ui = ListUI(answer=False)
     with pytest.raises(DeclinedError):

@@ -18,12 +18,7 @@ from generator.cli.logs import moment
 from generator.compute.apprunner import AppRunnerCompute
 from generator.compute.ecs_express import EcsExpressCompute
 from generator.errors import DeployError
-from generator.layers import (
-    Deployment,
-    app_runner_deployment,
-    default_deployments,
-    ecs_express_deployment,
-)
+from generator.layers import Deployment, app_runner_deployment, default_deployments, ecs_express_deployment
 from generator.operations import DeployOptions, LogLine, LogsOptions, Session, deploy, logs
 from generator.operations.logs import Source
 from rehearsal.local_aws import LocalAws
@@ -49,10 +44,7 @@ def read(deployment: Deployment, session: Session | None = None, **options: Any)
 
 @pytest.mark.parametrize(
     ("deployment", "operation", "stream"),
-    [
-        (APP_RUNNER, "CREATE_SERVICE SUCCEEDED", "instance/"),
-        (ECS, "deployment SUCCESSFUL", "service/Main/"),
-    ],
+    [(APP_RUNNER, "CREATE_SERVICE SUCCEEDED", "instance/"), (ECS, "deployment SUCCESSFUL", "service/Main/")],
     ids=["apprunner", "ecs-express"],
 )
 def test_two_instances_and_the_deployments_between_them(

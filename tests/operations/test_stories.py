@@ -224,9 +224,9 @@ def test_a_worker_in_another_language_is_deployed_with_its_secret(directory: Pat
     (deployment,) = worker.deployments()
     with account(directory, deployment) as aws:
         story = Story(aws, deployment, capsys)
-        missing = "users-worker: There is no image: it is built elsewhere. Pass --image URI, or "
+        missing = "There is no image: it is built elsewhere. Pass --image URI, or "
         for verb in (["preview"], ["deploy", "--yes"]):
-            assert missing in story.command(*verb).err
+            assert missing in story.command(*verb).said
         assert "GET /live        200" in story.deploy()
         assert "GET /live        200" in story.change("worker.MaxSize=3")
         said = story.command.must("preview", "--parameter", "MaxSize=4")

@@ -62,4 +62,4 @@ def test_another_bucket_is_refused(users: dict[str, dict[str, str]], capsys: Cap
     with local_aws.environment(users["preview"]):
         refused = command("preview", *BUCKET_OPTION[:3], OTHER)
     assert refused.code == 1
-    assert "AWS does not permit PutObject" in refused.err
+    assert "AWS does not permit PutObject" in refused.out

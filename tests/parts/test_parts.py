@@ -210,10 +210,7 @@ def test_a_push_does_not_deploy_by_itself() -> None:
 
 def test_the_connectors_group_is_replaced_when_its_subnets_change() -> None:
     assert properties("ConnectorSecurityGroup")["GroupDescription"] == {
-        "Fn::Sub": [
-            "App Runner VPC connector in ${SubnetIds}",
-            {"SubnetIds": imported("PrivateSubnetIds")},
-        ]
+        "Fn::Sub": ["App Runner VPC connector in ${SubnetIds}", {"SubnetIds": imported("PrivateSubnetIds")}]
     }
 
 

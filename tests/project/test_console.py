@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from generator.regions import ECS_REGIONS, REGIONS
+from tests.running import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "console.md").read_text()
 
 
@@ -20,8 +19,18 @@ def test_the_regions_of_both_pairs_are_named() -> None:
 
 
 def test_the_templates_are_those_of_build() -> None:
-    named = set(re.findall(r"[\w-]+-layer\.json", PAGE))
+    named = set(re.findall(r"\(\.\./templates/([\w-]+-layer\.json)\)", PAGE))
     assert named == {path.name for path in (ROOT / "templates").glob("*-layer.json")}
+
+
+def test_the_commands_take_the_files_of_either_pair() -> None:
+    pairs = re.findall(r"DATA=(\S+) COMPUTE=(\S+)", PAGE)
+    assert pairs == [("ecs-express-data", "ecs-express"), ("data", "apprunner")]
+    named = re.findall(r"templates/(\$\S+\.json)", PAGE)
+    assert len(named) == 3
+    for data, compute in pairs:
+        for name in named:
+            assert (ROOT / "templates" / name.replace("$DATA", data).replace("$COMPUTE", compute)).exists()
 
 
 def test_the_monthly_sums_are_those_of_the_cost_page() -> None:

@@ -1,34 +1,22 @@
-"""Each example makes its committed files, clean, and its layers fit together."""
+"""Each example makes its committed files, clean; a `Deployment` checks that its layers fit together."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from generator.template.capabilities import capabilities
 from generator.template.stateful import data_resources
-from tests.templates import references, unresolved
+from tests.running import ROOT
+from tests.templates import references
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = ROOT / "examples"
 # The one without a folder makes no files; tests/operations/test_from_python.py runs it.
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py") if path.with_suffix("").is_dir())
-
-
-def test_there_are_examples() -> None:
-    assert NAMES == [
-        "custom_resource",
-        "existing_vpc",
-        "existing_vpc_by_ids",
-        "existing_vpc_ecs",
-        "own_resources",
-        "second_service",
-        "worker",
-    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -47,15 +35,13 @@ def test_an_example_makes_its_committed_files_without_a_finding(name: str) -> No
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_import_of_an_example_is_exported_by_one_of_its_layers(name: str) -> None:
-    files = {path.stem: json.loads(path.read_text()) for path in (EXAMPLES / name).glob("*-layer.json")}
-    exported = {f"${{DataStackName}}-{output}" for template in files.values() for output in template["Outputs"]}
-    assert not [wrong for template in files.values() for wrong in unresolved(template, exported)]
+def layer(name: str, file: str) -> dict[str, Any]:
+    template: dict[str, Any] = json.loads((EXAMPLES / name / f"{file}-layer.json").read_text())
+    return template
 
 
 def test_the_second_service_reads_its_own_secret_and_repository_only() -> None:
-    template = json.loads((EXAMPLES / "second_service" / "orders-layer.json").read_text())
+    template = layer("second_service", "orders")
     imports = {reference.name for reference in references(template) if reference.kind == "Import"}
     assert {name.removeprefix("${DataStackName}-") for name in imports} == {
         "ClusterArn",
@@ -69,11 +55,6 @@ def test_the_second_service_reads_its_own_secret_and_repository_only() -> None:
         "PrivateSubnetIds",
         "VpcId",
     }
-
-
-def layer(name: str, file: str) -> dict[str, Any]:
-    template: dict[str, Any] = json.loads((EXAMPLES / name / f"{file}-layer.json").read_text())
-    return template
 
 
 def test_the_guard_sees_the_table_and_bucket_of_ones_own_whatever_the_layer_is_called() -> None:

@@ -11,7 +11,6 @@ import re
 import subprocess
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -23,8 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.redaction import MARK, redact, redacted_traceback, secrets_in_use
+from tests.running import ROOT
 
-ROOT = Path(__file__).parents[2]
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 TOKEN = "IQoJb3JpZ2luX2VjEXAMPLE//////////wEaCWV1LXdlc3QtMSJHMEUCIQD" + "aZ09+/=" * 20

@@ -154,7 +154,7 @@ def test_resources_of_a_user_s_own_deploy_with_the_roles_of_the_access_layer(
     )
     run = command("rehearse", "--process")
     assert run.code == 0, run.err
-    assert "What ReadOnlyAccess allows is not known here, so the permissions boundary of this rehearsal " in run.err
+    assert "What ReadOnlyAccess needs is not known here, so the permissions boundary of this rehearsal " in run.err
     assert "Left behind: nothing." in run.out
 
 

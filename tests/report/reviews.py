@@ -58,11 +58,7 @@ def changed(path: str, before: str | None, after: str | None, recreation: str = 
 
 
 def change(
-    logical_id: str,
-    resource_type: str,
-    effect: str,
-    physical_id: str = "",
-    properties: tuple[PropertyChange, ...] = (),
+    logical_id: str, resource_type: str, effect: str, *properties: PropertyChange, physical_id: str = ""
 ) -> Change:
     return Change(
         logical_id=logical_id,
@@ -73,27 +69,42 @@ def change(
     )
 
 
+def alarm(name: str, *properties: PropertyChange) -> Change:
+    return change(name, "AWS::CloudWatch::Alarm", "modifies", *properties)
+
+
 ALARMS = ("AuthenticationFailuresAlarm", "CommandAuthorizationFailuresAlarm", "CpuAlarm", "MemoryUsageAlarm")
 """Of the data layer."""
+BEFORE = '["subnet-0a1","subnet-0b2"]'
+AFTER = '["subnet-0a1","subnet-0c3"]'
+CLUSTER_NAME = "db-51af3dc0aa6e11f0"
+NETWORK = {
+    "InternetGateway": "InternetGateway",
+    "InternetGatewayAttachment": "VPCGatewayAttachment",
+    "PublicDefaultRoute": "Route",
+    "PublicRouteTable": "RouteTable",
+    "ServiceEndpoint": "VPCEndpoint",
+    "ServiceEndpointIngress": "SecurityGroupIngress",
+    "ServiceEndpointSecurityGroup": "SecurityGroup",
+    **{f"NatAddress{zone}": "EIP" for zone in "AB"},
+    **{f"NatGateway{zone}": "NatGateway" for zone in "AB"},
+    **{f"PrivateDefaultRoute{zone}": "Route" for zone in "AB"},
+    **{f"PublicRouteTableAssociation{zone}": "SubnetRouteTableAssociation" for zone in "AB"},
+    **{f"PublicSubnet{zone}": "Subnet" for zone in "AB"},
+}
+"""What public subnets and NAT gateways add to the data layer, by logical ID."""
 KEY = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 ENCRYPTION = json.dumps({"EncryptionType": "KMS", "KmsKey": KEY})
 IMAGE = "SourceConfiguration.ImageRepository.ImageIdentifier"
 REPOSITORY = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/users-data-repository-8s5qk1@sha256:"
 
+NEW_IMAGE = changed(IMAGE, f"{REPOSITORY}{'3b' * 32}", f"{REPOSITORY}{'9f' * 32}", cause="parameter ImageUri")
+SERVICE_ARN = "arn:aws:apprunner:eu-west-1:111122223333:service/Service-p2zr/0c4e"
 SMALL = Preview(
     (
         stack("data"),
         stack(
-            "apprunner",
-            change(
-                "Service",
-                "AWS::AppRunner::Service",
-                "modifies",
-                physical_id="arn:aws:apprunner:eu-west-1:111122223333:service/Service-p2zr/0c4e",
-                properties=(
-                    changed(IMAGE, f"{REPOSITORY}{'3b' * 32}", f"{REPOSITORY}{'9f' * 32}", cause="parameter ImageUri"),
-                ),
-            ),
+            "apprunner", change("Service", "AWS::AppRunner::Service", "modifies", NEW_IMAGE, physical_id=SERVICE_ARN)
         ),
     ),
 )
@@ -126,54 +137,38 @@ def _risky() -> Preview:
     )
     topic = rights("AlarmTopicPolicy", "AWS::SNS::TopicPolicy", _properties("AlarmTopicPolicy"), None)
     dashboard = _properties("Dashboard")["DashboardBody"]["Fn::Sub"][0]
-    description = "AlarmDescription"
     compute = [
         change(
             "VpcConnector",
             "AWS::AppRunner::VpcConnector",
             "replaces",
-            "arn:aws:apprunner:eu-west-1:111122223333:vpcconnector/VpcConnector-x/1/0a",
-            (
-                changed(
-                    "Subnets",
-                    '["subnet-0a1","subnet-0b2"]',
-                    '["subnet-0a1","subnet-0c3"]',
-                    "Always",
-                    "follows PrivateSubnetB",
-                ),
-            ),
+            changed("Subnets", BEFORE, AFTER, "Always", "follows PrivateSubnetB"),
+            physical_id="arn:aws:apprunner:eu-west-1:111122223333:vpcconnector/VpcConnector-x/1/0a",
         ),
         change("AlarmTopicPolicy", "AWS::SNS::TopicPolicy", "removes"),
         change(
             "Service",
             "AWS::AppRunner::Service",
             "modifies",
-            properties=(
-                changed(IMAGE, f"{REPOSITORY}{'3b' * 32}", f"{REPOSITORY}{'9f' * 32}", cause="parameter ImageUri"),
-                changed("InstanceConfiguration.Memory", "2048", "4096", cause="parameter Memory"),
-            ),
+            NEW_IMAGE,
+            changed("InstanceConfiguration.Memory", "2048", "4096", cause="parameter Memory"),
         ),
-        change("InstanceRole", "AWS::IAM::Role", "modifies", properties=(policy,)),
+        change("InstanceRole", "AWS::IAM::Role", "modifies", policy),
         change(
             "MemoryDbIngress",
             "AWS::EC2::SecurityGroupIngress",
             "modifies",
-            properties=(changed("CidrIp", "10.0.0.0/16", "0.0.0.0/0"),),
+            changed("CidrIp", "10.0.0.0/16", "0.0.0.0/0"),
         ),
         change(
             "Dashboard",
             "AWS::CloudWatch::Dashboard",
             "modifies",
-            properties=(changed("DashboardBody", dashboard, dashboard.replace('"stat": "Sum"', '"stat": "Average"')),),
+            changed("DashboardBody", dashboard, dashboard.replace('"stat": "Sum"', '"stat": "Average"')),
         ),
         *(
-            change(
-                name,
-                "AWS::CloudWatch::Alarm",
-                "modifies",
-                properties=(changed(description, "Look at the logs.", "Look at the logs first."),),
-            )
-            for name in ("InstanceMemoryAlarm", "InstancesAtMaximumAlarm", "LatencyAlarm", "ServerErrorsAlarm")
+            alarm(f"{name}Alarm", changed("AlarmDescription", "Look at the logs.", "Look at the logs first."))
+            for name in ("InstanceMemory", "InstancesAtMaximum", "Latency", "ServerErrors")
         ),
     ]
     data = [
@@ -181,42 +176,18 @@ def _risky() -> Preview:
             "PrivateSubnetB",
             "AWS::EC2::Subnet",
             "replaces",
-            "subnet-0b2",
-            (changed("AvailabilityZoneId", "euw1-az2", "euw1-az3", "Always", "parameter ZoneIds"),),
+            changed("AvailabilityZoneId", "euw1-az2", "euw1-az3", "Always", "parameter ZoneIds"),
+            physical_id="subnet-0b2",
         ),
         change(
             "Cluster",
             "AWS::MemoryDB::Cluster",
             "modifies",
-            physical_id="db-51af3dc0aa6e11f0",
-            properties=(changed("NumShards", "1", "2", cause="parameter Shards"),),
+            changed("NumShards", "1", "2", cause="parameter Shards"),
+            physical_id=CLUSTER_NAME,
         ),
-        *(
-            change(name, "AWS::CloudWatch::Alarm", "modifies", properties=(changed("Threshold", "80", "90"),))
-            for name in ALARMS
-        ),
-        *(
-            change(name, f"AWS::EC2::{kind}", "adds")
-            for name, kind in (
-                ("InternetGateway", "InternetGateway"),
-                ("InternetGatewayAttachment", "VPCGatewayAttachment"),
-                ("NatAddressA", "EIP"),
-                ("NatAddressB", "EIP"),
-                ("NatGatewayA", "NatGateway"),
-                ("NatGatewayB", "NatGateway"),
-                ("PrivateDefaultRouteA", "Route"),
-                ("PrivateDefaultRouteB", "Route"),
-                ("PublicDefaultRoute", "Route"),
-                ("PublicRouteTable", "RouteTable"),
-                ("PublicRouteTableAssociationA", "SubnetRouteTableAssociation"),
-                ("PublicRouteTableAssociationB", "SubnetRouteTableAssociation"),
-                ("PublicSubnetA", "Subnet"),
-                ("PublicSubnetB", "Subnet"),
-                ("ServiceEndpoint", "VPCEndpoint"),
-                ("ServiceEndpointIngress", "SecurityGroupIngress"),
-                ("ServiceEndpointSecurityGroup", "SecurityGroup"),
-            )
-        ),
+        *(alarm(name, changed("Threshold", "80", "90")) for name in ALARMS),
+        *(change(name, f"AWS::EC2::{kind}", "adds") for name, kind in sorted(NETWORK.items())),
         *(change(f"OrdersTable{name}", "AWS::DynamoDB::Table", "adds") for name in ("ByDay", "ByUser", "Items")),
     ]
     way = rights(
@@ -268,42 +239,25 @@ def _refused() -> Preview:
         "Cluster",
         "AWS::MemoryDB::Cluster",
         "loses-data",
-        "db-51af3dc0aa6e11f0",
-        (
-            changed("KmsKeyId", None, KEY, "Always", "parameter KmsKeyArn"),
-            changed("SnapshotRetentionLimit", "7", "14", cause="parameter SnapshotRetentionDays"),
-        ),
+        changed("KmsKeyId", None, KEY, "Always", "parameter KmsKeyArn"),
+        changed("SnapshotRetentionLimit", "7", "14", cause="parameter SnapshotRetentionDays"),
+        physical_id=CLUSTER_NAME,
     )
     repository = replace(
         change(
             "Repository",
             "AWS::ECR::Repository",
             "replaces",
-            "users-data-repository-8s5qk1",
-            (changed("EncryptionConfiguration", None, ENCRYPTION, "Always", "parameter KmsKeyArn"),),
+            changed("EncryptionConfiguration", None, ENCRYPTION, "Always", "parameter KmsKeyArn"),
+            physical_id="users-data-repository-8s5qk1",
         ),
         policy_action=f"ReplaceAnd{template('data')['Resources']['Repository']['UpdateReplacePolicy']}",
         holds_data=True,
     )
-    alarms = [
-        change(
-            name,
-            "AWS::CloudWatch::Alarm",
-            "modifies",
-            properties=(
-                changed(
-                    "Dimensions.ClusterName.Value", "db-51af3dc0aa6e11f0", KNOWN_AFTER_DEPLOYMENT, "", "follows Cluster"
-                ),
-            ),
-        )
-        for name in ALARMS
-    ]
-    secret = change(
-        "PasswordSecret",
-        "AWS::SecretsManager::Secret",
-        "modifies",
-        properties=(changed("KmsKeyId", None, KEY, cause="parameter KmsKeyArn"),),
-    )
+    follows = changed("Dimensions.ClusterName.Value", CLUSTER_NAME, KNOWN_AFTER_DEPLOYMENT, cause="follows Cluster")
+    alarms = [alarm(name, follows) for name in ALARMS]
+    key = changed("KmsKeyId", None, KEY, cause="parameter KmsKeyArn")
+    secret = change("PasswordSecret", "AWS::SecretsManager::Secret", "modifies", key)
     changes = (cluster, repository, *alarms, secret)
     return Preview((stack("data", *changes, refusals=refusals(changes)), stack("apprunner")))
 

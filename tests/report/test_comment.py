@@ -31,7 +31,7 @@ def review(*changes: Change, **fields: Any) -> Preview:
 
 def row(effect: str, logical_id: str = "X", value: str = "b") -> Change:
     resource_type = "AWS::MemoryDB::Cluster" if effect == "loses-data" else "AWS::T::T"
-    return change(logical_id, resource_type, effect, properties=(PropertyChange("P", "a", value, "", ""),))
+    return change(logical_id, resource_type, effect, PropertyChange("P", "a", value, "", ""))
 
 
 @pytest.mark.parametrize("name", REVIEWS)
@@ -199,7 +199,7 @@ def follower(logical_id: str, *causes: str, effect: str = "modifies", **fields: 
         PropertyChange(f"P{number}", "a", "(known after deployment)", "", cause, **fields)
         for number, cause in enumerate(causes)
     )
-    return change(logical_id, "AWS::T::T", effect, properties=properties)
+    return change(logical_id, "AWS::T::T", effect, *properties)
 
 
 SERVICE = row("modifies", "Service")
@@ -260,9 +260,7 @@ def test_followers_are_named_with_what_they_follow_and_direct_changes_come_first
 
 def with_tags(logical_id: str, effect: str = "modifies", path: str = "Tags", **fields: Any) -> Change:
     values = {"before": None, "after": None, **fields}
-    return change(
-        logical_id, "AWS::T::T", effect, properties=(PropertyChange(path, recreation="", cause="", **values),)
-    )
+    return change(logical_id, "AWS::T::T", effect, PropertyChange(path, recreation="", cause="", **values))
 
 
 def test_what_only_takes_the_tags_of_the_stack_is_one_line() -> None:
@@ -333,7 +331,7 @@ def test_one_document_that_is_too_long_is_cut_within_its_fence() -> None:
 
 def test_nothing_in_a_value_is_taken_for_markdown() -> None:
     property_change = PropertyChange(HOSTILE, HOSTILE, HOSTILE + "!", "Always", HOSTILE)
-    made = change(HOSTILE, HOSTILE, "replaces", HOSTILE, (property_change,))
+    made = change(HOSTILE, HOSTILE, "replaces", property_change, physical_id=HOSTILE)
     plan = Plan(
         "data",
         HOSTILE,
@@ -357,7 +355,7 @@ def test_nothing_in_a_value_is_taken_for_markdown() -> None:
 
 def test_what_was_changed_by_hand_has_three_values() -> None:
     retention = PropertyChange("RetentionInDays", "3", "14", "Never", "parameter Days", deployed="30")
-    made = review(change("Logs", "AWS::Logs::LogGroup", "modifies", properties=(retention,))).comment()
+    made = review(change("Logs", "AWS::Logs::LogGroup", "modifies", retention)).comment()
     assert "| <code>Logs</code> | modified | <code>RetentionInDays</code> (changed by hand, parameter Days) |" in made
     assert "@@ RetentionInDays, parameter Days, changed by hand, deployed: 30 @@\n-3\n+14\n" in made
 

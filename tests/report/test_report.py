@@ -18,6 +18,7 @@ from generator.report.results import (
     LogLine,
     Plan,
     Removal,
+    Result,
     RotationPlan,
     ServiceStatus,
     happens,
@@ -84,6 +85,15 @@ def lines(*plans: Plan) -> str:
     return "\n".join(line.text for line in plan_lines(plans))
 
 
+def shown(result: Result) -> list[str]:
+    return [line.text for line in result_lines(result)]
+
+
+def document(status: LayerStatus) -> dict[str, Any]:
+    (found,) = json.loads(status_document([status]))["stacks"]
+    return dict(found)
+
+
 def test_text_has_each_resource_what_happens_to_it_and_why() -> None:
     assert lines(DATA, COMPUTE) == TEXT
 
@@ -106,10 +116,10 @@ def test_the_verdict_has_the_effect_of_what_decides(plan: Plan, effect: Effect |
 
 
 def test_json_has_a_version_and_all_that_is_known() -> None:
-    document = json.loads(preview_document([DATA, COMPUTE]))
-    assert document["version"] == 1
-    assert document["summary"] == "3 changes: 1 loses data, 1 modified, 1 added."
-    cluster = document["layers"][0]["changes"][0]
+    found = json.loads(preview_document([DATA, COMPUTE]))
+    assert found["version"] == 1
+    assert found["summary"] == "3 changes: 1 loses data, 1 modified, 1 added."
+    cluster = found["layers"][0]["changes"][0]
     assert (cluster["effect"], cluster["policyAction"]) == ("loses-data", "ReplaceAndDelete")
     assert cluster["properties"][0] == {
         "path": "KmsKeyId",
@@ -119,7 +129,7 @@ def test_json_has_a_version_and_all_that_is_known() -> None:
         "recreation": "Always",
         "cause": "parameter KmsKeyArn",
     }
-    assert document["layers"][0]["refusals"][0]["logicalId"] == "Cluster"
+    assert found["layers"][0]["refusals"][0]["logicalId"] == "Cluster"
 
 
 def test_nothing_to_change_is_one_line() -> None:
@@ -129,9 +139,9 @@ def test_nothing_to_change_is_one_line() -> None:
 
 
 def test_an_unknown_action_is_shown() -> None:
-    shown = lines(Plan("data", "s", (STRANGE,)))
-    assert "? What  T\n      Transmogrify\n      NewThing: surprise" in shown
-    assert "not understood" in shown
+    text = lines(Plan("data", "s", (STRANGE,)))
+    assert "? What  T\n      Transmogrify\n      NewThing: surprise" in text
+    assert "not understood" in text
     assert "NewThing: surprise" in preview_document([Plan("data", "s", (STRANGE,))])
 
 
@@ -182,15 +192,15 @@ def test_a_kept_change_set_is_named_with_its_link() -> None:
 
 def test_a_long_value_is_cut_and_its_length_shown() -> None:
     long = PropertyChange("Body", None, "x" * 1000, "Never", "")
-    shown = lines(Plan("data", "s", (Change("Modify", "A", "T", properties=(long,)),)))
-    assert f"{'x' * 160}… (1000 characters)" in shown
-    assert "x" * 161 not in shown
+    text = lines(Plan("data", "s", (Change("Modify", "A", "T", properties=(long,)),)))
+    assert f"{'x' * 160}… (1000 characters)" in text
+    assert "x" * 161 not in text
 
 
 def test_of_two_long_values_what_differs_is_shown() -> None:
     long = PropertyChange("Policies", "a" * 500 + "old" + "b" * 500, "a" * 500 + "new", "Never", "")
-    shown = lines(Plan("data", "s", (Change("Modify", "A", "T", properties=(long,)),)))
-    assert f"Policies  …{'a' * 20}old{'b' * 137}… (1003 characters) → …{'a' * 20}new (503 characters)" in shown
+    text = lines(Plan("data", "s", (Change("Modify", "A", "T", properties=(long,)),)))
+    assert f"Policies  …{'a' * 20}old{'b' * 137}… (1003 characters) → …{'a' * 20}new (503 characters)" in text
 
 
 def test_a_status_has_the_last_operation_and_its_cause() -> None:
@@ -199,14 +209,15 @@ def test_a_status_has_the_last_operation_and_its_cause() -> None:
     status = LayerStatus(
         "users-data", stack, operation=LastOperation("UPDATE_STACK", "7", Outcome.FAILED, began, "Cluster (T): full")
     )
-    assert [line.text for line in result_lines(status)] == [
+    assert shown(status) == [
         "users-data: UPDATE_ROLLBACK_COMPLETE",
         "  last operation: UPDATE_STACK failed, begun 2026-11-25T12:03:04Z",
         "  cause: Cluster (T): full",
     ]
-    (document,) = json.loads(status_document([status]))["stacks"]
-    assert document["cause"] == "Cluster (T): full"
-    assert document["lastOperation"] == {
+    assert list(result_lines(status))[2].effect is Effect.LOSES_DATA
+    found = document(status)
+    assert found["cause"] == "Cluster (T): full"
+    assert found["lastOperation"] == {
         "type": "UPDATE_STACK",
         "id": "7",
         "outcome": "failed",
@@ -224,7 +235,7 @@ def test_a_status_names_the_url_first_and_how_the_service_answers() -> None:
     }
     stack = Stack("web", "arn:aws:cloudformation:eu-west-1:1:stack/web/1", "CREATE_COMPLETE", outputs=outputs)
     service = ServiceStatus("RUNNING", "CREATE_SERVICE", "i", True, "https://a", True, {"/live": "200", "/": "503"})
-    assert [line.text for line in result_lines(LayerStatus("web", stack, service))][1:] == [
+    assert shown(LayerStatus("web", stack, service))[1:] == [
         "  ServiceUrl: https://a",
         "  DashboardUrl: d",
         "  runs: RUNNING, after CREATE_SERVICE",
@@ -232,7 +243,7 @@ def test_a_status_names_the_url_first_and_how_the_service_answers() -> None:
         "  GET /live: 200",
         "  GET /: 503",
     ]
-    assert [line.text for line in result_lines(stack)] == ["ServiceUrl: https://a", "DashboardUrl: d"]
+    assert shown(stack) == ["ServiceUrl: https://a", "DashboardUrl: d"]
 
 
 SERVICE_STATUS = ServiceStatus(
@@ -247,7 +258,7 @@ STACK = Stack("users-data", "arn:s", "CREATE_COMPLETE", outputs={"Url": "https:/
 
 
 def status_lines(**fields: Any) -> list[str]:
-    return [line.text for line in result_lines(LayerStatus("users-data", STACK, **fields))][3:]
+    return shown(LayerStatus("users-data", STACK, **fields))[3:]
 
 
 def test_a_status_has_the_service_as_it_runs() -> None:
@@ -261,11 +272,10 @@ def test_a_status_has_the_service_as_it_runs() -> None:
         "  image: image:1",
         "  not checked: the service can be reached inside its VPC only",
     ]
-    assert "  cause: another image runs" in [
-        line.text for line in result_lines(LayerStatus("users-data", STACK, SERVICE_STATUS))
-    ]
-    (document,) = json.loads(status_document([LayerStatus("users-data", STACK, SERVICE_STATUS)]))["stacks"]
-    assert document["service"] == {
+    status = LayerStatus("users-data", STACK, SERVICE_STATUS)
+    assert "  cause: another image runs" in shown(status)
+    found = document(status)
+    assert found["service"] == {
         "status": "RUNNING",
         "operation": "UPDATE",
         "image": "image:1",
@@ -277,7 +287,7 @@ def test_a_status_has_the_service_as_it_runs() -> None:
         "fault": "another image runs",
         "errorRate": None,
     }
-    assert (document["lastOperation"], document["cause"]) == (None, "another image runs")
+    assert (found["lastOperation"], found["cause"]) == (None, "another image runs")
 
 
 def test_a_status_has_the_drift() -> None:
@@ -291,23 +301,21 @@ def test_a_status_has_the_drift() -> None:
     ]
     assert status_lines(drift=StackDrift()) == ["  no drift"]
     assert status_lines(drift=StackDrift(unchecked={"A": "T"}))[-1] == "  no drift in what was checked"
-    (document,) = json.loads(status_document([LayerStatus("users-data", STACK, drift=DRIFT)]))["stacks"]
-    assert document["drift"] == [
+    found = document(LayerStatus("users-data", STACK, drift=DRIFT))
+    assert found["drift"] == [
         {
             "logicalId": "Cluster",
             "status": "MODIFIED",
             "properties": [{"path": "NumShards", "expected": "1", "actual": "2"}],
         }
     ]
-    assert (document["driftFailures"], document["driftUnchecked"]) == (DRIFT.failures, DRIFT.unchecked)
+    assert (found["driftFailures"], found["driftUnchecked"]) == (DRIFT.failures, DRIFT.unchecked)
 
 
 def test_a_stack_that_does_not_exist_is_shown_so() -> None:
     missing = LayerStatus("users-data", None)
-    assert [line.text for line in result_lines(missing)] == ["users-data: does not exist"]
-    assert json.loads(status_document([missing]))["stacks"] == [
-        {"stackName": "users-data", "status": None, "outputs": {}}
-    ]
+    assert shown(missing) == ["users-data: does not exist"]
+    assert document(missing) == {"stackName": "users-data", "status": None, "outputs": {}}
     assert json.loads(outputs_document([missing])) == {"users-data": {}}
     assert list(json.loads(outputs_document([LayerStatus("users-data", STACK)]))["users-data"]) == ["Arn", "Url"]
 
@@ -318,10 +326,8 @@ def test_a_deletion_names_what_goes_and_what_stays() -> None:
         StackResource("Vpc", "vpc-1", "AWS::EC2::VPC", retained=False),
         StackResource("Secret", "arn:p", "AWS::SecretsManager::Secret", retained=True),
     )
-    removal = Removal(
-        (Inventory(STACK, resources, "", declares_cluster=False),), {"users-data": ("the password",)}, {"images": 2}
-    )
-    assert [line.text for line in result_lines(removal)] == [
+    inventory = Inventory(STACK, resources, "", declares_cluster=False)
+    assert shown(Removal((inventory,), {"users-data": ("the password",)}, {"images": 2})) == [
         "users-data will be deleted, with:",
         "  - Repository  AWS::ECR::Repository  images, with 2 images",
         "  - Vpc  AWS::EC2::VPC  vpc-1",
@@ -334,7 +340,7 @@ def test_a_deletion_names_what_goes_and_what_stays() -> None:
 )
 def test_a_rotation_names_users_and_services(continues: bool, what: str) -> None:
     plan = RotationPlan(("users-data",), ("user-1",), ("users-apprunner",), continues)
-    assert [line.text for line in result_lines(plan)] == [
+    assert shown(plan) == [
         f"users-data: {what} for user-1",
         "  users-apprunner will be redeployed",
     ]
@@ -359,10 +365,8 @@ def test_a_property_and_a_right_have_their_effect() -> None:
 
 def test_outputs_and_costs_are_lines_of_a_plan() -> None:
     output = PropertyChange("Url", "a", "b", "", "")
-    shown = lines(
-        Plan("data", "s", (), outputs=(output,), billed=Billed({"alarm": Decimal(2)}, {}, {"X": "not known"}))
-    )
-    assert "\n  output Url  a → b\n  cost: +2 alarm\n  cost: X: not known\n" in shown
+    text = lines(Plan("data", "s", (), outputs=(output,), billed=Billed({"alarm": Decimal(2)}, {}, {"X": "not known"})))
+    assert "\n  output Url  a → b\n  cost: +2 alarm\n  cost: X: not known\n" in text
     assert "cost" not in lines(Plan("data", "s", (), outputs=(output,)))
 
 
@@ -401,14 +405,11 @@ def test_a_preview_names_the_result_of_a_rehearsal_in_every_format() -> None:
 
 
 def test_a_rehearsal_that_does_not_hold_is_named_with_its_first_reason() -> None:
-    result = {"from": "v1", "summary": "9 requests, 1 failed; 2 users, 0 lost", "reasons": ["interrupted: a", "b"]}
-    line = "Rehearsed from v1: 9 requests, 1 failed; 2 users, 0 lost. Does not hold: interrupted: a"
-    assert rehearsed(json.dumps(result), "it") == line
-
-
-def test_a_rehearsal_that_is_no_upgrade_names_no_version() -> None:
-    result = {"summary": "8 steps, 1 failed", "reasons": ["rotation failed"]}
-    assert rehearsed(json.dumps(result), "it") == "Rehearsed: 8 steps, 1 failed. Does not hold: rotation failed"
+    upgrade = {"from": "v1", "summary": "2 users, 0 lost", "reasons": ["interrupted: a", "b"]}
+    line = rehearsed(json.dumps(upgrade), "it")
+    assert line == "Rehearsed from v1: 2 users, 0 lost. Does not hold: interrupted: a"
+    deployment = {"summary": "8 steps, 1 failed", "reasons": ["rotation failed"]}
+    assert rehearsed(json.dumps(deployment), "it") == "Rehearsed: 8 steps, 1 failed. Does not hold: rotation failed"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"from": "v1", "summary": ""}'])

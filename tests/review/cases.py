@@ -66,11 +66,7 @@ TRUST = "AssumeRolePolicyDocument.Statement.0"
 PULL = {
     "Version": "2012-10-17",
     "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"AWS": "arn:aws:iam::444455556666:root"},
-            "Action": "ecr:BatchGetImage",
-        }
+        {"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::444455556666:root"}, "Action": "ecr:BatchGetImage"}
     ],
 }
 ACCESS = "on ~user:* -@all +hset +hgetall +del +multi +exec +watch +cluster|slots +ping +asking"
@@ -162,12 +158,7 @@ CASES = (
         _set("PolicyDocument.Statement.0.Condition", None),
     ),
     Case("The repository is opened to another account", "data", "Repository", _set("RepositoryPolicyText", PULL)),
-    Case(
-        "An endpoint's policy is removed",
-        "ecs-express-data",
-        "SecretsEndpoint",
-        _set("PolicyDocument", None),
-    ),
+    Case("An endpoint's policy is removed", "ecs-express-data", "SecretsEndpoint", _set("PolicyDocument", None)),
     Case(
         "Port 6379 is opened to every address",
         "apprunner",

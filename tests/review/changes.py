@@ -60,12 +60,7 @@ def _beside(what: str, said: dict[str, str], *others: Any, **more: tuple[str, ..
 
 
 CHANGES = (
-    _parameters(
-        "A second shard",
-        APP_RUNNER,
-        {"memorydb-node:db.t4g.small": "+2"},
-        Shards=2,
-    ),
+    _parameters("A second shard", APP_RUNNER, {"memorydb-node:db.t4g.small": "+2"}, Shards=2),
     _parameters(
         "Another node type",
         APP_RUNNER,
@@ -99,10 +94,7 @@ CHANGES = (
     Change(
         "Logs are never deleted",
         lambda: deployment(*APP_RUNNER),
-        lambda: {
-            **deployment(*APP_RUNNER),
-            "FlowLogGroup": {"Type": "AWS::Logs::LogGroup"},
-        },
+        lambda: {**deployment(*APP_RUNNER), "FlowLogGroup": {"Type": "AWS::Logs::LogGroup"}},
         usage=("FlowLogGroup: GB taken in, and GB kept forever (was: GB taken in, and GB kept for 30 days)",),
     ),
     _beside(

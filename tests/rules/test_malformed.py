@@ -21,7 +21,7 @@ ODD = json.loads(to_json((ROOT / "tests" / "odd.yaml").read_text()))
 INSTANCES = [rule() for rule in RULES.values()]
 
 SCALARS = st.sampled_from(
-    [None, True, 0, -1, 1.5, 10**30, "", "²", "a", "${", "${}", "${A.}", "{{resolve:", "\U000f0000"]
+    [None, True, 0, -1, 1.5, 10**30, "", "²", "a", "${", "${}", "${A.}", "{{resolve:", "\U000f0000", "\U000f0001"]
 )
 FUNCTIONS = [
     *("Ref", "Fn::GetAtt", "Fn::If", "Fn::Sub", "Fn::Join", "Fn::Split", "Fn::Select", "Fn::FindInMap", "Fn::Base64"),
@@ -107,9 +107,7 @@ def test_no_rule_raises_over_deep_nesting() -> None:
     ],
 )
 def test_a_variable_without_a_name_is_readable_in_a_message(container: tuple[str, ...], variables: str) -> None:
-    properties: Any = {
-        variables: [{"Name": {"Ref": "AWS::NoValue"}, "Value": "{{resolve:secretsmanager:a}}"}],
-    }
+    properties: Any = {variables: [{"Name": {"Ref": "AWS::NoValue"}, "Value": "{{resolve:secretsmanager:a}}"}]}
     for name in reversed(container):
         properties = {name: properties}
     kind = "AWS::AppRunner::Service" if variables.startswith("Runtime") else "AWS::ECS::ExpressGatewayService"

@@ -46,10 +46,7 @@ def detail(path: str, recreation: str = "Never", **fields: Any) -> dict[str, Any
         ({"Action": "Remove", "ResourceType": CLUSTER, "PolicyAction": "Delete"}, Effect.LOSES_DATA),
         ({"Action": "Remove", "ResourceType": CLUSTER}, Effect.LOSES_DATA),
         ({"Action": "Remove", "ResourceType": CLUSTER, "PolicyAction": "Retain"}, Effect.REMOVES),
-        (
-            {"Replacement": "True", "ResourceType": CLUSTER, "PolicyAction": "ReplaceAndDelete"},
-            Effect.LOSES_DATA,
-        ),
+        ({"Replacement": "True", "ResourceType": CLUSTER, "PolicyAction": "ReplaceAndDelete"}, Effect.LOSES_DATA),
         (
             {"Replacement": "True", "ResourceType": "AWS::SecretsManager::Secret", "PolicyAction": "ReplaceAndRetain"},
             Effect.REPLACES,
@@ -160,11 +157,6 @@ def test_an_item_of_a_list_is_called_by_its_name(path: str, before: Any, after: 
         if value is not None
     }
     assert [changed.path for changed in parsed(Details=[detail(path)], **contexts).properties] == [shown]
-
-
-def test_a_change_without_a_path_is_known_by_its_attribute() -> None:
-    details = [{"Target": {"Attribute": "Tags", "RequiresRecreation": "Always"}, "ChangeSource": "DirectModification"}]
-    assert parsed(Details=details).properties[0].path == "Tags"
 
 
 @pytest.mark.parametrize(
@@ -362,8 +354,7 @@ def test_the_guard_lets_through_what_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "resource_type",
-    ["AWS::AppRunner::VpcConnector", "AWS::AppRunner::Service", "AWS::ECS::ExpressGatewayService"],
+    "resource_type", ["AWS::AppRunner::VpcConnector", "AWS::AppRunner::Service", "AWS::ECS::ExpressGatewayService"]
 )
 def test_a_stack_tag_that_replaces_a_compute_resource_is_refused(resource_type: str) -> None:
     change = parsed(ResourceType=resource_type, Replacement="True", Scope=["Tags"])

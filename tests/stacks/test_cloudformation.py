@@ -192,17 +192,18 @@ def test_tags_that_are_not_named_stay(
 
 
 @pytest.mark.parametrize(
-    ("properties", "capabilities"), [({}, ["CAPABILITY_IAM"]), ({"RoleName": "auditor"}, ["CAPABILITY_NAMED_IAM"])]
+    ("resources", "capabilities"),
+    [
+        ({}, None),
+        ({"Role": {"Type": "AWS::IAM::Role", "Properties": {}}}, ["CAPABILITY_IAM"]),
+        ({"Role": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "auditor"}}}, ["CAPABILITY_NAMED_IAM"]),
+    ],
 )
 def test_the_capabilities_are_those_that_the_template_needs(
-    script: Script, properties: dict[str, str], capabilities: list[str]
+    script: Script, resources: dict[str, Any], capabilities: list[str] | None
 ) -> None:
-    template = {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": properties}}}
-    assert sent(script, StackUpdate("users-data", json.dumps(template)))["Capabilities"] == capabilities
-
-
-def test_a_template_without_iam_needs_no_capability(script: Script) -> None:
-    assert "Capabilities" not in sent(script, StackUpdate("users-data", '{"Resources": {}}'))
+    update = StackUpdate("users-data", json.dumps({"Resources": resources}))
+    assert sent(script, update).get("Capabilities") == capabilities
 
 
 @pytest.mark.parametrize(("status", "mode"), [("CREATE_COMPLETE", "REVERT_DRIFT"), ("REVIEW_IN_PROGRESS", None)])

@@ -53,6 +53,18 @@ def test_the_snapshot_of_a_stack_that_was_never_created_is_named(exists: bool) -
     )
 
 
+def test_a_resource_without_a_physical_id_was_never_created() -> None:
+    failed = [
+        {"LogicalResourceId": name, "ResourceType": name, "ResourceStatus": "CREATE_FAILED", "LastUpdatedTimestamp": 0}
+        for name in (CLUSTER, "AWS::ECR::Repository", "AWS::AppRunner::Service")
+    ]
+    with stubbed("cloudformation") as (client, stubber):
+        stubber.add_response("get_template", {"TemplateBody": "{}"})
+        stubber.add_response("list_stack_resources", {"StackResourceSummaries": failed})
+        found = inventory(CloudFormation(client), Stack("users-data", ARN, "CREATE_FAILED"))
+    assert (found.resources, found.final_snapshot) == ((), "")
+
+
 @pytest.mark.parametrize(
     ("declared", "created", "declares", "snapshot"),
     [

@@ -69,10 +69,7 @@ def test_a_deployment_from_the_first_preview_to_the_last_snapshot(
     assert stacks() == {}
 
     deployed = command("deploy", "--yes", "--image", IMAGE, "--no-verify")
-    assert (deployed.code, stacks()) == (
-        0,
-        {"users-data": "CREATE_COMPLETE", "users-apprunner": "CREATE_COMPLETE"},
-    )
+    assert (deployed.code, stacks()) == (0, {"users-data": "CREATE_COMPLETE", "users-apprunner": "CREATE_COMPLETE"})
     assert "ServiceUrl: https://" in deployed.out
     assert "CREATE_COMPLETE              Cluster" in deployed.err
 
@@ -165,10 +162,7 @@ def test_with_iam_a_deployment_has_no_secret_anywhere(command: Command) -> None:
     before = secrets()
     iam = ("--parameter", "Authentication=iam")
     deployed = command("deploy", "--yes", "--name", "iam", "--image", IMAGE, "--no-verify", *iam)
-    assert (deployed.code, stacks()) == (
-        0,
-        {"iam-data": "CREATE_COMPLETE", "iam-apprunner": "CREATE_COMPLETE"},
-    )
+    assert (deployed.code, stacks()) == (0, {"iam-data": "CREATE_COMPLETE", "iam-apprunner": "CREATE_COMPLETE"})
     assert secrets() == before
     (user,) = boto3.client("memorydb").describe_users()["Users"]
     assert user["Authentication"] == {"Type": "iam"}

@@ -27,16 +27,8 @@ SPECIAL = "a VPC cannot use loopback, link-local, multicast or reserved addresse
         ("vpc_cidr", 10, 'it must be text such as "10.0.0.0/16"'),
         ("vpc_cidr", "10.0.0.0", 'it must be text such as "10.0.0.0/16"'),
         ("vpc_cidr", "10.0.0.0/15", "a VPC holds at most a /16"),
-        (
-            "vpc_cidr",
-            "10.0.0.0/25",
-            "it cannot hold the subnets: eight of at least a /27 each need a /24 or larger",
-        ),
-        (
-            "vpc_cidr",
-            "10.0.0.1/16",
-            "it must be an IPv4 block such as 10.0.0.0/16 (10.0.0.1/16 has host bits set)",
-        ),
+        ("vpc_cidr", "10.0.0.0/25", "it cannot hold the subnets: eight of at least a /27 each need a /24 or larger"),
+        ("vpc_cidr", "10.0.0.1/16", "it must be an IPv4 block such as 10.0.0.0/16 (10.0.0.1/16 has host bits set)"),
         ("vpc_cidr", "10.0.0.0/255.255.0.0", "it must be written 10.0.0.0/16"),
         ("vpc_cidr", "0.0.0.0/16", SPECIAL),
         ("vpc_cidr", "127.0.0.0/16", SPECIAL),

@@ -47,10 +47,7 @@ def name_input() -> Input:
 def test_elements_are_found_in_field_order_with_their_place() -> None:
     topic, output = sns.Topic("Topic"), Output("Out", Value="x")
     part = Holder((Topic(topic), None, [output]))
-    assert list(elements(part)) == [
-        ("Holder.content[0].topic", topic),
-        ("Holder.content[2][0]", output),
-    ]
+    assert list(elements(part)) == [("Holder.content[0].topic", topic), ("Holder.content[2][0]", output)]
 
 
 def test_every_kind_of_element_lands_in_its_section() -> None:

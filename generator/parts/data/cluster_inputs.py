@@ -5,10 +5,7 @@ Limits: MemoryDB API reference, CreateCluster; developer guide, "Quotas".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from generator.template.elements import Input
-from generator.template.inputs import Group, OptionalInput
+from generator.template.inputs import Group
 
 DATABASE, BACKUP = Group("Database"), Group("Backup and maintenance")
 
@@ -41,90 +38,67 @@ MAX_RETENTION_DAYS = 35
 TIME = "([01][0-9]|2[0-3]):[0-5][0-9]"
 DAY = "(mon|tue|wed|thu|fri|sat|sun)"
 
+ENGINE = DATABASE.choice(
+    "Engine",
+    ENGINES,
+    default="redis",
+    description="Redis OSS 7.1, or Valkey 7.2, which costs less. Choose before the first deployment: a cluster "
+    "cannot go back from valkey to redis.",
+    label="Engine",
+)
+NODE_TYPE = DATABASE.choice(
+    "NodeType", NODE_TYPES, default="db.t4g.small", description="The size of each node.", label="Node type"
+)
+SHARDS = DATABASE.whole_number(
+    "Shards",
+    default=1,
+    least=1,
+    most=MAX_SHARDS,
+    description="The number of shards that the keys are distributed over. You pay for Shards * (1 + "
+    "ReplicasPerShard) nodes; the default quota is 90 nodes for a cluster.",
+    label="Shards",
+)
+REPLICAS = DATABASE.whole_number(
+    "ReplicasPerShard",
+    default=1,
+    least=0,
+    most=MAX_REPLICAS,
+    description="The number of replicas of each shard. With 0, the failure of a node means minutes of downtime.",
+    label="Replicas per shard",
+)
+SNAPSHOT_DAYS = BACKUP.whole_number(
+    "SnapshotRetentionDays",
+    default=7,
+    least=0,
+    most=MAX_RETENTION_DAYS,
+    description="How many days daily snapshots are kept; 0 takes none.",
+    label="Days to keep daily snapshots",
+)
+SNAPSHOT_WINDOW = BACKUP.optional_text(
+    "SnapshotWindow",
+    f"{TIME}-{TIME}",
+    form="a range such as 03:00-04:00",
+    description="When the daily snapshot is taken, in UTC; at least one hour. Leave empty to let MemoryDB choose.",
+    label="Snapshot window",
+)
+MAINTENANCE_WINDOW = BACKUP.optional_text(
+    "MaintenanceWindow",
+    f"{DAY}:{TIME}-{DAY}:{TIME}",
+    form="a range such as sun:05:00-sun:06:00",
+    description="When maintenance may take place, in UTC; at least one hour a week. Leave empty to let "
+    "MemoryDB choose.",
+    label="Maintenance window",
+)
+SNAPSHOT_NAME = BACKUP.optional_text(
+    "SnapshotName",
+    # Daily snapshots are called automatic.<cluster>-<date>.
+    r"(automatic\.)?[a-z][a-z0-9]*(-[a-z0-9]+)*",
+    form="the name of a snapshot: lower-case letters, digits and single hyphens, starting with a letter",
+    description="A snapshot in this account and Region to create the cluster from. Only for a new stack: "
+    "changing or clearing it later fails, because MemoryDB cannot load a snapshot into an existing "
+    "cluster.",
+    MaxLength=255,
+    label="Snapshot to restore from",
+)
 
-@dataclass(frozen=True)
-class ClusterInputs:
-    """The parameters of the cluster."""
-
-    engine: Input
-    node_type: Input
-    shards: Input
-    replicas: Input
-    snapshot_days: Input
-    snapshot_window: OptionalInput
-    maintenance_window: OptionalInput
-    snapshot_name: OptionalInput
-
-
-def cluster_inputs() -> ClusterInputs:
-    """The parameters with their defaults, and the values that each takes."""
-    return ClusterInputs(
-        engine=DATABASE.choice(
-            "Engine",
-            ENGINES,
-            default="redis",
-            description="Redis OSS 7.1, or Valkey 7.2, which costs less. Choose before the first deployment: a cluster "
-            "cannot go back from valkey to redis.",
-            label="Engine",
-        ),
-        node_type=DATABASE.choice(
-            "NodeType",
-            NODE_TYPES,
-            default="db.t4g.small",
-            description="The size of each node.",
-            label="Node type",
-        ),
-        shards=DATABASE.whole_number(
-            "Shards",
-            default=1,
-            least=1,
-            most=MAX_SHARDS,
-            description="The number of shards that the keys are distributed over. You pay for Shards * (1 + "
-            "ReplicasPerShard) nodes; the default quota is 90 nodes for a cluster.",
-            label="Shards",
-        ),
-        replicas=DATABASE.whole_number(
-            "ReplicasPerShard",
-            default=1,
-            least=0,
-            most=MAX_REPLICAS,
-            description="The number of replicas of each shard. With 0, the failure of a node means minutes of "
-            "downtime.",
-            label="Replicas per shard",
-        ),
-        snapshot_days=BACKUP.whole_number(
-            "SnapshotRetentionDays",
-            default=7,
-            least=0,
-            most=MAX_RETENTION_DAYS,
-            description="How many days daily snapshots are kept; 0 takes none.",
-            label="Days to keep daily snapshots",
-        ),
-        snapshot_window=BACKUP.optional_text(
-            "SnapshotWindow",
-            f"{TIME}-{TIME}",
-            form="a range such as 03:00-04:00",
-            description="When the daily snapshot is taken, in UTC; at least one hour. Leave empty to let MemoryDB "
-            "choose.",
-            label="Snapshot window",
-        ),
-        maintenance_window=BACKUP.optional_text(
-            "MaintenanceWindow",
-            f"{DAY}:{TIME}-{DAY}:{TIME}",
-            form="a range such as sun:05:00-sun:06:00",
-            description="When maintenance may take place, in UTC; at least one hour a week. Leave empty to let "
-            "MemoryDB choose.",
-            label="Maintenance window",
-        ),
-        snapshot_name=BACKUP.optional_text(
-            "SnapshotName",
-            # Daily snapshots are called automatic.<cluster>-<date>.
-            r"(automatic\.)?[a-z][a-z0-9]*(-[a-z0-9]+)*",
-            form="the name of a snapshot: lower-case letters, digits and single hyphens, starting with a letter",
-            description="A snapshot in this account and Region to create the cluster from. Only for a new stack: "
-            "changing or clearing it later fails, because MemoryDB cannot load a snapshot into an existing "
-            "cluster.",
-            MaxLength=255,
-            label="Snapshot to restore from",
-        ),
-    )
+ALL = (ENGINE, NODE_TYPE, SHARDS, REPLICAS, SNAPSHOT_DAYS, SNAPSHOT_WINDOW, MAINTENANCE_WINDOW, SNAPSHOT_NAME)

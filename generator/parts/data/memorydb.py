@@ -12,7 +12,7 @@ from troposphere import memorydb as aws_memorydb
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.parts.data.cluster_inputs import ENGINES, cluster_inputs
+from generator.parts.data import cluster_inputs as inputs
 from generator.parts.data.observability import memorydb_alarms
 from generator.parts.data.user import User
 from generator.parts.encryption import kms_key
@@ -27,9 +27,8 @@ from generator.workload import Place
 def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
     """A cluster in `place` for `users`, with TLS, snapshots, alarms, and no way in before a compute layer opens one."""
     _check(users)
-    inputs = cluster_inputs()
     key = kms_key()
-    engines = Mapping("Engines", ENGINES)
+    engines = Mapping("Engines", inputs.ENGINES)
     acl = aws_memorydb.ACL(
         "Acl",
         Metadata=why("Only these users; without an ACL of its own the cluster would be open to everyone"),
@@ -60,17 +59,17 @@ def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
         SecurityGroupIds=[GetAtt(group, "GroupId")],
         Port=contract.MEMORYDB_PORT,
         TLSEnabled=True,
-        Engine=inputs.engine.ref(),
-        EngineVersion=engines.find(inputs.engine.ref(), "Version"),
-        ParameterGroupName=engines.find(inputs.engine.ref(), "ParameterGroup"),
-        NodeType=inputs.node_type.ref(),
-        NumShards=inputs.shards.ref(),
-        NumReplicasPerShard=inputs.replicas.ref(),
+        Engine=inputs.ENGINE.ref(),
+        EngineVersion=engines.find(inputs.ENGINE.ref(), "Version"),
+        ParameterGroupName=engines.find(inputs.ENGINE.ref(), "ParameterGroup"),
+        NodeType=inputs.NODE_TYPE.ref(),
+        NumShards=inputs.SHARDS.ref(),
+        NumReplicasPerShard=inputs.REPLICAS.ref(),
         AutoMinorVersionUpgrade=settings.auto_minor_version_upgrade,
-        SnapshotRetentionLimit=inputs.snapshot_days.ref(),
-        SnapshotWindow=inputs.snapshot_window.value(),
-        MaintenanceWindow=inputs.maintenance_window.value(),
-        SnapshotName=inputs.snapshot_name.value(),
+        SnapshotRetentionLimit=inputs.SNAPSHOT_DAYS.ref(),
+        SnapshotWindow=inputs.SNAPSHOT_WINDOW.value(),
+        MaintenanceWindow=inputs.MAINTENANCE_WINDOW.value(),
+        SnapshotName=inputs.SNAPSHOT_NAME.value(),
         FinalSnapshotName=physical_name(contract.FINAL_SNAPSHOT_LABEL),
         KmsKeyId=key.value(),
         DeletionPolicy="Delete",
@@ -78,7 +77,7 @@ def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
     )
     notify = notifications()
     return (
-        inputs,
+        inputs.ALL,
         key,
         engines,
         tuple(users),
@@ -87,7 +86,7 @@ def memorydb(settings: Settings, place: Place, users: Sequence[User]) -> Part:
         group,
         cluster,
         notify,
-        memorydb_alarms(notify, cluster.ref(), inputs.node_type),
+        memorydb_alarms(notify, cluster.ref(), inputs.NODE_TYPE),
         _exports(cluster, group),
     )
 

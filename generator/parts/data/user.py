@@ -9,7 +9,7 @@ from troposphere import GetAtt, Sub, memorydb, secretsmanager
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.parts.authentication import authentication
+from generator.parts.authentication import USES_PASSWORD, Login
 from generator.parts.encryption import kms_key
 from generator.parts.names import physical_name
 from generator.template.elements import Part, export, why
@@ -24,10 +24,7 @@ class User:
 
 
 def user(
-    prefix: str = "",
-    *,
-    keys: str = contract.USER_KEYS,
-    commands: tuple[str, ...] = contract.USER_COMMANDS,
+    prefix: str = "", *, keys: str = contract.USER_KEYS, commands: tuple[str, ...] = contract.USER_COMMANDS
 ) -> User:
     """A user that may run `commands` (such as "hset", "cluster|slots") on the keys of one pattern, and nothing else.
 
@@ -37,12 +34,12 @@ def user(
     'on ~order:* -@all +hset +hgetall'
     """
     name = physical_name(prefix.lower() or "user")
-    login = authentication()
+    login = Login()
     key = kms_key()
     password = secretsmanager.Secret(
         f"{prefix}PasswordSecret",
         Metadata=why("Generated here and read by reference only; outlives the stack, like the final snapshot"),
-        Condition=login.uses_password.name,
+        Condition=USES_PASSWORD.name,
         Description=f"The password of the MemoryDB user that serves {keys}.",
         GenerateSecretString=secretsmanager.GenerateSecretString(
             PasswordLength=contract.PASSWORD_LENGTH, ExcludePunctuation=True
@@ -71,10 +68,10 @@ def user(
             prefix + contract.PASSWORD_SECRET_ARN,
             "The ARN of the secret; its whole string is the password.",
             password.ref(),
-            when=login.uses_password,
+            when=USES_PASSWORD,
         ),
     )
-    return User(memorydb_user, (login.mode, login.uses_password, key, password, *exports))
+    return User(memorydb_user, (login.inputs, key, password, *exports))
 
 
 def access_string(keys: str, commands: tuple[str, ...]) -> str:

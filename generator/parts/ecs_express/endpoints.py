@@ -17,7 +17,7 @@ from troposphere import AWSHelperFn, GetAtt, Sub, ec2
 
 from generator import contract
 from generator.errors import TemplateError
-from generator.parts.authentication import authentication
+from generator.parts.authentication import USES_PASSWORD, Login
 from generator.parts.ecs_express.roles import PULL, WRITE_LOG
 from generator.parts.network.place import task_subnets_export
 from generator.parts.network.security_groups import security_group
@@ -57,7 +57,6 @@ def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
             **more,
         )
 
-    login = authentication()
     pull = _through(
         (PULL, Sub("arn:${AWS::Partition}:ecr:${AWS::Region}:${AWS::AccountId}:repository/*")),
         ([ecr.GetAuthorizationToken], "*"),
@@ -67,8 +66,7 @@ def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
     log_groups = Sub("arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:*")
     secrets = Sub("arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:*")
     return (
-        login.mode,
-        login.uses_password,
+        *Login().inputs,
         group,
         interface("ImageApiEndpoint", "ecr.api", "Tasks log in to ECR here", pull),
         interface("ImageRegistryEndpoint", "ecr.dkr", "Tasks pull their image here", pull),
@@ -87,7 +85,7 @@ def task_endpoints(settings: Settings, network: Network) -> tuple[Element, ...]:
             "secretsmanager",
             "Tasks read their password here; with IAM there is none",
             _through(([secretsmanager.GetSecretValue], secrets)),
-            Condition=login.uses_password.name,
+            Condition=USES_PASSWORD.name,
         ),
         task_subnets_export(tasks_in),
         export(

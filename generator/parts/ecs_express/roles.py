@@ -53,11 +53,7 @@ def infrastructure_role() -> iam.Role:
 
 
 def execution_role(
-    basis: Basis,
-    key: OptionalInput,
-    *,
-    repository_arn: Value | None,
-    log_group: cloudwatch_logs.LogGroup,
+    basis: Basis, key: OptionalInput, *, repository_arn: Value | None, log_group: cloudwatch_logs.LogGroup
 ) -> iam.Role:
     """The role with which ECS starts a task: one repository, one log group, the password's secret and the workload's.
 

@@ -12,11 +12,7 @@ from generator.template.elements import Value, why
 
 
 def security_group(
-    logical_id: str,
-    reason: str,
-    description: Value,
-    vpc_id: Value,
-    egress: Sequence[ec2.SecurityGroupRule] = (),
+    logical_id: str, reason: str, description: Value, vpc_id: Value, egress: Sequence[ec2.SecurityGroupRule] = ()
 ) -> ec2.SecurityGroup:
     """A group that takes nothing until another stack or resource adds a rule, and sends nothing without `egress`."""
     # A group without an egress rule lets everything out (AWS::EC2::SecurityGroup), so one matches no traffic.

@@ -45,8 +45,5 @@ def association(
 ) -> ec2.SubnetRouteTableAssociation:
     """The association of a subnet with its route table."""
     return ec2.SubnetRouteTableAssociation(
-        f"{kind}RouteTableAssociation{letter}",
-        Metadata=why(reason),
-        SubnetId=of.ref(),
-        RouteTableId=route_table.ref(),
+        f"{kind}RouteTableAssociation{letter}", Metadata=why(reason), SubnetId=of.ref(), RouteTableId=route_table.ref()
     )
