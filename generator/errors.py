@@ -55,6 +55,12 @@ class TemplateError(GeneratorError):
     """
 
 
+def check_type(what: str, value: object, types: tuple[type, ...], expected: str) -> None:
+    """Raises TemplateError for another type, without the value, which may be a secret."""
+    if not isinstance(value, types):
+        raise TemplateError(f"{what} is of the type {type(value).__name__}, but must be {expected}.")
+
+
 class DuplicateLogicalIdError(TemplateError):
     """Two different elements claim one logical ID."""
 

@@ -18,7 +18,7 @@ from generator import contract
 from generator.compute import Compute
 from generator.compute.apprunner import AppRunnerCompute
 from generator.compute.ecs_express import EcsExpressCompute
-from generator.errors import TemplateError, UsageError
+from generator.errors import TemplateError, UsageError, check_type
 from generator.parts.apprunner.service import app_runner
 from generator.parts.boundary import bounded
 from generator.parts.data.memorydb import memorydb
@@ -36,7 +36,7 @@ from generator.template.elements import Part
 from generator.template.render import render
 from generator.template.resources import imported_outputs
 from generator.template.stateful import data_resources
-from generator.workload import LIST, Place, Workload, check_type
+from generator.workload import LIST, Place, Workload
 
 LONGEST_STACK_NAME = 128
 
@@ -150,6 +150,7 @@ class Deployment:
     layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
+        check_type("Deployment.name", self.name, (str,), "text, such as shop")
         if not isinstance(self.layers, tuple | list) or not all(isinstance(layer, Layer) for layer in self.layers):
             raise TemplateError(f"Deployment.layers of {self.name} must be a tuple of layers, such as (data, service).")
         if not self.layers:
@@ -192,6 +193,8 @@ class Deployment:
                 ' ECS tasks need data_layer(Settings(task_endpoints="one")) or, in an existing VPC, the place of the '
                 "data layer: Workload(network=place)."
             )
+        elif contract.CLUSTER_ENDPOINT in missing:
+            hint = " A service without MemoryDB is Workload(memorydb=False)."
         elif near:
             hint = f" The nearest export to {name} is {spelled[near[0]]}."
         names = ", ".join(missing)
@@ -240,16 +243,6 @@ def ecs_express_deployment(settings: Settings = Settings()) -> Deployment:
     return Deployment(contract.ECS_EXPRESS_LAYER, (data, ecs_express_layer(settings)))
 
 
-def default_layers(settings: Settings = Settings()) -> tuple[Layer, ...]:
-    """The layers of `app_runner_deployment`, for a deployment that changes one of them.
-
-    >>> data, app_runner = default_layers()
-    >>> app_runner.file_name
-    'apprunner-layer.json'
-    """
-    return app_runner_deployment(settings).layers
-
-
 def default_deployments(settings: Settings = Settings()) -> tuple[Deployment, ...]:
     """What build.py deploys as it is: one deployment for each compute, App Runner's first."""
     return app_runner_deployment(settings), ecs_express_deployment(settings)
@@ -279,6 +272,8 @@ def data_layer(
     check_type("data_layer: the argument place", place, (Place, NoneType), 'existing_network("vpc-…", ["subnet-…"])')
     check_type("data_layer: the argument users", users, (*LIST, NoneType), 'a list, such as [user("Orders")]')
     users = (user(),) if users is None else users
+    for each in users:
+        check_type("data_layer: one of the users", each, (User,), 'user(), or user("Orders")')
     existing = place is not None
     if place is None:
         new = network(settings)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from troposphere import AWSHelperFn
 
 from generator import contract
-from generator.errors import TemplateError
+from generator.errors import check_type
 
 if TYPE_CHECKING:
     from awacs.aws import Statement
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 
 # Text is a sequence too, and would pass for a list of its characters.
 LIST: tuple[type, ...] = (list, tuple)
-
-
-def check_type(what: str, value: object, types: tuple[type, ...], expected: str) -> None:
-    """Raises TemplateError for another type, without the value, which may be a secret."""
-    if not isinstance(value, types):
-        raise TemplateError(f"{what} is of the type {type(value).__name__}, but must be {expected}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +108,8 @@ class Verification:
 
     def __post_init__(self) -> None:
         check_type("Verification.paths", self.paths, (Mapping,), 'statuses by their paths, such as {"/": 200}')
+        for path, status in self.paths.items():
+            check_type(f"Verification.paths[{path!r}]", status, (int,), "a status, such as 200")
 
 
 USERS_API = Verification(users_api=True)
@@ -151,7 +147,7 @@ class Workload:
 
     Defaults of the layer's parameters:
     cpu (units, 1024 are one vCPU), memory (MB), min_size, max_size, concurrency (requests per instance, App Runner
-    only; 100), log_retention (days).
+    only; 100), log_retention (days, ECS Express only).
 
     verification: what is requested after a deployment. None for the user API's probe with MemoryDB, and for the path of
         the health check without.

@@ -17,7 +17,7 @@ from awacs import aws
 from troposphere import AccountId, AWSHelperFn, Equals, GetAtt, Output, Ref, Sub, iam
 
 from generator import contract
-from generator.errors import TemplateError
+from generator.errors import TemplateError, check_type
 from generator.iam.boundary import boundary, unknown_rights
 from generator.iam.execution_role import execution_role, unknown_types
 from generator.iam.policies import INLINE_LIMIT, MANAGED_LIMIT, of_commands, size, split
@@ -27,7 +27,6 @@ from generator.template.assemble import assemble
 from generator.template.elements import Condition, Input, Part, why
 from generator.template.inputs import ACCESS
 from generator.template.render import render
-from generator.workload import check_type
 
 # Stands for DeploymentName while the policies are made. In lower case, as the names of repositories are.
 PLACEHOLDER = "deployment-name"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from troposphere import AWSHelperFn, ImportValue, Split, Sub
 
 from generator import contract
+from generator.errors import check_type
 from generator.template.elements import Input
 from generator.template.inputs import CONNECTION
 from generator.workload import MemoryDBAccess, Place
@@ -18,6 +19,7 @@ def imported(name: str) -> AWSHelperFn:
     >>> imported("AttachmentsName").to_dict()
     {'Fn::ImportValue': {'Fn::Sub': '${DataStackName}-AttachmentsName'}}
     """
+    check_type("imported: the name", name, (str,), "that of an export as text, such as AttachmentsName")
     return ImportValue(Sub(f"${{{contract.DATA_STACK_NAME}}}-{name}"))
 
 

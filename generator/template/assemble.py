@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from types import FunctionType
 
 from troposphere import Output, Parameter, Template
 
@@ -44,7 +45,7 @@ def elements(part: object, path: str = "") -> Iterator[tuple[str, Element]]:
         raise TemplateError(
             f"{path or 'A part'} is {_a(part)}, which is not an element of a template. Parts are troposphere "
             "resources and outputs, Input, Condition, Mapping, Rule, Transform, ForEach, TemplateMetadata, "
-            "dataclasses and tuples of these, or None."
+            f"dataclasses and tuples of these, or None.{_call(part)}"
         )
 
 
@@ -73,6 +74,11 @@ def assemble(description: str, *parts: Part) -> Template:
 
 def _a(value: object) -> str:
     return f"{value!r} ({type(value).__name__})"
+
+
+def _call(value: object) -> str:
+    """What to do about a function or class in place of what it returns."""
+    return f" Call it: {value.__name__}(…)." if isinstance(value, FunctionType | type) else ""
 
 
 def _name(element: Element) -> str:

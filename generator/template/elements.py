@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 from troposphere import AWSHelperFn, AWSObject, Export, FindInMap, GenericHelperFn, If, NoValue, Output, Parameter, Sub
 from troposphere.validators.cloudformation import AWSCustomObject
 
+from generator.errors import check_type
 from generator.template.stateful import HOLDS_DATA
 
 
@@ -25,6 +26,9 @@ class Input:
     parameter: Parameter
     group: str
     label: str
+
+    def __post_init__(self) -> None:
+        check_type("Input.parameter", self.parameter, (Parameter,), 'Parameter("LogLevel", Type="String")')
 
     @property
     def name(self) -> str:
@@ -163,6 +167,8 @@ def export(name: str, description: str, value: Value, *, when: Condition | None 
     >>> export("AttachmentsName", "The bucket.", "shop-attachments").to_dict()["Export"]
     {'Name': {'Fn::Sub': '${AWS::StackName}-AttachmentsName'}}
     """
+    expected = 'text or a function, such as bucket.ref() or GetAtt(bucket, "Arn")'
+    check_type(f"The value of export({name!r}, …)", value, (str, AWSHelperFn), expected)
     conditional = {} if when is None else {"Condition": when.name}
     export = Export(Sub(f"${{AWS::StackName}}-{name}"))
     return Output(name, Description=description, Value=value, Export=export, **conditional)

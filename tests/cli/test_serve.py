@@ -92,21 +92,22 @@ def test_data_survives_a_restart(python: Path, tmp_path: Path) -> None:
     assert answer.json == {"email": "kept@foo.com", "name": "kept"}
 
 
+def refused(*arguments: str) -> str:
+    """The message of a command that fails."""
+    made = subprocess.run([sys.executable, "build.py", "serve", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert (made.returncode, made.stdout) == (1, "")
+    return made.stderr
+
+
 def test_a_port_in_use_is_one_message_and_1() -> None:
     with socket.create_server((ADDRESS, 0)) as taken:
         port = taken.getsockname()[1]
-        words = [sys.executable, "build.py", "serve", "--port", str(port)]
         with within(20):
-            made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert (made.returncode, made.stdout) == (1, "")
-    assert made.stderr == f"Cannot listen on {ADDRESS}:{port}: Address already in use.\n"
+            said = refused("--port", str(port))
+    assert said == f"Cannot listen on {ADDRESS}:{port}: Address already in use.\n"
 
 
 def test_a_data_directory_that_is_a_file_is_one_message_and_1(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine")
-    made = subprocess.run(
-        [sys.executable, "build.py", "serve", "--data", str(file)], cwd=ROOT, capture_output=True, text=True
-    )
-    assert (made.returncode, made.stdout) == (1, "")
-    assert made.stderr == f"Cannot write to {file}/node-0: Not a directory.\n"
+    assert refused("--data", str(file)) == f"Cannot write to {file}/node-0: Not a directory.\n"

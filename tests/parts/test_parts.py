@@ -79,9 +79,10 @@ def test_a_label_that_makes_an_illegal_name_is_refused(label: str) -> None:
         physical_name(label)
 
 
-def test_a_prefix_that_is_too_long_is_refused() -> None:
-    with pytest.raises(TemplateError, match="'inventory' cannot name a MemoryDB resource"):
-        user("Inventory")
+@pytest.mark.parametrize("prefix", ["Inventory", "My mail", "A-b", "1st"])
+def test_a_prefix_that_names_no_user_is_refused(prefix: str) -> None:
+    with pytest.raises(TemplateError, match=f"'{prefix.lower()}' cannot name a MemoryDB resource"):
+        user(prefix)
 
 
 def test_deletion_and_replacement_keep_the_data_and_the_password() -> None:

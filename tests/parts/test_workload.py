@@ -369,6 +369,7 @@ def test_concurrency_and_log_retention_are_defaults_too() -> None:
         (app_runner_layer, Workload(health=HealthCheck(timeout=21)), "between 1 and 20"),
         (app_runner_layer, Workload(command=("sh", "-c", "a b")), "words without spaces"),
         (ecs_express_layer, Workload(log_retention=31), "31 days"),
+        (app_runner_layer, Workload(log_retention=90), "App Runner makes its log groups itself"),
         (app_runner_layer, Workload(image="docker.io/library/nginx:1"), "images of Amazon ECR only"),
         (app_runner_layer, Workload(image=Ref("Image")), "Workload.repository must name"),
     ],
@@ -565,7 +566,7 @@ def test_ecs_express_in_an_existing_vpc_uses_its_own_ways_to_aws(task_subnets: l
 
 
 def test_endpoints_are_not_added_to_an_existing_vpc() -> None:
-    with pytest.raises(TemplateError, match="pass existing_network"):
+    with pytest.raises(TemplateError, match=r"have NAT or endpoints there, and pass .* Workload\(network=place\)"):
         data_layer(Settings(task_endpoints="one"), place=existing_network(VPC, SUBNETS))
 
 

@@ -643,3 +643,53 @@ def test_deleting_both_layers_leaves_only_the_snapshot_and_the_secret(layers: Cl
     assert [vpc for vpc in network.describe_vpcs()["Vpcs"] if vpc["VpcId"] == outputs["VpcId"]] == []
     left = layers.formation.describe_stacks()["Stacks"]
     assert [stack["StackName"] for stack in left if stack["StackStatus"] != "DELETE_COMPLETE"] == []
+
+
+def test_a_type_that_the_emulator_does_not_have_is_a_name_with_made_up_attributes(cloud: Cloud, aws: Emulator) -> None:
+    resources: Any = {
+        "Monitor": {"Type": "AWS::RUM::AppMonitor", "Properties": {"Name": "web", "Domain": "example.com"}},
+        "Jobs": {"Type": "AWS::Batch::JobQueue", "Properties": {"Priority": 1}},
+    }
+    values = {
+        "Name": {"Ref": "Monitor"},
+        "Id": {"Fn::GetAtt": ["Monitor", "Id"]},
+        "Queue": {"Ref": "Jobs"},
+        "Arn": {"Fn::GetAtt": "Jobs.JobQueueArn"},
+    }
+    body: Any = {"Resources": resources, "Outputs": {name: {"Value": value} for name, value in values.items()}}
+    assert cloud.deploy("other-types", body, "CREATE") == "CREATE_COMPLETE"
+    before = cloud.outputs("other-types")
+    assert (before["Name"], before["Id"]) == ("web", "Monitor-Id")
+    assert before["Queue"] == f"arn:aws:batch:eu-west-1:111122223333:jobqueue/{before['Queue'].rpartition('/')[2]}"
+    assert before["Arn"] == "arn:aws:batch:eu-west-1:111122223333:jobqueue/Jobs-JobQueueArn"
+    resources["Jobs"]["Properties"]["Priority"] = 2
+    assert cloud.deploy("other-types", body) == "UPDATE_COMPLETE"
+    assert cloud.outputs("other-types") == before
+    assert cloud.delete("other-types") == "DELETE_COMPLETE"
+    assert {"AWS::RUM::AppMonitor", "AWS::Batch::JobQueue"} <= aws.stand_ins()
+    assert not {"AWS::SNS::Topic", "AWS::MemoryDB::Cluster", "AWS::CloudFormation::WaitCondition"} & aws.stand_ins()
+    with pytest.raises(ClientError, match=r"Unrecognized resource types: \[AWS::RUM::Monitors\]"):
+        cloud.change_set("no-type", {"Resources": {"Monitor": {"Type": "AWS::RUM::Monitors"}}}, "CREATE")
+
+
+@pytest.mark.parametrize("kind", ["DBCluster", "DBInstance"])
+def test_rds_makes_a_password_and_deletes_it_with_the_database(kind: str, cloud: Cloud) -> None:
+    database = {
+        "Type": f"AWS::RDS::{kind}",
+        "Properties": {
+            "Engine": "aurora-postgresql" if kind == "DBCluster" else "postgres",
+            "ManageMasterUserPassword": True,
+            "MasterUsername": "shop",
+            **({"DBInstanceClass": "db.t4g.micro", "AllocatedStorage": "20"} if kind == "DBInstance" else {}),
+        },
+    }
+    secret = {"Value": {"Fn::GetAtt": ["Database", "MasterUserSecret.SecretArn"]}}
+    body = {"Resources": {"Database": {**database, "DeletionPolicy": "Delete"}}, "Outputs": {"Secret": secret}}
+    assert cloud.deploy(f"with-{kind}", body, "CREATE") == "CREATE_COMPLETE"
+    manager, arn = boto3.client("secretsmanager"), cloud.outputs(f"with-{kind}")["Secret"]
+    assert ":secret:rds!" in arn
+    login = json.loads(manager.get_secret_value(SecretId=arn)["SecretString"])
+    assert (login["username"], len(login["password"]) > 20) == ("shop", True)
+    assert cloud.delete(f"with-{kind}") == "DELETE_COMPLETE"
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        manager.get_secret_value(SecretId=arn)

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from troposphere import GetAtt, Sub, awslambda, iam, kms, logs
+from troposphere import GetAtt, Sub, awslambda, iam, kms, logs, rum
 
 from generator.cli import main
 from generator.cli.rehearse import FAULTS as OFFERED
@@ -126,7 +126,8 @@ def test_a_fault_on_ecs_express_is_found(
 def test_resources_of_a_user_s_own_deploy_with_the_roles_of_the_access_layer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Names of their own, a key, and a role with policies that this project knows and one that it does not."""
+    """Names of their own, a key, a role with policies that this project knows and one that it does not, and a type that
+    the emulator does not have."""
     gone: Any = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
     key = kms.Key("Key", EnableKeyRotation=True, KeyPolicy={"Version": "2012-10-17", "Statement": [ADMINISTER]}, **gone)
     group = logs.LogGroup("Group", LogGroupName=Sub("/${AWS::StackName}/work"), RetentionInDays=7, **gone)
@@ -149,12 +150,13 @@ def test_resources_of_a_user_s_own_deploy_with_the_roles_of_the_access_layer(
         Timeout=30,
         Code=awslambda.Code(ZipFile="def handler(event, context): pass"),
     )
-    command = Command(
-        lambda: [Deployment("mine", (Layer("work", "Work.", (key, group, policy, role, function)),))], capsys
-    )
+    monitor = rum.AppMonitor("Monitor", Name="web", Domain="example.com")
+    parts = (key, group, policy, role, function, monitor)
+    command = Command(lambda: [Deployment("mine", (Layer("work", "Work.", parts),))], capsys)
     run = command("rehearse", "--process")
     assert run.code == 0, run.err
     assert "What ReadOnlyAccess needs is not known here, so the permissions boundary of this rehearsal " in run.err
+    assert "The emulator has no AWS::RUM::AppMonitor: names and made-up attributes take their place.\n" in run.err
     assert "Left behind: nothing." in run.out
 
 

@@ -11,8 +11,10 @@ from troposphere import s3, sns
 
 from generator import (
     Deployment,
+    Input,
     Layer,
     Settings,
+    Verification,
     Workload,
     app_runner_deployment,
     app_runner_layer,
@@ -87,6 +89,11 @@ ECS_TASKS = (
             )
         ),
         (
+            (data_layer(users=[]), web()),
+            "PasswordSecretArn, UserArn, UserName, which the layer data does not export. A service without MemoryDB is "
+            "Workload(memorydb=False).",
+        ),
+        (
             (SERVICE, DATA),
             "The layer apprunner imports from data, which must be deployed before it and destroyed after it: "
             "put data before apprunner in the deployment shop.",
@@ -151,8 +158,14 @@ LAYER: Any = data_layer()
         (lambda: app_runner_deployment(WORKLOAD), "the argument settings is of the type Workload"),
         (lambda: ecs_express_deployment(WORKLOAD), "the argument settings is of the type Workload"),
         (lambda: data_layer(users=USER), "data_layer: the argument users is of the type User, but must be a list"),
+        (lambda: data_layer(users=(VPC,)), "data_layer: one of the users is of the type str, but must be user"),
         (lambda: data_layer(place=VPC), "data_layer: the argument place is of the type str, but must be existing_n"),
         (lambda: access_deployment(LAYER), "access_deployment: the argument deployment is of the type Layer, but"),
+        (lambda: export("Name", "", BUCKET), r"The value of export\('Name', …\) is of the type Bucket, but must be te"),
+        (lambda: imported(BUCKET), "imported: the name is of the type Bucket, but must be that of an export as text"),
+        (lambda: Input(BUCKET, "", ""), "Input.parameter is of the type Bucket, but must be Parameter"),
+        (lambda: Deployment(LAYER, LAYER), "Deployment.name is of the type Layer, but must be text, such as shop."),
+        (lambda: Verification(paths={"/": VPC}), r"Verification.paths\['/'\] is of the type str, but must be a status"),
     ],
 )
 def test_arguments_of_another_type_are_named(call: Callable[[], object], message: str) -> None:

@@ -11,6 +11,8 @@ from troposphere import AWSHelperFn, AWSObject, Equals, Output, Parameter, Ref, 
 from troposphere.validators.cloudformation import AWSCustomObject
 
 from generator.errors import DuplicateLogicalIdError, TemplateError
+from generator.parts.data.user import user
+from generator.parts.network.place import existing_network
 from generator.template.assemble import assemble, elements
 from generator.template.elements import (
     Condition,
@@ -294,3 +296,9 @@ def test_an_element_alone_is_named_by_its_type_where_a_logical_id_is_taken() -> 
 def test_something_else_alone_is_no_part() -> None:
     with pytest.raises(TemplateError, match=r"^A part is 'text' \(str\), which is not an element of a template"):
         assemble("", "text")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("part", [user, sns.Topic, existing_network])
+def test_a_function_in_place_of_its_part_is_to_be_called(part: Any) -> None:
+    with pytest.raises(TemplateError, match=rf"or None\. Call it: {part.__name__}\(…\)\.$"):
+        assemble("", part)

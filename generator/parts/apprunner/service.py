@@ -135,6 +135,8 @@ def _check(workload: Workload) -> None:
         raise TemplateError("Workload.command: App Runner takes words without spaces, quotes or backslashes only.")
     if not 1 <= (workload.concurrency or DEFAULT_CONCURRENCY) <= MAX_CONCURRENCY:
         raise TemplateError(f"Workload.concurrency must be between 1 and {MAX_CONCURRENCY}.")
+    if workload.log_retention != Workload.log_retention:
+        raise TemplateError("Workload.log_retention is ECS Express's: App Runner makes its log groups itself.")
     health = workload.health
     if not all(1 <= n <= MAX_CHECK for n in (health.interval, health.timeout, health.healthy, health.unhealthy)):
         raise TemplateError(f"The numbers of Workload.health must be between 1 and {MAX_CHECK}.")

@@ -33,6 +33,7 @@ def user(
     >>> user("Orders", keys="order:*", commands=("hset", "hgetall")).user.AccessString
     'on ~order:* -@all +hset +hgetall'
     """
+    name = physical_name(prefix.lower() or "user")
     login = Login()
     key = kms_key()
     password = secretsmanager.Secret(
@@ -50,7 +51,7 @@ def user(
     memorydb_user = memorydb.User(
         f"{prefix}MemoryDbUser",
         Metadata=why("May run the commands that its service uses, on that service's keys only"),
-        UserName=physical_name(prefix.lower() or "user"),
+        UserName=name,
         AccessString=access_string(keys, commands),
         AuthenticationMode=login.with_password(
             memorydb.AuthenticationMode(
