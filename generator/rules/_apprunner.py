@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from ._network import group_set, identity, public_and_private, with_public_addresses
+from ._network import group_set, identity, public_and_private
 from ._rule import TEMPLATE_REFERENCE, Finding, LiteralNameRule, MinOverMaxRule, ReplacingTagsRule, Rule, finding
 from ._secrets import PlainSecretRule
 from ._values import ABSENT, Node, is_true, whole_number
@@ -164,8 +164,14 @@ class PublicConnector(ConnectorRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for item in node.items("Subnets"):
             subnet = identity(node.template, item.value)
-            if subnet in public_and_private(item)[0] | with_public_addresses(item):
+            public, _ = public_and_private(item)
+            if subnet in public or _has_public_addresses(subnet, item):
                 yield finding(item, f"{subnet} is a public subnet, from which a connector reaches nothing outside")
+
+
+def _has_public_addresses(name: str, node: Node) -> bool:
+    subnets = (subnet for subnet in node.beside("AWS::EC2::Subnet") if subnet.logical_id == name)
+    return any(is_true(public) for subnet in subnets for public, _ in subnet.usual("MapPublicIpOnLaunch"))
 
 
 class LiteralName(LiteralNameRule):

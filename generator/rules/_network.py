@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from ._values import ABSENT, RESOURCE, Node, Template, is_known, is_true
+from ._values import ABSENT, RESOURCE, Node, Template, is_known
 
 GATEWAYS = {
     "AWS::EC2::InternetGateway": ("", "InternetGatewayId"),
@@ -55,16 +55,6 @@ def public_and_private(node: Node) -> tuple[set[str], set[str]]:
         subnet for subnet in tables if all(table in ours and routes[table] <= {False} for table in tables[subnet])
     }
     return public, private - public
-
-
-def with_public_addresses(node: Node) -> set[str]:
-    """Logical IDs of subnets that give their instances public addresses."""
-    return {
-        subnet.logical_id
-        for subnet in node.beside("AWS::EC2::Subnet")
-        for public, _ in subnet.usual("MapPublicIpOnLaunch")
-        if is_true(public)
-    }
 
 
 def _is_internet_gateway(template: Template, value: Any) -> bool | None:
