@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import time
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ import pytest
 from acceptance import engine as engines
 from acceptance.engine import Engine
 from generator.contract import HEALTH_PATH
-from rehearsal.processes import ADDRESS, free_ports
+from rehearsal.processes import ADDRESS, answers, free_ports
 from rehearsal.services.certificates import certificates
 from rehearsal.services.redis_cluster import Cluster
 from tests.running import environment, user
@@ -80,13 +79,10 @@ class Container:
         self.id = engine.start(image, {**environment, **here}, *options)
 
     def __enter__(self) -> Container:
-        deadline = time.monotonic() + GRACE
-        while not self._healthy():
-            if time.monotonic() > deadline:
-                text = self.log()
-                self.__exit__()
-                raise RuntimeError(f"Not healthy after {GRACE} s:\n{text}")
-            time.sleep(0.1)
+        if not answers(self.port, HEALTH_PATH, lambda: self._inspect("Running") == "true"):
+            text = self.log()
+            self.__exit__()
+            raise RuntimeError(f"It does not become healthy:\n{text}")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,26 +90,19 @@ class Container:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{ADDRESS}:{self.port}"
 
     def stop(self) -> int:
         """SIGTERM, then its exit code; 137 when it had to be killed."""
         self.engine("stop", "--time", str(GRACE), self.id)
-        return int(self.engine("inspect", "--format", "{{.State.ExitCode}}", self.id))
+        return int(self._inspect("ExitCode"))
 
     def log(self) -> str:
         """All output."""
         return self.engine.printed("logs", self.id)
 
-    def _healthy(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
-        try:
-            connection.request("GET", HEALTH_PATH)
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
+    def _inspect(self, name: str) -> str:
+        return self.engine("inspect", "--format", f"{{{{.State.{name}}}}}", self.id)
 
 
 def on_cluster(engine: Engine, image: str, cluster: Cluster, **more: str) -> Container:

@@ -21,7 +21,6 @@ from generator.layers import (
     app_runner_deployment,
     app_runner_layer,
     data_layer,
-    default_layers,
     ecs_express_deployment,
     ecs_express_layer,
 )
@@ -69,7 +68,6 @@ __all__ = [
     "app_runner_deployment",
     "app_runner_layer",
     "data_layer",
-    "default_layers",
     "ecs_express_deployment",
     "ecs_express_layer",
     "existing_network",

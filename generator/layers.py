@@ -243,16 +243,6 @@ def ecs_express_deployment(settings: Settings = Settings()) -> Deployment:
     return Deployment(contract.ECS_EXPRESS_LAYER, (data, ecs_express_layer(settings)))
 
 
-def default_layers(settings: Settings = Settings()) -> tuple[Layer, ...]:
-    """The layers of `app_runner_deployment`, for a deployment that changes one of them.
-
-    >>> data, app_runner = default_layers()
-    >>> app_runner.file_name
-    'apprunner-layer.json'
-    """
-    return app_runner_deployment(settings).layers
-
-
 def default_deployments(settings: Settings = Settings()) -> tuple[Deployment, ...]:
     """What build.py deploys as it is: one deployment for each compute, App Runner's first."""
     return app_runner_deployment(settings), ecs_express_deployment(settings)

@@ -66,20 +66,18 @@ def of_commit(deployment: Deployment, ref: str, directory: Path) -> Before:
     Layers without a template in the commit are not deployed before. Raises UsageError for an unknown commit, and for
     one without templates.
     """
-    commit = (
-        _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", unknown=ref).decode().strip()
-    )
+    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}", unknown=ref)
+    commit = found.decode().strip()
     # Of the current folder, which may be one of many in its repository.
     with tarfile.open(fileobj=io.BytesIO(_git("archive", commit, unknown=ref))) as archive:
         archive.extractall(directory, filter="data")
     files = [directory / TEMPLATES / layer.file_name for layer in deployment.layers]
-    found = [(layer, file) for layer, file in zip(deployment.layers, files, strict=True) if file.exists()]
-    if not found:
+    pairs = list(zip(deployment.layers, files, strict=True))
+    layers = tuple(given(layer, file.read_text(encoding="utf-8")) for layer, file in pairs if file.exists())
+    if not layers:
         names = ", ".join(str(file.relative_to(directory)) for file in files)
         raise UsageError(f"--from {ref}: the commit has no {names}.")
-    layers = tuple(given(layer, file.read_text(encoding="utf-8")) for layer, file in found)
-    old = [layer.name for layer in layers]
-    notes = tuple(f"The layer {layer.name} is new." for layer in deployment.layers if layer.name not in old)
+    notes = tuple(f"The layer {layer.name} is new." for layer, file in pairs if not file.exists())
     return Before(ref, replace(deployment, layers=layers), directory, notes=notes)
 
 
@@ -162,8 +160,6 @@ def _git(*arguments: str, unknown: str) -> bytes:
     except FileNotFoundError:
         raise UsageError("--from needs git, which is not installed.") from None
     if ran.returncode:
-        said = (
-            re.sub("^fatal: ", "", ran.stderr.decode(errors="replace").strip().splitlines()[-1]) if ran.stderr else ""
-        )
-        raise UsageError(f"--from {unknown}: {said or 'there is no such commit'}.")
+        reason = ran.stderr.decode(errors="replace").strip().rpartition("\n")[2].removeprefix("fatal: ")
+        raise UsageError(f"--from {unknown}: {reason or 'there is no such commit'}.")
     return ran.stdout

@@ -44,8 +44,8 @@ class LocalAws:
     """A context manager, with its files in `directory`.
 
     `context` is an image's source; `computes` run services; `access` has the roles of the deployment, called NAME;
-    `builder` is a container tool, or None to do without containers. With `losing_redis` the cluster is
-    suspended when a user is written. `clock` is that of LocalServices.
+    `builder` is a container tool, or None to do without containers; `types` are the resource types of the deployment.
+    With `losing_redis` the cluster is suspended when a user is written. `clock` is that of LocalServices.
     """
 
     directory: Path
@@ -53,6 +53,7 @@ class LocalAws:
     computes: tuple[Compute, ...]
     access: Layer
     builder: str | None = None
+    types: frozenset[str] = frozenset()
     losing_redis: bool = False
     clock: Callable[[], float] = short_minutes
     local_resources: LocalResources = field(default_factory=LocalResources)
@@ -152,7 +153,11 @@ class LocalAws:
     def notes(self) -> list[str]:
         """What differs from an account."""
         programs = [f"A program that answers its paths takes the place of the image of {x}." for x in self.placeholders]
-        return programs + self.local_resources.notes
+        return [*programs, *(self._absent() if self.types else ()), *self.local_resources.notes]
+
+    def _absent(self) -> Iterator[str]:
+        if absent := sorted(self.types & self.emulator.stand_ins()):
+            yield f"The emulator has no {' and no '.join(absent)}: names and made-up attributes take their place."
 
     def _registry_of_caller(self) -> Registry:
         token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]

@@ -61,7 +61,7 @@ class LocalResources:
     _subnets: int = 0
 
     def of(self, text: str) -> str:
-        for kind, create in ((ARN, self._of_arn), (ID, self._of_id)):
+        for kind, create in ((ARN, self._of_arn), (ID, lambda found: self._create(found[1], found[0]))):
             for found in kind.finditer(text):
                 if found[0] not in self.known and found[0] not in self.known.values():
                     self.known[found[0]] = new = create(found)
@@ -121,9 +121,6 @@ class LocalResources:
             case str():
                 return self.of(node)
         return node
-
-    def _of_id(self, found: re.Match[str]) -> str:
-        return self._create(found[1], found[0])
 
     def _create(self, kind: str, name: str) -> str:
         ec2 = boto3.client("ec2")

@@ -13,6 +13,7 @@ from generator.compute import Compute
 from generator.errors import UsageError
 from generator.images.context import Context
 from generator.layers import Deployment, Layer
+from generator.template.resources import resources_in
 from rehearsal.containers import container_tool, remove_images
 from rehearsal.local_aws import LocalAws
 from rehearsal.processes import interrupted_by_signals
@@ -81,7 +82,9 @@ class CommonOptions:
             tempfile.TemporaryDirectory(prefix="rehearsal-") as directory,
             ExitStack() as stack,
         ):
-            aws = LocalAws(Path(directory), context, computes, self.access, builder)
+            layers = self.deployment.layers
+            types = frozenset(each["Type"] for layer in layers for _, each in resources_in(layer.template))
+            aws = LocalAws(Path(directory), context, computes, self.access, builder, types)
             if builder:
                 # After the containers have ended.
                 stack.callback(lambda: remove_images(aws.repositories()))

@@ -137,11 +137,9 @@ class Rehearsal:
         variables = {**self.aws.variables, "CURL_CA_BUNDLE": self.aws.variables["SSL_CERT_FILE"]}
         lines += [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         file.write_text("".join(f"{line}\n" for line in lines))
-        failed = [f"It failed in: {step}. " for step in self.failed]
+        failed = "".join(f"It failed in: {step}. " for step in self.failed)
         with suppress(KeyboardInterrupt):
-            print(
-                f"\n{''.join(failed)}Waiting until Ctrl-C. Type this in another terminal, and add --name {NAME} there:"
-            )
+            print(f"\n{failed}Waiting until Ctrl-C. Type this in another terminal, and add --name {NAME} there:")
             print(f"\n. {file}\n", flush=True)
             threading.Event().wait()
 
@@ -186,10 +184,7 @@ class Rehearsal:
         for line in table(call for step in self.steps for call in step.calls):
             print(f"  {line}")
         print(f"\nKept by destroy, as on AWS: {'; '.join(self.kept) or 'nothing'}.")
-        print(
-            *(["Left behind:", *(f"  {one}" for one in self.left)] if self.left else ["Left behind: nothing."]),
-            sep="\n",
-        )
+        print("Left behind:" if self.left else "Left behind: nothing.", *(f"  {one}" for one in self.left), sep="\n")
         if self.left and self.options.stay:
             print(f"Stacks that were deployed without --name {NAME} are not destroyed by a rehearsal.")
         if self.options.fault:

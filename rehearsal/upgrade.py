@@ -133,10 +133,6 @@ class _Service:
     client: Client
     paths: Mapping[str, int]
 
-    @property
-    def keeps_users(self) -> bool:
-        return not self.paths
-
 
 def _owner() -> str:
     """A role for CloudFormation that may do everything."""
@@ -324,7 +320,7 @@ class _Rehearsal:
         """Writes users to each service; returns those that were written, by layer."""
         written = {}
         for service in self._services():
-            if service.keeps_users:
+            if not service.paths:
                 several = users(prefix, USERS)
                 faults = at_once(service.client.write, several)
                 self.result.written += len(several) - len(faults)
@@ -367,16 +363,12 @@ def _resources(layer: str) -> dict[str, str]:
 
 def _counterparts(stack: ExportedStack) -> dict[str, str]:
     """What the deployed stack has in place of the physical IDs and outputs of the exported one."""
-    name = f"{NAME}-{stack.layer}"
-    pairs = [*_pairs(stack.resources, _resources(stack.layer)), *_pairs(stack.outputs, stack_outputs(stack.layer))]
-    exports = {f"{stack.name}-{output}": f"{name}-{output}" for output in stack.outputs}
-    return {**exports, **{old: new for old, new in pairs if new and old != new and len(old) >= SHORTEST}}
-
-
-def _pairs(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    return ((value, new.get(name, "")) for name, value in old.items())
+    found = {f"{stack.name}-{output}": f"{NAME}-{stack.layer}-{output}" for output in stack.outputs}
+    for before, now in ((stack.resources, _resources(stack.layer)), (stack.outputs, stack_outputs(stack.layer))):
+        pairs = [(old, now.get(name, "")) for name, old in before.items()]
+        found |= {old: new for old, new in pairs if new and old != new and len(old) >= SHORTEST}
+    return found
 
 
 def _first(faults: Sequence[str]) -> str:
-    different = list(dict.fromkeys(faults))
-    return some(different, "; ", SHOWN)
+    return some(list(dict.fromkeys(faults)), "; ", SHOWN)

@@ -152,9 +152,11 @@ class Store:
                 return answers[len(asking) :]
             except TRANSIENT as caught:
                 error, attempt = caught, attempt + 1
-            except asyncio.CancelledError as cancelled:
-                # At the deadline. The last error is the reason.
-                raise cancelled from error
+            except asyncio.CancelledError:
+                # At the deadline the last error is the reason.
+                if error and time.monotonic() >= deadline:
+                    raise error from None
+                raise
 
     async def _create(self, node: Node, query: Query, asking: Commands, deadline: float) -> list[Any]:
         """Uses a connection of its own, because WATCH belongs to a connection."""

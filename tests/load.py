@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.running import Client, body, path
+from tests.running import Client, Lateness, body, path
 
 CONNECTIONS = 16
 
@@ -39,8 +39,14 @@ class Load:
         self._port = port
         self._work = work
         self._stop = threading.Event()
+        self._machine = Lateness()
         self.requests: list[Request] = []
         self.errors: list[BaseException] = []
+
+    @property
+    def slowest(self) -> float:
+        """The seconds that the slowest request took, without those that a busy machine may have added."""
+        return max(request.seconds for request in self.requests) - self._machine.allowed
 
     def _run(self, worker: int) -> None:
         client = Client(self._port)
@@ -71,7 +77,8 @@ class Load:
         for thread in threads:
             thread.start()
         try:
-            yield self
+            with self._machine:
+                yield self
         finally:
             self._stop.set()
             for thread in threads:

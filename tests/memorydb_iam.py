@@ -163,12 +163,7 @@ class StandIn:
             for end in (writer, to_node):
                 end.transport.abort()
 
-    async def _check(
-        self,
-        login: Login,
-        reader: asyncio.StreamReader,
-        to_node: asyncio.StreamWriter,
-    ) -> None:
+    async def _check(self, login: Login, reader: asyncio.StreamReader, to_node: asyncio.StreamWriter) -> None:
         """Passes commands on, and looks at those that log in."""
         assert self.cluster
         user = self.cluster.user

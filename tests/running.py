@@ -8,16 +8,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from rehearsal.processes import ADDRESS, answers, free_ports
+from rehearsal.processes import ADDRESS, START_SECONDS, answers, free_ports
 from rehearsal.services.redis_cluster import Cluster, User
-from service.logs import Writer
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -82,17 +84,10 @@ class Service(Client):
                 stdout=self._output or log,
                 stderr=log,
             )
-        if self._output:
-            answers(self.port, "/health", lambda: self.process.poll() is None, 10)
-            return self
-        for _ in range(500):
-            if '"started"' in self._log.read_text():
-                return self
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.02)
-        self.__exit__()
-        raise RuntimeError(self._log.read_text())
+        if not answers(self.port, "/health", lambda: self.process.poll() is None):
+            self.__exit__()
+            raise RuntimeError(self._log.read_text())
+        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -105,15 +100,22 @@ class Service(Client):
         return f"http://{ADDRESS}:{self.port}"
 
     @property
+    def written(self) -> list[dict[str, Any]]:
+        """The lines of its log that have been written: a thread of its own does it, a moment later."""
+        return [json.loads(line) for line in self._log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+    @property
     def log(self) -> list[dict[str, Any]]:
-        """What it has logged; a thread of its own writes it, a moment later."""
-        time.sleep(5 * Writer.GATHER_SECONDS)
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+        """Its log up to now, of the worker that serves this client: that of one more request is the last line."""
+        last = uuid.uuid4().hex
+        self("GET", "/health", X_Request_Id=last)
+        eventually(lambda: last in self._log.read_text())
+        return self.written[:-1]
 
     def terminate(self) -> int:
         """SIGTERM, and the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
+        return self.process.wait(START_SECONDS)
 
 
 def access_string() -> str:
@@ -163,9 +165,40 @@ def assert_unavailable(answer: Answer, reason: str) -> None:
     assert answer.json == {"title": "Service Unavailable", "status": 503, "detail": reason}
 
 
-def eventually(fact: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Waits until it is so."""
-    end = time.monotonic() + seconds
+class Lateness:
+    """A context manager. `allowed`: what a busy machine may add to a limit, ten times as long as it meanwhile woke a
+    thread too late: a request wakes a client, a worker and nodes, more than once each."""
+
+    def __enter__(self) -> Lateness:
+        self.allowed = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        before = time.monotonic()
+        while not self._ended.wait(0.01):
+            before, last = time.monotonic(), before
+            self.allowed = max(self.allowed, 10 * (before - last - 0.01))
+
+
+@contextmanager
+def within(seconds: float, at_least: float = 0.0) -> Iterator[None]:
+    """The `with` block takes so long."""
+    began = time.monotonic()
+    with Lateness() as machine:
+        yield
+    assert at_least <= time.monotonic() - began <= seconds + machine.allowed
+
+
+def eventually(fact: Callable[[], bool]) -> None:
+    """Waits until it is so. The limit is for what hangs, also on a busy machine."""
+    end = time.monotonic() + START_SECONDS
     while not fact():
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -59,8 +59,9 @@ Send = Callable[[str, str, bytes | None], Answer]
 
 @dataclass(frozen=True)
 class Expected:
-    """What should run: the image as the stack's parameter has it, the builds that it may report (any, if empty), and
-    how it answers: each path with its status, and whether it is the user API."""
+    """What should run: the image as the stack's parameter has it (empty for one that is fixed in the template), the
+    builds that it may report (any, if empty), and how it answers: each path with its status, and whether it is the user
+    API."""
 
     image: str
     builds: tuple[str, ...] = ()
@@ -136,7 +137,7 @@ class Verification:
         if not running.ready:
             raise self._fault(f"the service is {running.status}", running.advice)
         yield Fact("status", running.status)
-        if running.image != expected.image:
+        if expected.image and running.image != expected.image:
             raise self._fault(
                 f"the image is {running.image or 'none'}, not {expected.image}",
                 "The service was changed outside of CloudFormation, or rolled back. Deploy another image.",

@@ -55,7 +55,7 @@ def deploy(
     """
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
-    check_values(session.cloudformation, session.ui, deployment, updates, options)
+    check_values(session, deployment, updates, options)
     _check_data_stacks(session, updates)
     for layer, update in updates:
         if layer.compute:

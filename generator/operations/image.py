@@ -17,12 +17,13 @@ from generator.operations.options import ChangeOptions
 from generator.operations.session import Session
 from generator.parts.image import ECR_IMAGE
 from generator.stacks.cloudformation import StackUpdate
+from generator.stacks.events import NEVER_CREATED
 
 
 def check_image_options(deployment: Deployment, options: ChangeOptions) -> None:
     """Raises UsageError for image options that cannot work, before anything is deployed."""
-    layers = deployment.chosen(options.layer)
-    services = [layer.name for layer in layers if layer.compute and layer.name not in options.images]
+    built = [layer for layer in deployment.chosen(options.layer) if layer.compute and layer.compute.repository]
+    services = [layer.name for layer in built if layer.name not in options.images]
     if options.context and len(services) > 1:
         raise UsageError(f"--context is the source of one service: choose --layer {' or --layer '.join(services)}.")
     if options.context and services and not options.image:
@@ -47,7 +48,7 @@ class ImageSource:
         elsewhere and not given, and what `check_given` raises.
         """
         self.check_given(update)
-        if contract.IMAGE_URI in update.parameters or self.session.cloudformation.stack(update.stack_name):
+        if not self._open(update) or self._kept(update):
             return
         self._built_here(update).tag()
         # With a repository, the image may be in it already, and no tool is needed.
@@ -119,6 +120,16 @@ class ImageSource:
             then="Pass --image URI, or --image LAYER=URI where there are several services.",
         )
 
+    def _open(self, update: StackUpdate) -> bool:
+        """Whether an image has to be found: the template has not a fixed one, and none is given."""
+        return contract.IMAGE_URI in update.declared and contract.IMAGE_URI not in update.parameters
+
+    def _kept(self, update: StackUpdate) -> str:
+        """The deployed image, which stays if no other is built; empty where the stack was never created."""
+        stack = self.session.cloudformation.stack(update.stack_name)
+        created = stack and stack.exists and stack.status not in NEVER_CREATED
+        return stack.parameters.get(contract.IMAGE_URI, "") if stack and created else ""
+
     def _repository_uri(self, update: StackUpdate) -> str:
         data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
         data = self.session.cloudformation.stack(data_stack) if data_stack else None
@@ -127,18 +138,15 @@ class ImageSource:
 
     def _with_image(self, update: StackUpdate, image_of: Callable[[Context, ImageRepository], str]) -> StackUpdate:
         """The update with the image that `image_of` returns; as it is where the image is given or stays."""
-        if contract.IMAGE_URI in update.parameters:
+        if not self._open(update):
             return update
         context = self._context()
-        if not (context and context.exists) and not self.options.context:
-            stack = self.session.cloudformation.stack(update.stack_name)
-            image = stack.parameters.get(contract.IMAGE_URI) if stack else None
-            if image:
-                why = f"{update.stack_name} takes an image that is built elsewhere"
-                if context:
-                    why = f"There is no Dockerfile in {context.directory.resolve()}"
-                self.session.ui.progress(f"{why}: the image stays {image}.")
-                return update
+        if not (context and context.exists) and not self.options.context and (image := self._kept(update)):
+            why = f"{update.stack_name} takes an image that is built elsewhere"
+            if context:
+                why = f"There is no Dockerfile in {context.directory.resolve()}"
+            self.session.ui.progress(f"{why}: the image stays {image}.")
+            return update
         context = self._built_here(update)
         uri = self._repository_uri(update)
         if not uri:

@@ -110,11 +110,12 @@ def plan_from_template(cloudformation: CloudFormation, layer: Layer, update: Sta
     if not needed:
         return None
     data = cloudformation.stack(needed)
+    repository = layer.compute.repository if layer.compute else ""
     lacks = ""
     if not (data and data.exists):
         lacks = "exists"
-    elif layer.compute and contract.IMAGE_URI not in update.parameters and layer.compute.repository not in data.outputs:
-        lacks = f"has the output {layer.compute.repository}"
+    elif contract.IMAGE_URI not in update.parameters and repository and repository not in data.outputs:
+        lacks = f"has the output {repository}"
     if not lacks:
         return None
     note = f"cannot be previewed before the stack {needed} {lacks}."

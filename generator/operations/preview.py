@@ -25,7 +25,7 @@ def preview(deployment: Deployment, session: Session, options: PreviewOptions = 
     check_image_options(deployment, options)
     updates = stack_updates(deployment, session.ui, options)
     cloudformation = session.cloudformation
-    check_values(cloudformation, session.ui, deployment, updates, options)
+    check_values(session, deployment, updates, options)
     plans = []
     exports: set[str] = set()
     for layer, update in updates:

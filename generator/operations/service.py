@@ -127,7 +127,7 @@ class Service:
             status=running.status,
             operation=running.operation,
             image=running.image,
-            as_deployed=running.image == stack.parameters.get(contract.IMAGE_URI),
+            as_deployed=running.image == stack.parameters.get(contract.IMAGE_URI, running.image),
             url=running.url,
             public=running.public,
             answers={path: str(answer) for path, answer in answers.items()},

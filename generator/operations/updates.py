@@ -72,11 +72,7 @@ def _check_capabilities(layer: Layer, ui: UI, options: ChangeOptions) -> None:
 
 
 def check_values(
-    cloudformation: CloudFormation,
-    ui: UI,
-    deployment: Deployment,
-    updates: Sequence[tuple[Layer, StackUpdate]],
-    options: ChangeOptions,
+    session: Session, deployment: Deployment, updates: Sequence[tuple[Layer, StackUpdate]], options: ChangeOptions
 ) -> None:
     """Checks the values that the stacks will have, those of all layers before the first one is deployed.
 
@@ -84,6 +80,7 @@ def check_values(
     one. Raises UsageError where another deployment is there instead, for a parameter without a value, for what
     CloudFormation would refuse, and for an allow_replacement that is no resource of a template or a stack.
     """
+    cloudformation = session.cloudformation
     if instead := another_deployed(cloudformation, deployment, options, "change {} to its template"):
         raise UsageError(instead)
     region = cloudformation.region
@@ -110,10 +107,10 @@ def check_values(
     for layer, update in updates:
         if (stack := stacks[layer.name]) and stack.exists:
             given = {*update.parameters, *options.previous, *_added_later(layer)}
-            _report_kept_defaults(cloudformation, ui, layer, stack, given)
+            _report_kept_defaults(session, layer, stack, given)
 
 
-def _report_kept_defaults(cloudformation: CloudFormation, ui: UI, layer: Layer, stack: Stack, given: Set[str]) -> None:
+def _report_kept_defaults(session: Session, layer: Layer, stack: Stack, given: Set[str]) -> None:
     """Reports parameters that keep the default of the deployed template, although the new template has another one."""
     kept = {
         name: (stack.parameters[name], str(parameter["Default"]))
@@ -124,10 +121,10 @@ def _report_kept_defaults(cloudformation: CloudFormation, ui: UI, layer: Layer, 
         and not parameter.get("NoEcho")
     }
     # Only then is the deployed template needed.
-    deployed = cloudformation.template(StackName=stack.arn).get("Parameters", {}) if kept else {}
+    deployed = session.cloudformation.template(StackName=stack.arn).get("Parameters", {}) if kept else {}
     for name, (value, default) in kept.items():
         if str(deployed.get(name, {}).get("Default")) == value:
-            ui.progress(
+            session.ui.progress(
                 f"{layer.name}: {name} stays {value or 'empty'}, although its default is {default or 'empty'} now. "
                 f"To change it: --parameter {layer.name}.{name}={default}"
             )

@@ -151,19 +151,19 @@ class Selector:
             if name not in CONTAINERS | ALWAYS and given.issuperset(needs):
                 yield name
 
-    def universal_keys(self) -> str:
-        """What is allowed on every key: "rw", "r", "w" or nothing."""
-        if self.all_keys:
-            return "rw"
-        everywhere = {permissions for pattern, permissions in self.keys.items() if EVERYTHING.fullmatch(pattern)}
-        return "".join(sorted(set("".join(everywhere))))
-
-    def universal_channels(self) -> bool:
-        return self.all_channels or any(EVERYTHING.fullmatch(pattern) for pattern in self.channels)
-
-    def universal_commands(self) -> bool:
-        """Every command, or every command but some that were taken away one by one."""
-        return self.commands | self.removed >= RUNNABLE
+    def all_of(self) -> Iterator[str]:
+        """Of what everything is allowed; of commands also where some were taken away one by one."""
+        everywhere = {
+            right for pattern, rights in self.keys.items() if EVERYTHING.fullmatch(pattern) for right in rights
+        }
+        if self.all_keys or everywhere == {"r", "w"}:
+            yield "every key"
+        elif everywhere:
+            yield "reading every key" if everywhere == {"r"} else "writing every key"
+        if self.commands | self.removed >= RUNNABLE:
+            yield "every command"
+        if self.all_channels or any(map(EVERYTHING.fullmatch, self.channels)):
+            yield "every channel"
 
 
 class AccessString:

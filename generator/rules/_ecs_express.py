@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import ClassVar
 
 from ._network import identity, public_and_private
-from ._rule import TEMPLATE_REFERENCE, Finding, MinOverMaxRule, ReplacingTagsRule, Rule, finding
+from ._rule import TEMPLATE_REFERENCE, Finding, LiteralNameRule, MinOverMaxRule, ReplacingTagsRule, Rule, finding
 from ._secrets import PlainSecretRule
 from ._values import ABSENT, PARAMETER, Node, whole_number
 
@@ -57,17 +58,15 @@ class ReplacingParameter(ExpressRule):
                 yield finding(node, f"Another value for {parameter} replaces this service", name)
 
 
-class LiteralName(ExpressRule):
+class LiteralName(LiteralNameRule, ExpressRule):
     id = "W9642"
     shortdesc = "ECS Express services are named by ECS"
     description = (
         "A replacement is created before the old service is deleted, and a service has its name until it is INACTIVE: "
         "with a literal ServiceName the replacement fails. Without one, ECS makes a new name from the image's."
     )
-
-    def findings(self, node: Node) -> Iterator[Finding]:
-        for _ in node.literals("ServiceName"):
-            yield finding(node, "A literal name is taken when the service is replaced", "ServiceName")
+    names: ClassVar = {SERVICE: ("ServiceName",)}
+    message = "A literal name is taken when the service is replaced"
 
 
 class CpuAndMemory(ExpressRule):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from ._rule import TEMPLATE_REFERENCE, Finding, LiteralNameRule, Rule, finding
-from ._values import ABSENT, RESOURCE, UNKNOWN, Node, is_false, is_known, is_true, whole_number
+from ._values import ABSENT, RESOURCE, Node, is_false, is_known, is_true, known_part, whole_number
 
 CLUSTER = "AWS::MemoryDB::Cluster"
 GLOBAL = "AWS::MemoryDB::MultiRegionCluster"
@@ -225,7 +225,7 @@ class FinalSnapshot(ClusterRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for snapshot, where in node.values("FinalSnapshotName"):
             if snapshot == ABSENT and False in _retained(where, *POLICIES):
-                yield Finding(node.resource_path, "Deleting this cluster deletes its data: set FinalSnapshotName")
+                yield finding(node.whole(), "Deleting this cluster deletes its data: set FinalSnapshotName")
 
 
 class StrandedNetwork(ClusterRule):
@@ -251,7 +251,7 @@ class StrandedNetwork(ClusterRule):
         }
         if stranded:
             message = f"The retained cluster keeps {', '.join(sorted(stranded))} from being deleted"
-            yield Finding(node.resource_path, message)
+            yield finding(node.whole(), message)
 
 
 def _retained(node: Node, *policies: str) -> set[bool]:
@@ -290,10 +290,10 @@ class LegalName(Rule):
             for value, _ in node.values(name):
                 if value == ABSENT or isinstance(value, (dict, list)):
                     continue
-                length = len(UNKNOWN.sub("", str(value)))
+                length = len(known_part(value))
                 if length > longest:
                     yield finding(node, f"'{value}' has {length} characters, over {longest}", name)
                 # What is unknown is legal, as one letter is.
-                elif value and not LEGAL_NAME.fullmatch(UNKNOWN.sub("a", str(value))):
+                elif value and not LEGAL_NAME.fullmatch(known_part(value, "a")):
                     message = f"'{value}' is not a name: lower-case letters, digits, single hyphens, a letter first"
                     yield finding(node, message, name)

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 from ._access import AccessString, Selector
 from ._rule import Finding, Rule, finding
-from ._secrets import DYNAMIC
-from ._values import ABSENT, PSEUDO, RESOURCE, UNKNOWN, Node, is_known, is_true, whole_number
+from ._values import ABSENT, DYNAMIC, PSEUDO, RESOURCE, Node, is_known, is_true, known_part, whole_number
 
 USER = "AWS::MemoryDB::User"
 SECRET = "AWS::SecretsManager::Secret"
@@ -50,7 +49,7 @@ class PasswordForm(UserRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for password in _passwords(node):
             # What is unknown can be legal.
-            known = UNKNOWN.sub("", password)
+            known = known_part(password)
             if len(known) > LONGEST or (len(known) < SHORTEST and known == password):
                 message = f"A password of {len(known)} characters: MemoryDB takes {SHORTEST} to {LONGEST}"
                 yield finding(node, message, "AuthenticationMode")
@@ -191,19 +190,8 @@ class AccessStringTooBroad(UserRule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for access in _access_strings(node):
             for selector in access.selectors:
-                for granted in _all_of(selector) if any(selector.usable()) else ():
+                for granted in selector.all_of() if any(selector.usable()) else ():
                     yield finding(node, f"The access string grants {granted}", "AccessString")
-
-
-def _all_of(selector: Selector) -> Iterator[str]:
-    """Of what a selector grants everything."""
-    every_key = {"rw": "every key", "r": "reading every key", "w": "writing every key"}
-    if keys := every_key.get(selector.universal_keys()):
-        yield keys
-    if selector.universal_commands():
-        yield "every command"
-    if selector.universal_channels():
-        yield "every channel"
 
 
 def _access_strings(user: Node) -> Iterator[AccessString]:

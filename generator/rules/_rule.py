@@ -56,11 +56,12 @@ class LiteralNameRule(Rule):
     """Names come from a parameter or the stack. names: the properties that are names, by the resource's type."""
 
     names: ClassVar[Mapping[str, tuple[str, ...]]]
+    message: ClassVar = "The literal name {value!r} prevents a replacement and a second copy"
 
     def findings(self, node: Node) -> Iterator[Finding]:
         for name in self.names[node.type]:
             for value in node.literals(name):
-                yield finding(node, f"The literal name {value!r} prevents a replacement and a second copy", name)
+                yield finding(node, self.message.format(value=value), name)
 
 
 class MinOverMaxRule(Rule):

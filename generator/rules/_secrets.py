@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from ._rule import Finding, Rule, finding
 from ._values import PARAMETER, RESOURCE, UNKNOWN, Node, Reference, Template, is_known
 
-DYNAMIC = re.compile(r"\{\{resolve:")
 SECRET_DYNAMIC = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):")
 STORED = re.compile(r"\{\{resolve:ssm:(?P<name>[^:}]+)(:[0-9]+)?\}\}")
 
@@ -43,17 +42,6 @@ SECRET_FORMAT = re.compile(
 )
 
 
-def secrets(name: Any, variable: Node) -> Iterator[str]:
-    """Why the values of a variable are secrets, as predicates of "The variable X ..."; nothing for one that is not."""
-    template = variable.template
-    for value, _ in variable.values("Value"):
-        if not _is_arn(template, str(value)):
-            if reason := _contained_secret(template, value):
-                yield reason
-            elif _looks_secret(template, name, value):
-                yield "looks like a secret"
-
-
 class PlainSecretRule(Rule):
     """A secret is not a plain variable. places: the lists of variables; instead: the property that takes secrets."""
 
@@ -63,8 +51,9 @@ class PlainSecretRule(Rule):
     def findings(self, node: Node) -> Iterator[Finding]:
         for variable in (variable for place in self.places for variable in node.items(*place)):
             for name, where in variable.values("Name"):
-                for reason in secrets(name, where):
-                    yield finding(variable, f"The variable {name} {reason}: move it to {self.instead}")
+                for value, _ in where.values("Value"):
+                    if reason := _reason(node.template, name, value):
+                        yield finding(variable, f"The variable {name} {reason}: move it to {self.instead}")
 
 
 def separated(name: Any) -> str:
@@ -78,7 +67,10 @@ def _is_arn(template: Template, text: str) -> bool:
     return text.startswith("arn:") or bool(with_key)
 
 
-def _contained_secret(template: Template, value: Any) -> str | None:
+def _reason(template: Template, name: Any, value: Any) -> str | None:
+    """Why the value of a variable is a secret, as the predicate of "The variable X ..."; None for one that is not."""
+    if _is_arn(template, str(value)):
+        return None
     for reference in template.made_from(value):
         if reference.kind == PARAMETER and template.is_no_echo(reference.name):
             return f"contains the NoEcho parameter {reference.name}"
@@ -89,14 +81,14 @@ def _contained_secret(template: Template, value: Any) -> str | None:
         return "contains a dynamic reference to a secret"
     if any(not PLACEHOLDER.fullmatch(password) for password in USER_INFO.findall(text)):
         return "contains a password in a URL or connection string"
-    for name, field in FIELD.findall(text):
-        if SECRET_NAME.search(separated(name)) if UNKNOWN.search(field) else _looks_secret(template, name, field):
+    for key, field in FIELD.findall(text):
+        if SECRET_NAME.search(separated(key)) if UNKNOWN.search(field) else _looks_secret(template, key, field):
             return "contains a password in a URL or connection string"
     if SECRET_FORMAT.search(text):
         return "has the form of a private key or token"
     if any(_looks_secret(template, *field) for field in _json_fields(text) if not _is_arn(template, str(field[1]))):
         return "contains what looks like a secret"
-    return None
+    return "looks like a secret" if _looks_secret(template, name, value) else None
 
 
 def _json_fields(text: str) -> Iterator[tuple[str, Any]]:

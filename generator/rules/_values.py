@@ -38,8 +38,11 @@ ABSENT = chr(0xF0000)
 UNKNOWN = re.compile(f"[{chr(FIRST_UNKNOWN)}-{chr(LAST_UNKNOWN)}]")
 # More combinations than this are not looked at; cfn-lint stops at 512 by itself.
 MOST_VALUES = 256
+# A dynamic reference, whose value only a deployment can tell too.
+DYNAMIC = re.compile(r"\{\{resolve:.*?(\}\}|$)", re.DOTALL)
 VARIABLE = re.compile(r"\$\{([^!{}][^{}]*)\}")
 
+PLACES = ({"Ref": "AWS::Partition"}, {"Ref": "AWS::Region"})
 PARAMETER, RESOURCE, PSEUDO, OTHER = "parameter", "resource", "pseudo parameter", "other"
 
 
@@ -72,6 +75,11 @@ class Template:
         with suppress(AttributeError, TypeError, ValueError):
             self._template = _with_mappings(cfn)
             self._context = _with_conditions(cfn.context, self._template.get("Conditions", {}))
+            self.local_conditions = {
+                name
+                for name, condition in self._context.conditions.conditions.items()
+                if any(side.instance in PLACES for equal in condition.equals for side in equal.parameters)
+            }
         self._unknowns: dict[Reference, str] = {}
         self._references: dict[str, Reference] = {}
         self._written = {ord(ABSENT): "${AWS::NoValue}"}
@@ -147,12 +155,6 @@ class Template:
         """Every reference that went into a text, at any depth."""
         for reference in self.references(value):
             yield from reference.all()
-
-    def compared_by(self, condition: str) -> Iterator[Any]:
-        """What a condition compares, its own conditions' comparisons included."""
-        if self._context is not None:
-            for equal in self._context.conditions.conditions[condition].equals:
-                yield from (side.instance for side in equal.parameters)
 
     def readable(self, text: str) -> str:
         """A text with its unknowns written as Fn::Sub would."""
@@ -268,10 +270,6 @@ class Node:
         return str(self.path[1])
 
     @property
-    def resource_path(self) -> tuple[Any, ...]:
-        return self.path[:2]
-
-    @property
     def type(self) -> str:
         return str(self.resource.get("Type"))
 
@@ -283,10 +281,8 @@ class Node:
     def in_one_place(self) -> bool:
         """Whether the conditions or mappings on the way here chose a Region or partition."""
         context = self._validator.context
-        compared = [side for name in context.conditions.status for side in self.template.compared_by(name)]
-        return any(
-            {"Ref": name} in compared or name in context.ref_values for name in ("AWS::Partition", "AWS::Region")
-        )
+        decided = self.template.local_conditions & context.conditions.status.keys()
+        return bool(decided) or any(place["Ref"] in context.ref_values for place in PLACES)
 
     def is_called(self, value: Any, name: str) -> bool:
         """Whether a value is what this resource is called: its Ref, or what the property `name` can be."""
@@ -297,10 +293,7 @@ class Node:
 
     def of(self, value: Any, path: tuple[Any, ...]) -> Node:
         """Another value of the same resource under the same conditions."""
-        return Node(self.template, value, path, self.resource, self._validator)
-
-    def _under(self, validator: Any) -> Node:
-        return Node(self.template, self.value, self.path, self.resource, validator)
+        return replace(self, value=value, path=path)
 
     def beside(self, *types: str) -> Iterator[Node]:
         """The resources of these types that can exist under the conditions of this object."""
@@ -308,7 +301,7 @@ class Node:
 
     def whole(self) -> Node:
         """The resource of this object under the same conditions, for its attributes beside Properties."""
-        return self.of(self.resource, self.resource_path)
+        return self.of(self.resource, self.path[:2])
 
     def values(self, *names: str) -> Iterator[tuple[Any, Node]]:
         """Each value that the property at the end of these names can have; lists and objects as they are written."""
@@ -346,7 +339,7 @@ class Node:
         with suppress(AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError, Unsatisfiable):
             found = (answer for answer in validator.resolve_value(expression) if answer[2] is None)
             for value, where, _ in islice(found, MOST_VALUES):
-                yield _plain(value), self._under(where)
+                yield _plain(value), replace(self, _validator=where)
 
     def _values(self, names: tuple[str, ...], usual: bool) -> Iterator[tuple[Any, Node]]:
         if not isinstance(self.value, dict):
@@ -363,7 +356,7 @@ class Node:
                     yield value, node
                 elif isinstance(value, dict):
                     for inner, where in node.of(value, (*self.path, name))._values(tuple(rest), usual):
-                        yield inner, self._under(where._validator)
+                        yield inner, replace(self, _validator=where._validator)
                 elif isinstance(value, str) and (value == ABSENT or UNKNOWN.search(value)):
                     yield value, node
 
@@ -387,8 +380,15 @@ def _plain(value: Any) -> Any:
 
 
 def is_known(value: Any) -> bool:
-    """Whether a value is a text, number or truth value without unknowns."""
-    return (isinstance(value, str) and value != ABSENT and not UNKNOWN.search(value)) or isinstance(value, (int, float))
+    """Whether a value is a text, number or truth value without unknowns and dynamic references."""
+    if isinstance(value, str):
+        return value != ABSENT and not UNKNOWN.search(value) and not DYNAMIC.search(value)
+    return isinstance(value, (int, float))
+
+
+def known_part(value: Any, unknown: str = "") -> str:
+    """A text with something else in place of what is not known in it."""
+    return UNKNOWN.sub(unknown, DYNAMIC.sub(unknown, str(value)))
 
 
 def whole_number(value: Any) -> int | None:

@@ -237,14 +237,14 @@ def _change(change: Mapping[str, Any], marked: Mapping[str, bool]) -> Change:
     )
 
 
-def visible(path: str, value: Any) -> Any:
-    """A property's value, without the secrets in it: hidden if the path names one; JSON is searched. What
-    CloudFormation does not know yet is marked as such.
+def visible(path: str, value: Any, secret: Collection[str] = ()) -> Any:
+    """A property's value, without the secrets in it: hidden if the path names one or is in `secret`; JSON is searched.
+    What CloudFormation does not know yet is marked as such.
 
     >>> visible("Environment", '[{"Name": "DB_PASSWORD", "Value": "hunter2"}]')
     '[{"Name": "DB_PASSWORD", "Value": "(hidden)"}]'
     """
-    if value is None or SECRET.search(path):
+    if value is None or path in secret or SECRET.search(path):
         return value and HIDDEN
     if not isinstance(value, str):
         return _without_secrets(value)
@@ -329,10 +329,7 @@ def _properties(
         path = str(target.get("Path", "")).removeprefix("/Properties").removeprefix("/").replace("/", ".")
         path = path or target.get("Name") or target.get("Attribute", "")
         before, deployed = _before(target)
-        before, deployed, after = (
-            HIDDEN if value is not None and path in secret else visible(path, value)
-            for value in (before, deployed, target.get("AfterValue"))
-        )
+        before, deployed, after = (visible(path, each, secret) for each in (before, deployed, target.get("AfterValue")))
         listed = PropertyChange(
             _named(path, contexts),
             before,

@@ -10,7 +10,7 @@ from typing import Any
 from generator.aws.calls import pages
 from generator.aws.errors import translate_errors
 from generator.errors import DeployError
-from generator.stacks.change_set import HIDDEN, secret_paths, visible
+from generator.stacks.change_set import secret_paths, visible
 from generator.stacks.cloudformation import CloudFormation
 
 DETECTION_MINUTES = 15
@@ -113,8 +113,5 @@ def _resource(found: Mapping[str, Any]) -> ResourceDrift:
 
 def _property(difference: Mapping[str, Any], secret: Collection[str]) -> PropertyDrift:
     path = difference["PropertyPath"]
-    hidden = path.removeprefix("/").replace("/", ".") in secret
-    expected, actual = (
-        HIDDEN if hidden else visible(path, difference[f"{side}Value"]) for side in ("Expected", "Actual")
-    )
-    return PropertyDrift(path, expected, actual)
+    name = path.removeprefix("/").replace("/", ".")
+    return PropertyDrift(path, *(visible(name, difference[f"{side}Value"], secret) for side in ("Expected", "Actual")))

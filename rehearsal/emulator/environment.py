@@ -44,25 +44,32 @@ def interpreter() -> Path:
     return python
 
 
-def create_only_properties() -> Path:
-    """A JSON file: for every resource type, which properties replace the resource when they change.
+def schemas() -> Path:
+    """A JSON file: for every resource type, which properties replace the resource when they change, the first property
+    of the identifier, and the attributes.
 
     From the resource schemas that cfn-lint bundles. `always` lists createOnlyProperties ("the resource must be
     recreated to change it"), `conditionally` lists conditionalCreateOnlyProperties and properties of which only a part
     is create-only. All are names on the first level.
     """
-    path = HOME / f"create-only-{version('cfn-lint')}.json"
+    path = HOME / f"schemas-{version('cfn-lint')}.json"
     if not path.exists():
         from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER as manager
 
         found = {}
         for name in manager.get_resource_types(SCHEMA_REGION):
-            schema = manager.get_resource_schema(SCHEMA_REGION, name).schema
+            provider = manager.get_resource_schema(SCHEMA_REGION, name)
+            schema = provider.schema
             pointers = [pointer.split("/")[2:] for pointer in schema.get("createOnlyProperties") or ()]
             always = {pointer[0] for pointer in pointers if len(pointer) == 1}
             partly = {pointer[0] for pointer in pointers if len(pointer) > 1}
             partly |= {pointer.split("/")[2] for pointer in schema.get("conditionalCreateOnlyProperties") or ()}
-            found[name] = {"always": sorted(always), "conditionally": sorted(partly - always)}
+            found[name] = {
+                "always": sorted(always),
+                "conditionally": sorted(partly - always),
+                "identifier": [pointer.split("/")[2] for pointer in schema.get("primaryIdentifier") or ()][:1],
+                "attributes": [attribute for attribute in provider.get_atts if "*" not in attribute],
+            }
         replace(path, json.dumps(found))
     return path
 

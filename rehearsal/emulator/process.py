@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rehearsal.emulator.environment import ROOT, create_only_properties, interpreter, replace
+from rehearsal.emulator.environment import ROOT, interpreter, replace, schemas
 from rehearsal.processes import ADDRESS, answers, free_ports, wait_or_kill
 
 ACCOUNT = "111122223333"
@@ -92,6 +92,10 @@ class Emulator:
             for call in map(json.loads, lines)
         ]
 
+    def stand_ins(self) -> set[str]:
+        """The resource types that the emulator does not have: of these resources there is only a name."""
+        return set((self.directory / "stand-ins").read_text(encoding="utf-8").splitlines())
+
     def log(self) -> str:
         """The output of the process."""
         return (self.directory / "log").read_text(encoding="utf-8", errors="replace")
@@ -109,7 +113,6 @@ def emulator(directory: Path, services: Mapping[str, str] | None = None) -> Iter
     directory = directory.resolve()
     directory.mkdir(parents=True, exist_ok=True)
     replace(directory / "faults.json", "[]")
-    schemas = create_only_properties()
     secret = secrets.token_urlsafe(30)
     (port,) = free_ports(1)
     url = f"http://{ADDRESS}:{port}"
@@ -132,7 +135,8 @@ def emulator(directory: Path, services: Mapping[str, str] | None = None) -> Iter
         "DOCKER_HOST": "unix:///nonexistent",
         "LOG_LEVEL": "WARNING",
         "REHEARSAL_FAULTS": str(directory / "faults.json"),
-        "REHEARSAL_SCHEMAS": str(schemas),
+        "REHEARSAL_SCHEMAS": str(schemas()),
+        "REHEARSAL_STAND_INS": str(directory / "stand-ins"),
         "REHEARSAL_CALLS": str(directory / "calls"),
         **(services or {}),
     }

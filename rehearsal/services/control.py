@@ -224,21 +224,13 @@ class LocalServices:
 
     # In place of App Runner and ECS.
 
-    def start_instance(
-        self,
-        id: str,
-        image: str,
-        credentials: str,
-        environment: dict[str, str],
-        build: str,
-        path: str,
-        command: list[str],
-    ) -> dict[str, Any]:
+    def start_instance(self, id: str, path: str, environment: dict[str, str], **launch: Any) -> dict[str, Any]:
+        """`launch` are the other fields of Launch."""
         (port,) = free_ports(1)
         # There is no DNS of a VPC: a cluster's endpoint is replaced by the address of its node.
         local = {name: self._address(value) for name, value in environment.items()}
         variables = {**local, "HOST": ADDRESS, "PORT": str(port)}
-        instance = self.runner(Launch(image, variables, self.tls.authority, credentials, build, command))
+        instance = self.runner(Launch(environment=variables, authority=self.tls.authority, **launch))
         self.instances[id] = _Running(instance, port)
         healthy = answers(port, path, instance.alive, HEALTHY_SECONDS)
         if not healthy:

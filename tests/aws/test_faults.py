@@ -35,6 +35,7 @@ from generator.aws.faults import (
     region_fault,
 )
 from generator.redaction import MARK
+from rehearsal.processes import START_SECONDS
 from rehearsal.services.certificates import certificates
 from tests.running import ROOT
 
@@ -115,13 +116,14 @@ def context(environment: Mapping[str, str], **more: Any) -> Context:
     return Context(profile=profile, environment=environment, **(defaults | more))
 
 
-def client(service: str = "cloudformation", region: str | None = None) -> Any:
+def client(service: str = "cloudformation", region: str | None = None, seconds: float = START_SECONDS) -> Any:
+    """`seconds`: how long it waits for an answer; the default is for what hangs."""
     plain = botocore.session.Session()
     plain.register_component("data_loader", LOADER)
     session = boto3.Session(region_name=region or os.environ.get("AWS_REGION"), botocore_session=plain)
     session.events.register("before-parse", refuse_foreign_answer)
     once = {"mode": "standard", "total_max_attempts": 1}
-    return session.client(service, config=Config(retries=once, connect_timeout=2, read_timeout=1))
+    return session.client(service, config=Config(retries=once, connect_timeout=seconds, read_timeout=seconds))
 
 
 def raised(call: Callable[[], object]) -> BaseException:
@@ -130,9 +132,9 @@ def raised(call: Callable[[], object]) -> BaseException:
     return caught.value
 
 
-def described(environment: Mapping[str, str], **more: Any) -> Fault:
+def described(environment: Mapping[str, str], seconds: float = START_SECONDS, **more: Any) -> Fault:
     """What is said of a DescribeStacks in this environment."""
-    found = fault(raised(lambda: client().describe_stacks()), context(environment, **more))
+    found = fault(raised(lambda: client(seconds=seconds).describe_stacks()), context(environment, **more))
     assert "cannot be reached" not in text(found)
     return one_line(found)
 
@@ -494,7 +496,7 @@ def test_a_server_that_does_not_answer_is_not_called_unreachable(
     if status is None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
-            found = described(environment(**KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}"))
+            found = described(environment(**KEYS, AWS_ENDPOINT_URL=f"http://127.0.0.1:{port}"), seconds=1)
     else:
         found, port = answered(environment, status, "", b"")
     assert found.what == f"127.0.0.1:{port} {what}"

@@ -12,7 +12,7 @@ import pytest
 
 from generator.cli import main, parser
 from generator.cli.arguments import chosen
-from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments, default_layers
+from generator.layers import Deployment, Layer, app_runner_deployment, default_deployments
 from generator.settings import Settings
 from tests.command import Captured
 from tests.layers import files, one_topic, topic
@@ -53,9 +53,12 @@ def test_an_unknown_deployment_is_named_with_the_known_ones(capsys: Captured) ->
 
 
 def test_layers_alone_are_one_deployment(tmp_path: Path, capsys: Captured) -> None:
-    assert main(default_layers, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
+    def layers() -> tuple[Layer, ...]:
+        return app_runner_deployment().layers
+
+    assert main(layers, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.glob("*-layer.json")} == {"data-layer.json", "apprunner-layer.json"}
-    assert main(default_layers, argv=["preview", "--deployment", "x"]) == 64
+    assert main(layers, argv=["preview", "--deployment", "x"]) == 64
     assert capsys.readouterr().err == "There is no deployment 'x'; there are apprunner.\n"
 
 

@@ -10,7 +10,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from generator.images.build import Tool, container_tool, publish
 from generator.images.context import TOOLS, Context
 from generator.images.repository import ImageRepository, delete_images, images
 from generator.layers import app_runner_deployment
+from rehearsal.processes import START_SECONDS
+from tests.running import eventually
 
 REGISTRY = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 URI = f"{REGISTRY}/users"
@@ -310,12 +311,9 @@ def test_ctrl_c_ends_the_tool(tools: Tools, context: Context, tmp_path: Path) ->
     with subprocess.Popen(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, start_new_session=True
     ) as process:
-        for _ in range(500):
-            if pid.exists() and pid.read_text():
-                break
-            time.sleep(0.02)
+        eventually(lambda: pid.exists() and pid.read_text() != "")
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) != 0
+        assert process.wait(START_SECONDS) != 0
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
 

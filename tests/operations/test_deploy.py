@@ -20,6 +20,7 @@ from generator.operations.deploy import LayerDeployment
 from generator.operations.image import ImageSource
 from generator.report.text import plan_lines
 from generator.settings import Settings
+from generator.stacks.cloudformation import StackUpdate
 from tests.cloudformation_script import ADD, ARN, SIZE, STACK_ARN, UPDATE, Script, an_event
 from tests.stubbed import stubbed
 from tests.ui import ListUI
@@ -200,6 +201,14 @@ def test_a_change_set_whose_plan_cannot_be_read_is_not_kept(script: Script) -> N
     (plan,) = preview(deployment, session(script), PreviewOptions(keep=True))
     assert (plan.failed, plan.kept) == (True, "")
     assert "AWS does not permit GetTemplate" in plan.note
+
+
+@pytest.mark.parametrize("status", ["REVIEW_IN_PROGRESS", "ROLLBACK_COMPLETE"])
+def test_a_stack_that_was_never_created_has_no_image_to_keep(script: Script, status: str, tmp_path: Path) -> None:
+    script.stack(status, Parameters=[{"ParameterKey": "ImageUri", "ParameterValue": "a:1"}])
+    source = ImageSource(session(script), AppRunnerCompute(context=str(tmp_path)), DeployOptions())
+    with pytest.raises(UsageError, match="There is no Dockerfile in"):
+        source.check(StackUpdate("users-data", '{"Parameters": {"ImageUri": {}}}'))
 
 
 @pytest.mark.parametrize(("image", "asks"), [("{uri}:{tag}", True), ("{uri}:other", False), ("{uri}@sha256:1", False)])

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import boto3
 import pytest
 
-from generator.layers import app_runner_deployment
+from generator.compute import verification
+from generator.errors import UsageError
+from generator.layers import Deployment, app_runner_deployment, app_runner_layer, data_layer
+from generator.operations import DeployOptions
+from generator.operations.image import check_image_options
+from generator.settings import Settings
+from generator.workload import Workload
 from rehearsal.emulator.process import ACCOUNT, REGION, Emulator
 from tests.command import Captured, Command, stacks
 from tests.pushed import push
@@ -84,3 +92,46 @@ def test_an_image_with_the_platform_is_previewed(reference: str, command: Comman
 @pytest.mark.parametrize("image", [f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/team/amd:2"])
 def test_an_image_of_another_region_is_not_looked_up(image: str, command: Command) -> None:
     command.must("preview", "--image", image)
+
+
+def test_a_context_is_for_the_services_that_are_built_here(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    layers = (
+        app_runner_layer(name="web"),
+        app_runner_layer(Settings(), Workload(image=f"{REGISTRY}/team/amd:1", memorydb=False), name="fixed"),
+        app_runner_layer(Settings(), Workload(repository="team/amd", memorydb=False), name="elsewhere"),
+    )
+    check_image_options(Deployment("three", layers), DeployOptions(context=tmp_path))
+    second = app_runner_layer(name="second")
+    with pytest.raises(UsageError, match="choose --layer web or --layer second"):
+        check_image_options(Deployment("four", (*layers, second)), DeployOptions(context=tmp_path))
+
+
+def test_an_image_of_another_repository_stays_while_the_rest_is_previewed(command: Command) -> None:
+    def deployments() -> list[Deployment]:
+        layer = app_runner_layer(Settings(), Workload(repository="team/amd"), name="web")
+        return [Deployment("elsewhere", (data_layer(), layer))]
+
+    image = f"{REGISTRY}/team/amd:1"
+    command.must("deploy", "--yes", "--no-verify", "--image", image, deployments=deployments)
+    seen = command.must("preview", "--parameter", "web.MaxSize=3", deployments=deployments)
+    assert f"the image stays {image}." in seen
+    assert "(parameter MaxSize)" in seen
+    command.must("destroy", "--yes", deployments=deployments)
+
+
+def test_a_fixed_image_is_deployed_and_changed_without_an_option(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fixed(tag: str) -> Callable[[], list[Deployment]]:
+        workload = Workload(image=f"{REGISTRY}/team/amd:{tag}", memorydb=False)
+        return lambda: [Deployment("public", (app_runner_layer(Settings(), workload, name="web"),))]
+
+    assert "users-web: a new stack." in command.must("preview", deployments=fixed("1"))
+    # Nothing runs here, so that the image is the last that is verified.
+    monkeypatch.setattr(verification, "ANSWER_SECONDS", 0)
+    assert f"  image            {REGISTRY}/team/amd:1\n" in command("deploy", "--yes", deployments=fixed("1")).err
+    assert "ImageIdentifier" in command.must("preview", deployments=fixed("2"))
+    command.must("deploy", "--yes", "--no-verify", deployments=fixed("2"))
+    assert f"  image: {REGISTRY}/team/amd:2\n" in command.must("status", deployments=fixed("2"))
+    command.must("destroy", "--yes", deployments=fixed("2"))

@@ -19,10 +19,11 @@ from generator.images.context import Context
 from generator.images.repository import ImageRepository
 from generator.layers import app_runner_deployment, default_deployments
 from rehearsal.local_aws import REGISTRY, LocalAws
+from rehearsal.processes import START_SECONDS
 from rehearsal.services.redis_cluster import ClusterError
 from tests.command import Captured, output
 from tests.rehearsed import LocalDeployment, deployed
-from tests.running import ROOT
+from tests.running import ROOT, eventually
 
 PAGE = ROOT / "docs" / "operations.md"
 
@@ -177,10 +178,9 @@ def test_logs_are_read_while_a_deployment_runs(deployment: LocalDeployment, monk
     arn, logs = output("users-apprunner", contract.SERVICE_ARN), boto3.client("logs")
     monkeypatch.setattr(deployment.aws.services, "runner", start)
     boto3.client("apprunner").start_deployment(ServiceArn=arn)
-    assert begun.wait(10)
-    end = time.monotonic() + 20
+    assert begun.wait(START_SECONDS)
     logs.describe_log_groups()
-    while last(arn) == ("START_DEPLOYMENT", "IN_PROGRESS") and time.monotonic() < end:
+    while last(arn) == ("START_DEPLOYMENT", "IN_PROGRESS"):
         logs.describe_log_groups()
     assert last(arn) == ("START_DEPLOYMENT", "SUCCEEDED")
 
@@ -192,9 +192,7 @@ def test_a_deployment_that_cannot_be_started_ends(deployment: LocalDeployment, m
     apprunner, arn = boto3.client("apprunner"), output("users-apprunner", contract.SERVICE_ARN)
     monkeypatch.setattr(deployment.aws.services, "runner", refuse)
     apprunner.start_deployment(ServiceArn=arn)
-    end = time.monotonic() + 10
-    while last(arn) == ("START_DEPLOYMENT", "IN_PROGRESS") and time.monotonic() < end:
-        time.sleep(0.1)
+    eventually(lambda: last(arn) != ("START_DEPLOYMENT", "IN_PROGRESS"))
     assert last(arn) == ("START_DEPLOYMENT", "FAILED")
     assert apprunner.describe_service(ServiceArn=arn)["Service"]["Status"] == "RUNNING"
     assert deployment.ask("GET", "/ready") == 200

@@ -27,11 +27,9 @@ from examples import (
     second_service,
     worker,
 )
-from generator import data_layer
 from generator.iam.access import access_deployment
 from generator.images.context import Context
 from generator.layers import Deployment
-from generator.settings import Settings
 from rehearsal.local_aws import LocalAws
 from tests.command import Captured, Command, output, stacks
 from tests.running import ROOT
@@ -233,31 +231,6 @@ def test_a_worker_in_another_language_is_deployed_with_its_secret(directory: Pat
         assert "users-worker takes an image that is built elsewhere: the image stays 111122223333." in said
         story.destroy()
         assert len(boto3.client("sqs").list_queues()["QueueUrls"]) == 1
-
-
-def without_the_table() -> list[Deployment]:
-    (deployment,) = own_resources.deployments()
-    return [Deployment(deployment.name, (data_layer(Settings(), name="storage"),))]
-
-
-def test_the_removal_of_a_table_is_refused_and_let_through_by_name(directory: Path, capsys: Captured) -> None:
-    (deployment,) = own_resources.deployments()
-    with account(directory, deployment):
-        command = Command(own_resources.deployments, capsys)
-        data = ("deploy", "--yes", "--layer", "storage")
-        command.must(*data)
-        tables = boto3.client("dynamodb").list_tables()["TableNames"]
-        refused = command(*data, deployments=without_the_table)
-        assert refused.code == 3, refused.said
-        assert "--allow-replacement Orders" in refused.said
-        assert boto3.client("dynamodb").list_tables()["TableNames"] == tables
-        assert stacks() == {"users-storage": "CREATE_COMPLETE"}
-        names = ("--allow-replacement", "Orders", "--allow-replacement", "Attachments")
-        command.must(*data, *names, deployments=without_the_table)
-        found = boto3.client("cloudformation").describe_stack_resources(StackName="users-storage")["StackResources"]
-        assert not {"Orders", "Attachments"} & {resource["LogicalResourceId"] for resource in found}
-        command.must("destroy", "--yes", "--layer", "storage")
-        assert stacks() == {}
 
 
 def test_a_custom_resource_is_made_by_its_function_beside_a_named_role(directory: Path, capsys: Captured) -> None:

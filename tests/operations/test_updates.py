@@ -15,9 +15,9 @@ from generator.cli import parser
 from generator.cli.arguments import change_options, chosen
 from generator.errors import UsageError
 from generator.layers import Deployment, Layer, app_runner_deployment
-from generator.operations import PreviewOptions
+from generator.operations import PreviewOptions, Session
 from generator.operations.updates import check_values, stack_updates
-from generator.stacks.cloudformation import CloudFormation, StackUpdate
+from generator.stacks.cloudformation import StackUpdate
 from tests.stubbed import stubbed
 from tests.ui import ListUI
 
@@ -249,7 +249,8 @@ def test_a_default_that_does_not_reach_the_stack_is_reported(
         if said is not None:
             # Asked for only where a value is not the default.
             stubber.add_response("get_template", {"TemplateBody": template(before).text()})
-        check_values(CloudFormation(client), ui, deployment, stack_updates(deployment, ui, asked), asked)
+        session = Session(ui, clients={"cloudformation": client}.__getitem__)
+        check_values(session, deployment, stack_updates(deployment, ui, asked), asked)
     assert ui.said == (said or [])
 
 

@@ -26,7 +26,6 @@ GROUPS = {
         "Layer",
         "Settings",
         "app_runner_deployment",
-        "default_layers",
         "ecs_express_deployment",
         "data_layer",
         "app_runner_layer",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 import time
@@ -13,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
 from generator import Settings, app_runner_deployment
 from rehearsal import local_aws
 from rehearsal.emulator.process import Emulator, Fault
-from tests.running import ROOT
+from tests.running import ROOT, eventually
 
 DATA, COMPUTE = "users-data", "users-apprunner"
 IMAGE = "111122223333.dkr.ecr.eu-west-1.amazonaws.com/users:1"
@@ -50,8 +50,14 @@ class Cloud:
         return self.formation.describe_change_set(ChangeSetName=made["Id"], IncludePropertyValues=True)
 
     def deploy(self, stack: str, body: Any, kind: str = "UPDATE", **parameters: str) -> str:
-        change_set = self.change_set(stack, body, kind, **parameters)
+        return self.executed(self.change_set(stack, body, kind, **parameters))
+
+    def execute(self, change_set: Any) -> None:
         self.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+
+    def executed(self, change_set: Any) -> str:
+        """The status of the stack afterwards."""
+        self.execute(change_set)
         return self.settled(change_set["StackId"])
 
     def delete(self, stack: str) -> str:
@@ -73,6 +79,9 @@ class Cloud:
 
     def parameter(self, stack: str, name: str) -> str:
         return {each["ParameterKey"]: str(each["ParameterValue"]) for each in self.stack(stack)["Parameters"]}[name]
+
+    def failures(self, stack: str) -> list[tuple[str, str, str]]:
+        return [event for event in self.events(stack) if event[1].endswith("FAILED")]
 
     def events(self, stack: str) -> list[tuple[str, str, str]]:
         """The last operation's events, the oldest first: logical ID, status, reason."""
@@ -117,6 +126,10 @@ def throwaway(cloud: Cloud) -> Iterator[Callable[[str], str]]:
         if stack["StackName"] in made:
             cloud.formation.delete_stack(StackName=stack["StackName"])
             assert cloud.settled(stack["StackId"]) == "DELETE_COMPLETE"
+
+
+def topic(**properties: Any) -> Any:
+    return {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": properties}}}
 
 
 def only(changes: Any, logical_id: str) -> Any:
@@ -166,11 +179,11 @@ def test_other_settings_are_created_and_deleted(
 
 
 def test_an_import_that_its_condition_excludes_is_ignored(cloud: Cloud, throwaway: Callable[[str], str]) -> None:
-    topic = {"TopicName": {"Fn::If": ["Imports", {"Fn::ImportValue": "no-such-export"}, {"Ref": "AWS::NoValue"}]}}
+    name = {"Fn::If": ["Imports", {"Fn::ImportValue": "no-such-export"}, {"Ref": "AWS::NoValue"}]}
     body = {
+        **topic(TopicName=name),
         "Parameters": {"Way": {"Type": "String"}},
         "Conditions": {"Imports": {"Fn::Equals": [{"Ref": "Way"}, "in"]}},
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": topic}},
     }
     stack = throwaway("imports")
     assert cloud.deploy(stack, body, "CREATE", Way="out") == "CREATE_COMPLETE"
@@ -193,7 +206,7 @@ def test_a_user_with_an_invalid_authentication_mode_is_refused(
     body = {"Resources": {"User": {"Type": "AWS::MemoryDB::User", "Properties": user}}}
     stack = throwaway("user")
     assert cloud.deploy(stack, body, "CREATE") == "ROLLBACK_COMPLETE"
-    (failed,) = (event for event in cloud.events(stack) if event[1] == "CREATE_FAILED")
+    (failed,) = cloud.failures(stack)
     assert reason in failed[2]
 
 
@@ -221,8 +234,7 @@ def test_a_change_in_place_shows_its_values_and_has_events_of_one_resource(layer
         "db.t4g.medium",
     )
     assert json.loads(found["BeforeContext"])["Properties"]["NodeType"] == "db.t4g.small"
-    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    assert layers.executed(change_set) == "UPDATE_COMPLETE"
     assert [(who, status) for who, status, _ in layers.events(DATA)] == [
         (DATA, "UPDATE_IN_PROGRESS"),
         ("Cluster", "UPDATE_IN_PROGRESS"),
@@ -276,8 +288,7 @@ def test_a_condition_that_changes_adds_and_removes_resources(layers: Cloud) -> N
     change_set = layers.change_set(DATA, template("data"), AlarmEmail="alarms@example.com")
     assert actions(change_set) == {"AlarmTopic": "Add", "AlarmTopicPolicy": "Add"}
     assert "KNOWN_AFTER_APPLY" in only(change_set, "AlarmTopicPolicy")["AfterContext"]
-    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    assert layers.executed(change_set) == "UPDATE_COMPLETE"
     assert [status for who, status, _ in layers.events(DATA) if who == "AlarmTopic"] == [
         "CREATE_IN_PROGRESS",
         "CREATE_IN_PROGRESS",
@@ -286,8 +297,7 @@ def test_a_condition_that_changes_adds_and_removes_resources(layers: Cloud) -> N
     change_set = layers.change_set(DATA, template("data"))
     assert actions(change_set) == {"AlarmTopic": "Remove", "AlarmTopicPolicy": "Remove"}
     assert only(change_set, "AlarmTopic")["PolicyAction"] == "Delete"
-    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    assert layers.executed(change_set) == "UPDATE_COMPLETE"
     events = layers.events(DATA)
     assert events.index((DATA, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "")) < events.index(
         ("AlarmTopic", "DELETE_IN_PROGRESS", "")
@@ -333,9 +343,8 @@ def test_a_stack_tag_fails_the_update_of_the_vpc_connector(layers: Cloud) -> Non
     change_set = layers.change_set(
         COMPUTE, template("apprunner"), tags={"commit": "abc"}, DataStackName=DATA, ImageUri=IMAGE
     )
-    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-    assert layers.settled(COMPUTE) == "UPDATE_ROLLBACK_COMPLETE"
-    (failed,) = (event for event in layers.events(COMPUTE) if event[1].endswith("FAILED"))
+    assert layers.executed(change_set) == "UPDATE_ROLLBACK_COMPLETE"
+    (failed,) = layers.failures(COMPUTE)
     assert failed[:2] == ("VpcConnector", "UPDATE_FAILED")
     assert "combination" in failed[2]
 
@@ -357,14 +366,14 @@ def test_a_named_resource_cannot_be_replaced_under_its_name(layers: Cloud) -> No
     body = template("data")
     body["Resources"]["Cluster"]["Properties"]["Port"] = 6380
     assert layers.deploy(DATA, body) == "UPDATE_ROLLBACK_COMPLETE"
-    first = next(event for event in layers.events(DATA) if event[1].endswith("FAILED"))
+    first, *_ = layers.failures(DATA)
     assert first[:2] == ("Cluster", "UPDATE_FAILED")
     assert first[2].endswith("already exists.")
 
 
 def test_other_zones_cannot_take_over_the_ranges_of_the_subnets(layers: Cloud) -> None:
     assert layers.deploy(DATA, template("data"), ZoneIds="euw1-az2,euw1-az3") == "UPDATE_ROLLBACK_COMPLETE"
-    (failed,) = (event for event in layers.events(DATA) if event[1].endswith("FAILED"))
+    (failed,) = layers.failures(DATA)
     assert failed[0] == "PrivateSubnetA"
     assert "conflicts with another subnet" in failed[2]
 
@@ -388,9 +397,6 @@ def test_an_imported_export_cannot_be_removed(layers: Cloud) -> None:
 
 
 def test_an_update_that_rolls_back_keeps_every_export(cloud: Cloud, throwaway: Callable[[str], str]) -> None:
-    def topic(**properties: Any) -> Any:
-        return {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": properties}}}
-
     def exports() -> set[str]:
         return {export["Name"] for export in cloud.formation.list_exports()["Exports"]} & {"kept-a", "kept-b"}
 
@@ -410,13 +416,8 @@ def test_a_stack_whose_export_is_imported_is_not_deleted(layers: Cloud) -> None:
     assert layers.stack(DATA)["StackStatus"] in ("UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 
 
-IMPORTS = {
-    "Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Fn::ImportValue": "late"}}}}
-}
-EXPORTS = {
-    "Resources": {"Other": {"Type": "AWS::SNS::Topic"}},
-    "Outputs": {"Late": {"Value": "late", "Export": {"Name": "late"}}},
-}
+IMPORTS = topic(DisplayName={"Fn::ImportValue": "late"})
+EXPORTS = {**topic(), "Outputs": {"Late": {"Value": "late", "Export": {"Name": "late"}}}}
 
 
 def test_an_import_without_an_export_is_a_warning_and_fails_the_execution(
@@ -430,8 +431,7 @@ def test_an_import_without_an_export_is_a_warning_and_fails_the_execution(
     assert [change["ResourceChange"]["Action"] for change in change_set["Changes"]] == ["Add"]
     plain = cloud.formation.describe_change_set(ChangeSetName=change_set["ChangeSetId"])
     assert not plain.get("StatusReason")
-    cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-    assert cloud.settled(stack) == "ROLLBACK_COMPLETE"
+    assert cloud.executed(change_set) == "ROLLBACK_COMPLETE"
     (reason,) = (reason for who, status, reason in cloud.events(stack) if (who, status) == ("Topic", "CREATE_FAILED"))
     assert "'late'" in reason
 
@@ -440,8 +440,7 @@ def test_it_succeeds_once_the_export_is_there(cloud: Cloud, throwaway: Callable[
     importer, exporter = throwaway("importer"), throwaway("exporter")
     change_set = cloud.change_set(importer, IMPORTS, "CREATE")
     assert cloud.deploy(exporter, EXPORTS, "CREATE") == "CREATE_COMPLETE"
-    cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-    assert cloud.settled(importer) == "CREATE_COMPLETE"
+    assert cloud.executed(change_set) == "CREATE_COMPLETE"
     assert cloud.delete(importer) == "DELETE_COMPLETE"
 
 
@@ -450,8 +449,7 @@ def test_a_change_of_outputs_alone_executes_though_it_lists_nothing(layers: Clou
     body["Outputs"]["More"] = {"Value": "more"}
     change_set = layers.change_set(DATA, body, NodeType=layers.parameter(DATA, "NodeType"))
     assert (change_set["Status"], change_set["Changes"]) == ("CREATE_COMPLETE", [])
-    layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
-    assert layers.settled(DATA) == "UPDATE_COMPLETE"
+    assert layers.executed(change_set) == "UPDATE_COMPLETE"
     assert layers.outputs(DATA)["More"] == "more"
 
 
@@ -498,7 +496,7 @@ def test_a_failed_update_rolls_back_with_its_reason(aws: Emulator, layers: Cloud
 def test_a_stack_can_be_described_during_an_update(aws: Emulator, layers: Cloud) -> None:
     change_set = layers.change_set(DATA, template("data"), NodeType="db.r7g.xlarge")
     with aws.faults(Fault("Cluster", "update", held=True)):
-        layers.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+        layers.execute(change_set)
         assert layers.stack(DATA)["StackStatus"] == "UPDATE_IN_PROGRESS"
         while layers.events(DATA)[-1][:2] != ("Cluster", "UPDATE_IN_PROGRESS"):
             assert layers.stack(DATA)["StackStatus"] == "UPDATE_IN_PROGRESS"
@@ -558,7 +556,7 @@ def test_a_deletion_that_fails_once_succeeds_when_repeated(
     aws: Emulator, cloud: Cloud, throwaway: Callable[[str], str]
 ) -> None:
     stack = throwaway("lingering")
-    cloud.deploy(stack, {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}, "CREATE")
+    cloud.deploy(stack, topic(), "CREATE")
     with aws.faults(Fault("Topic", "delete", reason="has a dependent object", times=1)):
         assert cloud.delete(stack) == "DELETE_FAILED"
         assert cloud.delete(stack) == "DELETE_COMPLETE"
@@ -572,7 +570,7 @@ def test_a_stack_deleted_during_its_creation_leaves_nothing(
     before = created()
     change_set = cloud.change_set(stack, template("data"), "CREATE")
     with aws.faults(Fault(logical_id, held=True)):
-        cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+        cloud.execute(change_set)
         while cloud.events(change_set["StackId"])[-1][:2] != (logical_id, "CREATE_IN_PROGRESS"):
             assert cloud.stack(stack)["StackStatus"] == "CREATE_IN_PROGRESS"
         for _ in range(2):
@@ -593,14 +591,11 @@ def created() -> list[str]:
 
 
 def test_a_stack_is_not_deleted_during_an_update(aws: Emulator, cloud: Cloud, throwaway: Callable[[str], str]) -> None:
-    def topic(name: str) -> Any:
-        return {"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": name}}}}
-
     stack = throwaway("updated")
-    cloud.deploy(stack, topic("a"), "CREATE")
-    change_set = cloud.change_set(stack, topic("b"))
+    cloud.deploy(stack, topic(DisplayName="a"), "CREATE")
+    change_set = cloud.change_set(stack, topic(DisplayName="b"))
     with aws.faults(Fault("Topic", "update", held=True)):
-        cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+        cloud.execute(change_set)
         with pytest.raises(ClientError, match=r"Stack \[arn:.*\] cannot be deleted while in status UPDATE_IN_PROGRESS"):
             cloud.formation.delete_stack(StackName=stack)
     assert cloud.settled(stack) == "UPDATE_COMPLETE"
@@ -613,7 +608,7 @@ def test_a_stack_deleted_during_its_rollback_leaves_nothing(
     before = created()
     change_set = cloud.change_set(stack, template("data"), "CREATE")
     with aws.faults(Fault("Cluster", reason="Injected."), Fault("Acl", "delete", held=True)):
-        cloud.formation.execute_change_set(ChangeSetName=change_set["ChangeSetId"])
+        cloud.execute(change_set)
         while cloud.stack(stack)["StackStatus"] != "ROLLBACK_IN_PROGRESS":
             pass
         cloud.formation.delete_stack(StackName=stack)
@@ -628,13 +623,7 @@ def test_an_emulator_stops_with_its_parent_process(tmp_path: Path) -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert ran.returncode == 9
-    for _ in range(200):
-        try:
-            os.kill(int(ran.stdout), 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.05)
-    pytest.fail(f"Process {ran.stdout} still runs.")
+    eventually(lambda: not psutil.pid_exists(int(ran.stdout)))
 
 
 def test_deleting_both_layers_leaves_only_the_snapshot_and_the_secret(layers: Cloud) -> None:
@@ -654,3 +643,53 @@ def test_deleting_both_layers_leaves_only_the_snapshot_and_the_secret(layers: Cl
     assert [vpc for vpc in network.describe_vpcs()["Vpcs"] if vpc["VpcId"] == outputs["VpcId"]] == []
     left = layers.formation.describe_stacks()["Stacks"]
     assert [stack["StackName"] for stack in left if stack["StackStatus"] != "DELETE_COMPLETE"] == []
+
+
+def test_a_type_that_the_emulator_does_not_have_is_a_name_with_made_up_attributes(cloud: Cloud, aws: Emulator) -> None:
+    resources: Any = {
+        "Monitor": {"Type": "AWS::RUM::AppMonitor", "Properties": {"Name": "web", "Domain": "example.com"}},
+        "Jobs": {"Type": "AWS::Batch::JobQueue", "Properties": {"Priority": 1}},
+    }
+    values = {
+        "Name": {"Ref": "Monitor"},
+        "Id": {"Fn::GetAtt": ["Monitor", "Id"]},
+        "Queue": {"Ref": "Jobs"},
+        "Arn": {"Fn::GetAtt": "Jobs.JobQueueArn"},
+    }
+    body: Any = {"Resources": resources, "Outputs": {name: {"Value": value} for name, value in values.items()}}
+    assert cloud.deploy("other-types", body, "CREATE") == "CREATE_COMPLETE"
+    before = cloud.outputs("other-types")
+    assert (before["Name"], before["Id"]) == ("web", "Monitor-Id")
+    assert before["Queue"] == f"arn:aws:batch:eu-west-1:111122223333:jobqueue/{before['Queue'].rpartition('/')[2]}"
+    assert before["Arn"] == "arn:aws:batch:eu-west-1:111122223333:jobqueue/Jobs-JobQueueArn"
+    resources["Jobs"]["Properties"]["Priority"] = 2
+    assert cloud.deploy("other-types", body) == "UPDATE_COMPLETE"
+    assert cloud.outputs("other-types") == before
+    assert cloud.delete("other-types") == "DELETE_COMPLETE"
+    assert {"AWS::RUM::AppMonitor", "AWS::Batch::JobQueue"} <= aws.stand_ins()
+    assert not {"AWS::SNS::Topic", "AWS::MemoryDB::Cluster", "AWS::CloudFormation::WaitCondition"} & aws.stand_ins()
+    with pytest.raises(ClientError, match=r"Unrecognized resource types: \[AWS::RUM::Monitors\]"):
+        cloud.change_set("no-type", {"Resources": {"Monitor": {"Type": "AWS::RUM::Monitors"}}}, "CREATE")
+
+
+@pytest.mark.parametrize("kind", ["DBCluster", "DBInstance"])
+def test_rds_makes_a_password_and_deletes_it_with_the_database(kind: str, cloud: Cloud) -> None:
+    database = {
+        "Type": f"AWS::RDS::{kind}",
+        "Properties": {
+            "Engine": "aurora-postgresql" if kind == "DBCluster" else "postgres",
+            "ManageMasterUserPassword": True,
+            "MasterUsername": "shop",
+            **({"DBInstanceClass": "db.t4g.micro", "AllocatedStorage": "20"} if kind == "DBInstance" else {}),
+        },
+    }
+    secret = {"Value": {"Fn::GetAtt": ["Database", "MasterUserSecret.SecretArn"]}}
+    body = {"Resources": {"Database": {**database, "DeletionPolicy": "Delete"}}, "Outputs": {"Secret": secret}}
+    assert cloud.deploy(f"with-{kind}", body, "CREATE") == "CREATE_COMPLETE"
+    manager, arn = boto3.client("secretsmanager"), cloud.outputs(f"with-{kind}")["Secret"]
+    assert ":secret:rds!" in arn
+    login = json.loads(manager.get_secret_value(SecretId=arn)["SecretString"])
+    assert (login["username"], len(login["password"]) > 20) == ("shop", True)
+    assert cloud.delete(f"with-{kind}") == "DELETE_COMPLETE"
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        manager.get_secret_value(SecretId=arn)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from rehearsal.load import CONNECTIONS, SLOW_SECONDS, Client, Load, User, load
+from rehearsal.load import CONNECTIONS, SLOW_SECONDS, SLOWER, Client, User, load
+from tests.running import eventually
 
 
 class Slow(Client):
@@ -12,30 +13,30 @@ class Slow(Client):
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.asked: list[str] = []
         self.ended = False
 
     def fault(
         self, method: str, path: str, body: User | None = None, *, reads: User | None = None, status: int = 200
     ) -> str:
         ended = self.ended
+        self.asked.append(path)
         time.sleep(self.seconds)
         return "wrong" if ended else ""
 
 
-def under_load(seconds: float) -> Load:
-    """The requests within two slow turns and a half, and those after."""
-    client = Slow(seconds)
-    with load(client, paths={"/": 200}) as made:
-        time.sleep(2.5 * SLOW_SECONDS)
-        client.ended = True
-    return made
-
-
 def test_each_client_waits_after_a_slow_answer() -> None:
-    slow, fast = under_load(SLOW_SECONDS), under_load(SLOW_SECONDS / 10)
-    assert slow.sent - len(slow.failed) == CONNECTIONS
-    assert fast.sent - len(fast.failed) > 4 * CONNECTIONS
+    slow, fast = Slow(SLOW_SECONDS), Slow(SLOW_SECONDS / 10)
+    began = time.monotonic()
+    with load(slow, paths={"/": 200}), load(fast, paths={"/": 200}):
+        eventually(lambda: len(slow.asked) > CONNECTIONS)
+        assert time.monotonic() - began >= (1 + SLOWER) * SLOW_SECONDS
+        assert len(fast.asked) > 4 * CONNECTIONS
 
 
 def test_each_client_asks_once_more_after_the_block() -> None:
-    assert under_load(SLOW_SECONDS).failed == ["wrong"] * CONNECTIONS
+    slow = Slow(SLOW_SECONDS)
+    with load(slow, paths={"/": 200}) as made:
+        eventually(lambda: len(slow.asked) == CONNECTIONS)
+        slow.ended = True
+    assert made.failed == ["wrong"] * CONNECTIONS

@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from troposphere import GetAtt, Sub, awslambda, iam, kms, logs
+from troposphere import GetAtt, Sub, awslambda, iam, kms, logs, rum
 
 from generator.cli import main
 from generator.cli.rehearse import FAULTS as OFFERED
@@ -26,9 +25,10 @@ from generator.layers import Deployment, Layer, app_runner_deployment, default_d
 from generator.parts.permissions import trust
 from rehearsal.emulator.process import Call
 from rehearsal.local_aws import LocalAws
+from rehearsal.processes import START_SECONDS
 from rehearsal.run import FAULTS, Options, Rehearsal, table
 from tests.command import Command, Run
-from tests.running import ROOT
+from tests.running import ROOT, eventually
 
 STEPS = (
     *("local AWS", "preview", "data layer", "image and service", "status", "nothing to change", "rotation", "destroy"),
@@ -126,7 +126,8 @@ def test_a_fault_on_ecs_express_is_found(
 def test_resources_of_a_user_s_own_deploy_with_the_roles_of_the_access_layer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Names of their own, a key, and a role with policies that this project knows and one that it does not."""
+    """Names of their own, a key, a role with policies that this project knows and one that it does not, and a type that
+    the emulator does not have."""
     gone: Any = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
     key = kms.Key("Key", EnableKeyRotation=True, KeyPolicy={"Version": "2012-10-17", "Statement": [ADMINISTER]}, **gone)
     group = logs.LogGroup("Group", LogGroupName=Sub("/${AWS::StackName}/work"), RetentionInDays=7, **gone)
@@ -149,12 +150,13 @@ def test_resources_of_a_user_s_own_deploy_with_the_roles_of_the_access_layer(
         Timeout=30,
         Code=awslambda.Code(ZipFile="def handler(event, context): pass"),
     )
-    command = Command(
-        lambda: [Deployment("mine", (Layer("work", "Work.", (key, group, policy, role, function)),))], capsys
-    )
+    monitor = rum.AppMonitor("Monitor", Name="web", Domain="example.com")
+    parts = (key, group, policy, role, function, monitor)
+    command = Command(lambda: [Deployment("mine", (Layer("work", "Work.", parts),))], capsys)
     run = command("rehearse", "--process")
     assert run.code == 0, run.err
     assert "What ReadOnlyAccess needs is not known here, so the permissions boundary of this rehearsal " in run.err
+    assert "The emulator has no AWS::RUM::AppMonitor: names and made-up attributes take their place.\n" in run.err
     assert "Left behind: nothing." in run.out
 
 
@@ -206,12 +208,8 @@ def test_a_signal_in_the_middle_leaves_nothing(number: signal.Signals, tmp_path:
             if "=== status" in line:
                 assert len(processes(tmp_path)) >= 3
                 process.send_signal(number)
-        assert process.wait(30) == 130
-    for _ in range(100):
-        if not processes(tmp_path):
-            return
-        time.sleep(0.05)
-    raise AssertionError(processes(tmp_path))
+        assert process.wait(START_SECONDS) == 130
+    eventually(lambda: not processes(tmp_path))
 
 
 def test_ctrl_c_ends_stay_and_everything_is_destroyed(tmp_path: Path) -> None:
@@ -221,7 +219,7 @@ def test_ctrl_c_ends_stay_and_everything_is_destroyed(tmp_path: Path) -> None:
             if line.startswith("Waiting until Ctrl-C."):
                 # A terminal sends it to the whole process group.
                 os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(START_SECONDS) == 0
     assert line == "Left behind: nothing.\n"
     assert processes(tmp_path) == []
 

@@ -94,12 +94,7 @@ MASKS = (
 )
 
 # Of lines of one kind that follow each other, the first is shown, with what is indented below it.
-KINDS = (
-    re.compile(r"  [-+!±~] "),
-    re.compile(r"(  )?[A-Z]\w+: "),
-    re.compile(r"  output "),
-    re.compile(r"… [A-Z_]+ "),
-)
+KINDS = (re.compile(r"  [-+!±~] "), re.compile(r"(  )?[A-Z]\w+: "), re.compile(r"  output "), re.compile(r"… [A-Z_]+ "))
 BELOW = " " * 6
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 
-from rehearsal.processes import ADDRESS
+from rehearsal.processes import ADDRESS, START_SECONDS
 from rehearsal.services.certificates import certificates
 from rehearsal.services.redis_cluster import HOST, SLOTS, Cluster, Node
 from tests.load import Load, Send, live, write
@@ -33,9 +33,12 @@ from tests.running import (
     environment,
     eventually,
     path,
+    within,
 )
 
 WRITES_AGAIN = 5.0
+# Where no deadline is tested: a busy machine may need longer for a command than the usual quarter of 2 s.
+PATIENT = {"REQUEST_DEADLINE": "20"}
 
 
 def primaries(cluster: Cluster) -> list[Node]:
@@ -78,11 +81,11 @@ def test_when_a_primary_fails_its_replica_takes_over(
         time.sleep(WRITES_AGAIN + 2)
     assert load.errors == []
     assert {request.status for request in load.requests} == {200, 503}
-    slowest = max(request.seconds for request in load.requests)
     refused = [request for request in load.requests if request.status == 503]
     again = max(request.ended for request in refused) - failed
-    print(f"{len(load.requests)} requests, {len(refused)} refused, slowest {slowest:.2f} s, writes after {again:.2f} s")
-    assert slowest <= DEADLINE + LATE
+    print(f"{len(load.requests)} requests, {len(refused)} refused, slowest {load.slowest:.2f} s")
+    print(f"writes after {again:.2f} s")
+    assert load.slowest <= DEADLINE + LATE
     assert again <= WRITES_AGAIN
 
     victim.stop(signal.SIGKILL)
@@ -113,7 +116,7 @@ def test_while_a_primary_is_stopped_the_other_shards_are_served(cluster: Cluster
             stopped.send(signal.SIGCONT)
         assert load.errors == []
         assert {request.status for request in load.requests if request.email in served} == {200}
-        assert max(request.seconds for request in load.requests) <= DEADLINE + LATE
+        assert load.slowest <= DEADLINE + LATE
         eventually(lambda: service("GET", path(emails[0])).status == 200)
     cluster.wait()
 
@@ -127,7 +130,7 @@ def test_while_slots_move_nothing_fails(cluster: Cluster, tmp_path: Path) -> Non
         email = next(candidates)
         if key_slot(f"user:{email}".encode()) in moving:
             emails.append(email)
-    with Service(environment(cluster), tmp_path) as service:
+    with Service(environment(cluster, **PATIENT), tmp_path) as service:
         with Load(service.port, partial(live, emails)).running() as load:
             time.sleep(0.5)
             began = time.monotonic()
@@ -138,9 +141,10 @@ def test_while_slots_move_nothing_fails(cluster: Cluster, tmp_path: Path) -> Non
         for slot in moving:
             move(cluster, slot, target, source, other)
     assert load.errors == []
-    slowest = max(request.seconds for request in load.requests)
-    print(f"{len(moving)} slots moved in {took:.1f} s under {len(load.requests)} requests, slowest {slowest:.2f} s")
-    assert slowest <= DEADLINE
+    print(
+        f"{len(moving)} slots moved in {took:.1f} s under {len(load.requests)} requests, slowest {load.slowest:.2f} s"
+    )
+    assert load.slowest <= DEADLINE
     assert {request.status for request in load.requests} == {200, 201, 204, 404}
 
 
@@ -168,14 +172,14 @@ def test_after_a_restart_of_all_of_redis_it_recovers(replicated: Cluster, tmp_pa
         time.sleep(2)
     assert load.errors == []
     assert {request.status for request in load.requests} == {200, 503}
-    assert max(request.seconds for request in load.requests) <= DEADLINE + LATE
+    assert load.slowest <= DEADLINE + LATE
     again = max(request.ended for request in load.requests if request.status == 503) - whole
     print(f"writes {again:+.2f} s after all of Redis was whole")
     assert again <= 1
 
 
 def test_connections_that_are_killed_all_the_time_fail_no_request(cluster: Cluster, tmp_path: Path) -> None:
-    with Service(environment(cluster), tmp_path) as service, Load(service.port, write).running() as load:
+    with Service(environment(cluster, **PATIENT), tmp_path) as service, Load(service.port, write).running() as load:
         for _ in range(10):
             time.sleep(0.2)
             for node in cluster.nodes:
@@ -183,9 +187,8 @@ def test_connections_that_are_killed_all_the_time_fail_no_request(cluster: Clust
                     client.execute_command("CLIENT", "KILL", "USER", cluster.user.name)
     assert load.errors == []
     assert {request.status for request in load.requests} == {200}
-    slowest = max(request.seconds for request in load.requests)
-    print(f"{len(load.requests)} requests, slowest {slowest:.2f} s")
-    assert slowest <= DEADLINE
+    print(f"{len(load.requests)} requests, slowest {load.slowest:.2f} s")
+    assert load.slowest <= DEADLINE
     assert {f"user:{request.email}" for request in load.requests} <= keys(cluster)
 
 
@@ -198,9 +201,8 @@ def test_a_write_without_an_answer_is_503_and_not_sent_again(cluster: Cluster, t
             before = client.info("commandstats")["cmdstat_hset"]["calls"]
         stopped.send(signal.SIGSTOP)
         try:
-            began = time.monotonic()
-            assert_unavailable(service("POST", "/", body("late@foo.com", "1")), "Redis does not answer in time.")
-            assert time.monotonic() - began < DEADLINE / 4 + LATE
+            with within(DEADLINE / 4 + LATE):
+                assert_unavailable(service("POST", "/", body("late@foo.com", "1")), "Redis does not answer in time.")
         finally:
             stopped.send(signal.SIGCONT)
         eventually(lambda: service("GET", "/late@foo.com").status == 200)
@@ -221,14 +223,12 @@ def test_it_starts_without_redis_and_is_ready_when_redis_is(replicated: Cluster,
     replicated.stop()
     with Service(environment(replicated), tmp_path) as service:
         assert service("GET", "/health").status == 200
-        began = time.monotonic()
-        answer = service("GET", "/ready")
-        assert time.monotonic() - began <= DEADLINE + LATE
-        assert_unavailable(answer, "Redis cannot be reached.")
+        with within(DEADLINE + LATE):
+            assert_unavailable(service("GET", "/ready"), "Redis cannot be reached.")
         assert_unavailable(service("GET", "/a@foo.com"), "Redis cannot be reached.")
         replicated.start()
         replicated.wait()
-        eventually(lambda: service("GET", "/ready").status == 200, 3)
+        eventually(lambda: service("GET", "/ready").status == 200)
 
 
 @contextmanager
@@ -273,25 +273,25 @@ def test_bytes_of_another_writer_are_shown_as_well_as_they_can_be(cluster: Clust
     with cluster.client(owner(cluster, "bytes@foo.com")) as client:
         client.execute_command("HSET", "user:bytes@foo.com", b"\xff", b"\xfe")
     assert service("GET", "/bytes@foo.com").json == {"\ufffd": "\ufffd"}
+    assert service("DELETE", "/bytes@foo.com").status == 204
 
 
 def test_a_wrong_password_is_503_at_once_and_not_told(cluster: Cluster, tmp_path: Path) -> None:
-    with Service(environment(cluster, MEMORYDB_PASSWORD="a-wrong-password"), tmp_path) as service:
-        began = time.monotonic()
-        assert_unavailable(service("GET", "/ready"), "Redis does not accept the user name and password.")
-        assert time.monotonic() - began < 1
+    with Service(environment(cluster, MEMORYDB_PASSWORD="a-wrong-password", **PATIENT), tmp_path) as service:
+        with within(1):
+            assert_unavailable(service("GET", "/ready"), "Redis does not accept the user name and password.")
         assert "a-wrong-password" not in json.dumps(service.log)
 
 
 def test_an_authority_that_is_not_trusted_is_503(cluster: Cluster, tmp_path: Path) -> None:
     other = certificates(tmp_path).authority
-    with Service(environment(cluster, MEMORYDB_TLS_CA_FILE=str(other)), tmp_path) as service:
+    with Service(environment(cluster, MEMORYDB_TLS_CA_FILE=str(other), **PATIENT), tmp_path) as service:
         assert_unavailable(service("GET", "/ready"), "The TLS certificate of Redis is not trusted.")
 
 
 def test_a_certificate_for_another_host_is_503(cluster: Cluster, tmp_path: Path) -> None:
     by_address = f"{ADDRESS}:{cluster.nodes[0].port}"
-    with Service(environment(cluster, MEMORYDB_CLUSTER_ENDPOINT=by_address), tmp_path) as service:
+    with Service(environment(cluster, MEMORYDB_CLUSTER_ENDPOINT=by_address, **PATIENT), tmp_path) as service:
         assert_unavailable(service("GET", "/ready"), "The TLS certificate of Redis is not trusted.")
 
 
@@ -325,7 +325,7 @@ def test_tls_that_is_cut_or_silent_is_503_in_time(cluster: Cluster, tmp_path: Pa
                     time.sleep(2.5)
                 assert load.errors == []
                 assert {request.status for request in load.requests} == {503}
-                assert max(request.seconds for request in load.requests) <= DEADLINE + LATE
+                assert load.slowest <= DEADLINE + LATE
                 assert_unavailable(service("GET", "/ready"), reason)
         finally:
             listener.shutdown(socket.SHUT_RDWR)
@@ -347,7 +347,7 @@ def test_what_waits_longer_than_the_deadline_is_503(cluster: Cluster, tmp_path: 
         assert load.errors == []
         # What is under way when Redis answers again finds no user.
         assert {request.status for request in load.requests} - {404} == {503}
-        assert max(request.seconds for request in load.requests) <= DEADLINE + LATE
+        assert load.slowest <= DEADLINE + LATE
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -368,19 +368,18 @@ def test_a_signal_lets_finish_what_runs_and_takes_nothing_new(
         time.sleep(0.1)
         with pytest.raises(ConnectionRefusedError):
             Client(service.port)("GET", "/health")
-        assert service.process.wait(10) == 0
+        assert service.process.wait(START_SECONDS) == 0
         thread.join()
         idle.close()
         assert [answer.status for answer in answers] == [200]
-        assert service.log[-1]["message"] == "stopped"
+        assert service.written[-1]["message"] == "stopped"
 
 
 def test_an_idle_service_ends_at_once(cluster: Cluster, tmp_path: Path) -> None:
     with Service(environment(cluster), tmp_path) as service:
         service("GET", "/health")
-        began = time.monotonic()
-        assert service.terminate() == 0
-        assert time.monotonic() - began < 1.5
+        with within(1.5):
+            assert service.terminate() == 0
 
 
 def test_all_slots_are_where_they_were(cluster: Cluster) -> None:

@@ -6,6 +6,7 @@ import sys
 import msgspec
 import pytest
 
+from rehearsal.processes import START_SECONDS
 from service.settings import REQUIRED, Settings, SettingsError, settings
 from tests.running import ROOT
 
@@ -56,7 +57,7 @@ def test_a_connection_logs_in_again_before_it_is_cut(value: str) -> None:
 def test_without_what_is_required_it_does_not_start(way: str, name: str, value: str | None) -> None:
     given = {**(WITH_IAM if way == "iam" else GOOD), "PATH": "", name: value or ""}
     made = subprocess.run(
-        [sys.executable, "-m", "service"], cwd=ROOT, env=given, capture_output=True, text=True, timeout=20
+        [sys.executable, "-m", "service"], cwd=ROOT, env=given, capture_output=True, text=True, timeout=START_SECONDS
     )
     assert (made.returncode, made.stdout) == (64, "")
     assert made.stderr == f"Missing from the environment: {name}.\n"

@@ -12,10 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rehearsal.processes import START_SECONDS
 from rehearsal.services.redis_cluster import Cluster
 from service.workers import usable_cpus
 from tests.load import Load, write
-from tests.running import ROOT, Client, Service, body, environment, eventually
+from tests.running import ROOT, Client, Service, body, environment, eventually, within
 
 
 def workers(service: Service) -> list[int]:
@@ -23,7 +24,7 @@ def workers(service: Service) -> list[int]:
 
 
 def started(service: Service) -> int:
-    return sum(line["message"] == "started" for line in service.log)
+    return sum(line["message"] == "started" for line in service.written)
 
 
 def test_every_worker_answers_health_and_ready(cluster: Cluster, tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_every_worker_answers_health_and_ready(cluster: Cluster, tmp_path: Path)
         eventually(lambda: started(service) == 3)
         answered: set[int] = set()
         for _ in range(200):
-            client = Client(service.port, timeout=5)
+            client = Client(service.port)
             assert [client("GET", path).status for path in ("/health", "/ready")] == [200, 200]
             answered |= {worker for worker in workers(service) if clients(worker, service.port)}
             client.close()
@@ -50,10 +51,10 @@ def test_a_worker_that_dies_is_replaced_and_the_others_serve_on(cluster: Cluster
         eventually(lambda: started(service) == 2)
         before = workers(service)
         os.kill(before[0], signal.SIGKILL)
-        eventually(lambda: len(set(workers(service)) - set(before)) == 1, 3)
+        eventually(lambda: len(set(workers(service)) - set(before)) == 1)
         assert before[1] in workers(service)
         eventually(lambda: started(service) == 3)
-        assert [line["code"] for line in service.log if line["message"] == "a worker died"] == [-signal.SIGKILL]
+        assert [line["code"] for line in service.written if line["message"] == "a worker died"] == [-signal.SIGKILL]
         assert service("GET", "/ready").status == 200
 
 
@@ -61,15 +62,14 @@ def test_a_worker_that_dies_again_and_again_is_replaced_less_and_less_often(clus
     with Service(environment(cluster, WORKERS="2"), tmp_path) as service:
         eventually(lambda: started(service) == 2)
         survivor = workers(service)[1]
-        moments = []
+        first = psutil.Process(workers(service)[0]).create_time()
         for _ in range(4):
             (victim,) = set(workers(service)) - {survivor}
             os.kill(victim, signal.SIGKILL)
-            died = time.monotonic()
             eventually(lambda gone=victim: len(set(workers(service)) - {survivor, gone}) == 1)  # type: ignore[misc]
-            moments.append(time.monotonic() - died)
-        assert moments[3] > 2 * moments[0]
-        assert moments[3] > 1
+        (last,) = set(workers(service)) - {survivor}
+        # Pauses of 0.1, 0.3, 0.7 and 1.5 s.
+        assert psutil.Process(last).create_time() - first > 2.5
 
 
 def test_under_load_a_killed_worker_loses_no_acknowledged_write(cluster: Cluster, tmp_path: Path) -> None:
@@ -93,9 +93,9 @@ def test_a_signal_ends_all_in_order(cluster: Cluster, tmp_path: Path, number: si
         with Load(service.port, write).running() as load:
             time.sleep(0.5)
             service.process.send_signal(number)
-            assert service.process.wait(5) == 0
+            assert service.process.wait(START_SECONDS) == 0
         assert not [member for member in members if psutil.pid_exists(member)]
-        assert sum(line["message"] == "stopped" for line in service.log) == 2
+        assert sum(line["message"] == "stopped" for line in service.written) == 2
         assert {request.status for request in load.requests} <= {0, 200}
 
 
@@ -103,9 +103,8 @@ def test_what_is_stuck_is_killed_after_the_grace(cluster: Cluster, tmp_path: Pat
     with Service(environment(cluster, WORKERS="2", REQUEST_DEADLINE="0.5"), tmp_path) as service:
         eventually(lambda: started(service) == 2)
         os.kill(workers(service)[0], signal.SIGSTOP)
-        began = time.monotonic()
-        assert service.terminate() == 0
-        assert 2 <= time.monotonic() - began < 5
+        with within(5, at_least=2):
+            assert service.terminate() == 0
 
 
 def test_without_its_supervisor_a_worker_ends(cluster: Cluster, tmp_path: Path) -> None:
@@ -113,7 +112,7 @@ def test_without_its_supervisor_a_worker_ends(cluster: Cluster, tmp_path: Path) 
         eventually(lambda: started(service) == 2)
         members = workers(service)
         service.process.kill()
-        eventually(lambda: not [member for member in members if psutil.pid_exists(member)], 5)
+        eventually(lambda: not [member for member in members if psutil.pid_exists(member)])
 
 
 def test_one_worker_is_the_process_itself(cluster: Cluster, tmp_path: Path) -> None:
@@ -142,9 +141,8 @@ def test_a_standard_output_that_nobody_reads_holds_nothing_up(cluster: Cluster, 
         for number in range(3000):
             assert service("GET", "/health", X_Request_Id=f"blocked-{number}").status == 200
         assert service("GET", "/ready").status == 200
-        began = time.monotonic()
-        assert service.terminate() == 0
-        assert time.monotonic() - began < 5
+        with within(5):
+            assert service.terminate() == 0
     os.close(writes)
     os.close(reads)
 
@@ -152,11 +150,13 @@ def test_a_standard_output_that_nobody_reads_holds_nothing_up(cluster: Cluster, 
 def test_dropped_lines_are_counted(tmp_path: Path) -> None:
     program = (
         "import os, sys, time; from service.logs import Writer; reads, writes = os.pipe(); Writer.LINES = 50;"
-        "writer = Writer(writes);"
-        "[writer.put(b'x' * 99) for _ in range(50)]; time.sleep(0.2); [writer.put(b'y' * 99_999) for _ in range(2)];"
-        "time.sleep(0.2); [writer.put(b'z') for _ in range(70)];"
+        "writer = Writer(writes); wait = 'while writer._lines: time.sleep(0.01)';"
+        "[writer.put(b'x' * 99) for _ in range(50)]; exec(wait); [writer.put(b'y' * 99_999) for _ in range(2)];"
+        "exec(wait); [writer.put(b'z') for _ in range(70)];"
         "text = b'';"
         "exec('while b\"dropped\" not in text: text += os.read(reads, 65536)'); print(text.splitlines()[-1].decode())"
     )
-    made = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=20)
+    made = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=START_SECONDS
+    )
     assert '"message":"dropped","lines":20' in made.stdout, made.stderr

@@ -47,13 +47,8 @@ class Detection:
         self.slept: list[float] = []
 
     def status(self, status: str, **fields: Any) -> None:
-        answer = {
-            "StackId": "1",
-            "StackDriftDetectionId": DETECTION,
-            "DetectionStatus": status,
-            "Timestamp": 0,
-            **fields,
-        }
+        answer = {"StackId": "1", "StackDriftDetectionId": DETECTION, "DetectionStatus": status, "Timestamp": 0}
+        answer |= fields
         self.stubber.add_response("describe_stack_drift_detection_status", answer, {"StackDriftDetectionId": DETECTION})
 
     def page(self, *resources: dict[str, Any], token: str = "", following: str = "") -> None:

@@ -17,6 +17,7 @@ from rehearsal.emulator.extensions.cloudformation import (
     operations,
     replacement,
     stack_policies,
+    stand_ins,
     validation,
 )
 from rehearsal.emulator.extensions.compute import apprunner, ecs_express, instances, rollback_alarm
@@ -35,7 +36,7 @@ threading.Thread(target=stop_with_parent, daemon=True).start()
 # recorded.
 for extension in (
     *(clusters, apprunner, ecs_express, rollback_alarm, instances, ecr, network, secrets_manager),
-    *(replacement, drift, validation, change_sets, exports, stack_policies),
+    *(stand_ins, replacement, drift, validation, change_sets, exports, stack_policies),
     *(roles, faults, deletion, events, operations, recorded_calls, iam),
 ):
     extension.install()

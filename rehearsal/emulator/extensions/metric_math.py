@@ -24,14 +24,9 @@ def evaluated(expression: str, series: Mapping[str, Series]) -> Series:
     """The value of the expression at each moment at which any series has one. Its syntax is also Python's."""
     code = compile(expression, "<metric math>", "eval")
     used = {name: series[name] for name in code.co_names if name in series}
-    moments = sorted({moment for values in used.values() for moment in values})
-    return {
-        moment: float(
-            eval(
-                code,
-                {"__builtins__": {}, **FUNCTIONS},
-                {n: values.get(moment, Missing()) for n, values in used.items()},
-            )
-        )
-        for moment in moments
-    }
+
+    def value(moment: float) -> float:
+        here = {name: values.get(moment, Missing()) for name, values in used.items()}
+        return float(eval(code, {"__builtins__": {}, **FUNCTIONS}, here))
+
+    return {moment: value(moment) for moment in sorted({moment for values in used.values() for moment in values})}

@@ -4,45 +4,28 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
-import time
+from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import get_account_id
 from ministack.services import ec2, waf
 from ministack.services.cloudformation import provisioners
 
 from rehearsal.emulator.extensions.compute import apprunner, ecs_express
 from rehearsal.emulator.extensions.memorydb.store import clusters
-from rehearsal.emulator.extensions.registration import Created, Props, add_resource_type
+from rehearsal.emulator.extensions.registration import Created, Props, add_resource_type, removal
 
-RULES = {
-    "AWS::EC2::SecurityGroupIngress": "IpPermissions",
-    "AWS::EC2::SecurityGroupEgress": "IpPermissionsEgress",
-}
+RULES = {"AWS::EC2::SecurityGroupIngress": "IpPermissions", "AWS::EC2::SecurityGroupEgress": "IpPermissionsEgress"}
 
 
 def install() -> None:
     for resource_type, direction in RULES.items():
-        add_resource_type(resource_type, taggable=False, **rule_handlers(direction))
+        add_resource_type(resource_type, *rule_handlers(direction), taggable=False)
+    add_resource_type("AWS::EC2::FlowLog", create_flow_log, update_tags("Id"), removal(ec2._flow_logs))
+    add_resource_type("AWS::EC2::EIP", create_address, update_address, delete_address)
     add_resource_type(
-        "AWS::EC2::FlowLog",
-        create=create_flow_log,
-        update=update_flow_log,
-        delete=lambda flow_log, props: ec2._flow_logs.pop(flow_log, None),
+        "AWS::EC2::NatGateway", create_nat_gateway, update_tags("NatGatewayId"), removal(ec2._nat_gateways)
     )
-    add_resource_type("AWS::EC2::EIP", create=create_address, update=update_address, delete=delete_address)
-    add_resource_type(
-        "AWS::EC2::NatGateway",
-        create=create_nat_gateway,
-        update=update_nat_gateway,
-        delete=lambda gateway, props: ec2._nat_gateways.pop(gateway, None),
-    )
-    add_resource_type(
-        "AWS::WAFv2::WebACLAssociation",
-        taggable=False,
-        create=associate,
-        delete=lambda association, props: waf._associations.pop(props["ResourceArn"], None),
-    )
+    add_resource_type("AWS::WAFv2::WebACLAssociation", associate, None, disassociate, taggable=False)
     subnet = provisioners._RESOURCE_HANDLERS["AWS::EC2::Subnet"]
     create, update = subnet["create"], subnet["update"]
 
@@ -61,7 +44,7 @@ def install() -> None:
     group["delete"] = deleted
 
 
-def rule_handlers(direction: str) -> dict[str, Any]:
+def rule_handlers(direction: str) -> tuple[Any, Any, Any]:
     """User guide, AWS::EC2::SecurityGroupIngress and -Egress: Ref is the rule's ID, such as sgr-1234567890abcdefg; all
     but the description is create-only (schema). EC2 API reference, AuthorizeSecurityGroupIngress: a rule that exists
     is InvalidPermission.Duplicate."""
@@ -95,7 +78,7 @@ def rule_handlers(direction: str) -> dict[str, Any]:
         if props["GroupId"] in ec2._security_groups:
             rules(props)[:] = [rule for rule in rules(props) if not same(rule, permission(props))]
 
-    return {"create": create, "update": update, "delete": delete}
+    return create, update, delete
 
 
 def described(created: Created) -> Created:
@@ -134,35 +117,32 @@ def refuse_if_needed(group_id: str) -> None:
         raise ValueError(f"resource {group_id} has a dependent object (Service: Ec2, Status Code: 400)")
 
 
+def added(store: Any, create: Callable[[Props], Any], call: Props, props: Props) -> str:
+    """The ID of what a call of EC2 adds to a store, with the tags of the resource."""
+    before = set(store)
+    create(call)
+    (new,) = set(store) - before
+    provisioners._ec2_apply_tags(new, props)
+    return str(new)
+
+
+def update_tags(attribute: str) -> Any:
+    def update(physical_id: str, old: Props, props: Props, stack_name: str) -> Created:
+        provisioners._ec2_apply_tags(physical_id, props, old)
+        return physical_id, {attribute: physical_id}
+
+    return update
+
+
 def create_flow_log(logical_id: str, props: Props, stack_name: str) -> Created:
     """User guide, AWS::EC2::FlowLog: Ref and Id are the flow log's ID; all but tags is create-only (schema)."""
-    flow_log = f"fl-{secrets.token_hex(9)[:17]}"
-    ec2._flow_logs[flow_log] = {
-        "FlowLogId": flow_log,
-        "ResourceId": props["ResourceId"],
-        "TrafficType": props.get("TrafficType", "ALL"),
-        "LogDestinationType": props.get("LogDestinationType", "cloud-watch-logs"),
-        "LogGroupName": props.get("LogGroupName", ""),
-        "DeliverLogsPermissionArn": props.get("DeliverLogsPermissionArn", ""),
-        "FlowLogStatus": "ACTIVE",
-        "CreationTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "OwnerId": get_account_id(),
-    }
-    provisioners._ec2_apply_tags(flow_log, props)
-    return flow_log, {"Id": flow_log}
-
-
-def update_flow_log(flow_log: str, old: Props, props: Props, stack_name: str) -> Created:
-    provisioners._ec2_apply_tags(flow_log, props, old)
+    flow_log = added(ec2._flow_logs, ec2._create_flow_logs, {**props, "ResourceId.1": props["ResourceId"]}, props)
     return flow_log, {"Id": flow_log}
 
 
 def create_address(logical_id: str, props: Props, stack_name: str) -> Created:
     """User guide, AWS::EC2::EIP: Ref is the address, AllocationId an attribute."""
-    before = set(ec2._addresses)
-    ec2._allocate_address({"Domain": props.get("Domain", "vpc")})
-    (allocation,) = set(ec2._addresses) - before
-    provisioners._ec2_apply_tags(allocation, props)
+    allocation = added(ec2._addresses, ec2._allocate_address, {"Domain": props.get("Domain", "vpc")}, props)
     address = ec2._addresses[allocation]["PublicIp"]
     return address, {"AllocationId": allocation, "PublicIp": address}
 
@@ -186,15 +166,8 @@ def allocation_of(address: str) -> str:
 
 def create_nat_gateway(logical_id: str, props: Props, stack_name: str) -> Created:
     """User guide, AWS::EC2::NatGateway: Ref and NatGatewayId are its ID."""
-    before = set(ec2._nat_gateways)
-    ec2._create_nat_gateway({"SubnetId": props["SubnetId"], "AllocationId": props.get("AllocationId", "")})
-    (gateway,) = set(ec2._nat_gateways) - before
-    provisioners._ec2_apply_tags(gateway, props)
-    return str(gateway), {"NatGatewayId": gateway}
-
-
-def update_nat_gateway(gateway: str, old: Props, props: Props, stack_name: str) -> Created:
-    provisioners._ec2_apply_tags(gateway, props, old)
+    call = {"SubnetId": props["SubnetId"], "AllocationId": props.get("AllocationId", "")}
+    gateway = added(ec2._nat_gateways, ec2._create_nat_gateway, call, props)
     return gateway, {"NatGatewayId": gateway}
 
 
@@ -205,3 +178,7 @@ def associate(logical_id: str, props: Props, stack_name: str) -> Created:
         raise ValueError("AWS WAF couldn't perform the operation because your resource doesn't exist.")
     waf._associations[props["ResourceArn"]] = props["WebACLArn"]
     return f"{props['ResourceArn']}|{props['WebACLArn']}", {}
+
+
+def disassociate(association: str, props: Props) -> None:
+    waf._associations.pop(props["ResourceArn"], None)

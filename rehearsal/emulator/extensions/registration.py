@@ -7,7 +7,7 @@ import contextvars
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import ministack.app
@@ -37,7 +37,14 @@ class Failed(ValueError):
         super().__init__(message)
 
 
-def add_service(name: str, target: str, operations: Mapping[str, Operation]) -> None:
+def existing(services: Any, service_arn: str) -> Any:
+    """A service of App Runner or ECS."""
+    if service_arn not in services:
+        raise Refused("ResourceNotFoundException", f"Service {service_arn} was not found.")
+    return services[service_arn]
+
+
+def add_service(name: str, target: str, **operations: Operation) -> None:
     """A service with a JSON protocol. `target` precedes the operation in the header X-Amz-Target."""
 
     async def handle(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
@@ -54,11 +61,19 @@ def add_service(name: str, target: str, operations: Mapping[str, Operation]) -> 
     ministack.app.SERVICE_HANDLERS[name] = handle
 
 
-def add_resource_type(name: str, *, taggable: bool = True, **handlers: Any) -> None:
-    """`handlers` are create, update and delete, with ministack's arguments; `taggable`: it gets the stack's tags."""
-    provisioners._RESOURCE_HANDLERS[name] = handlers
+def add_resource_type(
+    name: str, create: Any, update: Any, delete: Any, *, taggable: bool = True, **options: Any
+) -> None:
+    """Handlers have ministack's arguments; `taggable`: it gets the stack's tags."""
+    handlers = {"create": create, "update": update, "delete": delete}
+    provisioners._RESOURCE_HANDLERS[name] = {key: each for key, each in handlers.items() if each} | options
     if taggable:
         provisioners._STACK_TAG_PROPERTY[name] = ("Tags", "list")
+
+
+def removal(store: Any) -> Any:
+    """A handler that deletes a resource from its store."""
+    return lambda physical_id, props: store.pop(physical_id, None)
 
 
 def in_background(work: Callable[[], None]) -> None:

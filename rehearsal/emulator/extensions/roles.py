@@ -21,7 +21,7 @@ from ministack.services import iam, sts
 from ministack.services.cloudformation import provisioners, stacks
 
 from rehearsal.emulator.extensions.iam import denial, stack_roles
-from rehearsal.emulator.extensions.registration import Created, Props, add_resource_type
+from rehearsal.emulator.extensions.registration import Created, Props, add_resource_type, removal
 
 ROLE = "AWS::IAM::Role"
 ROLE_ARN = re.compile(r"arn:aws:iam::[0-9]{12}:role/(?:[\w+=,.@-]+/)*([\w+=,.@-]+)")
@@ -29,9 +29,7 @@ Asked = tuple[str, str, dict[str, str]]
 
 
 def install() -> None:
-    add_resource_type(
-        "AWS::IAM::OIDCProvider", create=create_provider, delete=lambda arn, props: iam._oidc_providers.pop(arn, None)
-    )
+    add_resource_type("AWS::IAM::OIDCProvider", create_provider, None, removal(iam._oidc_providers))
     provision, update = stacks._provision_resource, stacks._update_resource
 
     def provisioned(resource_type: str, logical_id: str, props: Props, stack: str, *rest: Any) -> Any:

@@ -1,12 +1,15 @@
-"""AWS::SecretsManager::Secret: its Ref, and the generated password.
+"""AWS::SecretsManager::Secret: its Ref, and the generated password; and the secrets that RDS makes.
 
 Facts: user guide, AWS::SecretsManager::Secret, return values: Ref is the ARN; GenerateSecretString takes what
-GetRandomPassword takes, ExcludePunctuation included, and SecretStringTemplate with GenerateStringKey.
+GetRandomPassword takes, ExcludePunctuation included, and SecretStringTemplate with GenerateStringKey. RDS user guide,
+"Password management with Amazon RDS and AWS Secrets Manager": with ManageMasterUserPassword RDS makes a secret called
+rds!..., with username and password, and deletes it with the database.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
 from typing import Any
 
 from ministack.services import secretsmanager
@@ -34,15 +37,33 @@ def install() -> None:
 
     provisioners._sm_secret_string = secret_string
     provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"].update(
-        create=created,
-        update=updated,
-        delete=lambda secret_arn, props: delete(name_of(secret_arn), props),
+        create=created, update=updated, delete=lambda secret_arn, props: delete(name_of(secret_arn), props)
     )
     read, properties = drift._DRIFT_READERS["AWS::SecretsManager::Secret"]
     drift._DRIFT_READERS["AWS::SecretsManager::Secret"] = (
         lambda secret_arn, *rest: read(name_of(secret_arn), *rest),
         properties,
     )
+
+    def with_passwords(create_database: Any, delete_database: Any) -> dict[str, Any]:
+        def database_created(logical_id: str, props: Any, stack_name: str) -> Any:
+            database, attributes = create_database(logical_id, props, stack_name)
+            if props.get("ManageMasterUserPassword") in (True, "true"):
+                login = {"username": props.get("MasterUsername", ""), "password": secrets.token_urlsafe(20)}
+                secret = {"Name": f"rds!{database}", "SecretString": json.dumps(login)}
+                _, made = create(logical_id, secret, stack_name)
+                attributes["MasterUserSecret.SecretArn"] = made["Arn"]
+            return database, attributes
+
+        def database_deleted(database: str, *rest: Any) -> None:
+            delete_database(database, *rest)
+            delete(f"rds!{database}", {})
+
+        return {"create": database_created, "delete": database_deleted}
+
+    for kind in ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance"):
+        handlers = provisioners._RESOURCE_HANDLERS[kind]
+        handlers.update(with_passwords(handlers["create"], handlers["delete"]))
 
 
 def secret_string(props: dict[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import string
 import time
 import uuid
 from contextlib import suppress
@@ -21,7 +20,9 @@ from rehearsal.emulator.extensions.registration import (
     add_resource_type,
     add_service,
     arn,
+    existing,
     in_background,
+    removal,
 )
 
 services = AccountRegionScopedDict()
@@ -33,34 +34,21 @@ operations = AccountRegionScopedDict()
 
 def install() -> None:
     add_resource_type(
-        "AWS::AppRunner::Service",
-        create=create_service,
-        update=update_service,
-        delete=delete_service,
-        update_with_logical_id=True,
+        "AWS::AppRunner::Service", create_service, update_service, delete_service, update_with_logical_id=True
     )
     # Without an update handler ministack ignores a change of tags.
-    add_resource_type("AWS::AppRunner::VpcConnector", create=create_connector, update=never, delete=delete_connector)
-    add_resource_type(
-        "AWS::AppRunner::AutoScalingConfiguration", create=create_scaling, update=never, delete=delete_scaling
-    )
-    add_resource_type(
-        "AWS::AppRunner::VpcIngressConnection",
-        create=create_ingress,
-        update=update_ingress,
-        delete=lambda ingress, props: ingresses.pop(ingress, None),
-    )
+    add_resource_type("AWS::AppRunner::VpcConnector", create_connector, never, delete_connector)
+    add_resource_type("AWS::AppRunner::AutoScalingConfiguration", create_scaling, never, delete_scaling)
+    add_resource_type("AWS::AppRunner::VpcIngressConnection", create_ingress, update_ingress, removal(ingresses))
     add_service(
         "apprunner",
         "AppRunner",
-        {
-            "DescribeService": describe_service,
-            "ListServices": list_services,
-            "ListOperations": list_operations,
-            "PauseService": pause_service,
-            "ResumeService": resume_service,
-            "StartDeployment": start_deployment,
-        },
+        DescribeService=describe_service,
+        ListServices=list_services,
+        ListOperations=list_operations,
+        PauseService=pause_service,
+        ResumeService=resume_service,
+        StartDeployment=start_deployment,
     )
 
 
@@ -72,7 +60,7 @@ def never(*arguments: Any) -> Created:
 def physical_name(logical_id: str) -> str:
     """CloudFormation names these <LogicalId>-<twelve characters>, without the stack's name, and cuts the logical ID to
     27 characters (`generateResourceIdentifier` in the handlers)."""
-    return f"{logical_id[:27]}-{''.join(secrets.choice(string.ascii_letters + string.digits) for _ in range(12))}"
+    return f"{logical_id[:27]}-{secrets.token_hex(6)}"
 
 
 # Services. Return values: user guide, AWS::AppRunner::Service; Ref is the ARN, the schema's primary identifier.
@@ -84,12 +72,11 @@ def create_service(logical_id: str, props: Props, stack_name: str) -> Created:
         raise ValueError(f"Service with the provided name already exists: {name}.")
     service_id = uuid.uuid4().hex
     service_arn = arn("apprunner", f"service/{name}/{service_id}")
-    host = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(10))
     services[service_arn] = {
         "ServiceName": name,
         "ServiceId": service_id,
         "ServiceArn": service_arn,
-        "ServiceUrl": f"{host}.{get_region()}.awsapprunner.com",
+        "ServiceUrl": f"{secrets.token_hex(5)}.{get_region()}.awsapprunner.com",
         "CreatedAt": time.time(),
         **configuration(props),
     }
@@ -240,7 +227,7 @@ def ended(operation: dict[str, Any], status: str, then: str = "RUNNING") -> None
 
 
 def describe_service(request: dict[str, Any]) -> dict[str, Any]:
-    return {"Service": services[existing(request["ServiceArn"])]}
+    return {"Service": existing(services, request["ServiceArn"])}
 
 
 def list_services(request: dict[str, Any]) -> dict[str, Any]:
@@ -249,7 +236,7 @@ def list_services(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def list_operations(request: dict[str, Any]) -> dict[str, Any]:
-    found = operations.get(existing(request["ServiceArn"]), [])
+    found = operations.get(existing(services, request["ServiceArn"])["ServiceArn"], [])
     return {"OperationSummaryList": found[: request.get("MaxResults") or 20]}
 
 
@@ -287,16 +274,10 @@ def start_deployment(request: dict[str, Any]) -> dict[str, Any]:
 def in_status(service_arn: str, status: str) -> Any:
     """API reference: InvalidStateException, "You can't perform this action when the resource is in its current
     state"."""
-    service = services[existing(service_arn)]
+    service = existing(services, service_arn)
     if service["Status"] != status:
         raise Refused("InvalidStateException", f"Service cannot be changed when in state: {service['Status']}.")
     return service
-
-
-def existing(service_arn: str) -> str:
-    if service_arn not in services:
-        raise Refused("ResourceNotFoundException", f"Service {service_arn} was not found.")
-    return service_arn
 
 
 # VPC connectors. Return values: user guide, AWS::AppRunner::VpcConnector.
@@ -356,7 +337,7 @@ def delete_scaling(scaling_arn: str, props: Props) -> None:
 
 
 def create_ingress(logical_id: str, props: Props, stack_name: str) -> Created:
-    service = services[existing(props["ServiceArn"])]
+    service = existing(services, props["ServiceArn"])
     name = props.get("VpcIngressConnectionName") or physical_name(logical_id)
     ingress_arn = arn("apprunner", f"vpcingressconnection/{name}/{uuid.uuid4().hex}")
     ingresses[ingress_arn] = {"DomainName": service["ServiceUrl"], **props}

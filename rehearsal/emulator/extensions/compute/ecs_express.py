@@ -21,6 +21,7 @@ from rehearsal.emulator.extensions.registration import (
     add_resource_type,
     add_service,
     arn,
+    existing,
     in_background,
 )
 
@@ -36,24 +37,17 @@ DRAIN_SECONDS = 0.5
 
 
 def install() -> None:
-    add_resource_type(
-        "AWS::ECS::ExpressGatewayService",
-        create=create_service,
-        update=update_service,
-        delete=delete_service,
-        update_with_logical_id=True,
-    )
+    name = "AWS::ECS::ExpressGatewayService"
+    add_resource_type(name, create_service, update_service, delete_service, update_with_logical_id=True)
     add_service(
         "ecs",
         "AmazonEC2ContainerServiceV20141113",
-        {
-            "DescribeExpressGatewayService": describe_service,
-            "DescribeServices": describe_services,
-            "DescribeTasks": describe_tasks,
-            "ListServiceDeployments": list_deployments,
-            "ListTasks": list_tasks,
-            "UpdateService": force_deployment,
-        },
+        DescribeExpressGatewayService=describe_service,
+        DescribeServices=describe_services,
+        DescribeTasks=describe_tasks,
+        ListServiceDeployments=list_deployments,
+        ListTasks=list_tasks,
+        UpdateService=force_deployment,
     )
 
 
@@ -283,11 +277,11 @@ def delete_service(service_arn: str, props: Props) -> None:
 
 
 def describe_service(request: dict[str, Any]) -> dict[str, Any]:
-    return {"service": existing(request["serviceArn"])}
+    return {"service": existing(services, request["serviceArn"])}
 
 
 def list_deployments(request: dict[str, Any]) -> dict[str, Any]:
-    return {"serviceDeployments": deployments.get(existing(request["service"])["serviceArn"], [])}
+    return {"serviceDeployments": deployments.get(existing(services, request["service"])["serviceArn"], [])}
 
 
 def describe_services(request: dict[str, Any]) -> dict[str, Any]:
@@ -310,7 +304,7 @@ def force_deployment(request: dict[str, Any]) -> dict[str, Any]:
     """API reference, UpdateService: forceNewDeployment starts a deployment with no changes; asynchronous; for a
     deleted service ServiceNotActiveException. That Express services accept it is an assumption."""
     service_arn = arn("ecs", f"service/{request['cluster']}/{request['service']}")
-    service = existing(service_arn)
+    service = existing(services, service_arn)
     if service["status"]["statusCode"] != "ACTIVE":
         raise Refused("ServiceNotActiveException", "Service was not ACTIVE.")
     if not request.get("forceNewDeployment"):
@@ -326,9 +320,3 @@ def force_deployment(request: dict[str, Any]) -> dict[str, Any]:
 
     in_background(go_on)
     return {"service": {"serviceArn": service_arn}}
-
-
-def existing(service_arn: str) -> Any:
-    if service_arn not in services:
-        raise Refused("ResourceNotFoundException", f"Service {service_arn} was not found.")
-    return services[service_arn]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from functools import partial
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
@@ -23,27 +22,30 @@ def install() -> None:
         ("SubnetGroup", access.create_subnet_group, access.update_subnet_group, access.delete_subnet_group),
         ("Cluster", create_cluster, update_cluster, delete_cluster),
     ):
-        add_resource_type(f"AWS::MemoryDB::{name}", create=create, update=update, delete=delete)
+        add_resource_type(f"AWS::MemoryDB::{name}", create, update, delete)
     for name, store, by_hand in (("Cluster", clusters, BY_HAND), ("User", users, ["AccessString"])):
-        read = partial(read_by_name, store)
-        drift._DRIFT_READERS[f"AWS::MemoryDB::{name}"] = (read, frozenset(by_hand))
+        drift._DRIFT_READERS[f"AWS::MemoryDB::{name}"] = (by_name(store), frozenset(by_hand))
     add_service(
         "memorydb",
         "AmazonMemoryDB",
-        {
-            "UpdateUser": access.change_user,
-            "DescribeUsers": lambda request: {"Users": named(users, request.get("UserName"), "User")},
-            "DescribeACLs": lambda request: {"ACLs": named(acls, request.get("ACLName"), "ACL")},
-            "DescribeSubnetGroups": lambda request: {
-                "SubnetGroups": named(subnet_groups, request.get("SubnetGroupName"), "SubnetGroup")
-            },
-            "DescribeClusters": lambda request: {"Clusters": named(clusters, request.get("ClusterName"), "Cluster")},
-            "UpdateCluster": change_cluster,
-            "DescribeSnapshots": describe_snapshots,
-            "CreateSnapshot": create_snapshot,
-            "DeleteSnapshot": delete_snapshot,
-        },
+        UpdateUser=access.change_user,
+        DescribeUsers=described(users, "User"),
+        DescribeACLs=described(acls, "ACL"),
+        DescribeSubnetGroups=described(subnet_groups, "SubnetGroup"),
+        DescribeClusters=described(clusters, "Cluster"),
+        UpdateCluster=change_cluster,
+        DescribeSnapshots=describe_snapshots,
+        CreateSnapshot=create_snapshot,
+        DeleteSnapshot=delete_snapshot,
     )
+
+
+def by_name(store: Any) -> Any:
+    return lambda name, props: store.get(name)
+
+
+def described(store: Any, kind: str) -> Any:
+    return lambda request: {f"{kind}s": named(store, request.get(f"{kind}Name"), kind)}
 
 
 # Clusters. Return values: user guide, AWS::MemoryDB::Cluster.
@@ -130,10 +132,6 @@ def update_cluster(name: str, old: Props, props: Props, stack_name: str) -> Crea
 
 # What UpdateCluster changes, and drift detection reads, under names that the API and the resource type share.
 BY_HAND = ("Description", "MaintenanceWindow", "NodeType", "SnapshotRetentionLimit", "SnapshotWindow")
-
-
-def read_by_name(store: Any, name: str, props: Props) -> Any:
-    return store.get(name)
 
 
 def change_cluster(request: dict[str, Any]) -> dict[str, Any]:
