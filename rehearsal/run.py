@@ -18,7 +18,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from generator.compute.ecs_express import EcsExpressCompute
 from generator.compute.logs import LINES_SHOWN
 from generator.images.context import DOCKERFILE
 from generator.layers import Deployment, Layer
@@ -230,9 +229,7 @@ class Rehearsal:
         with self._timed(name) as step, environment({**self.aws.variables, **self.aws.identities.of(verb)}):
             step.code = self.command(self.deployment, [*arguments, *role])
             sys.stdout.flush()
-        # CloudFormation deletes the log group of a new service on ECS with its stack; App Runner's stays.
-        on_ecs = any(isinstance(layer.compute, EcsExpressCompute) for layer in self.deployment.layers)
-        if step.code and on_ecs and services.unhealthy:
+        if step.code and services.unhealthy and any(compute.deletes_logs for _, compute in self.options.services):
             lines = services.unhealthy[-LINES_SHOWN:]
             print("The end of what the service wrote:", *lines, sep="\n  ", file=sys.stderr, flush=True)
         if step.code and services.unanswered:

@@ -75,7 +75,8 @@ class Compute(ABC):
     `client_name` is boto3's; `resource_type` is the service's type in the layer's template. `actions` are the IAM
     actions that describe the service, `redeploy_actions` those of `redeploy`, on the ARNs that `resources` returns for
     a stack and a logical ID; `actions_elsewhere` are those of `reasons` on other ARNs. `metric_actions` are those of
-    `error_rate`, on any resource. `usual_minutes` is how long its slow resources take, by type.
+    `error_rate`, on any resource. `usual_minutes` is how long its slow resources take, by type. `deletes_logs`: the
+    service's log is deleted with its stack.
     """
 
     repository: str = contract.REPOSITORY_URI
@@ -90,6 +91,7 @@ class Compute(ABC):
     actions_elsewhere: ClassVar[Mapping[str, str]] = {}
     metric_actions: ClassVar[tuple[str, ...]] = ()
     usual_minutes: ClassVar[Mapping[str, int]] = {}
+    deletes_logs: ClassVar[bool] = False
 
     @abstractmethod
     def running(self, client: Any, service_arn: str) -> Running:

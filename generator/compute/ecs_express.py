@@ -41,6 +41,7 @@ class EcsExpressCompute(Compute):
     # An update is a canary deployment that waits twice for three minutes (developer guide, "Updating an Amazon ECS
     # Express Mode service").
     usual_minutes = MappingProxyType({"AWS::ECS::ExpressGatewayService": 8})
+    deletes_logs = True
 
     def running(self, client: Any, service_arn: str) -> Running:
         """What DescribeExpressGatewayService and ListServiceDeployments return."""
