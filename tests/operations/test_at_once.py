@@ -115,17 +115,40 @@ def said(command: Command, session: Session | None = None) -> str:
     return ""
 
 
-Release = Callable[[], None]
+class Release:
+    """Lets the first command go on from where it is held, a resource and its action; then it is held at the next one,
+    if there is one, until the last call."""
+
+    def __init__(self, aws: LocalAws, held: tuple[tuple[str, str], ...]) -> None:
+        self._aws, self._held, self._stack = aws, list(held), ExitStack()
+        self._hold()
+
+    def _hold(self) -> None:
+        here = [Fault(*self._held.pop(0), held=True)] if self._held else []
+        self._stack.enter_context(self._aws.emulator.faults(*here))
+        self._went_on = False
+
+    def __call__(self, *, last: bool = False) -> None:
+        if last:
+            self._stack.close()
+        elif not self._went_on:
+            self._hold()
+            self._went_on = True
+
+
 Run = Callable[[Command, Release], tuple[str, str]]
 
 
-def during(stack: str, status: str, second: Command) -> Run:
+def during(stack: str, status: str, second: Command, *, until: str = "") -> Run:
     """Runs the second command when the first has brought a stack, or the service's operation, into this status, in
-    which it is held until the second has ended or waits."""
+    which it is held until the second has ended or waits. It waits until the data stack has the status `until`, in which
+    the first is held again."""
 
     def run(first: Command, release: Release) -> tuple[str, str]:
         def sleep(seconds: float) -> None:
             release()
+            while until and stacks().get(DATA) != until:
+                time.sleep(0.02)
             time.sleep(seconds)
 
         outcome: dict[str, str] = {}
@@ -136,7 +159,7 @@ def during(stack: str, status: str, second: Command) -> Run:
             assert thread.is_alive(), outcome
             time.sleep(0.02)
         second_said = said(second, session)
-        release()
+        release(last=True)
         thread.join()
         return outcome["first"], second_said
 
@@ -175,8 +198,8 @@ UPDATING = "Nothing was changed: the stack is being updated by another command o
 
 @dataclass(frozen=True)
 class Row:
-    """Two commands, and their end: what each says, and the statuses of the stacks. held: a resource and the action in
-    which the first command is held."""
+    """Two commands, and their end: what each says, and the statuses of the stacks. held: resources and the actions
+    in which the first command is held."""
 
     deployed: tuple[str, ...]
     first: Command
@@ -184,7 +207,7 @@ class Row:
     first_says: str = ""
     second_says: str = ""
     end: dict[str, str] = field(default_factory=dict)
-    held: tuple[str, str] = ("", "")
+    held: tuple[tuple[str, str], ...] = ()
     value: tuple[str, str, str] = ("", "", "")
 
 
@@ -203,7 +226,7 @@ PAIRS = {
         deploying("data"),
         during(DATA, "CREATE_IN_PROGRESS", deploying("data")),
         end={DATA: "CREATE_COMPLETE"},
-        held=("Cluster", "create"),
+        held=(("Cluster", "create"),),
     ),
     "update, update while the first asks": Row(
         ("data",),
@@ -218,7 +241,7 @@ PAIRS = {
         deploying("data", SnapshotRetentionDays="8"),
         during(DATA, "UPDATE_IN_PROGRESS", deploying("data", SnapshotRetentionDays="9")),
         end={DATA: "UPDATE_COMPLETE"},
-        held=("Cluster", "update"),
+        held=(("Cluster", "update"),),
         value=(DATA, "SnapshotRetentionDays", "9"),
     ),
     "create, destroy while the first runs": Row(
@@ -226,14 +249,14 @@ PAIRS = {
         deploying("data"),
         during(DATA, "CREATE_IN_PROGRESS", destroying),
         first_says=f"{DATA}: {DELETED}",
-        held=("Cluster", "create"),
+        held=(("Cluster", "create"),),
     ),
     "create of the service, destroy while the first runs": Row(
         ("data",),
         deploying("apprunner"),
         during(SERVICE, "CREATE_IN_PROGRESS", destroying),
         first_says=f"{SERVICE}: {DELETED}",
-        held=("Service", "create"),
+        held=(("Service", "create"),),
     ),
     "update, destroy while the first runs": Row(
         BOTH,
@@ -241,7 +264,7 @@ PAIRS = {
         during(DATA, "UPDATE_IN_PROGRESS", destroying),
         second_says=f"{DATA}: {UPDATING}Destroy again when it has finished: status shows that.",
         end={**UP, DATA: "UPDATE_COMPLETE"},
-        held=("Cluster", "update"),
+        held=(("Cluster", "update"),),
     ),
     "update, destroy while the first asks": Row(
         ("data",),
@@ -254,21 +277,21 @@ PAIRS = {
         destroying,
         during(DATA, "DELETE_IN_PROGRESS", deploying("data")),
         end={DATA: "CREATE_COMPLETE"},
-        held=("Cluster", "delete"),
+        held=(("Cluster", "delete"),),
     ),
     "destroy, deploy of both while the service is deleted": Row(
         BOTH,
         destroying,
-        during(SERVICE, "DELETE_IN_PROGRESS", deploying()),
+        during(SERVICE, "DELETE_IN_PROGRESS", deploying(), until="DELETE_IN_PROGRESS"),
         second_says=f"{DATA}: {GONE}",
-        held=("Service", "delete"),
+        held=(("Service", "delete"), ("Cluster", "delete")),
     ),
     "rotate, deploy of the service while it is redeployed": Row(
         BOTH,
         rotating,
         during(SERVICE, "START_DEPLOYMENT IN_PROGRESS", deploying("apprunner", MaxSize="4", Cpu="2048", Memory="4096")),
         end={**UP, SERVICE: "UPDATE_COMPLETE"},
-        held=("", "start"),
+        held=(("", "start"),),
     ),
     "deploy of the service, rotate while the first runs": Row(
         BOTH,
@@ -276,7 +299,7 @@ PAIRS = {
         during(SERVICE, "UPDATE_IN_PROGRESS", rotating),
         second_says=f"{SERVICE}: {UPDATING}Rotate again when it has finished: status shows that.",
         end={**UP, SERVICE: "UPDATE_COMPLETE"},
-        held=("Service", "update"),
+        held=(("Service", "update"),),
     ),
     "deploy of the data layer, rotate while the first runs": Row(
         BOTH,
@@ -284,7 +307,7 @@ PAIRS = {
         during(DATA, "UPDATE_IN_PROGRESS", rotating),
         second_says=f"{DATA}: {UPDATING}Rotate again when it has finished: status shows that.",
         end={**UP, DATA: "UPDATE_COMPLETE"},
-        held=("Cluster", "update"),
+        held=(("Cluster", "update"),),
     ),
     "rotate, deploy of both while the first asks": Row(
         BOTH, rotating, before_the_confirmation(deploying(MaxSize="4")), end={**UP, SERVICE: "UPDATE_COMPLETE"}
@@ -296,11 +319,7 @@ PAIRS = {
 def test_a_pair_of_commands_ends_in_the_state_of_one(row: Row, aws: LocalAws) -> None:
     for layer in row.deployed:
         assert said(deploying(layer)) == ""
-    logical_id, action = row.held
-    with ExitStack() as stack:
-        if action:
-            stack.enter_context(aws.emulator.faults(Fault(logical_id, action, held=True)))
-        found = row.run(row.first, stack.close)
+    found = row.run(row.first, Release(aws, row.held))
     assert (*found, stacks()) == (row.first_says, row.second_says, row.end)
     name, key, value = row.value
     assert not name or parameter(name, key) == value
