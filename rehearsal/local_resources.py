@@ -37,9 +37,6 @@ PARAMETER_TYPES = {
     "List<AWS::EC2::Subnet::Id>": ("subnet", 2),
     "List<AWS::EC2::SecurityGroup::Id>": ("sg", 1),
 }
-NO_ATTRIBUTES = (
-    "It returns no attributes, so Fn::GetAtt on its custom resource fails here: put that behind a condition."
-)
 FUNCTION = Path(__file__).with_name("services") / "custom_resource.py"
 # The first two bytes of the created VPC's addresses, in which each subnet has a third one.
 NETWORK = "10.99"
@@ -75,8 +72,7 @@ class LocalResources:
     def notes(self) -> list[str]:
         """What differs from the account."""
         values = [f"{name} has no value: {value} was created for it." for name, value in self.values.items()]
-        places = [f"{new} takes the place of {old}." for old, new in self.created.items()]
-        return values + [f"{each} {NO_ATTRIBUTES}" if ":function:" in each else each for each in places]
+        return values + [f"{new} takes the place of {old}." for old, new in self.created.items()]
 
     def parameters(
         self, deployment: Deployment, given: Mapping[str, str], deployed: Collection[str] = ()

@@ -225,14 +225,18 @@ class Rehearsal:
         verb = arguments[0]
         layer = arguments[arguments.index("--layer") + 1] if "--layer" in arguments else ""
         role = self.aws.identities.options(verb, self.deployment.chosen(layer))
-        self.aws.services.unhealthy = []
+        services = self.aws.services
+        services.unhealthy, services.unanswered = [], ""
         with self._timed(name) as step, environment({**self.aws.variables, **self.aws.identities.of(verb)}):
             step.code = self.command(self.deployment, [*arguments, *role])
             sys.stdout.flush()
         # CloudFormation deletes the log group of a new service on ECS with its stack; App Runner's stays.
         on_ecs = any(isinstance(layer.compute, EcsExpressCompute) for layer in self.deployment.layers)
-        if step.code and on_ecs and (lines := self.aws.services.unhealthy[-LINES_SHOWN:]):
+        if step.code and on_ecs and services.unhealthy:
+            lines = services.unhealthy[-LINES_SHOWN:]
             print("The end of what the service wrote:", *lines, sep="\n  ", file=sys.stderr, flush=True)
+        if step.code and services.unanswered:
+            print(services.unanswered, file=sys.stderr, flush=True)
         return step.code == 0
 
     def _pushed(self) -> bool:

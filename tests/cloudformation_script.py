@@ -64,6 +64,15 @@ class Script:
         } | ({"OnStackFailure": "ROLLBACK"} if kind == "CREATE" else {})
         self.stubber.add_response("create_change_set", {"Id": ARN, "StackId": STACK_ARN}, expected)
 
+    def made(self, status: str = "CREATE_COMPLETE", *, new: bool = False, **answer: Any) -> None:
+        """A change set is created for the stack, or for a new one, and described."""
+        if new:
+            self.absent()
+        else:
+            self.stack()
+        self.create("CREATE" if new else "UPDATE", SIZE)
+        self.describe(status, **answer)
+
     def describe(self, status: str = "CREATE_COMPLETE", token: str = "", **answer: Any) -> None:
         expected = {"ChangeSetName": ARN, "IncludePropertyValues": True} | ({"NextToken": token} if token else {})
         self.stubber.add_response("describe_change_set", {"Status": status, "ChangeSetId": ARN, **answer}, expected)

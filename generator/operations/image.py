@@ -48,7 +48,7 @@ class ImageSource:
         elsewhere and not given, and what `check_given` raises.
         """
         self.check_given(update)
-        if not self._open(update) or self._kept(update):
+        if not self._needs_image(update) or self._deployed_image(update):
             return
         self._built_here(update).tag()
         # With a repository, the image may be in it already, and no tool is needed.
@@ -120,15 +120,16 @@ class ImageSource:
             then="Pass --image URI, or --image LAYER=URI where there are several services.",
         )
 
-    def _open(self, update: StackUpdate) -> bool:
-        """Whether an image has to be found: the template has not a fixed one, and none is given."""
+    def _needs_image(self, update: StackUpdate) -> bool:
+        """Whether no image is given, and the template has no fixed one."""
         return contract.IMAGE_URI in update.declared and contract.IMAGE_URI not in update.parameters
 
-    def _kept(self, update: StackUpdate) -> str:
-        """The deployed image, which stays if no other is built; empty where the stack was never created."""
+    def _deployed_image(self, update: StackUpdate) -> str:
+        """The image that stays if no other is built; empty where the stack was never created."""
         stack = self.session.cloudformation.stack(update.stack_name)
-        created = stack and stack.exists and stack.status not in NEVER_CREATED
-        return stack.parameters.get(contract.IMAGE_URI, "") if stack and created else ""
+        if stack is None or not stack.exists or stack.status in NEVER_CREATED:
+            return ""
+        return stack.parameters.get(contract.IMAGE_URI, "")
 
     def _repository_uri(self, update: StackUpdate) -> str:
         data_stack = update.parameters.get(contract.DATA_STACK_NAME, "")
@@ -138,10 +139,10 @@ class ImageSource:
 
     def _with_image(self, update: StackUpdate, image_of: Callable[[Context, ImageRepository], str]) -> StackUpdate:
         """The update with the image that `image_of` returns; as it is where the image is given or stays."""
-        if not self._open(update):
+        if not self._needs_image(update):
             return update
         context = self._context()
-        if not (context and context.exists) and not self.options.context and (image := self._kept(update)):
+        if not (context and context.exists) and not self.options.context and (image := self._deployed_image(update)):
             why = f"{update.stack_name} takes an image that is built elsewhere"
             if context:
                 why = f"There is no Dockerfile in {context.directory.resolve()}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import takewhile
 
@@ -30,7 +31,7 @@ from generator.report.results import (
 )
 from generator.review.quantities import Prices
 from generator.review.rights import Right
-from generator.stacks.change_set import Change, Effect, PropertyChange
+from generator.stacks.change_set import HIDDEN, Change, Effect, PropertyChange
 from generator.stacks.cloudformation import Stack
 from generator.stacks.drift import StackDrift
 
@@ -130,9 +131,43 @@ def _change(change: Change) -> Iterator[Line]:
     yield Line(f"  {SYMBOLS[effect]} {change.logical_id}  {change.resource_type}{physical}", effect)
     for what in filter(None, (happens(change), not_compared(change))):
         yield Line(f"      {what}", effect)
-    for changed in change.properties:
+    for changed in (each for listed in change.properties for each in _by_item(listed)):
         yield Line(f"      {_property(changed)}", effect if changed.recreates else None)
     yield from (Line(f"      {unknown}", Effect.UNKNOWN) for unknown in change.unknown)
+
+
+def _by_item(changed: PropertyChange) -> Sequence[PropertyChange]:
+    """The items that differ of a list of named values, such as variables; of another property itself."""
+    before, after = _items(changed.before), _items(changed.after)
+    if not before or not after or changed.deployed is not None:
+        return [changed]
+    found = [
+        replace(changed, path=f"{changed.path}.{'.'.join(item)}", before=before.get(item), after=after.get(item))
+        for item in before | after
+        # Whether a hidden value changes is not known.
+        if before.get(item) != after.get(item) or before.get(item) == HIDDEN
+    ]
+    return found or [changed]
+
+
+def _items(value: str | None) -> dict[tuple[str, str], str]:
+    """The values of a JSON list of Name and Value, or of Name and ValueFrom; empty for anything else."""
+    try:
+        listed = json.loads(value or "")
+    except ValueError:
+        return {}
+    if not isinstance(listed, list):
+        return {}
+    found = {}
+    for item in listed:
+        match item:
+            case {"Name": str() as name, "Value": str() as text} if len(item) == 2:
+                found[name, "Value"] = text
+            case {"Name": str() as name, "ValueFrom": str() as text} if len(item) == 2:
+                found[name, "ValueFrom"] = text
+            case _:
+                return {}
+    return found if len(found) == len(listed) else {}
 
 
 def _right(right: Right) -> Line:

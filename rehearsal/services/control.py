@@ -82,8 +82,9 @@ class LocalServices:
     # By host: the IDs of the instances behind it, one for each connection. By endpoint: the cluster's name.
     routes: dict[str, Iterator[str]] = field(default_factory=dict)
     endpoints: dict[str, str] = field(default_factory=dict)
-    # What the last instance wrote that did not become healthy.
+    # What the last instance wrote that did not become healthy, and what it did not answer, if it runs.
     unhealthy: list[str] = field(default_factory=list)
+    unanswered: str = ""
     # In which minute, by the instance at which port, with which status.
     answered: deque[tuple[float, int, int]] = field(default_factory=lambda: deque(maxlen=100_000))
 
@@ -235,6 +236,9 @@ class LocalServices:
         healthy = answers(port, path, instance.alive, HEALTHY_SECONDS)
         if not healthy:
             self.unhealthy = instance.lines()
+            request = f"GET {path} with 2xx" if path else "a connection"
+            running = f"The service runs, but does not answer {request} on the port that its variable PORT says."
+            self.unanswered = running if instance.alive() else ""
         return {"healthy": healthy, "alive": healthy or instance.alive(), "port": port}
 
     def _address(self, value: str) -> str:

@@ -15,4 +15,6 @@ def handler(event: dict[str, Any], context: object) -> None:
     names = ("StackId", "RequestId", "LogicalResourceId")
     answer = {name: event[name] for name in names} | {"Status": "SUCCESS"}
     answer["PhysicalResourceId"] = event.get("PhysicalResourceId", event["LogicalResourceId"])
+    # The emulator makes up any attribute of a resource that has this one.
+    answer["Data"] = {"MadeUp": "by a rehearsal"}
     urllib.request.urlopen(urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT"))

@@ -335,22 +335,17 @@ def test_an_endpoint_that_is_no_url_is_named(url: str, environment: Environment)
     assert found.exit_code == 64
 
 
+ODD = "has white space or a character that is not ASCII."
+
+
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        (
-            "AWS_SESSION_TOKEN",
-            "FAKETOKEN1\r",
-            "AWS_SESSION_TOKEN ends in a carriage return, as when a file with Windows",
-        ),
-        ("AWS_ACCESS_KEY_ID", "AKIAEX\nAMPLE", "AWS_ACCESS_KEY_ID has white space or a character that is not ASCII."),
-        (
-            "AWS_SECRET_ACCESS_KEY",
-            f"{SECRET} ",
-            "AWS_SECRET_ACCESS_KEY has white space or a character that is not ASCII.",
-        ),
-        ("AWS_SESSION_TOKEN", "t\udcff", "AWS_SESSION_TOKEN has white space or a character that is not ASCII."),
-        ("AWS_SESSION_TOKEN", "FAKETÖKEN", "AWS_SESSION_TOKEN has white space or a character that is not ASCII."),
+        ("AWS_SESSION_TOKEN", "FAKETOKEN1\r", "ends in a carriage return, as when a file with Windows"),
+        ("AWS_ACCESS_KEY_ID", "AKIAEX\nAMPLE", ODD),
+        ("AWS_SECRET_ACCESS_KEY", f"{SECRET} ", ODD),
+        ("AWS_SESSION_TOKEN", "t\udcff", ODD),
+        ("AWS_SESSION_TOKEN", "FAKETÖKEN", ODD),
     ],
 )
 def test_malformed_credentials_are_named_and_not_repeated(
@@ -359,7 +354,7 @@ def test_malformed_credentials_are_named_and_not_repeated(
     given = environment(**(KEYS | {name: value, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}))
     found = malformed_credentials(given)
     assert found
-    assert text(found).startswith(f"The AWS credentials are malformed: {why}")
+    assert text(found).startswith(f"The AWS credentials are malformed: {name} {why}")
     assert value.strip() not in text(found)
     error = raised(lambda: client().describe_stacks())
     if not isinstance(error, exceptions.EndpointConnectionError):

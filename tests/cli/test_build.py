@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,16 +70,23 @@ def test_the_policies_are_for_the_deployment_of_a_name(tmp_path: Path) -> None:
     assert policy["Statement"][0]["Resource"] == ["arn:aws:cloudformation:*:*:stack/orders-topic/*"]
 
 
-def test_build_writes_the_layers_of_every_deployment(tmp_path: Path) -> None:
-    assert main(default_deployments, argv=["build", "--no-lint", "--out", str(tmp_path)]) == 0
-    assert files(tmp_path) == [
-        "apprunner-layer.json",
-        "data-layer.json",
-        "data-stack-policy.json",
-        "ecs-express-data-layer.json",
-        "ecs-express-data-stack-policy.json",
-        "ecs-express-layer.json",
-    ]
+DATA = [f"{stem}-{kind}.json" for stem in ("data", "ecs-express-data") for kind in ("layer", "stack-policy")]
+
+
+@pytest.mark.parametrize(
+    ("deployments", "words", "written"),
+    [
+        (default_deployments, ["--no-lint"], sorted(["apprunner-layer.json", "ecs-express-layer.json", *DATA])),
+        # The name is of a layer in both deployments.
+        (default_deployments, ["--no-lint", "--layer", "data"], DATA),
+        (app_runner, ["--layer", "data"], DATA[:2]),
+    ],
+)
+def test_build_writes_the_layers_that_are_chosen(
+    deployments: Callable[[], Any], words: list[str], written: list[str], tmp_path: Path
+) -> None:
+    assert main(deployments, argv=["build", "--out", str(tmp_path), *words]) == 0
+    assert files(tmp_path) == written
 
 
 def test_without_cfn_lint_the_templates_of_build_py_are_written_unlinted(tmp_path: Path) -> None:
@@ -90,21 +98,10 @@ def test_without_cfn_lint_the_templates_of_build_py_are_written_unlinted(tmp_pat
     assert "apprunner-access-layer.json" not in files(tmp_path)
 
 
-def test_a_layer_name_of_two_deployments_builds_both(tmp_path: Path) -> None:
-    assert main(default_deployments, argv=["--no-lint", "--out", str(tmp_path), "--layer", "data"]) == 0
-    written = [f"{stem}-{kind}.json" for stem in ("data", "ecs-express-data") for kind in ("layer", "stack-policy")]
-    assert files(tmp_path) == written
-
-
 def test_without_a_verb_it_builds(tmp_path: Path, capsys: Captured) -> None:
     assert main(one_topic, argv=["--out", str(tmp_path), "--no-lint"]) == 0
     assert files(tmp_path) == ["topic-layer.json"]
     assert capsys.readouterr().out.splitlines()[0].endswith("bytes, not linted")
-
-
-def test_a_layer_by_itself(tmp_path: Path) -> None:
-    assert main(app_runner, argv=["--out", str(tmp_path), "--layer", "data"]) == 0
-    assert files(tmp_path) == ["data-layer.json", "data-stack-policy.json"]
 
 
 def test_a_diagram_of_each_layer_and_one_of_each_deployment_are_drawn(tmp_path: Path) -> None:

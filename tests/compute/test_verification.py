@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from itertools import chain
 
 import pytest
 
@@ -13,6 +15,9 @@ from generator.compute.verification import Answer, Expected, Verification, Verif
 
 IMAGE = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/users@sha256:" + 64 * "a"
 BUILD = "content-1"
+ANOTHER_SERVICE = (
+    r"Look at .* If it is not this project's user API, write into Workload\.verification what it answers\."
+)
 URL = "https://abc.eu-west-1.awsapprunner.com"
 RUNNING = Running("RUNNING", True, "CREATE_SERVICE SUCCEEDED", Outcome.SUCCEEDED, IMAGE, URL, True)
 
@@ -166,9 +171,30 @@ def test_an_older_instance_may_answer_for_a_moment_but_no_longer(world: World) -
 @pytest.mark.parametrize("body", [b"{}", b"[]", b"ready", b"\xff"])
 def test_a_build_that_is_not_reported_is_unknown(world: World, body: bytes) -> None:
     world.instead["GET", "/ready"] = [Answer(200, body)] * 1000
-    with pytest.raises(VerificationError, match="reports the build unknown"):
+    with pytest.raises(VerificationError, match=rf"/ready reports no build\. {ANOTHER_SERVICE}$"):
         list(world.verification.check_answers(URL, Expected(IMAGE, (BUILD,))))
     assert [fact.found for fact in world.verification.check_answers(URL, Expected(IMAGE))][1] == "200, build unknown"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "answer", "another"),
+    [
+        ("GET", "/health", Answer(404, b""), True),
+        ("GET", "/ready", Answer(401, b""), True),
+        ("POST", "/", Answer(405, b""), True),
+        ("POST", "/", Answer(501, b""), True),
+        ("GET", "/user", Answer(200, b"<html>"), True),
+        ("GET", "/ready", Answer(503, b""), False),
+        ("POST", "/", Answer(0, b"refused"), False),
+    ],
+)
+def test_a_service_that_is_another_is_told_where_to_say_so(
+    world: World, method: str, path: str, answer: Answer, another: bool
+) -> None:
+    world.instead[method, path] = [answer] * 1000
+    with pytest.raises(VerificationError) as caught:
+        list(chain(world.verification.check_answers(URL, Expected(IMAGE)), world.verification.check_use(URL)))
+    assert bool(re.search(ANOTHER_SERVICE, str(caught.value))) is another
 
 
 def test_each_path_has_its_status_and_another_service_is_asked_for_nothing_else(world: World) -> None:

@@ -21,7 +21,7 @@ from generator.operations.image import ImageSource
 from generator.report.text import plan_lines
 from generator.settings import Settings
 from generator.stacks.cloudformation import StackUpdate
-from tests.cloudformation_script import ADD, ARN, SIZE, STACK_ARN, UPDATE, Script, an_event
+from tests.cloudformation_script import ADD, ARN, STACK_ARN, UPDATE, Script, an_event
 from tests.stubbed import stubbed
 from tests.ui import ListUI
 
@@ -48,9 +48,7 @@ def deployed(script: Script, ui: ListUI | None = None, **options: Any) -> Deploy
 def pending(script: Script, change: dict[str, Any], *events: dict[str, Any], **asked: Any) -> None:
     """The stack exists, and a change set for it has this change."""
     script.stack()
-    script.stack()
-    script.create("UPDATE", SIZE)
-    script.describe(StackName="users-data", StackId=STACK_ARN, Changes=[change])
+    script.made(StackName="users-data", StackId=STACK_ARN, Changes=[change])
     script.planned(*events, **asked)
 
 
@@ -73,9 +71,7 @@ def test_a_stack_that_cannot_be_updated_says_what_to_type(script: Script, status
 
 def test_nothing_to_change_is_success_and_leaves_nothing(script: Script) -> None:
     script.stack()
-    script.stack()
-    script.create("UPDATE", SIZE)
-    script.describe("FAILED", StackName="users-data", StatusReason="No updates are to be performed.")
+    script.made("FAILED", StackName="users-data", StatusReason="No updates are to be performed.")
     script.delete()
     script.stack(Outputs=[{"OutputKey": "Url", "OutputValue": "https://a"}])
     ui = ListUI()

@@ -165,19 +165,13 @@ def without(action: str, role: str, aws: LocalAws) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("action", EcsExpressCompute().metric_actions)
-def test_without_the_right_to_read_the_error_rate_nothing_is_rotated(
+def test_without_the_right_to_read_the_error_rate_nothing_is_rotated_and_the_status_is_shown(
     action: str, command: Command, local_aws: LocalAws
 ) -> None:
     with without(action, "rotate", local_aws):
         refused = command("rotate", "--yes", "--name", NAME)
     assert refused.code == 1
     assert f"is not authorized to perform: {action}" in refused.err
-
-
-@pytest.mark.parametrize("action", EcsExpressCompute().metric_actions)
-def test_without_the_right_to_read_the_error_rate_the_status_is_shown(
-    action: str, command: Command, local_aws: LocalAws
-) -> None:
     with without(action, "deploy", local_aws):
         shown = command.must(*STATUS)
     assert f"  error rate not checked: AWS does not permit {action.partition(':')[2]}\n" in shown

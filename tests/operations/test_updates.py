@@ -55,11 +55,6 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
     assert found.tags == {"team": "z", "owner": "b"}
 
 
-def test_an_image_that_is_given_twice_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"^--image is given twice"):
-        asked("--image", WEB, "--image", ORDERS)
-
-
 def two_services() -> Deployment:
     data, web = app_runner_deployment().layers
     return Deployment("two", (replace(data, name="storage"), replace(web, name="web"), replace(web, name="orders")))
@@ -76,22 +71,13 @@ def test_a_parameter_of_one_layer_goes_to_that_layer_and_wins() -> None:
     assert ui.said == ["The parameter Cpu is passed to the layers web, orders."]
 
 
-def test_a_parameter_that_one_layer_does_not_have_names_the_layer() -> None:
-    with pytest.raises(UsageError, match=r"^The layer orders has no parameter Cpus\. Did you mean Cpu\?$"):
-        updates(two_services(), ListUI(), "--parameter", "orders.Cpus=512")
-    with pytest.raises(UsageError, match=r"^There is no layer 'shop'; there are storage, web, orders\.$"):
-        updates(two_services(), ListUI(), "--parameter", "shop.Cpu=512")
-
-
 def test_each_service_gets_its_own_image() -> None:
     found = updates(two_services(), ListUI(), "--image", f"web={WEB}", "--image", f"orders={ORDERS}")
     assert found["web"].parameters["ImageUri"] == WEB
     assert found["orders"].parameters["ImageUri"] == ORDERS
 
 
-def test_one_image_is_not_that_of_two_services() -> None:
-    with pytest.raises(UsageError, match="--image is of one service: write --image web=URI or --image orders=URI"):
-        updates(two_services(), ListUI(), "--image", WEB)
+def test_an_image_is_that_of_the_chosen_layer() -> None:
     found = updates(two_services(), ListUI(), "--image", WEB, "--layer", "web")
     assert found["web"].parameters["ImageUri"] == WEB
 
@@ -138,8 +124,6 @@ def test_capabilities_that_are_given_are_all_that_templates_may_need() -> None:
 def test_tags_are_taken_off_by_name() -> None:
     found = asked("--tag", "team=a", "--untag", "cost", "owner")["data"]
     assert (found.tags, found.removed_tags) == ({"team": "a"}, ("cost", "owner"))
-    with pytest.raises(UsageError, match=r"^--untag team: the tag is also given"):
-        asked("--tags", "Key=team,Value=a", "--untag", "team")
 
 
 @pytest.mark.parametrize(
@@ -166,25 +150,16 @@ def test_a_tag_is_of_every_stack_or_of_one_layers(words: str, storage: dict[str,
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (
-            "--tag storag.team=a",
-            "No layer is called storag: storag.team is a tag of every stack. Did you mean storage.t",
-        ),
-        (
-            "--untag order.team",
-            "No layer is called order: order.team is a tag of every stack. Did you mean orders.team?",
-        ),
-        (
-            "--tag Web.cost.center=1",
-            "No layer is called Web: Web.cost.center is a tag of every stack. Did you mean web.",
-        ),
-        ("--tag cost.center=1 storage.team=a web=b kubernetes.io/name=c", ""),
+        ("--tag storag.team=a", ("storag", "storag.team", "storage.team")),
+        ("--untag order.team", ("order", "order.team", "orders.team")),
+        ("--tag Web.cost.center=1", ("Web", "Web.cost.center", "web.cost.center")),
+        ("--tag cost.center=1 storage.team=a web=b kubernetes.io/name=c", None),
     ],
 )
-def test_a_key_that_nearly_begins_with_a_layer_is_reported(words: str, said: str) -> None:
+def test_a_key_that_nearly_begins_with_a_layer_is_reported(words: str, said: tuple[str, str, str] | None) -> None:
     updates(two_services(), ui := ListUI(), *words.split())
-    assert len(ui.said) == bool(said)
-    assert "".join(ui.said).startswith(said)
+    message = "No layer is called {}: {} is a tag of every stack. Did you mean {}?"
+    assert ui.said == ([message.format(*said)] if said else [])
 
 
 def test_a_tag_is_taken_off_one_layers_stack() -> None:
@@ -200,9 +175,14 @@ def test_a_tag_is_taken_off_one_layers_stack() -> None:
         ("--layer web --untag storage.team", "The tag storage.team is of the layer storage, but only web is deployed."),
         ("--tag storage.aws:team=a", "The layer storage: the tag aws:team cannot be set"),
         ("--tag storage.team=a --untag storage.team", "--untag storage.team: the tag is also given."),
+        ("--tags Key=team,Value=a --untag team", "--untag team: the tag is also given."),
+        ("--parameter orders.Cpus=512", "The layer orders has no parameter Cpus. Did you mean Cpu?"),
+        ("--parameter shop.Cpu=512", "There is no layer 'shop'; there are storage, web, orders."),
+        (f"--image {WEB}", "--image is of one service: write --image web=URI or --image orders=URI"),
+        (f"--image {WEB} --image {ORDERS}", "--image is given twice"),
     ],
 )
-def test_a_tag_of_a_layer_that_cannot_be_set_is_refused(words: str, message: str) -> None:
+def test_what_a_layer_cannot_have_is_refused(words: str, message: str) -> None:
     with pytest.raises(UsageError, match=f"^{re.escape(message)}"):
         updates(two_services(), ListUI(), *words.split())
 

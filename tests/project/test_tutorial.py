@@ -81,7 +81,7 @@ def test_every_command_up_to_an_account_does_what_the_page_says(copy: Path, tmp_
         said = [run(command, copy, second_terminal) for command in changes]
         assert [one.returncode for one in said] == [0, 0, 0, 3, 3], [one.stderr for one in said]
         variable, _, deployed, key, tag = (one.stdout for one in said)
-        assert '"LOG_LEVEL"' in variable, variable
+        assert "RuntimeEnvironmentVariables.LOG_LEVEL.Value  (none) → WARNING" in variable, variable
         assert "Nothing is lost or replaced." in variable
         assert "      SnapshotRetentionLimit  7 → 14  (parameter SnapshotRetentionDays)" in deployed
         assert "refused: Cluster: replaces the database (KmsKeyId)." in key

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from generator import Settings, app_runner_deployment
 from rehearsal import local_aws
 from rehearsal.emulator.process import Emulator, Fault
+from rehearsal.local_resources import LocalResources
 from tests.running import ROOT, eventually
 
 DATA, COMPUTE = "users-data", "users-apprunner"
@@ -670,6 +671,21 @@ def test_a_type_that_the_emulator_does_not_have_is_a_name_with_made_up_attribute
     assert not {"AWS::SNS::Topic", "AWS::MemoryDB::Cluster", "AWS::CloudFormation::WaitCondition"} & aws.stand_ins()
     with pytest.raises(ClientError, match=r"Unrecognized resource types: \[AWS::RUM::Monitors\]"):
         cloud.change_set("no-type", {"Resources": {"Monitor": {"Type": "AWS::RUM::Monitors"}}}, "CREATE")
+
+
+def test_a_custom_resource_of_a_rehearsals_function_has_made_up_attributes(
+    cloud: Cloud, throwaway: Callable[[str], str]
+) -> None:
+    function = LocalResources().of("arn:aws:lambda:eu-west-1:999988887777:function:ledger")
+    ledger = {"Type": "Custom::Ledger", "Properties": {"ServiceToken": function, "Pages": 1}}
+    text = {"Fn::Sub": "${Ledger.First} ${Ledger.Last}"}
+    body: Any = {"Resources": {"Ledger": ledger}, "Outputs": {"Text": {"Value": text}}}
+    stack = throwaway("custom")
+    assert cloud.deploy(stack, body, "CREATE") == "CREATE_COMPLETE", cloud.events(stack)
+    ledger["Properties"] = {"ServiceToken": function, "Pages": 2}
+    body["Outputs"]["Id"] = {"Value": {"Fn::GetAtt": ["Ledger", "Id"]}}
+    assert cloud.deploy(stack, body) == "UPDATE_COMPLETE", cloud.events(stack)
+    assert cloud.outputs(stack) == {"Text": "Ledger-First Ledger-Last", "Id": "Ledger-Id"}
 
 
 @pytest.mark.parametrize("kind", ["DBCluster", "DBInstance"])

@@ -20,6 +20,7 @@ import pytest
 
 from rehearsal.emulator.registry import Start
 from rehearsal.processes import ADDRESS, START_SECONDS, answers, free_ports
+from rehearsal.services import control
 from rehearsal.services.control import Launch, LocalServices
 from rehearsal.services.redis_cluster import Cluster, ClusterError, Node, User
 from rehearsal.services.runners import Processes
@@ -85,13 +86,14 @@ class Instance:
     """One that never answers, and with `stuck` does not stop."""
 
     stuck: bool
+    living: bool = False
     stopped: bool = False
 
     def alive(self) -> bool:
-        return False
+        return self.living
 
     def lines(self) -> list[str]:
-        return []
+        return ["a line"]
 
     def stop(self) -> None:
         if self.stuck:
@@ -103,6 +105,7 @@ class Instance:
 class Runner:
     """Starts an instance when `may` is set; the image "stuck" starts one that does not stop."""
 
+    living: bool = False
     instances: list[Instance] = field(default_factory=list)
     asked: threading.Event = field(default_factory=threading.Event)
     may: threading.Event = field(default_factory=threading.Event)
@@ -110,7 +113,7 @@ class Runner:
     def __call__(self, launch: Launch) -> Instance:
         self.asked.set()
         self.may.wait(START_SECONDS)
-        self.instances.append(Instance(launch.image == "stuck"))
+        self.instances.append(Instance(launch.image == "stuck", self.living))
         return self.instances[-1]
 
 
@@ -124,7 +127,7 @@ def request(services: LocalServices, name: str, /, **arguments: Any) -> Any:
         return json.load(answer)
 
 
-def start(services: LocalServices, id: str, image: str = "") -> Any:
+def start(services: LocalServices, id: str, image: str = "", path: str = "/health") -> Any:
     return request(
         services,
         "start_instance",
@@ -133,7 +136,7 @@ def start(services: LocalServices, id: str, image: str = "") -> Any:
         credentials="",
         environment={},
         build="",
-        path="/health",
+        path=path,
         command=[],
     )
 
@@ -147,6 +150,27 @@ def test_an_instance_that_is_still_starting_at_the_end_is_stopped(tmp_path: Path
         threading.Timer(0.5, runner.may.set).start()
     assert [instance.stopped for instance in runner.instances] == [True]
     thread.join()
+
+
+@pytest.mark.parametrize(
+    ("alive", "path", "said"),
+    [
+        (True, "/health", "The service runs, but does not answer GET /health with 2xx on the port that its variable"),
+        (True, "", "The service runs, but does not answer a connection on the port that its variable PORT says."),
+        (False, "/health", ""),
+    ],
+)
+def test_an_instance_that_runs_and_does_not_answer_is_told_from_one_that_ended(
+    alive: bool, path: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "HEALTHY_SECONDS", 0.2)
+    runner = Runner(living=alive)
+    runner.may.set()
+    with LocalServices(tmp_path, runner) as services:
+        assert start(services, "1", path=path)["alive"] is alive
+    assert services.unhealthy == ["a line"]
+    assert services.unanswered.startswith(said)
+    assert bool(services.unanswered) is alive
 
 
 def test_when_an_instance_does_not_stop_the_others_are_stopped(tmp_path: Path) -> None:

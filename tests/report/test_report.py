@@ -197,6 +197,39 @@ def test_a_long_value_is_cut_and_its_length_shown() -> None:
     assert "x" * 161 not in text
 
 
+def variables(key: str = "Value", **values: str) -> str:
+    return json.dumps([{"Name": name, key: value} for name, value in values.items()])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        (variables(A="1", B="2"), variables(A="1", B="2", C="3"), ["P.C.Value  (none) → 3"]),
+        (variables(A="1", B="2", C="3"), variables(C="4", A="1"), ["P.B.Value  2 → (none)", "P.C.Value  3 → 4"]),
+        (variables("ValueFrom", A="arn:a"), variables("ValueFrom", A="arn:b"), ["P.A.ValueFrom  arn:a → arn:b"]),
+        # A hidden value may have changed.
+        (
+            variables(P="(hidden)"),
+            variables(P="(hidden)", Q="1"),
+            ["P.P.Value  (hidden) → (hidden)", "P.Q.Value  (none) → 1"],
+        ),
+        # Another order, another form, a name twice.
+        (variables(A="1", B="2"), variables(B="2", A="1"), None),
+        (variables(A="1"), "[]", None),
+        ('[{"Name": "A", "Value": "1", "Unit": "s"}]', variables(A="1"), None),
+        ('[{"Name": "A", "Value": "1"}, {"Name": "A", "Value": "2"}]', variables(A="1"), None),
+        ('{"Name": "A", "Value": "1"}', variables(A="1"), None),
+        (variables(A="1"), "(known after deployment)", None),
+    ],
+)
+def test_of_a_list_of_named_values_those_that_differ_are_shown(
+    before: str, after: str, shown: list[str] | None
+) -> None:
+    change = Change("Modify", "Service", "AWS::T::T", properties=(PropertyChange("P", before, after, "Never", ""),))
+    _, _, *found = [line.text for line in plan_lines([Plan("web", "users-web", (change,))])][: 2 + len(shown or "1")]
+    assert found == [f"      {line}" for line in shown or [f"P  {before} → {after}"]]
+
+
 def test_of_two_long_values_what_differs_is_shown() -> None:
     long = PropertyChange("Policies", "a" * 500 + "old" + "b" * 500, "a" * 500 + "new", "Never", "")
     text = lines(Plan("data", "s", (Change("Modify", "A", "T", properties=(long,)),)))

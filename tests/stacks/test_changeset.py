@@ -85,21 +85,16 @@ def test_every_page_is_read_and_the_other_fields_from_the_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "changes", "empty"),
+    ("status", "reason", "empty"),
     [
-        (
-            "FAILED",
-            "The submitted information didn't contain changes. Submit different information to create a",
-            [],
-            True,
-        ),
-        ("FAILED", "No updates are to be performed.", [], True),
-        ("FAILED", "Transform failed", [], False),
-        ("CREATE_COMPLETE", "", [], False),
+        ("FAILED", "The submitted information didn't contain changes. Submit different information to create a", True),
+        ("FAILED", "No updates are to be performed.", True),
+        ("FAILED", "Transform failed", False),
+        ("CREATE_COMPLETE", "", False),
     ],
 )
-def test_nothing_to_do_is_a_status_and_a_reason(status: str, reason: str, changes: list[Any], empty: bool) -> None:
-    assert change_set([{"Status": status, "StatusReason": reason, "Changes": changes}]).empty is empty
+def test_nothing_to_do_is_a_status_and_a_reason(status: str, reason: str, empty: bool) -> None:
+    assert change_set([{"Status": status, "StatusReason": reason, "Changes": []}]).empty is empty
 
 
 def test_a_property_has_a_path_two_values_and_a_cause() -> None:

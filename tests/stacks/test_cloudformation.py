@@ -14,9 +14,7 @@ from tests.cloudformation_script import ABSENT, ADD, ARN, SIZE, STACK_ARN, Scrip
 
 
 def test_a_first_preview_leaves_nothing_behind(script: Script) -> None:
-    script.absent()
-    script.create("CREATE", SIZE)
-    script.describe("CREATE_IN_PROGRESS")
+    script.made("CREATE_IN_PROGRESS", new=True)
     script.describe(Changes=[ADD])
     script.delete()
     script.waiting(ARN)
@@ -27,9 +25,7 @@ def test_a_first_preview_leaves_nothing_behind(script: Script) -> None:
 
 
 def test_a_stack_in_which_another_change_set_waits_is_left(script: Script) -> None:
-    script.absent()
-    script.create("CREATE", SIZE)
-    script.describe(Changes=[ADD])
+    script.made(Changes=[ADD], new=True)
     script.delete()
     script.waiting("arn:theirs")
     script.stack("REVIEW_IN_PROGRESS")
@@ -66,24 +62,18 @@ def test_five_pages_are_read(script: Script) -> None:
 
 
 def test_a_kept_change_set_is_not_deleted(script: Script) -> None:
-    script.absent()
-    script.create("CREATE", SIZE)
-    script.describe(Changes=[ADD])
+    script.made(Changes=[ADD], new=True)
     assert script.preview(keep=True).arn == ARN
 
 
 def test_an_empty_change_set_is_a_value_and_is_deleted_even_if_asked_to_keep_it(script: Script) -> None:
-    script.stack()
-    script.create("UPDATE", SIZE)
-    script.describe("FAILED", StatusReason="The submitted information didn't contain changes. Submit different")
+    script.made("FAILED", StatusReason="The submitted information didn't contain changes. Submit different")
     script.delete()
     assert script.preview(keep=True).empty
 
 
 def test_a_failed_change_set_says_what_validation_found(script: Script) -> None:
-    script.stack()
-    script.create("UPDATE", SIZE)
-    script.describe("FAILED", StatusReason="Validation failed")
+    script.made("FAILED", StatusReason="Validation failed")
     event = {
         "EventType": "VALIDATION_ERROR",
         "LogicalResourceId": "Cluster",
@@ -104,9 +94,7 @@ def test_a_failed_change_set_says_what_validation_found(script: Script) -> None:
 
 
 def test_a_failed_change_set_has_its_reason_without_findings_of_the_validation(script: Script) -> None:
-    script.stack()
-    script.create("UPDATE", SIZE)
-    script.describe("FAILED", StatusReason="Transform X failed")
+    script.made("FAILED", StatusReason="Transform X failed")
     script.stubber.add_client_error("describe_events", "AccessDenied", "no")
     script.delete()
     with pytest.raises(DeployError, match="users-data: The change set failed: Transform X failed"):
@@ -118,9 +106,7 @@ def test_ctrl_c_while_the_change_set_is_made_leaves_nothing(script: Script) -> N
         raise KeyboardInterrupt
 
     script.cloudformation = CloudFormation(script.client, Clock(now=lambda: 0.0, sleep=interrupt))
-    script.stack()
-    script.create("UPDATE", SIZE)
-    script.describe("CREATE_IN_PROGRESS")
+    script.made("CREATE_IN_PROGRESS")
     script.delete()
     with pytest.raises(KeyboardInterrupt):
         script.preview()
