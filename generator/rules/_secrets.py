@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, ClassVar
 
 from ._rule import Finding, Rule, finding
-from ._values import PARAMETER, RESOURCE, UNKNOWN, Node, Reference, Template, is_known
+from ._values import DYNAMIC, PARAMETER, RESOURCE, UNKNOWN, Node, Reference, Template, is_known
 
 SECRET_DYNAMIC = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):")
 STORED = re.compile(r"\{\{resolve:ssm:(?P<name>[^:}]+)(:[0-9]+)?\}\}")
@@ -79,7 +79,7 @@ def _reason(template: Template, name: Any, value: Any) -> str | None:
     text = str(value)
     if SECRET_DYNAMIC.search(text):
         return "contains a dynamic reference to a secret"
-    if any(not PLACEHOLDER.fullmatch(password) for password in USER_INFO.findall(text)):
+    if any(not PLACEHOLDER.fullmatch(password) for password in USER_INFO.findall(DYNAMIC.sub("stored", text))):
         return "contains a password in a URL or connection string"
     for key, field in FIELD.findall(text):
         if SECRET_NAME.search(separated(key)) if UNKNOWN.search(field) else _looks_secret(template, key, field):

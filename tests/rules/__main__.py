@@ -63,7 +63,8 @@ An error is what AWS refuses, what loses data or what opens access; the rest are
 they are written: through Fn::If (each side under its condition), AWS::NoValue (as left out), Fn::FindInMap, Fn::Join,
 Fn::Sub, Fn::Split, Fn::Select, both spellings of Fn::GetAtt, Fn::ForEach. A parameter is judged by its default and
 allowed values; two values that must fit together by their defaults. What only a deployment can tell, such as an
-import, is not judged. On this library's templates the rules take about 5 % of the time of a lint run.
+import or a dynamic reference, is not judged. On this library's templates the rules take about 6 % of the time of a lint
+run.
 """
 
 

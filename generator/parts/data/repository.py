@@ -66,29 +66,14 @@ def repository(prefix: str = "") -> tuple[Part, ...]:
 
 
 def _lifecycle() -> str:
-    def rule(priority: int, description: str, **selection: object) -> dict[str, object]:
-        return {
-            "rulePriority": priority,
-            "description": description,
-            "selection": selection,
-            "action": {"type": "expire"},
-        }
-
+    old = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": UNTAGGED_DAYS}
+    many = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": TAGGED_IMAGES}
     rules = [
-        rule(
-            1,
-            f"Untagged images go after {UNTAGGED_DAYS} days",
-            tagStatus="untagged",
-            countType="sinceImagePushed",
-            countUnit="days",
-            countNumber=UNTAGGED_DAYS,
-        ),
-        rule(
-            2,
-            f"The newest {TAGGED_IMAGES} images stay",
-            tagStatus="any",
-            countType="imageCountMoreThan",
-            countNumber=TAGGED_IMAGES,
-        ),
+        (f"Untagged images go after {UNTAGGED_DAYS} days", old),
+        (f"The newest {TAGGED_IMAGES} images stay", many),
     ]
-    return json.dumps({"rules": rules}, sort_keys=True)
+    listed = [
+        {"rulePriority": priority, "description": description, "selection": selection, "action": {"type": "expire"}}
+        for priority, (description, selection) in enumerate(rules, start=1)
+    ]
+    return json.dumps({"rules": listed}, sort_keys=True)

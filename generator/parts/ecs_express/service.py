@@ -21,7 +21,7 @@ from generator.parts.network.security_groups import egress, endpoint_ingress, me
 from generator.parts.observability import log_group, notifications
 from generator.parts.service import outputs, web_acl
 from generator.parts.size import SIZE_GROUP, size
-from generator.template.elements import Part, Value, given, why
+from generator.template.elements import Part, given, why
 from generator.workload import HealthCheck, Workload
 
 
@@ -93,8 +93,13 @@ def ecs_express(workload: Workload = Workload()) -> Part:
         PrimaryContainer=aws_ecs.ExpressGatewayContainer(
             Image=on.image_uri,
             ContainerPort=workload.port,
-            **given(Command=list(workload.command) or None, Secrets=on.secrets(_secret)),
-            Environment=on.variables(_variable, port=str(workload.port)),
+            **given(
+                Command=list(workload.command) or None,
+                Secrets=on.secrets(lambda name, arn: aws_ecs.Secret(Name=name, ValueFrom=arn)),
+            ),
+            Environment=on.variables(
+                lambda name, value: aws_ecs.KeyValuePair(Name=name, Value=value), port=str(workload.port)
+            ),
             AwsLogsConfiguration=aws_ecs.ExpressGatewayServiceAwsLogsConfiguration(
                 LogGroup=log.ref(), LogStreamPrefix="service"
             ),
@@ -143,14 +148,6 @@ def _check(workload: Workload) -> None:
         raise TemplateError("Workload.health: ECS Express takes a path, and neither times nor numbers of checks.")
     if workload.internet is False and workload.network is None and workload.memorydb is False:
         raise TemplateError("Workload.internet=False needs a VPC: pass network, or MemoryDB's.")
-
-
-def _variable(name: str, value: Value) -> aws_ecs.KeyValuePair:
-    return aws_ecs.KeyValuePair(Name=name, Value=value)
-
-
-def _secret(name: str, value: Value) -> aws_ecs.Secret:
-    return aws_ecs.Secret(Name=name, ValueFrom=value)
 
 
 def _network(on: Basis, group: ec2.SecurityGroup | None) -> aws_ecs.ExpressGatewayServiceNetworkConfiguration | None:
