@@ -8,20 +8,19 @@ type": "a unique physical ID" is generated for a resource without a name.
 
 from __future__ import annotations
 
-import json
-import os
 import secrets
-from pathlib import Path
 from typing import Any
 
 from ministack.services.cloudformation import changesets, provisioners
+
+from rehearsal.emulator.extensions.cloudformation.stand_ins import SCHEMAS
 
 # ministack's names are the same in every emulator, and so would be the images that two rehearsals build at once.
 SEED = secrets.token_hex(4)
 
 
 def install() -> None:
-    for name, properties in json.loads(Path(os.environ["REHEARSAL_SCHEMAS"]).read_text(encoding="utf-8")).items():
+    for name, properties in SCHEMAS.items():
         if name in provisioners._RESOURCE_HANDLERS:
             provisioners._REPLACING_PROPERTIES[name] = tuple(properties["always"])
             provisioners._CONDITIONALLY_REPLACING_PROPERTIES[name] = tuple(properties["conditionally"])
