@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from generator.errors import MissingPackageError
 
 if TYPE_CHECKING:
-    from cfnlint.rules import RulesCollection
+    from cfnlint.rules import Rules
 
 OUR_RULES = str(Path(__file__).parents[1] / "rules")
 DEFAULT_REGIONS = ("us-east-1",)
@@ -51,7 +51,8 @@ def lint(text: str, regions: Sequence[str] | None = None) -> tuple[Finding, ...]
     from cfnlint.decode.decode import decode_str
     from cfnlint.runner import run_template_by_data
 
-    config = ConfigMixIn(config_file=os.devnull, regions=list(regions or claimed_regions(text)))
+    regions = list(regions or claimed_regions(text))
+    config = ConfigMixIn(config_file=os.devnull, regions=regions, include_checks=["E", "W", "I"])
     template, errors = decode_str(text)
     if not errors and not isinstance(template, dict):
         return (Finding("", "E0000", "There is no template in this text"),)
@@ -112,12 +113,14 @@ def claimed_regions(text: str) -> tuple[str, ...]:
 
 
 @cache
-def _rules() -> RulesCollection:
+def _rules() -> Rules:
     try:
-        from cfnlint.core import get_rules
+        import cfnlint.rules
     except ModuleNotFoundError as error:
         raise MissingPackageError(package="cfn-lint", extra="lint", instead="pass --no-lint to build") from error
-    rules = get_rules(append_rules=[OUR_RULES], ignore_rules=[], include_rules=["E", "W", "I"])
+    rules = cfnlint.rules.Rules()
+    for directory in (*cfnlint.rules.__path__, OUR_RULES):
+        rules.update(cfnlint.rules.Rules.create_from_directory(directory))
     # They stay until the end: neither later collections, one of them at exit, nor forked processes look through them.
     gc.freeze()
     return rules

@@ -228,7 +228,8 @@ def test_it_starts_without_redis_and_is_ready_when_redis_is(replicated: Cluster,
         assert_unavailable(service("GET", "/a@foo.com"), "Redis cannot be reached.")
         replicated.start()
         replicated.wait()
-        eventually(lambda: service("GET", "/ready").status == 200)
+        with within(3):
+            eventually(lambda: service("GET", "/ready").status == 200)
 
 
 @contextmanager

@@ -164,7 +164,8 @@ def test_a_role_that_may_connect_no_more_is_503(memorydb: StandIn, tmp_path: Pat
         memorydb.iam.keys = []
         time.sleep(1.1)
         # Connections log in while they are used; from then on all are refused.
-        eventually(lambda: service("GET", "/ready").status == 503)
+        with within(1):
+            eventually(lambda: service("GET", "/ready").status == 503)
         assert_unavailable(service("GET", "/ready"), REFUSED)
         memorydb.iam.keys = [KEYS]
         assert service("GET", "/ready").status == 200

@@ -126,6 +126,12 @@ def test_many_texts_have_the_findings_that_each_has_alone(processors: int, monke
     assert lint_all({}) == {}
 
 
+@pytest.mark.parametrize("loop", [None, [], ["N", ["a"]], {"N": 1}])
+def test_a_transform_that_fails_is_a_finding(loop: Any) -> None:
+    (found,) = lint(json.dumps({"Transform": "AWS::LanguageExtensions", "Resources": {"Fn::ForEach::Loop": loop}}))
+    assert found.rule == "E0001"
+
+
 def test_collections_do_not_look_through_the_rules() -> None:
     lint("{}")
     assert gc.get_freeze_count() > 100_000
