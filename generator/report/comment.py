@@ -40,13 +40,14 @@ WORST_FIRST = ("broader", "different", "granted", "narrower")
 
 @dataclass(frozen=True)
 class Heading:
-    """What a comment says of a preview beside its plans. name: the deployment's, by which a workflow finds the comment.
+    """What a comment says of a preview beside its plans. name: the stacks', by which a workflow finds the comment.
 
-    rehearsal: what became of a rehearsal. rest: where a comment that was cut is whole.
+    deployment: its name in the program. rehearsal: what became of a rehearsal. rest: where a comment that was cut is
+    whole.
     """
 
     name: str
-    compute: str = ""
+    deployment: str = ""
     commit: str = ""
     rehearsal: str = ""
     rest: str = "`build.py preview` shows all of it."
@@ -114,7 +115,8 @@ def _refusal(refusal: Refusal) -> _Block:
 
 def _facts(plans: Sequence[Plan], heading: Heading) -> Iterator[tuple[str, str]]:
     arn = next((plan.stack_id for plan in plans if plan.stack_id), ":::::").split(":")
-    yield from (("account", arn[4]), ("Region", arn[3]), ("commit", heading.commit), ("compute", heading.compute))
+    yield from (("account", arn[4]), ("Region", arn[3]), ("commit", heading.commit))
+    yield "deployment", heading.deployment
     yield from (("image", plan.image) for plan in plans)
 
 
