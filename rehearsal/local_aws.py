@@ -75,6 +75,7 @@ class LocalAws:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.services = stack.enter_context(LocalServices(self.directory / "services", self._runner(), self.clock))
         self.emulator = stack.enter_context(emulator(self.directory / "emulator", self.services.environment))
+        self.absent = sorted(self.types & self.emulator.stand_ins())
         domains = dict.fromkeys(f"*.{compute.domain(REGION)}" for compute in self.computes)
         tls = certificates(self.directory, REGISTRY, *domains)
         self.proxy = stack.enter_context(HttpsProxy(tls, self._port, self._observe, self.services.count))
@@ -153,11 +154,9 @@ class LocalAws:
     def notes(self) -> list[str]:
         """What differs from an account."""
         programs = [f"A program that answers its paths takes the place of the image of {x}." for x in self.placeholders]
-        return [*programs, *(self._absent() if self.types else ()), *self.local_resources.notes]
-
-    def _absent(self) -> Iterator[str]:
-        if absent := sorted(self.types & self.emulator.stand_ins()):
-            yield f"The emulator has no {' and no '.join(absent)}: names and made-up attributes take their place."
+        absent = " and no ".join(self.absent)
+        missing = [f"The emulator has no {absent}: names and made-up attributes take their place."] if absent else []
+        return [*programs, *missing, *self.local_resources.notes]
 
     def _registry_of_caller(self) -> Registry:
         token = boto3.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
