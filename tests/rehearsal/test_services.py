@@ -55,8 +55,9 @@ def test_a_port_is_returned_only_once() -> None:
 
 
 def test_processes_that_look_for_ports_at_the_same_place_find_others() -> None:
+    # Below the ports that other tests reserve meanwhile.
     program = (
-        "import sys; from rehearsal import processes; processes.untried = iter(range(29000, 29100))\n"
+        "import sys; from rehearsal import processes; processes.untried = iter(range(19000, 19200))\n"
         "print(*processes.free_ports(20), flush=True); sys.stdin.read()"
     )
     words = [sys.executable, "-c", program]
