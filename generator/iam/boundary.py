@@ -13,9 +13,9 @@ from generator.iam.statements import TemplateResource, resources_of, statement
 from generator.layers import Layer
 from generator.parts.permissions import document
 
+_LOGS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
 # What AWS's policies for roles allow, in the wider terms of their services: AWS changes them, and a boundary that lacks
 # an action breaks deployments. Source: AWS managed policy reference.
-_LOGS = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
 MANAGED = {
     "AmazonECSInfrastructureRoleforExpressGatewayServices": (
         "acm:*",

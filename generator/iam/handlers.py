@@ -55,7 +55,6 @@ CONDITIONAL: dict[tuple[str, str], tuple[str, ...]] = {
     ),
 }
 
-POLICIES = {"AWS::IAM::ManagedPolicy": ("Attach", "Detach"), "AWS::IAM::Policy": ("Delete", "Get", "Put")}
 # Never needed: an action, or every action of the service before the colon.
 EXCLUDED: dict[str, tuple[str, ...]] = {
     # App Runner does this itself, with AWSServiceRoleForAppRunner (developer guide, "Using service-linked roles").
@@ -63,10 +62,10 @@ EXCLUDED: dict[str, tuple[str, ...]] = {
     # Never allowed: a role keeps its boundary, and a group or a user has none, so no template can give them rights.
     "AWS::IAM::Role": ("iam:DeleteRolePermissionsBoundary",),
     **{f"AWS::IAM::{kind}": ("iam:",) for kind in ("Group", "GroupPolicy", "User", "UserPolicy")},
-    **{
-        kind: tuple(f"iam:{verb}{who}" for verb in verbs for who in ("Group", "User"))
-        for kind, verbs in POLICIES.items()
-    },
+    "AWS::IAM::ManagedPolicy": ("iam:AttachGroup", "iam:AttachUser", "iam:DetachGroup", "iam:DetachUser"),
+    "AWS::IAM::Policy": (
+        *("iam:DeleteGroup", "iam:DeleteUser", "iam:GetGroup", "iam:GetUser", "iam:PutGroup", "iam:PutUser"),
+    ),
 }
 
 # What associating a web ACL needs, by the beginning of the actions, and the types of the targets (Service Authorization
