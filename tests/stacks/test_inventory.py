@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from troposphere import sns
 
 from generator.errors import DeployError
+from generator.layers import Deployment, Layer, data_layer
 from generator.operations.destroy import report_left_snapshot
 from generator.operations.session import Session
 from generator.stacks.cloudformation import CloudFormation, Stack
 from generator.stacks.inventory import CLUSTER, STILL_USED, inventory, logical_ids
+from rehearsal.emulator.process import Emulator, Fault
+from tests.command import Captured, Command
 from tests.stubbed import stubbed
 from tests.ui import ListUI
 
@@ -107,3 +111,16 @@ def test_logical_ids_that_may_not_be_listed_are_none_and_another_error_is_raised
         stubber.add_client_error("list_stack_resources", "ValidationError")
         with pytest.raises(DeployError, match="ListStackResources failed"):
             logical_ids(CloudFormation(client), ARN)
+
+
+@pytest.mark.parametrize("cluster", [False, True])
+def test_a_snapshot_is_looked_for_only_where_the_template_has_a_cluster(
+    cluster: bool, aws: Emulator, capsys: Captured
+) -> None:
+    layer = data_layer() if cluster else Layer("alerts", "Alerts.", (sns.Topic("Topic"),))
+    command = Command(lambda: [Deployment("mine", (layer,))], capsys)
+    with aws.faults(Fault("Acl" if cluster else "Topic", reason="planted")):
+        assert "planted" in command("deploy", "--yes", "--name", "failed").err
+    before = len(aws.calls())
+    command.must("destroy", "--yes", "--name", "failed")
+    assert ("DescribeSnapshots" in [call.operation for call in aws.calls()[before:]]) is cluster
