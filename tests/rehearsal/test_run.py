@@ -126,8 +126,8 @@ def test_a_fault_on_ecs_express_is_found(
 def test_resources_of_a_user_s_own_deploy_with_the_roles_of_the_access_layer(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Names of their own, a key, a role with policies that this project knows and one that it does not, and a type that
-    the emulator does not have."""
+    """A log group with a name, a role with a path and with known and unknown policies, a key, and a type that the
+    emulator does not have."""
     gone: Any = {"DeletionPolicy": "Delete", "UpdateReplacePolicy": "Delete"}
     key = kms.Key("Key", EnableKeyRotation=True, KeyPolicy={"Version": "2012-10-17", "Statement": [ADMINISTER]}, **gone)
     group = logs.LogGroup("Group", LogGroupName=Sub("/${AWS::StackName}/work"), RetentionInDays=7, **gone)
@@ -135,7 +135,7 @@ def test_resources_of_a_user_s_own_deploy_with_the_roles_of_the_access_layer(
     policies = (*("service-role/AWSLambdaBasicExecutionRole", "ReadOnlyAccess"),)
     role = iam.Role(
         "Worker",
-        Path="/work/",
+        Path="/jobs/",
         AssumeRolePolicyDocument=trust("lambda.amazonaws.com"),
         ManagedPolicyArns=[
             *(Sub(f"arn:${{AWS::Partition}}:iam::aws:policy/{name}") for name in policies),
